@@ -1,0 +1,1 @@
+"""Networks and renderers: tensors in, tensors out; no files, no configuration."""

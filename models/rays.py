@@ -1,0 +1,33 @@
+"""Rays, and the containers of tensors that travel together."""
+
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+Container = TypeVar("Container", bound="TensorFields")
+
+
+@dataclass(frozen=True)
+class TensorFields:
+    """A frozen dataclass of tensors with the same leading axes: moved and indexed as one."""
+
+    def map(self: Container, function: Any) -> Container:
+        return type(self)(**{field.name: function(getattr(self, field.name)) for field in fields(self)})
+
+    def to(self: Container, device: torch.device | str) -> Container:
+        return self.map(lambda tensor: tensor.to(device))
+
+    def __getitem__(self: Container, index: Any) -> Container:
+        return self.map(lambda tensor: tensor[index])
+
+
+@dataclass(frozen=True)
+class Rays(TensorFields):
+    """Rays in world coordinates. Directions have z = 1 in their camera, so that the parameter along the ray is depth."""
+
+    origins: Float[Tensor, "*batch xyz=3"]
+    directions: Float[Tensor, "*batch xyz=3"]
+    frames: Int64[Tensor, "*batch"]

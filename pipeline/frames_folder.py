@@ -1,0 +1,59 @@
+"""The frames of a scene: PNG files 000000.png, 000001.png, ... and frames.json, which says where they came from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from pipeline.errors import StageError
+
+
+def frame_name(index: int) -> str:
+    """File name of a frame."""
+    return f"{index:06d}.png"
+
+
+def frame_paths(frames: Path) -> list[Path]:
+    """The frames' files in the order of time."""
+    paths = sorted(frames.glob("[0-9]*.png"))
+    if not paths:
+        raise StageError(f"{frames} holds no frames (000000.png, ...); run extract_frames")
+    return paths
+
+
+def read_frame(path: Path) -> UInt8[np.ndarray, "height width rgb=3"]:
+    """One image as sRGB."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise StageError(f"{path} is not a readable image; delete it and run extract_frames again")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def read_frames(frames: Path) -> UInt8[np.ndarray, "frame height width rgb=3"]:
+    """All images of a scene."""
+    return np.stack([read_frame(path) for path in frame_paths(frames)])
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write an image (sRGB or one channel) in the format of its suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image):
+        raise StageError(f"cannot write the image {path}; is the disk full?")
+
+
+def read_frames_info(path: Path) -> dict[str, Any]:
+    """The contents of frames.json."""
+    return read_json(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that a stage wrote."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise StageError(f"{path} does not exist; run the stage that writes it") from error
+    except json.JSONDecodeError as error:
+        raise StageError(f"{path} is damaged ({error}); delete it and run again") from error

@@ -1,0 +1,46 @@
+"""geometry.json: the camera, and a verdict on the reconstruction of every object."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.atomic import whole
+from pipeline.frames_folder import read_json
+
+Verdict = Literal["ok", "weak", "failed"]
+
+
+class ObjectGeometry(BaseModel):
+    """How well one object was reconstructed, by which method, and why one should doubt it."""
+
+    model_config = ConfigDict(frozen=True)
+    id: int
+    name: str
+    verdict: Verdict
+    reason: str
+    method: str
+    numbers: dict[str, float]
+
+
+class Geometry(BaseModel):
+    """Intrinsics in pixels (fx, fy, cx, cy) with their source, what the camera does, and the objects."""
+
+    model_config = ConfigDict(frozen=True)
+    intrinsics: tuple[float, float, float, float]
+    intrinsics_source: Literal["given", "metadata", "self_calibrated", "default"]
+    focal_std_px: float | None
+    camera: Literal["moving", "static", "rotating"]
+    objects: list[ObjectGeometry]
+
+
+def write_geometry(path: Path, geometry: Geometry) -> None:
+    """Write geometry.json."""
+    with whole(path) as partial:
+        partial.write_text(json.dumps(geometry.model_dump(mode="json"), indent=1))
+
+
+def read_geometry(path: Path) -> Geometry:
+    """The contents of geometry.json."""
+    return Geometry.model_validate(read_json(path))

@@ -1,0 +1,105 @@
+"""scene.h5: everything training reads, in one file. This module alone knows its layout."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from pipeline.cameras import Intrinsics
+from pipeline.h5_schema import Field, read_h5, write_h5
+
+SCHEMA, VERSION = "monoverse-scene", 1
+FIELDS = (
+    Field("images", "uint8", "frame height width rgb=3", "sRGB"),
+    Field("object_ids", "uint8", "frame height width", "object index: 0 is background, 255 means ignore"),
+    Field("times_s", "float64", "frame", "seconds since the first frame"),
+    Field("flow_forward", "float32", "pair height width xy=2", "pixels, from frame t to t+1"),
+    Field("flow_backward", "float32", "pair height width xy=2", "pixels, from frame t+1 to t"),
+    Field(
+        "flow_forward_valid", "bool", "pair height width", "pixels of frame t that return when followed there and back"
+    ),
+    Field(
+        "flow_backward_valid",
+        "bool",
+        "pair height width",
+        "pixels of frame t+1 that return when followed back and forth",
+    ),
+    Field("intrinsics", "float64", "value=4", "fx, fy, cx, cy in pixels"),
+    Field(
+        "object_from_camera",
+        "float32",
+        "object frame row=4 column=4",
+        "camera's pose in the object's box frame, object's units",
+    ),
+    Field("visible", "bool", "object frame", "frames in which the object's pose is known"),
+    Field("box_half_extent", "float32", "object xyz=3", "object k lies in [-h, h] of its frame, object's units"),
+    Field(
+        "scale_range",
+        "float32",
+        "object bound=2",
+        "scales that keep the object between near and far; background [1, 1]",
+    ),
+    Field("depth_range", "float32", "bound=2", "near and far of the scene, background's units"),
+    Field("observation_object", "uint8", "observation", "object index of a sparse point's observation"),
+    Field("observation_frame", "int32", "observation", "frame of the observation"),
+    Field("observation_xy", "float32", "observation xy=2", "pixels, pixel centres at +0.5"),
+    Field("observation_depth", "float32", "observation", "z in the camera, object's units"),
+    Field("observation_weight", "float32", "observation", "2 exp(-(e / mean e)^2), e = reprojection error"),
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene, ready for training; `FIELDS` says what each array holds.
+
+    A point X of object k, under scale s_k, lies at s_k * (camera_from_object_k X) in the camera of its frame.
+    `objects` has a row per object index: its original id, name, verdict and reason.
+    """
+
+    images: UInt8[np.ndarray, "frame height width rgb=3"]
+    object_ids: UInt8[np.ndarray, "frame height width"]
+    times_s: Float[np.ndarray, "frame"]
+    flow_forward: Float[np.ndarray, "pair height width xy=2"]
+    flow_backward: Float[np.ndarray, "pair height width xy=2"]
+    flow_forward_valid: Bool[np.ndarray, "pair height width"]
+    flow_backward_valid: Bool[np.ndarray, "pair height width"]
+    intrinsics: Float[np.ndarray, "value=4"]
+    object_from_camera: Float[np.ndarray, "object frame 4 4"]
+    visible: Bool[np.ndarray, "object frame"]
+    box_half_extent: Float[np.ndarray, "object xyz=3"]
+    scale_range: Float[np.ndarray, "object bound=2"]
+    depth_range: Float[np.ndarray, "bound=2"]
+    observation_object: UInt8[np.ndarray, "observation"]
+    observation_frame: Int[np.ndarray, "observation"]
+    observation_xy: Float[np.ndarray, "observation xy=2"]
+    observation_depth: Float[np.ndarray, "observation"]
+    observation_weight: Float[np.ndarray, "observation"]
+    objects: list[dict[str, Any]]
+
+    @property
+    def camera(self) -> Intrinsics:
+        height, width = self.images.shape[1:3]
+        return Intrinsics.from_values(self.intrinsics, height, width)
+
+    @property
+    def object_count(self) -> int:
+        return self.object_from_camera.shape[0]
+
+    @property
+    def frame_count(self) -> int:
+        return self.images.shape[0]
+
+
+def write_scene(path: Path, scene: Scene, attributes: dict[str, Any]) -> None:
+    """Write a scene, whole or not at all."""
+    arrays = {field.name: getattr(scene, field.name) for field in FIELDS}
+    write_h5(path, SCHEMA, VERSION, FIELDS, arrays, {"objects": json.dumps(scene.objects), **attributes})
+
+
+def read_scene(path: Path) -> Scene:
+    """Read a scene and check it."""
+    arrays, attributes = read_h5(path, SCHEMA, VERSION, FIELDS)
+    return Scene(**arrays, objects=json.loads(attributes["objects"]))

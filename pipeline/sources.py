@@ -1,0 +1,41 @@
+"""The files of ours that a module is made of, found by reading its import statements."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("pipeline", "models")
+
+
+def sources(module: str, root: Path = ROOT) -> list[str]:
+    """Paths, relative to the project, of `module` and of whatever of ours it imports, at any depth."""
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = module_file(name, root)
+        if name in found or path is None:
+            continue
+        found[name] = path
+        waiting += imported_modules(path)
+    return sorted(str(path.relative_to(root)) for path in found.values())
+
+
+def module_file(module: str, root: Path = ROOT) -> Path | None:
+    """The file of a module of ours; None for a library, and for a name that is not a module."""
+    if module.split(".")[0] not in PACKAGES:
+        return None
+    base = root.joinpath(*module.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in candidates if path.exists()), None)
+
+
+def imported_modules(path: Path) -> list[str]:
+    """Dotted names in the import statements of a file; `from a import b` gives `a` and `a.b`."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names

@@ -1,0 +1,16 @@
+"""What all tests share."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The team's sample scene, clips and weights; tests that need them skip where they are absent."""
+    if not SHARED_DATA.exists():
+        pytest.skip(f"the sample data is not here ({SHARED_DATA.relative_to(ROOT.parent)})")
+    return SHARED_DATA
