@@ -1,0 +1,31 @@
+# Monoverse: a monocular video of a moving scene in, a trained 3D representation and a report out.
+# Every job is `python -m pipeline.STAGE`; settings are in config.yaml, facts about the machine in workflow/profiles/.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/perception.smk"
+include: "workflow/rules/geometry.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/reporting.smk"
+
+
+wildcard_constraints:
+    scene=r"[^/]+",
+    method="osn|semantic_flow",
+
+
+localrules:
+    all,
+    weights,
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/{scene}/report.html", scene=CONFIG.scenes),

@@ -1,0 +1,135 @@
+"""config.yaml and `--config` checked before the graph is built: every error names the key, the line and the way out."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from pipeline.config import Config, SceneConfig
+from pipeline.errors import StageError
+
+SIMULATE = "simulate"
+PATHS_OF_SCENE = ("masks", "poses", "truth")
+# What `--config` may say of one video without writing config.yaml; `name` is the scene's.
+COMMAND_LINE_KEYS = ("video", "name", *(key for key in SceneConfig.model_fields if key not in ("video", "prompts")))
+FORBIDDEN_IN_NAMES = set('/\\{}*?"\n')
+
+
+def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
+    """The whole configuration, validated; `files` are the YAML files it came from, for line numbers."""
+    values = with_command_line_scene(values)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise StageError("\n".join(explain(fault, files) for fault in error.errors())) from error
+    for name, scene in config.scenes.items():
+        check_scene(name, scene, files)
+    return config
+
+
+def with_command_line_scene(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`--config video=clip.mp4 masks=...` replaces the scenes of config.yaml by one scene, named like the file."""
+    values = dict(values)
+    given = {key: values.pop(key) for key in COMMAND_LINE_KEYS if key in values}
+    if not given:
+        return values
+    if "video" not in given:
+        raise StageError(f"--config {next(iter(given))}=... belongs to one video; add video=PATH, or edit scenes: in config.yaml")
+    video = str(given.pop("video"))
+    name = str(given.pop("name", "") or Path(video).stem)
+    paths = {key: str(value) for key, value in given.items() if key in PATHS_OF_SCENE}
+    return {**values, "scenes": {name: {**given, **paths, "video": video}}}
+
+
+def check_scene(name: str, scene: SceneConfig, files: Sequence[Path]) -> None:
+    """The name can be a folder's, and the files that the scene names exist."""
+    if not name or name.startswith((".", "-")) or FORBIDDEN_IN_NAMES & set(name):
+        raise StageError(
+            f"scenes.{name}{line_of(('scenes', name), files)}: a scene's name is its folder under results/; "
+            "use letters, digits, spaces, '-', '_' and '.'"
+        )
+    for key in ("video", *PATHS_OF_SCENE):
+        path = getattr(scene, key)
+        if path is None or (key == "video" and path == SIMULATE):
+            continue
+        if not Path(path).exists():
+            where = line_of(("scenes", name, key), files)
+            raise StageError(f"scenes.{name}.{key}{where}: {path} does not exist; {nearby(Path(path))}")
+    if scene.start is not None and scene.end is not None and scene.end <= scene.start:
+        where = line_of(("scenes", name, "end"), files)
+        raise StageError(f"scenes.{name}.end{where}: {scene.end} is not after start={scene.start}; give a later second")
+
+
+def nearby(path: Path) -> str:
+    """A hint at files of a similar name."""
+    folder = path.parent
+    if not folder.exists():
+        return f"there is no folder {folder} either; give the path from where snakemake runs"
+    close = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=3)
+    return f"did you mean {' or '.join(str(folder / name) for name in close)}?" if close else "correct the path"
+
+
+def explain(fault: Mapping[str, Any], files: Sequence[Path]) -> str:
+    """One validation error as the key, its line, the value and what would be valid."""
+    keys = tuple(key for key in fault["loc"] if not is_union_branch(key))
+    dotted = ".".join(map(str, keys))
+    where = line_of(keys, files)
+    if fault["type"] == "extra_forbidden":
+        valid = valid_names(keys[:-1])
+        close = difflib.get_close_matches(str(keys[-1]), valid, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{dotted}{where}: there is no setting of this name; {hint}valid here: {', '.join(valid)}"
+    if fault["type"] == "missing":
+        return f"{dotted}{line_of(keys[:-1], files)}: is missing; add it"
+    return f"{dotted}{where}: {fault['msg']}, got {fault['input']!r}"
+
+
+def is_union_branch(key: str | int) -> bool:
+    """Pydantic puts the tried branch of a union into the location (`literal[...]`, `list[...]`)."""
+    return isinstance(key, str) and "[" in key
+
+
+def valid_names(keys: Sequence[str | int]) -> list[str]:
+    """The settings that exist under a key path."""
+    model: Any = Config
+    for key in keys:
+        model = member(model, key)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def member(model: Any, key: str | int) -> Any:
+    """The type of one key's value: a model's field, or the element of a dict or list."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        field: FieldInfo | None = model.model_fields.get(str(key))
+        return field.annotation if field else None
+    inner = [argument for argument in get_args(model) if argument not in (str, type(None))]
+    return inner[-1] if inner else None
+
+
+def line_of(keys: Sequence[str | int], files: Sequence[Path]) -> str:
+    """` (config.yaml, line 12)` for a key path, or nothing where no file has it (then it came from `--config`)."""
+    for file in reversed(files):
+        line = key_line(yaml.compose(file.read_text()), keys)
+        if line is not None:
+            return f" ({file.name}, line {line})"
+    return ""
+
+
+def key_line(node: yaml.Node | None, keys: Sequence[str | int]) -> int | None:
+    """The line of a key path in a YAML document, counted from 1."""
+    line = None
+    for key in keys:
+        entries: list[tuple[Any, yaml.Node, yaml.Node]] = []
+        if isinstance(node, yaml.MappingNode):
+            entries = [(name.value, name, value) for name, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            entries = [(index, value, value) for index, value in enumerate(node.value)]
+        found = next(((name, value) for entry, name, value in entries if str(entry) == str(key)), None)
+        if found is None:
+            return None
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

@@ -1,0 +1,91 @@
+"""Helper functions of the rules; rule files hold only rules."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(workflow.basedir))
+# Jobs find this interpreter's packages also where the environment was not activated; conda puts its own first.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+from pipeline.config_file import SIMULATE, checked_config
+from pipeline.errors import StageError
+from pipeline.sources import sources
+
+WEIGHTS = "weights"
+
+try:
+    CONFIG = checked_config(config, [Path(file) for file in workflow.configfiles])
+except StageError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def options(stage):
+    """The settings of one stage for a scene, as JSON: its own section, and what the scene says in its place."""
+
+    def of_scene(wildcards):
+        section = getattr(CONFIG, stage).model_dump(mode="json")
+        given = CONFIG.scenes[wildcards.scene].model_dump(mode="json", exclude_defaults=True)
+        if "size" in given and stage == "extract_frames":
+            section["max_size"] = given["size"]
+        return json.dumps(section | {key: given[key] for key in section if key in given}, sort_keys=True)
+
+    return of_scene
+
+
+def video_path(wildcards):
+    """The scene's video as the stage opens it: a file, a folder of images, or the simulated one."""
+    video = CONFIG.scenes[wildcards.scene].video
+    return f"results/{wildcards.scene}/video.mp4" if video == SIMULATE else video
+
+
+def video_files(wildcards):
+    """The files whose change makes the frames stale."""
+    return files_under(video_path(wildcards))
+
+
+def scene_path(key):
+    """A path that the scene may name (`masks`, `poses`, `truth`); empty where it does not."""
+
+    def of_scene(wildcards):
+        return truth_path(wildcards) if key == "truth" else (getattr(CONFIG.scenes[wildcards.scene], key) or [])
+
+    return of_scene
+
+
+def scene_files(key):
+    """The files under a path that the scene may name."""
+
+    def of_scene(wildcards):
+        path = scene_path(key)(wildcards)
+        return files_under(path) if path else []
+
+    return of_scene
+
+
+def truth_path(wildcards):
+    """The scene's truth: the one named, or the simulated scene's own."""
+    scene = CONFIG.scenes[wildcards.scene]
+    if scene.truth:
+        return scene.truth
+    return f"results/{wildcards.scene}/truth.h5" if scene.video == SIMULATE else []
+
+
+def files_under(path):
+    """A file as it is, a folder as the files in it: an edited image is noticed."""
+    if not Path(path).is_dir():
+        return [path]
+    return sorted(str(entry) for entry in Path(path).rglob("*") if entry.is_file())
+
+
+def weights_files(wildcards):
+    """Pretrained weights at hand; a new file may change which backend `auto` takes."""
+    return sorted(str(path) for suffix in ("pt", "pth") for path in Path(WEIGHTS).glob(f"*.{suffix}"))
+
+
+def trained(pattern):
+    """One file per method that is to be trained."""
+    return expand(pattern, method=CONFIG.methods, allow_missing=True)

@@ -1,0 +1,98 @@
+rule track_points:
+    input:
+        frames="results/{scene}/frames",
+        flow="results/{scene}/flow.h5",
+        masks="results/{scene}/masks.h5",
+        code=sources("pipeline.track_points"),
+    output:
+        tracks="results/{scene}/tracks.h5",
+        record="results/{scene}/records/track_points.json",
+    log:
+        "results/{scene}/logs/track_points.log",
+    benchmark:
+        "results/{scene}/benchmarks/track_points.tsv"
+    conda:
+        "../../envs/colmap.yaml"
+    threads: 4
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        options=options("track_points"),
+    message:
+        "Points followed through {wildcards.scene}"
+    shell:
+        "python -m pipeline.track_points"
+        " --frames {input.frames:q} --flow {input.flow:q} --masks {input.masks:q} --tracks {output.tracks:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule reconstruct_objects:
+    input:
+        frames="results/{scene}/frames",
+        info="results/{scene}/frames.json",
+        tracks="results/{scene}/tracks.h5",
+        masks="results/{scene}/masks.h5",
+        objects="results/{scene}/objects.json",
+        poses=scene_files("poses"),
+        code=sources("pipeline.reconstruct_objects"),
+    output:
+        reconstruction=directory("results/{scene}/reconstruction"),
+        geometry="results/{scene}/geometry.json",
+        record="results/{scene}/records/reconstruct_objects.json",
+    log:
+        "results/{scene}/logs/reconstruct_objects.log",
+    benchmark:
+        "results/{scene}/benchmarks/reconstruct_objects.tsv"
+    conda:
+        "../../envs/colmap.yaml"
+    threads: 4
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        poses=scene_path("poses"),
+        options=options("reconstruct_objects"),
+    message:
+        "Structure from motion of every object of {wildcards.scene}"
+    shell:
+        "python -m pipeline.reconstruct_objects"
+        " --frames {input.frames:q} --info {input.info:q} --tracks {input.tracks:q} --masks {input.masks:q}"
+        " --objects {input.objects:q} --poses {params.poses:q}"
+        " --reconstruction {output.reconstruction:q} --geometry {output.geometry:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule pack_scene:
+    input:
+        frames="results/{scene}/frames",
+        info="results/{scene}/frames.json",
+        flow="results/{scene}/flow.h5",
+        masks="results/{scene}/masks.h5",
+        objects="results/{scene}/objects.json",
+        reconstruction="results/{scene}/reconstruction",
+        geometry="results/{scene}/geometry.json",
+        code=sources("pipeline.pack_scene"),
+    output:
+        scene="results/{scene}/scene.h5",
+        record="results/{scene}/records/pack_scene.json",
+    log:
+        "results/{scene}/logs/pack_scene.log",
+    benchmark:
+        "results/{scene}/benchmarks/pack_scene.tsv"
+    conda:
+        "../../envs/colmap.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=30,
+    params:
+        options=options("pack_scene"),
+    message:
+        "Everything training reads of {wildcards.scene}, in one file"
+    shell:
+        "python -m pipeline.pack_scene"
+        " --frames {input.frames:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
+        " --objects {input.objects:q} --reconstruction {input.reconstruction:q} --geometry {input.geometry:q}"
+        " --scene {output.scene:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -1,0 +1,132 @@
+rule simulate_scene:
+    input:
+        code=sources("pipeline.simulate_scene"),
+    output:
+        video="results/{scene}/video.mp4",
+        truth="results/{scene}/truth.h5",
+        record="results/{scene}/records/simulate_scene.json",
+    log:
+        "results/{scene}/logs/simulate_scene.log",
+    benchmark:
+        "results/{scene}/benchmarks/simulate_scene.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        options=options("simulate_scene"),
+    message:
+        "Rendering the synthetic scene {wildcards.scene}"
+    shell:
+        "python -m pipeline.simulate_scene"
+        " --video {output.video:q} --truth {output.truth:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule extract_frames:
+    input:
+        video=video_files,
+        code=sources("pipeline.extract_frames"),
+    output:
+        frames=directory("results/{scene}/frames"),
+        info="results/{scene}/frames.json",
+        record="results/{scene}/records/extract_frames.json",
+    log:
+        "results/{scene}/logs/extract_frames.log",
+    benchmark:
+        "results/{scene}/benchmarks/extract_frames.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        video=video_path,
+        options=options("extract_frames"),
+    message:
+        "Frames of {wildcards.scene}"
+    shell:
+        "python -m pipeline.extract_frames"
+        " --video {params.video:q} --frames {output.frames:q} --info {output.info:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule estimate_flow:
+    input:
+        frames="results/{scene}/frames",
+        weights=weights_files,
+        code=sources("pipeline.estimate_flow"),
+    output:
+        flow="results/{scene}/flow.h5",
+        record="results/{scene}/records/estimate_flow.json",
+    log:
+        "results/{scene}/logs/estimate_flow.log",
+    benchmark:
+        "results/{scene}/benchmarks/estimate_flow.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        mem_mb=6000,
+        runtime=120,
+        gpu=1,
+    params:
+        weights=WEIGHTS,
+        options=options("estimate_flow"),
+    message:
+        "Optical flow between neighbouring frames of {wildcards.scene}"
+    shell:
+        "python -m pipeline.estimate_flow"
+        " --frames {input.frames:q} --weights {params.weights:q} --flow {output.flow:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule segment_objects:
+    input:
+        frames="results/{scene}/frames",
+        flow="results/{scene}/flow.h5",
+        mask_folder=scene_files("masks"),
+        weights=weights_files,
+        code=sources("pipeline.segment_objects"),
+    output:
+        masks="results/{scene}/masks.h5",
+        objects="results/{scene}/objects.json",
+        record="results/{scene}/records/segment_objects.json",
+    log:
+        "results/{scene}/logs/segment_objects.log",
+    benchmark:
+        "results/{scene}/benchmarks/segment_objects.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        mem_mb=6000,
+        runtime=120,
+        gpu=1,
+    params:
+        weights=WEIGHTS,
+        mask_folder=scene_path("masks"),
+        options=options("segment_objects"),
+    message:
+        "Masks of the objects of {wildcards.scene}"
+    shell:
+        "python -m pipeline.segment_objects"
+        " --frames {input.frames:q} --flow {input.flow:q} --mask-folder {params.mask_folder:q} --weights {params.weights:q}"
+        " --masks {output.masks:q} --objects {output.objects:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule weights:
+    log:
+        "results/logs/download_weights.log",
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        weights=WEIGHTS,
+    message:
+        "Official weights of RAFT, SAM and LPIPS into weights/"
+    shell:
+        "python -m pipeline.download_weights --weights {params.weights:q} 2>&1 | tee {log:q}"

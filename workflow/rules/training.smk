@@ -1,0 +1,29 @@
+# The code of a training stage is `ancient`: an edited comment must not discard a night. The checkpoint stores the commit.
+rule train_osn:
+    input:
+        scene="results/{scene}/scene.h5",
+        code=ancient(sources("pipeline.train_osn")),
+    output:
+        checkpoint="results/{scene}/osn/checkpoint.pt",
+        history="results/{scene}/osn/history.csv",
+        scales="results/{scene}/osn/scales.csv",
+        record="results/{scene}/records/train_osn.json",
+    log:
+        "results/{scene}/logs/train_osn.log",
+    benchmark:
+        "results/{scene}/benchmarks/train_osn.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=6000,
+        runtime=720,
+        gpu=1,
+    params:
+        options=options("train_osn"),
+    message:
+        "Training OSN on {wildcards.scene}"
+    shell:
+        "python -m pipeline.train_osn"
+        " --scene {input.scene:q} --checkpoint {output.checkpoint:q} --history {output.history:q} --scales {output.scales:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
