@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-from-lock
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lock format
+.PHONY: demo test lock format config
 
 demo: $(INSTALLED)
 	snakemake --cores $(CORES)
@@ -37,3 +37,7 @@ format: $(INSTALLED)
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+# The stage sections of config.yaml, from pipeline/config.py.
+config: $(INSTALLED)
+	python -m workflow.reference

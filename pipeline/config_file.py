@@ -21,7 +21,8 @@ FORBIDDEN_IN_NAMES = set('/\\{}*?"\n')
 
 def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
     """The whole configuration, validated; `files` are the YAML files it came from, for line numbers."""
-    values = with_command_line_scene(values)
+    # An emptied section (`estimate_flow:` and nothing below) means its defaults.
+    values = {key: value for key, value in with_command_line_scene(values).items() if value is not None}
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
@@ -38,7 +39,9 @@ def with_command_line_scene(values: Mapping[str, Any]) -> dict[str, Any]:
     if not given:
         return values
     if "video" not in given:
-        raise StageError(f"--config {next(iter(given))}=... belongs to one video; add video=PATH, or edit scenes: in config.yaml")
+        raise StageError(
+            f"--config {next(iter(given))}=... belongs to one video; add video=PATH, or edit scenes: in config.yaml"
+        )
     video = str(given.pop("video"))
     name = str(given.pop("name", "") or Path(video).stem)
     paths = {key: str(value) for key, value in given.items() if key in PATHS_OF_SCENE}

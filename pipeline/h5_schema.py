@@ -56,7 +56,9 @@ def write_field(file: h5py.Group, field: Field, array: np.ndarray) -> None:
     """One dataset, compressed by its first axis where it is large."""
     large = array.ndim > 1 and array.size > 4096
     chunks = (1, *array.shape[1:]) if large and array.ndim > 2 else None
-    dataset = file.create_dataset(field.name, data=array, compression="lzf" if large else None, chunks=chunks)
+    dataset = file.create_dataset(
+        field.name, data=array, compression="lzf" if large else None, chunks=chunks, fletcher32=large
+    )
     describe(dataset, field)
 
 

@@ -1,22 +1,21 @@
 """Helper functions of the rules; rule files hold only rules."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
-# Jobs find this interpreter's packages also where the environment was not activated; conda puts its own first.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 from pipeline.config_file import SIMULATE, checked_config
 from pipeline.errors import StageError
 from pipeline.sources import sources
+from workflow.interpreter import put_interpreter_on_path
 
 WEIGHTS = "weights"
 
+put_interpreter_on_path()
 try:
     CONFIG = checked_config(config, [Path(file) for file in workflow.configfiles])
 except StageError as error:
@@ -28,10 +27,15 @@ def options(stage):
 
     def of_scene(wildcards):
         section = getattr(CONFIG, stage).model_dump(mode="json")
-        given = CONFIG.scenes[wildcards.scene].model_dump(mode="json", exclude_defaults=True)
+        given = CONFIG.scenes[wildcards.scene].model_dump(
+            mode="json", exclude_defaults=True
+        )
         if "size" in given and stage == "extract_frames":
             section["max_size"] = given["size"]
-        return json.dumps(section | {key: given[key] for key in section if key in given}, sort_keys=True)
+        return json.dumps(
+            section | {key: given[key] for key in section if key in given},
+            sort_keys=True,
+        )
 
     return of_scene
 
@@ -51,7 +55,11 @@ def scene_path(key):
     """A path that the scene may name (`masks`, `poses`, `truth`); empty where it does not."""
 
     def of_scene(wildcards):
-        return truth_path(wildcards) if key == "truth" else (getattr(CONFIG.scenes[wildcards.scene], key) or [])
+        return (
+            truth_path(wildcards)
+            if key == "truth"
+            else (getattr(CONFIG.scenes[wildcards.scene], key) or [])
+        )
 
     return of_scene
 
@@ -83,7 +91,11 @@ def files_under(path):
 
 def weights_files(wildcards):
     """Pretrained weights at hand; a new file may change which backend `auto` takes."""
-    return sorted(str(path) for suffix in ("pt", "pth") for path in Path(WEIGHTS).glob(f"*.{suffix}"))
+    return sorted(
+        str(path)
+        for suffix in ("pt", "pth")
+        for path in Path(WEIGHTS).glob(f"*.{suffix}")
+    )
 
 
 def trained(pattern):

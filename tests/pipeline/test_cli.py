@@ -1,0 +1,128 @@
+"""The command line derived from a stage's signature."""
+
+import json
+import logging
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import flag, options_help, read_options, stage_parser
+from pipeline.config import EstimateFlowConfig
+from pipeline.errors import StageError
+
+STAGE = """
+    import logging
+    from pathlib import Path
+    from pipeline.atomic import whole
+    from pipeline.cli import run_stage
+    from pipeline.config import EstimateFlowConfig
+    from pipeline.errors import StageError
+
+    def copy_text(source: Path, extra: Path | None, many: list[Path], target: Path, config: EstimateFlowConfig) -> None:
+        if not source.exists():
+            raise StageError(f"{source} does not exist; give another")
+        logging.getLogger("pipeline.copy").warning("only a copy")
+        with whole(target) as partial:
+            partial.write_text(f"{source.read_text()} {extra} {len(many)} {config.backend}")
+
+    if __name__ == "__main__":
+        run_stage(copy_text)
+"""
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    path = tmp_path / "copy_text.py"
+    path.write_text(textwrap.dedent(STAGE))
+    (tmp_path / "in put.txt").write_text("text")
+    return path
+
+
+def run(stage: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        [sys.executable, stage, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=stage.parent,
+        env={"PYTHONPATH": str(root)},
+    )
+
+
+def example(a: Path, b: Path | None, c: list[Path], config: EstimateFlowConfig) -> None:
+    """An example."""
+
+
+def test_signature_becomes_flags() -> None:
+    arguments = vars(stage_parser(example).parse_args(["--a", "x y", "--b", "--c", "1", "2", "--threads", "3"]))
+    assert (arguments["a"], arguments["b"], arguments["c"]) == (Path("x y"), None, [Path("1"), Path("2")])
+    assert arguments["threads"] == 3
+
+
+def test_required_path_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        stage_parser(example).parse_args([])
+    assert "--a" in capsys.readouterr().err
+
+
+def test_parameter_of_another_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="size is a"):
+        flag("size", int)
+
+
+def test_help_names_every_setting_with_its_default() -> None:
+    text = options_help(EstimateFlowConfig)
+    for name, field in EstimateFlowConfig.model_fields.items():
+        assert f"{name}: " in text and str(field.default).replace("%", "%%") in text
+
+
+def test_missing_options_take_their_defaults() -> None:
+    assert read_options(example, '{"backend": "dis"}') == EstimateFlowConfig(backend="dis")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [("{", "not JSON"), ('{"bakend": "dis"}', "bakend"), ('{"consistency_px": -1}', "consistency_px.*got -1")],
+)
+def test_wrong_options_are_named(options: str, said: str) -> None:
+    with pytest.raises(StageError, match=said):
+        read_options(example, options)
+
+
+def test_stage_runs_and_writes_its_record(stage: Path) -> None:
+    folder = stage.parent
+    done = run(
+        stage, "--source", "in put.txt", "--extra", "--many", "a", "--target", "out.txt", "--record", "r/record.json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "out.txt").read_text() == "text None 1 auto"
+    record = json.loads((folder / "r/record.json").read_text())
+    assert record["stage"] == "copy_text" and record["warnings"] == ["only a copy"]
+    assert 0 <= record["seconds"] < 60 and 5 < record["peak_memory_mb"] < 2000
+    assert record["options"]["backend"] == "auto"
+
+
+def test_bad_input_ends_in_one_line_and_exit_code_1(stage: Path) -> None:
+    done = run(stage, "--source", "none.txt", "--target", "out.txt")
+    assert done.returncode == 1
+    assert "none.txt does not exist; give another" in done.stderr and "Traceback" not in done.stderr
+    assert not (stage.parent / "out.txt").exists()
+
+
+def test_unwritable_output_is_named(stage: Path) -> None:
+    (stage.parent / "file").write_text("not a folder")
+    done = run(stage, "--source", "in put.txt", "--target", "file/out.txt")
+    assert done.returncode == 1 and "cannot write file/out.txt" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_only_our_warnings_are_kept() -> None:
+    from pipeline.cli import start_logging
+
+    kept = start_logging()
+    logging.getLogger("matplotlib.font").warning("not ours")
+    logging.getLogger("pipeline.x").warning("ours")
+    logging.getLogger().removeHandler(kept)
+    assert kept.texts == ["ours"]

@@ -1,0 +1,100 @@
+"""Errors of config.yaml name the key, the line and the way out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.config_file import checked_config
+from pipeline.errors import StageError
+
+CONFIG = """\
+scenes:
+  balloon:
+    video: {video}
+
+estimate_flow:
+  consistency_px: 1.5
+train_osn:
+  seed: 3
+"""
+
+
+def check(tmp_path: Path, text: str, **command_line: Any) -> Any:
+    """What the Snakefile does with a config.yaml and `--config`."""
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return checked_config({**yaml.safe_load(text), **command_line}, [path])
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    video = tmp_path / "my clip.mp4"
+    video.write_bytes(b"x")
+    return CONFIG.format(video=video)
+
+
+def test_good_config_is_read(tmp_path: Path, good: str) -> None:
+    config = check(tmp_path, good)
+    assert config.estimate_flow.consistency_px == 1.5 and config.train_osn.seed == 3
+    assert config.methods == ["osn"]
+
+
+def test_emptied_section_means_its_defaults(tmp_path: Path, good: str) -> None:
+    assert check(tmp_path, good + "track_points:\n").track_points.spacing_px > 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "consistency_px",
+            "consistancy_px",
+            r"estimate_flow\.consistancy_px \(config\.yaml, line 6\).*did you mean consistency_px\?",
+        ),
+        ("estimate_flow", "estimate_flo", r"estimate_flo \(config\.yaml, line 5\).*did you mean estimate_flow\?"),
+        ("1.5", "Ture", r"estimate_flow\.consistency_px \(config\.yaml, line 6\).*number.*got 'Ture'"),
+        ("seed: 3", "seed: -1", r"train_osn\.seed \(config\.yaml, line 8\).*greater than or equal to 0, got -1"),
+        ("    video:", "    vidoe:", r"scenes\.balloon\.vidoe \(config\.yaml, line 3\).*did you mean video\?"),
+        (
+            "my clip.mp4",
+            "my clop.mp4",
+            r"scenes\.balloon\.video \(config\.yaml, line 3\).*does not exist; did you mean .*my clip\.mp4",
+        ),
+        ("balloon", "a*b", r"scenes\.a\*b \(config\.yaml, line 2\): a scene's name"),
+    ],
+)
+def test_fault_is_named_with_its_line_and_the_way_out(tmp_path: Path, good: str, old: str, new: str, said: str) -> None:
+    with pytest.raises(StageError, match=said):
+        check(tmp_path, good.replace(old, new))
+
+
+def test_end_before_start_is_refused(tmp_path: Path, good: str) -> None:
+    with pytest.raises(StageError, match=r"scenes\.balloon\.end \(config.yaml, line 4\): 1\.0 is not after start=2\.0"):
+        check(tmp_path, good.replace("\n\nest", "\n    end: 1.0\n    start: 2.0\nest"))
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path, good: str) -> None:
+    with pytest.raises(StageError) as caught:
+        check(tmp_path, good.replace("seed", "sed").replace("1.5", "x"))
+    assert "train_osn.sed" in str(caught.value) and "consistency_px" in str(caught.value)
+
+
+def test_missing_video_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"scenes\.a\.video \(config\.yaml, line 2\): is missing"):
+        check(tmp_path, "scenes:\n  a:\n    fps: 3\n")
+
+
+def test_command_line_video_replaces_the_scenes(tmp_path: Path, good: str) -> None:
+    video = tmp_path / "my clip.mp4"
+    config = check(tmp_path, good, video=str(video), fps=5)
+    assert list(config.scenes) == ["my clip"] and config.scenes["my clip"].fps == 5
+    assert list(check(tmp_path, good, video=str(video), name=7).scenes) == ["7"]
+
+
+def test_command_line_fault_is_named_without_a_line(tmp_path: Path, good: str) -> None:
+    with pytest.raises(StageError, match=r"scenes\.none\.video: none\.mp4 does not exist"):
+        check(tmp_path, good, video="none.mp4")
+    with pytest.raises(StageError, match="add video=PATH"):
+        check(tmp_path, good, masks="folder")

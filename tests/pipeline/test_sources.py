@@ -1,0 +1,69 @@
+"""The files that a module is made of, and the direction of imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from pipeline.sources import ROOT, imported_modules, sources
+
+STAGES = sorted(
+    path.stem for path in (ROOT / "pipeline").glob("*.py") if "run_stage(" in path.read_text() and path.stem != "cli"
+)
+
+
+def make_project(root: Path) -> None:
+    (root / "pipeline").mkdir()
+    (root / "models" / "deep").mkdir(parents=True)
+    (root / "pipeline" / "stage.py").write_text(
+        "import numpy\nfrom pipeline.noun import thing\nfrom models import deep\n"
+    )
+    (root / "pipeline" / "noun.py").write_text("def f():\n    import pipeline.late\n")
+    (root / "pipeline" / "late.py").write_text("")
+    (root / "pipeline" / "other.py").write_text("")
+    (root / "models" / "__init__.py").write_text("")
+    (root / "models" / "deep" / "__init__.py").write_text("from models.deep.net import Net\n")
+    (root / "models" / "deep" / "net.py").write_text("")
+
+
+def test_sources_are_followed_at_any_depth(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    expected = [
+        "models/__init__.py",
+        "models/deep/__init__.py",
+        "models/deep/net.py",
+        "pipeline/late.py",
+        "pipeline/noun.py",
+    ]
+    assert sources("pipeline.stage", tmp_path) == [*expected, "pipeline/stage.py"]
+
+
+def test_settings_are_not_code(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "pipeline" / "config.py").write_text("")
+    (tmp_path / "pipeline" / "stage.py").write_text("from pipeline.config import Config\n")
+    assert sources("pipeline.stage", tmp_path) == ["pipeline/stage.py"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").rglob("*.py")), ids=str)
+def test_models_import_no_pipeline(path: Path) -> None:
+    assert not [name for name in imported_modules(path) if name.startswith(("pipeline", "workflow"))]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pipeline").rglob("*.py")), ids=str)
+def test_pipeline_imports_no_stage_and_no_workflow(path: Path) -> None:
+    forbidden = {f"pipeline.{stage}" for stage in STAGES if stage != path.stem}
+    names = imported_modules(path)
+    assert not [name for name in names if name.startswith("workflow") or name in forbidden]
+
+
+def test_config_imports_pydantic_only() -> None:
+    tree = ast.parse((ROOT / "pipeline" / "config.py").read_text())
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert modules == {"typing", "pydantic"} and not any(isinstance(node, ast.Import) for node in ast.walk(tree))
+
+
+def test_no_module_uses_postponed_annotations() -> None:
+    """They would hide the shapes from the run-time check."""
+    files = [*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")]
+    assert files and not [path for path in files if "from __future__ import annotations" in path.read_text()]

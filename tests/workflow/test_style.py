@@ -1,0 +1,52 @@
+"""Formatting, types and lint are tests too."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.sources import ROOT
+from workflow.lock import pinned, ranges
+from workflow.reference import with_stage_sections
+
+COMMANDS = {
+    "ruff-check": ["ruff", "check", "."],
+    "ruff-format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy"],
+    "snakefmt": ["snakefmt", "--check", "Snakefile", "workflow"],
+    "snakemake-lint": ["snakemake", "--lint"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_code_is_clean(command: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_config_yaml_shows_every_setting_with_its_default() -> None:
+    text = (ROOT / "config.yaml").read_text()
+    assert with_stage_sections(text) == text, "run `make config`"
+
+
+def test_environments_have_the_locked_versions() -> None:
+    lock = {line.split(" ;")[0].strip() for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    environments = list((ROOT / "envs").glob("*.yaml"))
+    pins = [line.strip("- ") for path in environments for line in path.read_text().splitlines() if "==" in line]
+    assert len(environments) >= 2 and pins and not set(pins) - lock
+
+
+def test_lock_holds_every_requirement_and_no_address() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()[1:]
+    names = {line.split("==")[0].lower() for line in lines}
+    wanted = {
+        requirement.split(">")[0].split("=")[0].split("[")[0].lower() for requirement in ranges(ROOT / "pyproject.toml")
+    }
+    assert not wanted - names and not [line for line in lines if "://" in line or "@" in line]
+
+
+def test_lock_takes_released_packages_only() -> None:
+    assert pinned("numpy==2.4.6\n") == "numpy==2.4.6"
+    assert pinned("nvidia-cublas==13.1\n") == 'nvidia-cublas==13.1 ; sys_platform == "linux"'
+    with pytest.raises(ValueError, match="no exact version"):
+        pinned("thing @ file:///tmp/thing")
