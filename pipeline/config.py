@@ -65,7 +65,13 @@ class ExtractFramesConfig(Section):
 
 class EstimateFlowConfig(Section):
     backend: Literal["auto", "dis", "raft"] = Field("auto", description="auto: raft where its weights lie in weights/")
+    weights_file: str | None = Field(None, description="RAFT file under weights/; the best one there when empty")
     consistency_px: float = Field(1.0, gt=0, description="largest round-trip error of a valid pixel")
+    iterations: int = Field(20, ge=1, description="RAFT refinement steps")
+    enlarge_below_px: int = Field(
+        400, ge=0, description="RAFT sees frames whose longer side is shorter at twice the size"
+    )
+    batch_pairs: int = Field(4, ge=1, description="pairs that RAFT takes at once on a GPU")
 
 
 class SegmentObjectsConfig(Section):
@@ -75,7 +81,17 @@ class SegmentObjectsConfig(Section):
 
 
 class TrackPointsConfig(Section):
-    spacing_px: float = Field(6.0, gt=0, description="distance between neighbouring tracks")
+    spacing_px: float = Field(7.0, gt=0, description="distance between neighbouring tracks")
+    smallest_spacing_px: float = Field(3.0, gt=0, description="the same on the smallest objects")
+    tracks_per_object: int = Field(250, ge=8, description="tracks that small objects should have at a time")
+    shortest: int = Field(3, ge=2, description="frames that a track must last")
+    patch_radius_px: int = Field(6, ge=2, description="half the side of the image patch that a track is known by")
+    mask_margin_px: int = Field(2, ge=0, description="distance of tracks from the border of their mask")
+    correlation: float = Field(0.85, gt=0, lt=1, description="least likeness of a patch to the image of its birth")
+    agreement_px: float = Field(1.5, gt=0, description="largest disagreement between flow and registration")
+    largest_sigma_px: float = Field(0.4, gt=0, description="largest standard deviation of a position")
+    largest_stretch: float = Field(1.8, gt=1, description="largest change of a patch's size or shape")
+    noise_levels: float = Field(2.0, gt=0, description="noise of the images, grey levels of 255")
 
 
 class ReconstructObjectsConfig(Section):
@@ -99,11 +115,25 @@ class TrainSemanticFlowConfig(Section):
 
 
 class RenderViewsConfig(Section):
-    path_frames: int = Field(48, ge=1, description="frames of the camera path around the scene")
+    observed_frames: int = Field(16, ge=1, description="most of the video's own views to render, evenly chosen")
+    path_frames: int = Field(32, ge=1, description="frames of the camera path around the scene")
+    held_out_frames: int = Field(16, ge=1, description="most of truth's test views to render, evenly chosen")
+    held_out_candidates: int = Field(
+        2, ge=1, description="valid scenes nearest to the true scales that held-out views are rendered of"
+    )
+    scale_samples: int = Field(4, ge=1, description="valid scenes shown side by side from one new view")
+    rays_per_chunk: int = Field(16384, ge=1, description="rays rendered at once; fewer need less memory")
 
 
 class EvaluateConfig(Section):
     lpips: bool = Field(True, description="LPIPS where the AlexNet weights lie in weights/")
+
+
+class DownloadWeightsConfig(Section):
+    files: list[str] = Field(
+        ["raft_large_C_T_SKHT_V2-ff5fadd5.pth", "sam_vit_b_01ec64.pth", "alexnet-owt-7be5be79.pth"],
+        description="which files of pipeline/weights.py to download",
+    )
 
 
 class ReportConfig(Section):

@@ -1,0 +1,115 @@
+"""Render a trained scene: observed views, a path around it, several valid scenes from one new view, held-out views.
+
+Reads   checkpoint.pt, scene.h5, frames.json; truth.h5 if there is one
+Writes  renders/   PNG images and object ids, depth, mp4, listed in renders.json
+
+Truth says only where to look from and which of the valid scenes lie nearest to the true scales (the "best of 1000"
+protocol: those nearest are rendered, `evaluate` takes the best). No image of it enters a rendering. Its held-out
+cameras are moved into the estimated world by the similarity between the estimated and the true training cameras, and
+look through the estimated intrinsics, as the training views do.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from models.rays import Rays
+from models.rendering import Rendering, TrainedMethod
+from pipeline.atomic import whole
+from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
+from pipeline.cli import run_stage, stage_device
+from pipeline.config import RenderViewsConfig
+from pipeline.frames_folder import read_frames_info
+from pipeline.progress import progress
+from pipeline.renders_folder import Renders, write_renders, write_set
+from pipeline.scene_file import Scene, read_scene
+from pipeline.trained_method import load_method
+from pipeline.truth_file import read_truth
+from pipeline.view_plans import Plan, ValidScales, plan_held_out, plan_views
+
+log = logging.getLogger(__name__)
+
+
+def render_views(
+    checkpoint: Path, scene: Path, info: Path, truth: Path | None, renders: Path, config: RenderViewsConfig
+) -> None:
+    packed = read_scene(scene)
+    method = load_method(checkpoint, stage_device())
+    valid = ValidScales(method.scales.cpu().numpy(), method.scores.cpu().numpy())
+    plans = plan_views(packed, valid, config)
+    if truth:
+        plans += plan_held_out(packed, valid, read_frames_info(info), read_truth(truth), config)
+    with whole(renders) as partial:
+        partial.mkdir()
+        render_plans(partial, plans, method, packed, config.rays_per_chunk)
+        ids = original_ids(packed).tolist()
+        listed = Renders(
+            method=checkpoint.parent.name,
+            valid_scales=len(valid.scales),
+            object_ids=ids,
+            sets=[plan.entry for plan in plans],
+        )
+        write_renders(partial, listed)
+    log.info("rendered %d views in %d sets", sum(len(plan.entry.frames) for plan in plans), len(plans))
+
+
+def render_plans(folder: Path, plans: list[Plan], method: TrainedMethod, scene: Scene, chunk: int) -> None:
+    """Render all sets and write each as soon as it is done."""
+    device = method.scales.device
+    total = sum(len(plan.entry.frames) for plan in plans)
+    views = progress((view for plan in plans for view in plan.views), "rendering", total, "views")
+    ids = original_ids(scene)
+    for plan in plans:
+        scales = torch.tensor(plan.entry.scale, dtype=torch.float32, device=device)
+        pictures = []
+        for _ in plan.views:
+            frame, pose = next(views)
+            rays = view_rays(scene.camera, pose, frame).to(device)
+            pictures.append(as_picture(render_chunks(method, rays, scales, chunk), scene.camera, ids))
+        images, object_ids, depth = (np.stack(arrays) for arrays in zip(*pictures, strict=True))
+        write_set(folder, plan.entry, images, object_ids, depth)
+
+
+def view_rays(camera: Intrinsics, world_from_camera: Float[np.ndarray, "4 4"], frame: int) -> Rays:
+    """The rays of all pixels of a view, row by row."""
+    directions = camera_directions(camera, pixel_centres(camera.height, camera.width)).reshape(-1, 3)
+    turned = torch.from_numpy(directions @ world_from_camera[:3, :3].T).float()
+    origin = torch.from_numpy(world_from_camera[:3, 3].astype(np.float32))
+    return Rays(origin.expand_as(turned), turned, torch.full((len(turned),), frame, dtype=torch.int64))
+
+
+def render_chunks(method: TrainedMethod, rays: Rays, scales: Float[Tensor, "object"], chunk: int) -> Rendering:
+    """Render rays in pieces that fit into memory."""
+    with torch.no_grad():
+        parts = [method.render(rays[start : start + chunk], scales) for start in range(0, len(rays.frames), chunk)]
+    return Rendering(
+        torch.cat([part.colour for part in parts]),
+        torch.cat([part.depth for part in parts]),
+        torch.cat([part.opacity for part in parts]),
+        torch.cat([part.object_weights for part in parts]),
+    )
+
+
+def as_picture(
+    rendering: Rendering, camera: Intrinsics, ids: UInt8[np.ndarray, "object"]
+) -> tuple[
+    UInt8[np.ndarray, "height width rgb=3"], UInt8[np.ndarray, "height width"], Float[np.ndarray, "height width"]
+]:
+    """Image, object ids and depth of one view; a pixel belongs to the object that most of its weight fell on."""
+    size = (camera.height, camera.width)
+    image = (255 * rendering.colour.clamp(0, 1)).round().to(torch.uint8).cpu().numpy().reshape(*size, 3)
+    owner = rendering.object_weights.argmax(-1).cpu().numpy().reshape(size)
+    return image, ids[owner], rendering.depth.float().cpu().numpy().reshape(size)
+
+
+def original_ids(scene: Scene) -> UInt8[np.ndarray, "object"]:
+    """The ids of masks.h5 by the scene's own object index."""
+    return np.array([entry["id"] for entry in scene.objects], np.uint8)
+
+
+if __name__ == "__main__":
+    run_stage(render_views)
