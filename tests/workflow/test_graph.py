@@ -1,0 +1,157 @@
+"""The whole graph on a tiny simulated scene: run, rerun, edit, kill."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.workflow.project import TINY, Project, copy_project
+
+pytestmark = pytest.mark.graph
+FROM_TRAINING = {"train_osn", "render_views", "evaluate", "report", "all"}
+FROM_TRACKS = FROM_TRAINING | {"track_points", "reconstruct_objects", "pack_scene"}
+FROM_FLOW = FROM_TRACKS | {"estimate_flow", "segment_objects"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which the tiny scene has gone through the whole graph."""
+    project = copy_project(tmp_path_factory.mktemp("graph"), TINY)
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+def results(project: Project) -> Path:
+    return project.folder / "results" / "demo"
+
+
+def test_simulated_scene_goes_from_nothing_to_a_report(project: Project) -> None:
+    page = (results(project) / "report.html").read_text()
+    assert "<video" in page and "demo" in page and len(page) > 50_000
+    assert not list(project.folder.rglob("*.partial*"))
+
+
+def test_metrics_cover_every_stage_that_truth_can_judge(project: Project) -> None:
+    with (results(project) / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    metrics = {row["metric"] for row in rows}
+    assert {"epe_px", "miou", "rotation_error_deg", "psnr_db", "ssim", "seconds", "peak_memory_mb"} <= metrics
+
+
+def test_every_stage_left_its_record(project: Project) -> None:
+    records = {path.stem: json.loads(path.read_text()) for path in (results(project) / "records").glob("*.json")}
+    assert len(records) >= 11 and all(record["seconds"] >= 0 for record in records.values())
+
+
+def test_second_run_does_nothing(project: Project) -> None:
+    assert project.planned() == set()
+
+
+def test_touched_files_rerun_nothing(project: Project) -> None:
+    for name in (
+        "pipeline/estimate_flow.py",
+        "results/demo/video.mp4",
+        "results/demo/flow.h5",
+        "results/demo/scene.h5",
+    ):
+        (project.folder / name).touch()
+    assert project.planned() == set()
+
+
+def test_changed_training_setting_reruns_training_and_what_follows(project: Project) -> None:
+    assert project.planned("--config", "train_osn={seed: 77}") == FROM_TRAINING
+
+
+def test_changed_flow_setting_reruns_from_flow(project: Project) -> None:
+    assert project.planned("--config", "estimate_flow={consistency_px: 1.25}") == FROM_FLOW
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"), [("pipeline/estimate_flow.py", FROM_FLOW), ("pipeline/track_points.py", FROM_TRACKS)]
+)
+def test_edited_stage_reruns_with_what_follows_and_nothing_else(
+    project: Project, file: str, expected: set[str]
+) -> None:
+    path = project.folder / file
+    before = path.read_text()
+    path.write_text(before + "\n# edited\n")
+    planned = project.planned()
+    path.write_text(before)
+    assert planned == expected
+
+
+def test_killed_training_resumes_to_the_same_checkpoint(project: Project) -> None:
+    checkpoint = results(project) / "osn" / "checkpoint.pt"
+    expected = torch.load(checkpoint, weights_only=True)
+    checkpoint.unlink()
+    kill_during(project, "pipeline.train_osn", signal.SIGKILL)
+    assert not checkpoint.exists()
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_same(torch.load(checkpoint, weights_only=True), expected)
+    assert project.planned() == set()
+
+
+def test_interrupted_snakemake_leaves_no_partial_output(project: Project) -> None:
+    flow = results(project) / "flow.h5"
+    flow.unlink()
+    process = subprocess.Popen(project.command(str(flow.relative_to(project.folder))), cwd=project.folder)
+    wait_for_stage(project, "pipeline.estimate_flow")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) != 0
+    assert not flow.exists() or project.planned(str(flow.relative_to(project.folder))) != set()
+    assert project.snakemake().returncode == 0
+    assert flow.exists() and project.planned() == set()
+
+
+def kill_during(project: Project, module: str, kill: signal.Signals) -> None:
+    """Start the graph, and kill the stage a moment after it began its work."""
+    process = subprocess.Popen(
+        project.command(), cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    pid = wait_for_stage(project, module)
+    log = results(project) / "logs" / f"{module.split('.')[1]}.log"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_text().strip()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(pid, kill)
+    assert process.wait(timeout=60) != 0
+
+
+def wait_for_stage(project: Project, module: str) -> int:
+    """The process id of a stage that runs in this project."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                here = (entry / "cwd").resolve() == project.folder.resolve()
+            except OSError:
+                continue
+            if here and b"-m" in words and module.encode() in words:
+                return int(entry.name)
+        time.sleep(0.02)
+    raise AssertionError(f"{module} did not start")
+
+
+def assert_same(one: object, other: object, where: str = "checkpoint") -> None:
+    """Equal to the last bit, whatever the nesting."""
+    if isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor) and torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert isinstance(other, dict) and one.keys() == other.keys(), where
+        for key in one.keys() - {"commit", "seconds"}:
+            assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list | tuple):
+        assert isinstance(other, list | tuple) and len(one) == len(other), where
+        for index, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{where}[{index}]")
+    else:
+        assert one == other, where
