@@ -37,6 +37,7 @@ class SceneConfig(Section):
     intrinsics: tuple[Positive, Positive, Positive, Positive] | None = Field(
         None, description="fx, fy, cx, cy in pixels of the video as stored"
     )
+    labels: str | None = Field(None, description="folder of label maps, for train_semantic_flow")
     truth: str | None = Field(None, description="truth.h5, for evaluation only")
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
     end: float | None = Field(None, gt=0, description="second to stop at")
@@ -48,11 +49,15 @@ class SceneConfig(Section):
 
 class SimulateSceneConfig(Section):
     seed: int = Field(0, ge=0, description="another seed, another scene")
-    objects: int = Field(2, ge=1, le=4, description="moving objects")
+    objects: int = Field(2, ge=0, le=4, description="moving objects; 0 for a scene in which nothing moves")
+    textureless_objects: int = Field(0, ge=0, le=4, description="how many of the objects have almost no texture")
+    camera: Literal["moving", "static"] = Field("moving", description="static: a tripod, without parallax")
     frames: int = Field(32, ge=2, description="frames of the video, and held-out views")
-    height: int = Field(192, ge=16, description="pixels")
-    width: int = Field(256, ge=16, description="pixels")
+    height: int = Field(192, ge=16, multiple_of=2, description="pixels")
+    width: int = Field(256, ge=16, multiple_of=2, description="pixels")
     fps: float = Field(12.0, gt=0, description="frames a second")
+    noise: float = Field(0.0, ge=0, description="standard deviation of the camera's noise, in 8-bit levels")
+    quality: int = Field(15, ge=0, le=40, description="rate factor of the H.264 video, lower is better")
 
 
 class ExtractFramesConfig(Section):

@@ -27,3 +27,34 @@ rule train_osn:
         "python -m pipeline.train_osn"
         " --scene {input.scene:q} --checkpoint {output.checkpoint:q} --history {output.history:q} --scales {output.scales:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule train_semantic_flow:
+    input:
+        scene="results/{scene}/scene.h5",
+        labels=scene_files("labels"),
+        code=ancient(sources("pipeline.train_semantic_flow")),
+    output:
+        checkpoint="results/{scene}/semantic_flow/checkpoint.pt",
+        history="results/{scene}/semantic_flow/history.csv",
+        record="results/{scene}/records/train_semantic_flow.json",
+    log:
+        "results/{scene}/logs/train_semantic_flow.log",
+    benchmark:
+        "results/{scene}/benchmarks/train_semantic_flow.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=6000,
+        runtime=720,
+        gpu=1,
+    params:
+        labels=scene_path("labels"),
+        options=options("train_semantic_flow"),
+    message:
+        "Training Semantic Flow on {wildcards.scene}"
+    shell:
+        "python -m pipeline.train_semantic_flow"
+        " --scene {input.scene:q} --labels {params.labels:q} --checkpoint {output.checkpoint:q} --history {output.history:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
