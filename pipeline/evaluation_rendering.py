@@ -1,0 +1,192 @@
+"""Renders judged by the video's own frames and by truth's held-out views."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
+from pipeline.covisibility import covisible
+from pipeline.metrics import depth_mae, masked_psnr_db, masked_ssim, panoptic_quality, psnr_db, ssim, to_unit
+from pipeline.metrics_table import Findings, Row
+from pipeline.object_matching import in_true_ids, object_ious, resized_ids
+from pipeline.perceptual import Lpips
+from pipeline.renders_folder import Renders, RenderSet, read_set_depth, read_set_ids, read_set_images
+from pipeline.scene_file import Scene
+from pipeline.truth_file import Truth
+
+STAGE = "render_views"
+HELD_OUT_METRICS = ("psnr_db", "ssim", "depth_mae", "miou", "panoptic_quality")
+NO_LPIPS = "LPIPS needs AlexNet's weights under weights/; `snakemake --cores 1 weights` downloads them"
+LEAST_COVISIBLE = 0.01  # share of a view's pixels below which its co-visible numbers mean nothing
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a set of views should show, in the ids of the truth (or of the masks, where those are the target)."""
+
+    images: UInt8[np.ndarray, "view height width rgb=3"]
+    object_ids: UInt8[np.ndarray, "view height width"]
+    depth: Float[np.ndarray, "view height width"] | None = None
+    covisible: Bool[np.ndarray, "view height width"] | None = None
+
+
+def observed_findings(folder: Path, renders: Renders, scene: Scene, lpips: Lpips | None) -> Findings:
+    """Observed views against the frames, ids against the masks."""
+    originals = np.array([entry["id"] for entry in scene.objects] + [IGNORE_ID] * 256, np.uint8)[:256]
+    findings = Findings()
+    for entry in renders.of_kind("observed"):
+        target = Target(scene.images[entry.frames], originals[scene.object_ids[entry.frames]])
+        findings += set_findings(folder, entry, target, renders.method, entry.name, lpips)
+    return findings
+
+
+def held_out_findings(
+    folder: Path,
+    renders: Renders,
+    truth: Truth,
+    rows: Int[np.ndarray, "frame"],
+    matching: dict[int, int],
+    lpips: Lpips | None,
+) -> tuple[Findings, RenderSet | None]:
+    """Held-out views against truth: every candidate, and the best one under the item `held_out`."""
+    entries = renders.of_kind("held_out")
+    if not entries:
+        reason = "no held-out view was rendered: truth has none at a time that was extracted and reconstructed"
+        return Findings.absent(STAGE, HELD_OUT_METRICS, reason, renders.method, "held_out"), None
+    size = read_set_images(folder, entries[0]).shape[1:3]
+    target = held_out_target(truth, entries[0].views, rows[rows >= 0], size)
+    each = [set_findings(folder, entry, target, renders.method, "held_out", lpips, matching) for entry in entries]
+    scores = [next(row.value for row in found.rows if row.metric == "psnr_db") for found in each]
+    best = int(np.argmax(scores))
+    candidates = [
+        Row(STAGE, renders.method, entry.name, row.metric, row.value)
+        for entry, found in zip(entries, each, strict=True)
+        for row in found.rows
+        if row.metric in ("psnr_db", "ssim")
+    ]
+    return each[best] + Findings.of(candidates), entries[best]
+
+
+def held_out_target(
+    truth: Truth, views: list[int], train_rows: Int[np.ndarray, "frame"], size: tuple[int, int]
+) -> Target:
+    """Truth's test views at the size of the renders."""
+    height, width = size
+    seen = np.stack([covisible(truth, view, train_rows) for view in views])
+    depth = [
+        cv2.resize(truth.test.depth[view], (width, height), interpolation=cv2.INTER_NEAREST_EXACT) for view in views
+    ]
+    return Target(
+        resized_images(truth.test.images[views], height, width),
+        resized_ids(truth.test.object_ids[views], height, width),
+        np.stack(depth),
+        resized_ids(seen.astype(np.uint8), height, width).astype(bool),
+    )
+
+
+def resized_images(
+    images: UInt8[np.ndarray, "view old_height old_width rgb=3"], height: int, width: int
+) -> UInt8[np.ndarray, "view height width rgb=3"]:
+    """Images at another size, averaged over areas."""
+    if images.shape[1:3] == (height, width):
+        return images
+    return np.stack([cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) for image in images])
+
+
+def set_findings(
+    folder: Path,
+    entry: RenderSet,
+    target: Target,
+    method: str,
+    item: str,
+    lpips: Lpips | None,
+    matching: dict[int, int] | None = None,
+) -> Findings:
+    """All numbers of one set of views."""
+    images, ids = read_set_images(folder, entry), read_set_ids(folder, entry)
+    ids = in_true_ids(ids, matching) if matching else ids
+    values = image_values(images, target, lpips)
+    values |= label_values(ids, target.object_ids)
+    if target.depth is not None:
+        depth = read_set_depth(folder, entry)
+        values["depth_mae"] = float(np.mean([depth_mae(*pair) for pair in zip(depth, target.depth, strict=True)]))
+    findings = Findings.of([Row(STAGE, method, item, metric, value) for metric, value in values.items()])
+    if lpips is None:
+        findings += Findings.absent(STAGE, ["lpips"], NO_LPIPS, method, item)
+    if target.covisible is not None and "psnr_db_covisible" not in values:
+        names = ["psnr_db_covisible", "ssim_covisible"]
+        reason = "hardly a pixel of any held-out view is seen in enough frames of the video"
+        findings += Findings.absent(STAGE, names, reason, method, item)
+    return findings
+
+
+def image_values(
+    images: UInt8[np.ndarray, "view height width rgb=3"], target: Target, lpips: Lpips | None
+) -> dict[str, float]:
+    """Likeness of images, mean over views; co-visible variants over the views that have co-visible pixels."""
+    views: list[dict[str, float]] = []
+    for index, image in enumerate(images):
+        pair = to_unit(image), to_unit(target.images[index])
+        view = {"psnr_db": psnr_db(*pair), "ssim": ssim(*pair)}
+        if lpips:
+            view["lpips"] = lpips.distance(*pair)
+        if target.covisible is not None and target.covisible[index].mean() >= LEAST_COVISIBLE:
+            view |= covisible_values(*pair, target.covisible[index], lpips)
+        views.append(view)
+    names = {name: None for view in views for name in view}
+    return {name: float(np.mean([view[name] for view in views if name in view])) for name in names}
+
+
+def covisible_values(
+    image: Float[Tensor, "height width rgb=3"],
+    target: Float[Tensor, "height width rgb=3"],
+    seen: Bool[np.ndarray, "height width"],
+    lpips: Lpips | None,
+) -> dict[str, float]:
+    """Likeness of one image over its co-visible pixels."""
+    mask = torch.from_numpy(seen)
+    values = {
+        "psnr_db_covisible": masked_psnr_db(image, target, mask),
+        "ssim_covisible": masked_ssim(image, target, mask),
+    }
+    if lpips:
+        values["lpips_covisible"] = lpips.masked_distance(image, target, mask)
+    return values
+
+
+def label_values(
+    ids: UInt8[np.ndarray, "view height width"], target: UInt8[np.ndarray, "view height width"]
+) -> dict[str, float]:
+    """Likeness of object ids over all classes that occur, the background among them; ignored pixels do not count."""
+    ignored = target == IGNORE_ID
+    ious = object_ious(np.where(ignored, IGNORE_ID, ids).astype(np.uint8), target)
+    quality = panoptic_quality(
+        np.where(ignored, BACKGROUND_ID, ids).astype(np.uint8),
+        np.where(ignored, BACKGROUND_ID, target).astype(np.uint8),
+    )
+    return {"miou": float(np.mean(list(ious.values()))), "panoptic_quality": quality}
+
+
+def valid_scenes_findings(folder: Path, renders: Renders) -> Findings:
+    """How alike the different valid scenes look from the observed view, and from the new one."""
+    entries = renders.of_kind("scales")
+    names = ("same_view_psnr_db", "new_view_psnr_db")
+    if len(entries) < 2:
+        return Findings.absent(STAGE, names, "there is only one valid scene to show", renders.method)
+    pictures = [to_unit(read_set_images(folder, entry)) for entry in entries]
+    rows = [
+        Row(
+            STAGE,
+            renders.method,
+            "all",
+            name,
+            min(psnr_db(a[view], b[view]) for i, a in enumerate(pictures) for b in pictures[:i]),
+        )
+        for view, name in enumerate(names)
+    ]
+    return Findings.of(rows)

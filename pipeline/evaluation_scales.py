@@ -1,0 +1,155 @@
+"""OSN's scale network judged by the true region of valid scales, and mapped for the report.
+
+A scale vector is truly valid where showing, at every pixel, the object whose scaled depth is nearest gives the true ids
+on more than 99 % of pixels. True scales are 1 in the truth's units; `true_scales` says what that is in the scene's.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from pipeline.metrics_table import Findings, Row
+from pipeline.truth_file import Truth
+
+STAGE = "train_osn"
+METRICS = ("valid_region_iou", "scale_error_percent")
+AGREEMENT = 0.99
+TRUE_LOW, TRUE_HIGH = 0.5, 1.8  # the region is compared within these multiples of the true scale
+PIXELS = 40_000
+SAMPLES, GRID = 2048, 41
+VALID_SCORE = 0.5
+Validity = Callable[[Float[np.ndarray, "sample object"]], Float[np.ndarray, "sample"]]
+
+
+@dataclass(frozen=True)
+class TrueRegion:
+    """What decides whether scales are valid: true depths of each object alone at some pixels, and the ids there."""
+
+    depths: Float[np.ndarray, "object pixel"]
+    object_ids: UInt8[np.ndarray, "pixel"]
+    true_scales: Float[np.ndarray, "object"]
+    order: list[int]  # the true object of each of the scene's objects
+
+    def valid(self, scales: Float[np.ndarray, "sample object"]) -> Bool[np.ndarray, "sample"]:
+        """Whether each scale vector of the scene is truly valid; true objects the scene lacks stay as they are."""
+        relative = np.ones((len(scales), len(self.depths)), np.float32)
+        relative[:, self.order] = scales / self.true_scales
+        depths = np.where(self.depths > 0, self.depths, np.inf).astype(np.float32)
+        agreement = [((depths * row[:, None]).argmin(0) == self.object_ids).mean() for row in relative]
+        return np.array(agreement) > AGREEMENT
+
+
+def true_region(
+    truth: Truth, true_scales: Float[np.ndarray, "object"], ids: list[int], matching: dict[int, int]
+) -> TrueRegion | str:
+    """The true region in the scene's scales, or why it cannot be told."""
+    unmatched = [identity for identity in ids if identity not in matching]
+    if unmatched:
+        return f"object {unmatched[0]} matches no true object"
+    unknown = [identity for identity, scale in zip(ids, true_scales, strict=True) if not np.isfinite(scale)]
+    if unknown:
+        return f"object {unknown[0]} has too few sparse points to tell its true scale"
+    count = truth.train.object_ids.size
+    chosen = np.arange(0, count, max(1, count // PIXELS))
+    depths = np.stack([truth.solo_depth[k].reshape(-1)[chosen] for k in range(truth.object_count)])
+    order = [matching[identity] for identity in ids]
+    return TrueRegion(depths.astype(np.float32), truth.train.object_ids.reshape(-1)[chosen], true_scales, order)
+
+
+def region_findings(
+    validity: Validity, region: TrueRegion | str, scale_range: Float[np.ndarray, "object bound=2"], method: str
+) -> Findings:
+    """Overlap of predicted and true region over the part of the scales' range that lies near the true scales."""
+    fraction = float((validity(sampled_scales(scale_range)) > VALID_SCORE).mean())
+    findings = Findings.of([Row(STAGE, method, "all", "valid_fraction", fraction)])
+    if isinstance(region, str):
+        return findings + Findings.absent(STAGE, METRICS[:1], region, method)
+    bounds = np.stack([TRUE_LOW * region.true_scales, TRUE_HIGH * region.true_scales], axis=1)
+    bounds = np.stack(
+        [np.maximum(bounds[:, 0], scale_range[:, 0]), np.minimum(bounds[:, 1], scale_range[:, 1])], axis=1
+    )
+    bounds[0] = 1.0
+    if (bounds[:, 0] > bounds[:, 1]).any():
+        worst = int((bounds[:, 0] - bounds[:, 1]).argmax())
+        reason = (
+            f"the scales' range {scale_range[worst].round(2).tolist()} of object index {worst} excludes its true scale"
+        )
+        return findings + Findings.absent(STAGE, METRICS[:1], reason, method)
+    samples = sampled_scales(bounds)
+    predicted, true = validity(samples) > VALID_SCORE, region.valid(samples)
+    union = (predicted | true).sum()
+    if union == 0:
+        reason = "neither the network nor the truth finds a valid scale near the true ones"
+        return findings + Findings.absent(STAGE, METRICS[:1], reason, method)
+    iou = float((predicted & true).sum() / union)
+    return findings + Findings.of([Row(STAGE, method, "all", "valid_region_iou", iou)])
+
+
+def sampled_scales(bounds: Float[np.ndarray, "object bound=2"]) -> Float[np.ndarray, "sample object"]:
+    """Scales that fill a box: a grid in up to two dimensions, random beyond."""
+    moving = len(bounds) - 1
+    if moving <= 2:
+        side = max(2, round(SAMPLES ** (1 / max(moving, 1))))
+        unit = np.stack(np.meshgrid(*[np.linspace(0, 1, side)] * moving, indexing="ij"), -1).reshape(-1, moving)
+    else:
+        unit = np.random.default_rng(0).random((SAMPLES, moving))
+    scales = bounds[1:, 0] + unit * (bounds[1:, 1] - bounds[1:, 0])
+    return np.concatenate([np.ones((len(scales), 1)), scales], axis=1)
+
+
+def scale_findings(
+    scales: Float[np.ndarray, "sample object"],
+    true_scales: Float[np.ndarray, "object"],
+    ids: list[int],
+    nearest: int,
+    method: str,
+) -> Findings:
+    """Error of each object's scale in the valid sample nearest to the true scales."""
+    findings = Findings()
+    for index, identity in list(enumerate(ids))[1:]:
+        if not np.isfinite(true_scales[index]):
+            reason = "too few sparse points to tell its true scale"
+            findings += Findings.absent(STAGE, METRICS[1:], reason, method, str(identity))
+            continue
+        error = 100 * abs(scales[nearest, index] / true_scales[index] - 1)
+        findings += Findings.of([Row(STAGE, method, str(identity), "scale_error_percent", float(error))])
+    return findings
+
+
+def validity_slices(
+    validity: Validity,
+    region: TrueRegion | str,
+    scale_range: Float[np.ndarray, "object bound=2"],
+    best: Float[np.ndarray, "object"],
+    ids: list[int],
+) -> list[dict[str, Any]]:
+    """2D maps of the score over every pair of objects' scales (1D where one object moves), the others at their best."""
+    return [
+        {
+            "objects": [ids[index] for index in axes],
+            "axes": [values.round(5).tolist() for values in axis_values],
+            "best": [float(best[index]) for index in axes],
+            "score": validity(scales).reshape(shape).round(3).tolist(),
+            "true": None if isinstance(region, str) else region.valid(scales).reshape(shape).tolist(),
+            "true_scales": None if isinstance(region, str) else [float(region.true_scales[index]) for index in axes],
+        }
+        for axes, axis_values, shape, scales in slices(scale_range, best)
+    ]
+
+
+def slices(
+    scale_range: Float[np.ndarray, "object bound=2"], best: Float[np.ndarray, "object"]
+) -> Iterator[tuple[tuple[int, ...], list[np.ndarray], tuple[int, ...], np.ndarray]]:
+    """Objects, values along each axis, shape and scale vectors of every slice."""
+    moving = range(1, len(scale_range))
+    for axes in combinations(moving, 2) if len(moving) > 1 else [(index,) for index in moving]:
+        values = [np.linspace(float(scale_range[index, 0]), float(scale_range[index, 1]), GRID) for index in axes]
+        grid = np.meshgrid(*values, indexing="ij")
+        scales = np.tile(best.astype(np.float64), (grid[0].size, 1))
+        for index, axis in zip(axes, grid, strict=True):
+            scales[:, index] = axis.reshape(-1)
+        yield axes, values, grid[0].shape, scales

@@ -1,0 +1,132 @@
+"""Numbers that say how alike two images, depths, label maps or flows are. Pure functions; images are in [0, 1].
+
+Image metrics are taken for each view and then averaged, never over the pooled pixels of all views.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+from torchmetrics.functional.detection import panoptic_quality as torchmetrics_panoptic_quality
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+PSNR_CAP_DB = 100.0  # equal images have no finite PSNR
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
+BACKGROUND, THING = 0, 1
+
+
+def to_unit(images: UInt8[np.ndarray, "*batch height width rgb=3"]) -> Float[Tensor, "*batch height width rgb=3"]:
+    """8-bit images as numbers in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).float() / 255
+
+
+def psnr_db(image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]) -> float:
+    """Peak signal-to-noise ratio; at most PSNR_CAP_DB."""
+    return min(float(peak_signal_noise_ratio(image, target, data_range=1.0)), PSNR_CAP_DB)
+
+
+def masked_psnr_db(
+    image: Float[Tensor, "height width rgb=3"],
+    target: Float[Tensor, "height width rgb=3"],
+    mask: Bool[Tensor, "height width"],
+) -> float:
+    """PSNR of the mean squared error over the mask's pixels."""
+    error = float(((image - target) ** 2)[mask].mean())
+    return min(-10 * float(np.log10(error)), PSNR_CAP_DB) if error > 0 else PSNR_CAP_DB
+
+
+def ssim(image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]) -> float:
+    """Structural similarity over all whole windows of 11 pixels, Gaussian of 1.5."""
+    value = structural_similarity_index_measure(
+        image.movedim(-1, 0)[None],
+        target.movedim(-1, 0)[None],
+        gaussian_kernel=True,
+        sigma=SSIM_SIGMA,
+        kernel_size=SSIM_WINDOW,
+        data_range=1.0,
+    )
+    assert isinstance(value, Tensor)
+    return float(value)
+
+
+def masked_ssim(
+    image: Float[Tensor, "height width rgb=3"],
+    target: Float[Tensor, "height width rgb=3"],
+    mask: Bool[Tensor, "height width"],
+) -> float:
+    """Structural similarity by partial convolution: each window sees only its pixels inside the mask.
+
+    The mean is over whole windows centred inside the mask. Multiplying both images by the mask instead, as the official
+    code of OSN does, counts the mask's own border as structure that agrees.
+    """
+    x, y = image.movedim(-1, 0), target.movedim(-1, 0)
+    weight = mask.to(image.dtype)[None]
+    total = window_sum(weight)
+
+    def mean(values: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel rows columns"]:
+        return window_sum(values * weight) / total.clamp_min(1e-8)
+
+    mean_x, mean_y = mean(x), mean(y)
+    variance_x, variance_y = mean(x * x) - mean_x**2, mean(y * y) - mean_y**2
+    covariance = mean(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
+    structure = (2 * covariance + SSIM_C2) / (variance_x.clamp_min(0) + variance_y.clamp_min(0) + SSIM_C2)
+    margin = SSIM_WINDOW // 2
+    inside = mask[margin : mask.shape[0] - margin, margin : mask.shape[1] - margin]
+    return float((luminance * structure)[:, inside].mean())
+
+
+def window_sum(values: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel rows columns"]:
+    """Gaussian-weighted sums over all whole windows."""
+    offsets = torch.arange(SSIM_WINDOW, dtype=values.dtype, device=values.device) - SSIM_WINDOW // 2
+    line = torch.exp(-0.5 * (offsets / SSIM_SIGMA) ** 2)
+    line = line / line.sum()
+    rows = F.conv2d(values[:, None], line[None, None, :, None])
+    return F.conv2d(rows, line[None, None, None, :])[:, 0]
+
+
+def depth_mae(depth: Float[np.ndarray, "height width"], target: Float[np.ndarray, "height width"]) -> float:
+    """Mean absolute error in the target's units, after depth is given its median and mean absolute deviation."""
+    shifted, wanted = depth - np.median(depth), target - np.median(target)
+    spread = np.abs(shifted).mean()
+    scale = np.abs(wanted).mean() / spread if spread > 0 else 0.0
+    return float(np.abs(scale * shifted - wanted).mean())
+
+
+def endpoint_errors(
+    flow: Float[np.ndarray, "*batch xy=2"], target: Float[np.ndarray, "*batch xy=2"]
+) -> Float[np.ndarray, "*batch"]:
+    """Length of the difference of flows, pixels."""
+    return np.linalg.norm(flow - target, axis=-1)
+
+
+def overlap_counts(
+    ids: UInt8[np.ndarray, "*batch"], target: UInt8[np.ndarray, "*batch"], count: int = 256
+) -> Int[np.ndarray, "target estimate"]:
+    """How many pixels have each true id (row) and each estimated id (column)."""
+    pairs = target.astype(np.int64).ravel() * count + ids.ravel()
+    return np.bincount(pairs, minlength=count * count).reshape(count, count)
+
+
+def intersection_over_union(counts: Int[np.ndarray, "target estimate"]) -> Float[np.ndarray, "target estimate"]:
+    """IoU of every true id with every estimated one; 0 where neither occurs."""
+    union = counts.sum(1, keepdims=True) + counts.sum(0, keepdims=True) - counts
+    return counts / np.maximum(union, 1)
+
+
+def panoptic_quality(
+    ids: UInt8[np.ndarray, "view height width"], target: UInt8[np.ndarray, "view height width"]
+) -> float:
+    """Panoptic quality of label maps with the same ids: the background is stuff, other ids are instances of one class."""
+    quality = torchmetrics_panoptic_quality(
+        panoptic_labels(ids), panoptic_labels(target), things={THING}, stuffs={BACKGROUND}
+    )
+    return float(quality)
+
+
+def panoptic_labels(ids: UInt8[np.ndarray, "view height width"]) -> Int[Tensor, "view height width label=2"]:
+    """Category and instance of each pixel."""
+    instance = torch.from_numpy(ids.astype(np.int64))
+    return torch.stack([(instance > 0).long(), instance], dim=-1)

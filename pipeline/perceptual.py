@@ -1,0 +1,67 @@
+"""LPIPS with AlexNet, where its weights have been put under weights/; nothing is downloaded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torchmetrics.functional.image.lpips import _NoTrainLpips
+
+from pipeline.errors import StageError
+
+ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
+
+
+@dataclass(frozen=True)
+class Lpips:
+    """Learned perceptual distance; the linear layers come with torchmetrics, the features from AlexNet's weights."""
+
+    network: torch.nn.Module
+
+    def map(
+        self, image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]
+    ) -> Float[Tensor, "height width"]:
+        """Distance at every pixel."""
+        with torch.no_grad():
+            pair = (image.movedim(-1, 0)[None], target.movedim(-1, 0)[None])
+            return self.network(*pair, normalize=True)[0, 0]
+
+    def distance(
+        self, image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]
+    ) -> float:
+        """Mean distance."""
+        return float(self.map(image, target).mean())
+
+    def masked_distance(
+        self,
+        image: Float[Tensor, "height width rgb=3"],
+        target: Float[Tensor, "height width rgb=3"],
+        mask: Bool[Tensor, "height width"],
+    ) -> float:
+        """Mean distance over the mask, of images blackened outside it (DyCheck's mLPIPS)."""
+        weight = mask[..., None].to(image.dtype)
+        return float(self.map(image * weight, target * weight)[mask].mean())
+
+
+def load_lpips(weights: Path | None) -> Lpips | None:
+    """LPIPS, if AlexNet's weights lie in the folder."""
+    path = weights / ALEXNET_FILE if weights else None
+    if path is None or not path.exists():
+        return None
+    network = _NoTrainLpips(net="alex", spatial=True, pnet_rand=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        load_alexnet(network.net, state)
+    except Exception as error:
+        raise StageError(f"{path} is not torchvision's AlexNet ({error}); delete it or download it again") from error
+    return Lpips(network.eval())
+
+
+def load_alexnet(network: torch.nn.Module, state: dict[str, Tensor]) -> None:
+    """Copy torchvision's AlexNet features into the slices that LPIPS cuts it into; the layer numbers are the same."""
+    renamed = {}
+    for name in network.state_dict():
+        _, layer, kind = name.split(".")
+        renamed[name] = state[f"features.{layer}.{kind}"]
+    network.load_state_dict(renamed)
