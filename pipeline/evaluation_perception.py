@@ -1,6 +1,6 @@
 """Flow and masks judged by truth."""
 
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -29,9 +29,9 @@ class FlowErrors:
         self.count += errors.size
 
 
-def flow_errors(pair: FlowPair, truth: Truth, row: int) -> Float[np.ndarray, "pixel"]:
-    """Errors at all pixels whose true flow is known, in pixels of the estimated flow."""
-    flow, known = true_flow(truth, row)
+def flow_errors(pair: FlowPair, truth: Truth, row: int, to: int) -> Float[np.ndarray, "pixel"]:
+    """Errors at all pixels that truth sees in both frames, in pixels of the estimated flow."""
+    flow, known = true_flow(truth, row, to)
     height, width = pair.forward.shape[:2]
     lines = np.floor((np.arange(height) + 0.5) * flow.shape[0] / height).astype(int)
     columns = np.floor((np.arange(width) + 0.5) * flow.shape[1] / width).astype(int)
@@ -40,14 +40,14 @@ def flow_errors(pair: FlowPair, truth: Truth, row: int) -> Float[np.ndarray, "pi
     return endpoint_errors(pair.forward, resized)[known[at]]
 
 
-def flow_findings(pairs: Any, truth: Truth, rows: Int[np.ndarray, "frame"]) -> Findings:
-    """Flow of all pairs whose two frames are neighbours in truth."""
+def flow_findings(pairs: Iterable[FlowPair], truth: Truth, rows: Int[np.ndarray, "frame"]) -> Findings:
+    """Flow of all pairs whose two frames are in truth."""
     errors = FlowErrors()
     for index, pair in enumerate(pairs):
-        if rows[index] >= 0 and rows[index + 1] == rows[index] + 1:
-            errors.add(flow_errors(pair, truth, int(rows[index])))
+        if rows[index] >= 0 and rows[index + 1] >= 0:
+            errors.add(flow_errors(pair, truth, int(rows[index]), int(rows[index + 1])))
     if errors.count == 0:
-        return Findings.absent("estimate_flow", FLOW_METRICS, "no two neighbouring frames of truth were extracted")
+        return Findings.absent("estimate_flow", FLOW_METRICS, "truth knows no two neighbouring frames")
     return Findings.of(
         [
             Row("estimate_flow", "", "all", "epe_px", errors.sum / errors.count),

@@ -119,7 +119,7 @@ def intersection_over_union(counts: Int[np.ndarray, "target estimate"]) -> Float
 def panoptic_quality(
     ids: UInt8[np.ndarray, "view height width"], target: UInt8[np.ndarray, "view height width"]
 ) -> float:
-    """Panoptic quality of label maps with the same ids: the background is stuff, other ids are instances of one class."""
+    """Panoptic quality of maps with the same ids: the background is stuff, others are instances of one class."""
     quality = torchmetrics_panoptic_quality(
         panoptic_labels(ids), panoptic_labels(target), things={THING}, stuffs={BACKGROUND}
     )

@@ -23,7 +23,9 @@ class Meaning(NamedTuple):
 
 
 MEANINGS: dict[str, Meaning] = {
-    "epe_px": Meaning("px", False, "mean distance between estimated and true flow"),
+    "epe_px": Meaning(
+        "px", False, "mean distance between estimated and true flow, where the surface is seen in both frames"
+    ),
     "outliers_1px_percent": Meaning("%", False, "share of pixels whose flow is off by more than 1 pixel"),
     "miou": Meaning(
         "", True, "overlap of object masks with the true ones, mean over frames; `all` is the mean over moving objects"
