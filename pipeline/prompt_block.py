@@ -1,0 +1,141 @@
+"""The `prompts:` of a scene: checked against its frames, and put into config.yaml without harm to the rest."""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.atomic import whole
+from pipeline.config import Prompt
+from pipeline.config_file import checked_config
+from pipeline.errors import StageError
+from pipeline.yaml_edit import entry_lines, with_value
+
+PROMPTS = TypeAdapter(list[Prompt])
+
+
+def checked_prompts(values: Any, frames: int, height: int, width: int) -> list[Prompt]:
+    """Prompts as they come from outside, if they make sense on these frames."""
+    try:
+        prompts = PROMPTS.validate_python(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise StageError(f"prompts: {faults}") from error
+    for prompt in prompts:
+        if fault := prompt_fault(prompt, frames, height, width):
+            raise StageError(f"object {prompt.object} in frame {prompt.frame}: {fault}")
+    twice = [where for where, times in Counter((p.object, p.frame) for p in prompts).items() if times > 1]
+    if twice:
+        raise StageError(f"object {twice[0][0]} has two entries for frame {twice[0][1]}; join them into one")
+    return sorted(prompts, key=lambda prompt: (prompt.object, prompt.frame))
+
+
+def prompt_fault(prompt: Prompt, frames: int, height: int, width: int) -> str | None:
+    """What is wrong with one prompt, and the way out."""
+    if prompt.frame >= frames:
+        return f"there are {frames} frames, 0 to {frames - 1}; choose one of them"
+    if prompt.labels and len(prompt.labels) != len(prompt.points):
+        return f"{len(prompt.points)} points have {len(prompt.labels)} labels; give one label a point, or none at all"
+    if prompt.box is None and not any(prompt.labels or [1] * len(prompt.points)):
+        return "nothing says where the object is; click on it at least once, or draw a box"
+    corners = [] if prompt.box is None else [prompt.box[:2], prompt.box[2:]]
+    for x, y in [*prompt.points, *corners]:
+        if not (0 <= x <= width and 0 <= y <= height):
+            return f"({x:g}, {y:g}) is outside the frame of {width}x{height} pixels; keep to the frame"
+    if prompt.box is not None and not (prompt.box[0] < prompt.box[2] and prompt.box[1] < prompt.box[3]):
+        return f"box {list(prompt.box)} is empty; it goes from the upper left to the lower right corner"
+    return None
+
+
+def prompts_block(prompts: Sequence[Prompt]) -> str:
+    """The block as it stands in config.yaml, one line per object and frame."""
+    return "\n".join(entry_lines("prompts", [entry(prompt) for prompt in prompts]))
+
+
+def entry(prompt: Prompt) -> dict[str, Any]:
+    """What one line of the block says; labels only where a point lies beside the object."""
+    return {
+        "object": prompt.object,
+        **({"name": prompt.name} if prompt.name else {}),
+        "frame": prompt.frame,
+        **({"points": [tidy(point) for point in prompt.points]} if prompt.points else {}),
+        **({"labels": list(prompt.labels)} if not all(prompt.labels) else {}),
+        **({"box": tidy(prompt.box)} if prompt.box else {}),
+    }
+
+
+def tidy(numbers: Sequence[float]) -> list[float | int]:
+    """Numbers to a tenth of a pixel, whole ones without a point."""
+    return [int(number) if float(number).is_integer() else round(number, 1) for number in numbers]
+
+
+def save_prompts(path: Path, scene: str, video: str, prompts: Sequence[Prompt]) -> None:
+    """Put the prompts into a configuration file; a file that would not be valid afterwards stays as it is."""
+    path = path.resolve()
+    text = with_prompts(read_text(path), scene, video, prompts)
+    check_text(text, path.name)
+    with whole(path) as partial:
+        partial.write_bytes(text.encode())
+        shutil.copymode(path, partial)
+
+
+def check_text(text: str, name: str) -> None:
+    """What the Snakefile would say of a configuration file with this text."""
+    with TemporaryDirectory() as folder:
+        candidate = Path(folder) / name
+        candidate.write_bytes(text.encode())
+        checked_config(parsed(text), [candidate])
+
+
+def with_prompts(text: str, scene: str, video: str, prompts: Sequence[Prompt]) -> str:
+    """The text of config.yaml in which a scene has these prompts; a scene that is not there yet is of `video`."""
+    entries = [entry(prompt) for prompt in prompts]
+    values = parsed(text)
+    scenes = values.get("scenes") or {}
+    if not isinstance(scenes, dict) or not isinstance(scenes.get(scene, {}), dict):
+        raise StageError(f"scenes.{scene} of the configuration has no settings; give it a `video:` first")
+    if scene in scenes:
+        after = with_value(text, ("scenes", scene, "prompts"), entries)
+    else:
+        after = with_value(text, ("scenes", scene), {"video": video, "prompts": entries})
+    settings = {**scenes.get(scene, {"video": video}), "prompts": entries}
+    if not reads_as(after, {**values, "scenes": {**scenes, scene: settings}}):
+        raise StageError(
+            f"scenes.{scene} is written in a way that cannot be edited safely (an alias, perhaps); "
+            "nothing was changed: copy the block into the file by hand"
+        )
+    return after
+
+
+def reads_as(text: str, expected: Mapping[str, Any]) -> bool:
+    """Whether a YAML text has these values."""
+    try:
+        return bool(yaml.safe_load(text) == expected)
+    except yaml.YAMLError:
+        return False
+
+
+def read_text(path: Path) -> str:
+    """A configuration file with its line ends as they are."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise StageError(f"cannot read {path}: {error.strerror}; name your configuration with --config") from error
+    except UnicodeDecodeError as error:
+        raise StageError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The values of a configuration file."""
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StageError(f"the configuration is not valid YAML: {' '.join(str(error).split())}; correct it") from error
+    if not isinstance(values, dict):
+        raise StageError("the configuration holds no settings; start from the config.yaml that comes with the project")
+    return values
