@@ -19,14 +19,14 @@ def covisible(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Bool
 
 def times_seen(truth: Truth, view: int, frames: Iterable[int]) -> Int[np.ndarray, "height width"]:
     """In how many training frames each pixel's surface point is seen; points move with their object."""
-    points, ids = test_points(truth, view), truth.test.object_ids[view]
+    points, ids = view_points(truth, view), truth.test.object_ids[view]
     seen = np.zeros(truth.size, dtype=np.int64)
     for frame in frames:
         seen += land(truth, points, ids, int(frame)).visible
     return seen
 
 
-def test_points(truth: Truth, view: int) -> Float[np.ndarray, "height width xyz=3"]:
+def view_points(truth: Truth, view: int) -> Float[np.ndarray, "height width xyz=3"]:
     """The surface point that each pixel of a test view shows, in the frame of its own object."""
     directions = camera_directions(truth_intrinsics(truth), pixel_centres(*truth.size))
     depth = truth.test.depth[view].astype(np.float64)
