@@ -8,12 +8,21 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from pipeline.config_file import SIMULATE, checked_config
+from pipeline.config_file import SIMULATE, checked_config, stage_options
 from pipeline.errors import StageError
 from pipeline.sources import sources
 from workflow.interpreter import put_interpreter_on_path
 
 WEIGHTS = "weights"
+PREPARING = (
+    "extract_frames",
+    "estimate_flow",
+    "segment_objects",
+    "track_points",
+    "reconstruct_objects",
+    "pack_scene",
+)
+REPORT_TEMPLATES = ["pipeline/report_template.html"]
 
 put_interpreter_on_path()
 try:
@@ -26,16 +35,7 @@ def options(stage):
     """The settings of one stage for a scene, as JSON: its own section, and what the scene says in its place."""
 
     def of_scene(wildcards):
-        section = getattr(CONFIG, stage).model_dump(mode="json")
-        given = CONFIG.scenes[wildcards.scene].model_dump(
-            mode="json", exclude_defaults=True
-        )
-        if "size" in given and stage == "extract_frames":
-            section["max_size"] = given["size"]
-        return json.dumps(
-            section | {key: given[key] for key in section if key in given},
-            sort_keys=True,
-        )
+        return json.dumps(stage_options(CONFIG, stage, wildcards.scene), sort_keys=True)
 
     return of_scene
 
@@ -101,3 +101,23 @@ def weights_files(wildcards):
 def trained(pattern):
     """One file per method that is to be trained."""
     return expand(pattern, method=CONFIG.methods, allow_missing=True)
+
+
+def records_before_evaluation(wildcards):
+    """What every stage up to the renders noted of itself, in the order of the graph."""
+    simulated = CONFIG.scenes[wildcards.scene].video == SIMULATE
+    before = ["simulate_scene"] * simulated + list(PREPARING)
+    stages = before + [
+        f"{verb}_{method}"
+        for method in CONFIG.methods
+        for verb in ("train", "render_views")
+    ]
+    return [f"results/{wildcards.scene}/records/{stage}.json" for stage in stages]
+
+
+def all_records(wildcards):
+    """What every stage up to the metrics noted of itself."""
+    return [
+        *records_before_evaluation(wildcards),
+        f"results/{wildcards.scene}/records/evaluate.json",
+    ]

@@ -28,3 +28,92 @@ rule render_views:
         " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --info {input.info:q} --truth {input.truth:q}"
         " --renders {output.renders:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule evaluate:
+    input:
+        scene="results/{scene}/scene.h5",
+        info="results/{scene}/frames.json",
+        flow="results/{scene}/flow.h5",
+        masks="results/{scene}/masks.h5",
+        geometry="results/{scene}/geometry.json",
+        checkpoints=trained("results/{scene}/{method}/checkpoint.pt"),
+        renders=trained("results/{scene}/{method}/renders"),
+        records=records_before_evaluation,
+        truth=truth_path,
+        weights=weights_files,
+        code=sources("pipeline.evaluate"),
+    output:
+        metrics="results/{scene}/metrics.csv",
+        notes="results/{scene}/evaluation.json",
+        record="results/{scene}/records/evaluate.json",
+    log:
+        "results/{scene}/logs/evaluate.log",
+    benchmark:
+        "results/{scene}/benchmarks/evaluate.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        mem_mb=6000,
+        runtime=60,
+        gpu=1,
+    params:
+        weights=WEIGHTS,
+        options=options("evaluate"),
+    message:
+        "Numbers of {wildcards.scene}"
+    shell:
+        "python -m pipeline.evaluate"
+        " --scene {input.scene:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
+        " --geometry {input.geometry:q} --checkpoints {input.checkpoints:q} --renders {input.renders:q}"
+        " --records {input.records:q} --truth {input.truth:q} --weights {params.weights:q}"
+        " --metrics {output.metrics:q} --notes {output.notes:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule report:
+    input:
+        frames="results/{scene}/frames",
+        info="results/{scene}/frames.json",
+        flow="results/{scene}/flow.h5",
+        masks="results/{scene}/masks.h5",
+        objects="results/{scene}/objects.json",
+        geometry="results/{scene}/geometry.json",
+        scene="results/{scene}/scene.h5",
+        histories=trained("results/{scene}/{method}/history.csv"),
+        renders=trained("results/{scene}/{method}/renders"),
+        metrics="results/{scene}/metrics.csv",
+        notes="results/{scene}/evaluation.json",
+        records=all_records,
+        truth=truth_path,
+        code=sources("pipeline.report") + REPORT_TEMPLATES,
+    output:
+        report=report(
+            "results/{scene}/report.html",
+            caption="../report/scene.rst",
+            category="Scenes",
+            labels={"scene": "{scene}"},
+        ),
+        record="results/{scene}/records/report.json",
+    log:
+        "results/{scene}/logs/report.log",
+    benchmark:
+        "results/{scene}/benchmarks/report.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=30,
+    params:
+        options=options("report"),
+    message:
+        "Report of {wildcards.scene}"
+    shell:
+        "python -m pipeline.report"
+        " --frames {input.frames:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
+        " --objects {input.objects:q} --geometry {input.geometry:q} --scene {input.scene:q}"
+        " --histories {input.histories:q} --renders {input.renders:q} --metrics {input.metrics:q} --notes {input.notes:q}"
+        " --records {input.records:q} --truth {input.truth:q} --report {output.report:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
