@@ -1,8 +1,8 @@
 """Every setting, its default and its meaning; one section per stage. Imports pydantic only: the Snakefile imports it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Method = Literal["osn", "semantic_flow"]
 Positive = Annotated[float, Field(gt=0)]
@@ -103,6 +103,11 @@ class ReconstructObjectsConfig(Section):
     intrinsics: tuple[Positive, Positive, Positive, Positive] | None = Field(
         None, description="fx, fy, cx, cy in pixels of the video as stored; normally given with the scene"
     )
+    default_focal: float = Field(
+        1.0, gt=0, description="focal length to start from where none is known, times the longer side"
+    )
+    mapping_tracks: int = Field(1200, ge=50, description="most tracks of an object that the mappers see")
+    adjustment_tracks: int = Field(4000, ge=50, description="most tracks of an object in the final adjustment")
     seed: int = Field(0, ge=0, description="seed of all random choices")
 
 
@@ -115,8 +120,65 @@ class TrainOsnConfig(Section):
     steps: int = Field(1500, ge=1, description="composite steps")
 
 
+class SemanticFlowWeights(Section):
+    """How much each loss of Semantic Flow counts."""
+
+    colour: float = Field(3.0, ge=0, description="rendered against seen colour")
+    depth: float = Field(0.3, ge=0, description="depth of sparse points")
+    flow: float = Field(0.04, ge=0, description="where pixels land against the estimated flow, per % of the width")
+    motion: float = Field(0.03, ge=0, description="velocity against the motion of reconstructed objects, per % of the unit")
+    mask: float = Field(0.1, ge=0, description="rendered dynamicness against moving pixels of labelled frames")
+    semantics: float = Field(0.16, ge=0, description="cross-entropy of rendered labels")
+    consistency_colour: float = Field(1.0, ge=0, description="colour of moving things brought back along their flow")
+    consistency_semantics: float = Field(0.1, ge=0, description="label of moving things brought back along their flow")
+    self_consistency: float = Field(0.0, ge=0, description="the same without labels, where the model is sure of itself")
+    still: float = Field(0.05, ge=0, description="speed")
+    sparse: float = Field(0.01, ge=0, description="dynamicness of pixels that are not known to move")
+    entropy: float = Field(0.001, ge=0, description="undecided dynamicness")
+    distortion: float = Field(0.01, ge=0, description="spread of weights along rays")
+    smooth: float = Field(0.02, ge=0, description="roughness of the planes in space and time")
+
+
 class TrainSemanticFlowConfig(Section):
     seed: int = Field(0, ge=0, description="seed of all random choices")
+    task: Literal["full", "completion", "tracking"] = Field(
+        "full", description="labels of all frames, of both ends (completion), or of the first (tracking)"
+    )
+    labelled_share: float = Field(0.25, gt=0, le=1, description="share of frames with labels in completion and tracking")
+    unlabelled_rgb: bool = Field(True, description="train colour on frames without labels too; the paper does not")
+    classes: dict[str, str] = Field({}, description="object name or id -> class name; every object a class of its own")
+    static_classes: list[str] = Field([], description="classes that never move, besides the background")
+    head: Literal["flow_attention", "flow_features", "untrained_attention", "point"] = Field(
+        "flow_attention", description="the method, or an ablation of it; point: the baseline without flow"
+    )
+    displacement: bool = Field(True, description="tokens know how far and in which time they moved")
+    density_prior: bool = Field(True, description="labels are weighed by density; else the heaviest sample's count")
+    geometry_feature: bool = Field(False, description="the semantic head also sees the field's own features")
+    reach: int = Field(1, ge=1, le=4, description="frames on each side that a trajectory visits; the paper: 1")
+    hops: int = Field(1, ge=1, description="most frames between which consistency is asked for; the paper: 1")
+    integrator: Literal["euler", "midpoint", "rk4"] = Field("euler", description="integration of the velocity")
+    substeps: int = Field(1, ge=1, description="integration steps a frame")
+    static_steps: int = Field(800, ge=1, description="steps of stage 1, the static field alone")
+    steps: int = Field(2000, ge=1, description="steps of stage 2, everything")
+    rays: int = Field(1024, ge=16, description="pixels a step")
+    observations: int = Field(192, ge=0, description="sparse points a step")
+    semantic_rays: int = Field(384, ge=1, description="labelled pixels a step")
+    warped_rays: int = Field(160, ge=1, description="moving pixels a step on which consistency is asked for")
+    moving_share: float = Field(0.33, ge=0, le=1, description="share of pixels drawn where something moves")
+    coarse_samples: int = Field(80, ge=8, description="cheap samples a ray")
+    fine_samples: int = Field(24, ge=4, description="full samples a ray")
+    semantic_samples: int = Field(4, ge=1, description="samples a ray that get dynamic labels")
+    static_cells: float = Field(2.5e6, gt=0, description="cells of the static grid")
+    static_channels: int = Field(16, ge=2, description="channels of each static plane")
+    dynamic_resolution: int = Field(96, ge=8, description="cells of a dynamic plane along each axis")
+    dynamic_channels: int = Field(16, ge=2, description="channels of each dynamic plane")
+    velocity_resolution: int = Field(32, ge=4, description="cells of a velocity plane along each axis")
+    feature_channels: int = Field(24, ge=4, description="channels of the frames' features")
+    plane_rate: float = Field(0.02, gt=0, description="learning rate of grids")
+    network_rate: float = Field(0.002, gt=0, description="learning rate of networks")
+    last_rate: float = Field(0.1, gt=0, le=1, description="share of the learning rates left at the end of a stage")
+    resume_seconds: float = Field(60.0, gt=0, description="how often the state is kept, to go on after a kill")
+    weights: SemanticFlowWeights = SemanticFlowWeights()
 
 
 class RenderViewsConfig(Section):
@@ -149,7 +211,7 @@ class Config(Section):
     """The whole of config.yaml."""
 
     scenes: dict[str, SceneConfig] = Field(min_length=1, description="name -> video and what is known of it")
-    method: Method | list[Method] = Field("osn", description="which method to train, or a list of both")
+    method: list[Method] = Field(["osn"], min_length=1, description="which method to train, or a list of both")
     simulate_scene: SimulateSceneConfig = SimulateSceneConfig()
     extract_frames: ExtractFramesConfig = ExtractFramesConfig()
     estimate_flow: EstimateFlowConfig = EstimateFlowConfig()
@@ -163,6 +225,7 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
 
-    @property
-    def methods(self) -> list[Method]:
-        return self.method if isinstance(self.method, list) else [self.method]
+    @field_validator("method", mode="before")
+    @classmethod
+    def one_is_a_list_of_one(cls, method: Any) -> Any:
+        return [method] if isinstance(method, str) else method

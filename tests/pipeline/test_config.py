@@ -21,5 +21,5 @@ def test_sections_are_frozen() -> None:
 
 @pytest.mark.parametrize("method", ["osn", "semantic_flow", ["osn", "semantic_flow"]])
 def test_method_is_one_or_many(method: str | list[str]) -> None:
-    methods = Config(scenes={"a": {"video": "a"}}, method=method).methods
+    methods = Config(scenes={"a": {"video": "a"}}, method=method).method
     assert methods == (method if isinstance(method, list) else [method])

@@ -38,7 +38,7 @@ def good(tmp_path: Path) -> str:
 def test_good_config_is_read(tmp_path: Path, good: str) -> None:
     config = check(tmp_path, good)
     assert config.estimate_flow.consistency_px == 1.5 and config.train_osn.seed == 3
-    assert config.methods == ["osn"]
+    assert config.method == ["osn"]
 
 
 def test_emptied_section_means_its_defaults(tmp_path: Path, good: str) -> None:

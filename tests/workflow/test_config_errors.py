@@ -54,7 +54,7 @@ def test_mask_folder_and_poses_become_inputs(project: Project) -> None:
 def test_another_method_is_another_branch_of_the_same_graph(project: Project) -> None:
     assert "train_osn" in project.planned("--config", "method=osn")
     done = project.snakemake("--dry-run", "--config", "method=nerf")
-    assert done.returncode != 0 and "method: Input should be 'osn'" in done.stdout + done.stderr
+    assert done.returncode != 0 and "method.0: Input should be 'osn'" in done.stdout + done.stderr
 
 
 def test_size_of_a_scene_replaces_the_section(project: Project) -> None:

@@ -100,7 +100,7 @@ def weights_files(wildcards):
 
 def trained(pattern):
     """One file per method that is to be trained."""
-    return expand(pattern, method=CONFIG.methods, allow_missing=True)
+    return expand(pattern, method=CONFIG.method, allow_missing=True)
 
 
 def records_before_evaluation(wildcards):
@@ -109,7 +109,7 @@ def records_before_evaluation(wildcards):
     before = ["simulate_scene"] * simulated + list(PREPARING)
     stages = before + [
         f"{verb}_{method}"
-        for method in CONFIG.methods
+        for method in CONFIG.method
         for verb in ("train", "render_views")
     ]
     return [f"results/{wildcards.scene}/records/{stage}.json" for stage in stages]
