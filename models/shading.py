@@ -1,0 +1,189 @@
+"""Pictures of textured shapes under one lamp: diffuse light, a soft sky, shadows, corners and contacts darkened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.procedural_texture import Atlas, look_up
+from models.ray_casting import (
+    Hits,
+    Part,
+    Shape,
+    blocked,
+    move,
+    nearest_hits,
+    rigid_inverse,
+    turn,
+    world_from_parts,
+)
+from models.rays import TensorFields
+
+RAYS_AT_ONCE = 1 << 16
+SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
+
+
+@dataclass(frozen=True)
+class Lighting(TensorFields):
+    """A lamp (of some size, which softens its shadows), light from the side of the sky, and light from everywhere."""
+
+    lamp: Float[Tensor, "xyz=3"]
+    lamp_size: Float[Tensor, ""]
+    lamp_colour: Float[Tensor, "rgb=3"]
+    sky: Float[Tensor, "xyz=3"]
+    sky_colour: Float[Tensor, "rgb=3"]
+    ambient_colour: Float[Tensor, "rgb=3"]
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """What rays hit: place, normal and colour in the world, and the ray parameter."""
+
+    points: Float[Tensor, "ray xyz=3"]
+    normals: Float[Tensor, "ray xyz=3"]
+    albedo: Float[Tensor, "ray rgb=3"]
+
+
+@dataclass(frozen=True)
+class View:
+    """A pinhole camera with square pixels and a centred principal point."""
+
+    world_from_camera: Float[Tensor, "4 4"]
+    focal_px: float
+    height: int
+    width: int
+
+    def rays(self, shift: tuple[float, float] = (0.0, 0.0)) -> tuple[Tensor, Tensor]:
+        """Origins and directions (z = 1 in the camera) through all pixels, `shift` pixels off their centres."""
+        device = self.world_from_camera.device
+        y, x = torch.meshgrid(
+            torch.arange(self.height, device=device) + 0.5 + shift[1] - self.height / 2,
+            torch.arange(self.width, device=device) + 0.5 + shift[0] - self.width / 2,
+            indexing="ij",
+        )
+        camera = torch.stack([x / self.focal_px, y / self.focal_px, torch.ones_like(x)], -1).reshape(-1, 3)
+        directions = turn(self.world_from_camera, camera)
+        return self.world_from_camera[:3, 3].expand_as(directions), directions
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that is lit: the parts of all objects with their textures, and the lamp."""
+
+    parts: Sequence[Part]
+    atlas: Atlas
+    lighting: Lighting
+
+    def to(self, device: torch.device) -> "Stage":
+        parts = [replace(part, object_from_part=part.object_from_part.to(device)) for part in self.parts]
+        return Stage(parts, self.atlas.to(device), self.lighting.to(device))
+
+
+def render_image(
+    stage: Stage, world_from_object: Float[Tensor, "object 4 4"], view: View
+) -> Float[Tensor, "height width rgb=3"]:
+    """The sRGB image in [0, 1], four samples a pixel."""
+    world_from_part = world_from_parts(stage.parts, world_from_object)
+    image = torch.zeros(view.height * view.width, 3, device=world_from_object.device)
+    for number, shift in enumerate(SUBPIXELS):
+        lamp = stage.lighting.lamp + stage.lighting.lamp_size * lamp_offset(number, stage.lighting.lamp)
+        origins, directions = view.rays(shift)
+        for rays in torch.arange(len(origins), device=origins.device).split(RAYS_AT_ONCE):
+            surfaces = hit_surfaces(stage, world_from_part, origins[rays], directions[rays], view.focal_px)
+            image[rays] += shade(stage, world_from_part, world_from_object, surfaces, lamp) / len(SUBPIXELS)
+    return srgb(image).reshape(view.height, view.width, 3)
+
+
+def lamp_offset(number: int, like: Float[Tensor, "xyz=3"]) -> Float[Tensor, "xyz=3"]:
+    """A corner of the lamp for each sample of a pixel: together they give a soft shadow."""
+    x, y = SUBPIXELS[number]
+    return like.new_tensor([4 * x, 2 * (x + y), 4 * y * (1 if x > 0 else -0.6)])
+
+
+def hit_surfaces(
+    stage: Stage,
+    world_from_part: Float[Tensor, "part 4 4"],
+    origins: Float[Tensor, "ray xyz=3"],
+    directions: Float[Tensor, "ray xyz=3"],
+    focal_px: float,
+) -> Surfaces:
+    """Place, normal and colour of the first surface along each ray."""
+    hits = nearest_hits(stage.parts, world_from_part, origins, directions)
+    points = origins + hits.depth[:, None] * directions
+    normals, albedo = torch.zeros_like(points), torch.zeros_like(points)
+    for number, part in enumerate(stage.parts):
+        rays = (hits.part == number).nonzero()[:, 0]
+        if len(rays):
+            local = move(rigid_inverse(world_from_part[number]), points[rays])
+            normals[rays] = turn(world_from_part[number], part.shape.normals(local))
+            footprint = ray_footprint(hits[rays], directions[rays], normals[rays], focal_px)
+            albedo[rays] = look_up(stage.atlas, number, on_cube(part.shape, local), footprint)
+    return Surfaces(points, normals, albedo)
+
+
+def on_cube(shape: Shape, local: Float[Tensor, "ray xyz=3"]) -> Float[Tensor, "ray xyz=3"]:
+    """Cube coordinates, kept on the cube against rounding."""
+    return shape.cube(local).clamp(-1, 1)
+
+
+def ray_footprint(
+    hits: Hits, directions: Float[Tensor, "ray xyz=3"], normals: Float[Tensor, "ray xyz=3"], focal_px: float
+) -> Float[Tensor, "ray"]:
+    """Size of a sample on the surface; between its two axes where the surface is seen from the side."""
+    length = directions.norm(dim=-1)
+    facing = ((directions * normals).sum(-1).abs() / length).clamp(min=0.05)
+    return 0.6 * hits.depth * length / focal_px / facing.sqrt()
+
+
+def shade(
+    stage: Stage,
+    world_from_part: Float[Tensor, "part 4 4"],
+    world_from_object: Float[Tensor, "object 4 4"],
+    surfaces: Surfaces,
+    lamp: Float[Tensor, "xyz=3"],
+) -> Float[Tensor, "ray rgb=3"]:
+    """Linear light that leaves the surfaces."""
+    light = stage.lighting
+    to_lamp = lamp - surfaces.points
+    distance = to_lamp.norm(dim=-1)
+    facing = ((to_lamp * surfaces.normals).sum(-1) / distance).clamp(min=0)
+    lifted = surfaces.points + 2e-3 * surfaces.normals
+    lit = (~blocked(stage.parts, world_from_part, lifted, lamp.expand_as(lifted))).float()
+    key = facing * lit / (0.5 + 0.5 * (distance / light.lamp.norm()) ** 2)
+    sky = 0.5 + 0.5 * surfaces.normals @ light.sky
+    open_air = openness(stage.parts, world_from_part, world_from_object, surfaces)
+    soft = open_air[:, None] * (light.ambient_colour + sky[:, None] * light.sky_colour)
+    return surfaces.albedo * (key[:, None] * light.lamp_colour + soft)
+
+
+def openness(
+    parts: Sequence[Part],
+    world_from_part: Float[Tensor, "part 4 4"],
+    world_from_object: Float[Tensor, "object 4 4"],
+    surfaces: Surfaces,
+) -> Float[Tensor, "ray"]:
+    """Share of the soft light that reaches a point: less in the room's corners and where a part is near.
+
+    A part counts as a ball of its mean radius, whose cover of the sky above a surface has a closed form.
+    """
+    share = torch.ones(len(surfaces.points), device=surfaces.points.device)
+    for number, part in enumerate(parts):
+        if part.shape.inside:
+            local = move(rigid_inverse(world_from_part[number]), surfaces.points)
+            gap = (local.new_tensor(part.shape.half_extent) - local.abs()).clamp(min=0).sort(-1).values
+            share = share * (1 - 0.35 * torch.exp(-gap[:, 1] / 0.5))
+        elif part.object_id > 0:
+            radius = float(sum(part.shape.half_extent)) / 3
+            towards = world_from_part[number, :3, 3] - surfaces.points
+            distance = towards.norm(dim=-1).clamp(min=radius)
+            above = ((towards * surfaces.normals).sum(-1) / distance).clamp(min=0)
+            share = share * (1 - 0.8 * above * (radius / distance) ** 2)
+    return share
+
+
+def srgb(linear: Float[Tensor, "*batch rgb=3"]) -> Float[Tensor, "*batch rgb=3"]:
+    """Linear light as sRGB values in [0, 1]."""
+    linear = linear.clamp(0, 1)
+    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=1e-6) ** (1 / 2.4) - 0.055)

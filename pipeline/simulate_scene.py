@@ -1,0 +1,97 @@
+"""A rendered video of rigid things that move in a room, with everything that can be known about it.
+
+Reads   nothing       the seed makes the scene
+Writes  video.mp4     H.264, the moving camera's view
+        truth.h5      images, depth, object ids, poses of the video's and of held-out views; depth of each object alone
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from models.ray_casting import solo_depths
+from models.shading import Stage, View, render_image
+from pipeline.cli import run_stage, stage_device
+from pipeline.config import SimulateSceneConfig
+from pipeline.progress import progress
+from pipeline.simulated_action import Action, poses_with_background, random_action, world_parts
+from pipeline.simulated_world import TYPICAL_DEPTH, painted_stage, random_background, random_lighting, random_paints
+from pipeline.truth_file import Truth, TruthViews, write_truth
+from pipeline.video_file import write_video
+
+log = logging.getLogger("pipeline.simulate_scene")
+
+
+@dataclass(frozen=True)
+class SimulatedWorld:
+    """What is lit, what moves, and the camera's focal length."""
+
+    stage: Stage
+    action: Action
+    focal_px: float
+
+
+def simulate_scene(video: Path, truth: Path, config: SimulateSceneConfig) -> None:
+    world = random_world(config, stage_device())
+    rendered = render_truth(world, config)
+    write_truth(truth, rendered)
+    write_video(video, rendered.train.images, config.fps, config.quality)
+    shares = [float((rendered.train.object_ids == number).mean()) for number in range(rendered.object_count)]
+    log.info("share of the pixels, from object 0 on: %s %%", ", ".join(f"{100 * share:.1f}" for share in shares))
+
+
+def random_world(config: SimulateSceneConfig, device: torch.device) -> SimulatedWorld:
+    """The scene of a seed."""
+    random = np.random.default_rng(config.seed)
+    focal = random.uniform(0.86, 0.98)
+    background = random_background(random, empty_middle=config.objects > 0)
+    action = random_action(random, background, config, focal)
+    pixel = TYPICAL_DEPTH / (focal * config.width)
+    paints = random_paints(random, background, action.objects, config, pixel)
+    stage = painted_stage(world_parts(background, action.objects), paints, random_lighting(random), pixel)
+    return SimulatedWorld(stage.to(device), action, focal * config.width)
+
+
+def render_truth(world: SimulatedWorld, config: SimulateSceneConfig) -> Truth:
+    """Both sets of views, and the depth of each object alone in the video's."""
+    size = (config.height, config.width)
+    train, solo_depth = film(world, world.action.train_cameras, size, "rendering the video")
+    test, _ = film(world, world.action.test_cameras, size, "rendering held-out views")
+    random = np.random.default_rng([config.seed, 1])
+    noisy = train.images + config.noise * random.standard_normal(train.images.shape, dtype=np.float32)
+    train = replace(train, images=noisy.round().clip(0, 255).astype(np.uint8))
+    return Truth(train, test, solo_depth, world.focal_px)
+
+
+def film(
+    world: SimulatedWorld, world_from_camera: Float[np.ndarray, "frame 4 4"], size: tuple[int, int], what: str
+) -> tuple[TruthViews, Float[np.ndarray, "object frame height width"]]:
+    """The views of a camera path, and the depth of each object alone (0 where it is not)."""
+    device = world.stage.lighting.lamp.device
+    images, solo = [], []
+    for frame in progress(range(len(world_from_camera)), what, unit="frames"):
+        poses = poses_with_background(world.action.world_from_object[frame]).to(device)
+        pose = torch.tensor(world_from_camera[frame], dtype=torch.float32, device=device)
+        view = View(pose, world.focal_px, *size)
+        image = render_image(world.stage, poses, view)
+        images.append((255 * image).round().byte().cpu().numpy())
+        depths = solo_depths(world.stage.parts, poses, *view.rays())
+        solo.append(depths.reshape(-1, *size).cpu().numpy())
+    depth = np.stack(solo, axis=1)
+    views = TruthViews(
+        images=np.stack(images),
+        depth=depth.min(axis=0),
+        object_ids=depth.argmin(axis=0).astype(np.uint8),
+        world_from_camera=world_from_camera,
+        world_from_object=world.action.world_from_object,
+        time=np.arange(len(images), dtype=np.int32),
+    )
+    return views, np.where(np.isfinite(depth), depth, 0)
+
+
+if __name__ == "__main__":
+    run_stage(simulate_scene)

@@ -1,0 +1,141 @@
+"""Who moves where: random objects and camera paths, drawn again until nothing collides and everything is seen."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from models.ray_casting import Part, solo_depths
+from models.shading import View
+from pipeline.cameras import rotation_angle_deg
+from pipeline.config import SimulateSceneConfig
+from pipeline.errors import StageError
+from pipeline.simulated_motion import camera_path, held_out_path, rolling, tumbling
+from pipeline.simulated_world import ACTION_RADIUS, KINDS, Thing, random_object
+
+log = logging.getLogger("pipeline.simulated_action")
+ATTEMPTS = 1500
+TEST_HEIGHT, TEST_WIDTH, TEST_FRAMES = 48, 64, 12  # enough to count pixels
+LEAST_SHARE, LARGEST_SHARE = 0.012, 0.11  # of the pixels, for an object in nine of ten frames
+SIZES = (0.0, 0.62, 0.56, 0.47, 0.41)  # of each of so many objects
+SPREAD = (0.0, 0.2, 0.95, 1.2, 1.35)  # how far from the middle each of so many moves
+DRIFT = (0.0, 1.0, 1.0, 0.7, 0.5)  # and how far it gets
+LEAST_TURN_DEG = 65.0  # of an object before the camera over the clip: what its structure from motion needs
+
+
+@dataclass(frozen=True)
+class Action:
+    """Objects, their poses over time, and the two cameras; object 0, the background, is not among the objects."""
+
+    objects: Sequence[Thing]
+    world_from_object: Float[np.ndarray, "frame moving 4 4"]
+    train_cameras: Float[np.ndarray, "frame 4 4"]
+    test_cameras: Float[np.ndarray, "frame 4 4"]
+
+
+def random_action(random: np.random.Generator, background: Thing, config: SimulateSceneConfig, focal: float) -> Action:
+    """The first drawn action that is fit to be filmed; `focal` is the focal length over the width."""
+    for _ in range(ATTEMPTS):
+        action = draw_action(random, config)
+        if collides(action) or not free_cameras(action, background) or not turns(action):
+            continue
+        shares = visible_shares(action, background, focal, config)
+        if shares.size == 0 or (np.quantile(shares, 0.1, axis=0).min() > LEAST_SHARE and shares.max() < LARGEST_SHARE):
+            return action
+    raise StageError(
+        f"seed {config.seed} gives no arrangement of {config.objects} objects that are all seen and do not collide; "
+        "take another simulate_scene.seed or fewer objects"
+    )
+
+
+def draw_action(random: np.random.Generator, config: SimulateSceneConfig) -> Action:
+    """Objects of different kinds around the middle, each rolling or tumbling, and the cameras."""
+    kinds = random.permutation(KINDS)[: config.objects]
+    start = random.uniform(0, 2 * np.pi)
+    objects, poses = [], []
+    for number, kind in enumerate(kinds):
+        thing = random_object(random, str(kind), SIZES[config.objects])
+        angle = start + 2 * np.pi * number / config.objects + random.normal(scale=0.15)
+        distance = SPREAD[config.objects] * random.uniform(0.85, 1.15)
+        place = np.array([distance * np.cos(angle), 0.0, distance * np.sin(angle)])
+        objects.append(thing)
+        poses.append(object_path(random, config.frames, thing, place, DRIFT[config.objects]))
+    cameras = camera_path(random, config)
+    stacked = np.stack(poses, axis=1) if poses else np.zeros((config.frames, 0, 4, 4))
+    return Action(objects, stacked, cameras, held_out_path(random, cameras))
+
+
+def object_path(
+    random: np.random.Generator, frames: int, thing: Thing, place: Float[np.ndarray, "xyz=3"], drift: float
+) -> Float[np.ndarray, "frame 4 4"]:
+    """Balls and cylinders may roll; everything else tumbles."""
+    rolls = random.uniform() < 0.6
+    if thing.kind in ("ball", "cylinder") and rolls:
+        return rolling(random, frames, place, thing.shapes[0].half_extent[0], upright=thing.kind == "ball")
+    return tumbling(random, frames, place, thing.radius, drift)
+
+
+def collides(action: Action) -> bool:
+    """Whether two objects come near each other, or one leaves the middle of the room."""
+    centres = action.world_from_object[:, :, :3, 3]
+    for a, first in enumerate(action.objects):
+        if (np.hypot(centres[:, a, 0], centres[:, a, 2]) + first.radius > ACTION_RADIUS).any():
+            return True
+        for b, second in enumerate(action.objects[:a]):
+            apart = np.linalg.norm(centres[:, a] - centres[:, b], axis=-1)
+            if (apart < first.radius + second.radius + 0.04).any():
+                return True
+    return False
+
+
+def free_cameras(action: Action, background: Thing) -> bool:
+    """Whether all cameras keep away from furniture, walls, floor, ceiling and objects."""
+    eyes = np.concatenate([action.train_cameras[:, :3, 3], action.test_cameras[:, :3, 3]])
+    for shape, place in background.each():
+        local = np.abs((eyes - place[:3, 3]) @ place[:3, :3])
+        margin = (np.array(shape.half_extent) - local) * (1 if shape.inside else -1)
+        if (margin.min(1) if shape.inside else margin.max(1)).min() < 0.25:
+            return False
+    return bool((eyes[:, 1] < -0.3).all() and (np.hypot(eyes[:, 0], eyes[:, 2]) > ACTION_RADIUS + 0.5).all())
+
+
+def turns(action: Action) -> bool:
+    """Whether every object shows the camera enough of its sides."""
+    rotations = action.world_from_object[:, :, :3, :3]
+    before_camera = np.swapaxes(action.train_cameras[:, None, :3, :3], -1, -2) @ rotations
+    relative = np.swapaxes(before_camera[:1], -1, -2) @ before_camera
+    return bool((rotation_angle_deg(relative).max(0) > LEAST_TURN_DEG).all())
+
+
+def visible_shares(
+    action: Action, background: Thing, focal: float, config: SimulateSceneConfig
+) -> Float[np.ndarray, "sample moving"]:
+    """Share of the pixels that each object takes, in frames spread over the clip, for both cameras."""
+    parts = world_parts(background, action.objects)
+    width = TEST_WIDTH
+    height = max(2, round(width * config.height / config.width))
+    shares = []
+    for frame in np.linspace(0, len(action.train_cameras) - 1, TEST_FRAMES).round().astype(int):
+        poses = poses_with_background(action.world_from_object[frame])
+        for camera in (action.train_cameras[frame], action.test_cameras[frame]):
+            view = View(torch.tensor(camera, dtype=torch.float32), focal * width, height, width)
+            owners = solo_depths(parts, poses, *view.rays()).argmin(0)
+            shares.append([(owners == number + 1).float().mean().item() for number in range(len(action.objects))])
+    return np.array(shares)
+
+
+def world_parts(background: Thing, objects: Sequence[Thing]) -> list[Part]:
+    """The parts of everything: the background's first, then each object's."""
+    return [
+        Part(shape, number, torch.tensor(place, dtype=torch.float32))
+        for number, thing in enumerate([background, *objects])
+        for shape, place in thing.each()
+    ]
+
+
+def poses_with_background(world_from_object: Float[np.ndarray, "moving 4 4"]) -> Float[torch.Tensor, "object 4 4"]:
+    """Poses of all objects, the background's being the world itself."""
+    return torch.tensor(np.concatenate([np.eye(4)[None], world_from_object]), dtype=torch.float32)
