@@ -4,16 +4,29 @@ CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-from-lock
+APT := apt-get -qq -y --no-install-recommends -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lock format config
+.PHONY: demo test browser lock format config
 
 demo: $(INSTALLED)
 	snakemake --cores $(CORES)
 	@echo "The report: results/demo/report.html"
 
-test: $(INSTALLED)
+test: $(INSTALLED) browser
 	pytest
+
+# Chromium, which one test clicks in. Without it that test is skipped and says so, nothing else changes.
+browser:
+	@if command -v chromium && command -v chromedriver; then :; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get; then \
+	  echo "No chromium and chromedriver here: the test of the prompt picker's page will be skipped" >&2; \
+	else \
+	  echo "Installing Chromium for the test of the prompt picker's page" >&2; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { $(APT) update && $(APT) install chromium chromium-driver; } \
+	    || echo "Chromium could not be installed: the test of the prompt picker's page will be skipped" >&2; \
+	fi > /dev/null
 
 # The environment is remade when the lock changes.
 $(INSTALLED): requirements.lock

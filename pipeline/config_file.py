@@ -32,6 +32,15 @@ def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
     return config
 
 
+def stage_options(config: Config, stage: str, scene: str) -> dict[str, Any]:
+    """The settings of one stage for a scene: its own section, and what the scene says in its place."""
+    section: dict[str, Any] = getattr(config, stage).model_dump(mode="json")
+    given = config.scenes[scene].model_dump(mode="json", exclude_defaults=True)
+    if "size" in given and stage == "extract_frames":
+        section["max_size"] = given["size"]
+    return section | {key: given[key] for key in section if key in given}
+
+
 def with_command_line_scene(values: Mapping[str, Any]) -> dict[str, Any]:
     """`--config video=clip.mp4 masks=...` replaces the scenes of config.yaml by one scene, named like the file."""
     values = dict(values)

@@ -77,8 +77,13 @@ def tidy(numbers: Sequence[float]) -> list[float | int]:
 def save_prompts(path: Path, scene: str, video: str, prompts: Sequence[Prompt]) -> None:
     """Put the prompts into a configuration file; a file that would not be valid afterwards stays as it is."""
     path = path.resolve()
-    text = with_prompts(read_text(path), scene, video, prompts)
-    check_text(text, path.name)
+    before = read_text(path)
+    text = with_prompts(before, scene, video, prompts)
+    try:
+        check_text(text, path.name)
+    except StageError:
+        check_text(before, path.name)  # An old fault is told with the line where it is now.
+        raise
     with whole(path) as partial:
         partial.write_bytes(text.encode())
         shutil.copymode(path, partial)

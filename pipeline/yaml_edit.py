@@ -84,15 +84,22 @@ def entry_lines(key: str, value: Any) -> list[str]:
 
 
 def one_line(value: Any) -> str:
-    """A value in YAML's one-line form."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000)
-    return text.removesuffix("\n").removesuffix("\n...")
+    """A value in YAML's one-line form; letters of all languages as they are, unseen characters as escapes."""
+    text = dumped(value, allow_unicode=True)
+    return text if "\n" not in text and text.isprintable() else dumped(value, allow_unicode=False)
+
+
+def dumped(value: Any, allow_unicode: bool) -> str:
+    text = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, allow_unicode=allow_unicode, width=1_000_000_000
+    )
+    return str(text).removesuffix("\n").removesuffix("\n...")
 
 
 def content_end(node: yaml.Node) -> int:
     """Where a value's last character is; a block's own end mark lies beyond the comments that follow it."""
-    if isinstance(node, yaml.ScalarNode) or node.flow_style:
-        return node.end_mark.index
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style:
+        return int(node.end_mark.index)
     last = node.value[-1]
     return content_end(last[1] if isinstance(last, tuple) else last)
 

@@ -1,0 +1,159 @@
+"""Click on the objects of a video, and get the `prompts:` of its scene.
+
+    python -m pipeline.pick_prompts clip.mp4
+
+serves a page on this machine that steps through the frames which the pipeline will see. The clicks are shown as a block
+of YAML to copy, and saved into config.yaml when asked for. Not a stage: nothing in the graph depends on it.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import subprocess
+import sys
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+
+from pipeline.cli import start_logging
+from pipeline.config import Config, ExtractFramesConfig, SceneConfig
+from pipeline.config_file import SIMULATE, check_scene, checked_config, stage_options
+from pipeline.errors import StageError
+from pipeline.frames_folder import frame_paths, read_frame, read_json
+from pipeline.picker_server import PickerScene, PickerServer
+from pipeline.prompt_block import parsed, read_text
+
+log = logging.getLogger("pipeline.pick_prompts")
+RESULTS = Path("results")
+
+
+def pick_prompts(clip: str, config: Path, name: str | None, frames: Path | None, port: int, browser: bool) -> None:
+    """Serve the page until interrupted."""
+    settings = checked_config(parsed(read_text(config)), [config])
+    name, video = scene_of(clip, name, settings)
+    settings = with_scene(settings, name, video)
+    with frames_of(name, video, settings, frames) as folder:
+        paths = frame_paths(folder)
+        height, width = read_frame(paths[0]).shape[:2]
+        prompts = settings.scenes[name].prompts
+        scene = PickerScene(name, settings.scenes[name].video, config, paths, height, width, prompts)
+        with PickerServer(scene, port) as server:
+            log.info("the objects of %s, %d frames: %s (Ctrl-C ends)", name, len(paths), server.url)
+            if browser:
+                webbrowser.open(server.url)
+            server.serve_forever()
+
+
+def scene_of(clip: str, name: str | None, config: Config) -> tuple[str, str]:
+    """The name of the scene that is meant, and its video: one of config.yaml, or a new one named like the file."""
+    videos = {known: scene_video(known, scene) for known, scene in config.scenes.items()}
+    if not Path(clip).exists() and clip in videos and name in (None, clip):
+        return clip, videos[clip]
+    same = [known for known, video in videos.items() if Path(video).resolve() == Path(clip).resolve()]
+    if name in videos and name not in same:
+        raise StageError(
+            f"scenes.{name} in the configuration is of {videos[name]}, not of {clip}; give a --name of its own"
+        )
+    if name is None and len(same) > 1:
+        raise StageError(f"{clip} is the video of several scenes ({', '.join(same)}); say which with --name")
+    return name or (same[0] if same else Path(clip).stem), clip
+
+
+def scene_video(name: str, scene: SceneConfig) -> str:
+    """Where a scene's video lies; a simulated one among the results."""
+    return str(RESULTS / name / "video.mp4") if scene.video == SIMULATE else scene.video
+
+
+def with_scene(config: Config, name: str, video: str) -> Config:
+    """The configuration with the scene in it, as it will be once its prompts are saved."""
+    if name in config.scenes:
+        return config
+    scene = SceneConfig(video=video)
+    check_scene(name, scene, [])
+    return config.model_copy(update={"scenes": {**config.scenes, name: scene}})
+
+
+@contextmanager
+def frames_of(name: str, video: str, config: Config, given: Path | None) -> Iterator[Path]:
+    """The folder of frames that the pipeline sees of a scene: there already, or extracted for the time of picking."""
+    options = ExtractFramesConfig.model_validate(stage_options(config, "extract_frames", name))
+    if given is not None or is_current(RESULTS / name, video, options):
+        yield given or RESULTS / name / "frames"
+        return
+    if not Path(video).exists():
+        raise StageError(f"{video} does not exist; give the path of a video or of a folder of images")
+    with TemporaryDirectory(prefix="monoverse-frames-") as folder:
+        extract(video, Path(folder), options)
+        yield Path(folder) / "frames"
+
+
+def is_current(results: Path, video: str, options: ExtractFramesConfig) -> bool:
+    """Whether the frames among the results are of this video as it is now, extracted with these settings."""
+    record, info, frames = results / "records" / "extract_frames.json", results / "frames.json", results / "frames"
+    if not (record.exists() and info.exists() and frames.is_dir()):
+        return False
+    source = Path(video)
+    files = [source, *source.rglob("*")] if source.is_dir() else [source] if source.exists() else []
+    newest = max((file.stat().st_mtime for file in files), default=0.0)
+    return read_json(record)["options"] == options.model_dump(mode="json") and newest <= info.stat().st_mtime
+
+
+def extract(video: str, folder: Path, options: ExtractFramesConfig) -> None:
+    """Run the stage extract_frames into a folder; it logs and explains its own errors."""
+    command = [sys.executable, "-m", "pipeline.extract_frames", "--video", video]
+    command += ["--frames", str(folder / "frames"), "--info", str(folder / "frames.json")]
+    command += ["--options", json.dumps(options.model_dump(mode="json"))]
+    # A session of its own: Ctrl-C ends it through us, without its traceback.
+    if subprocess.run(command, start_new_session=True, check=False).returncode:
+        raise StageError(f"no frames could be extracted from {video}; the reason stands above")
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.pick_prompts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clip", metavar="CLIP", help="video, folder of images, or name of a scene in the configuration")
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), metavar="PATH", help="default: config.yaml")
+    parser.add_argument("--name", help="the scene; default: the one of this video, or the file's name")
+    parser.add_argument("--frames", type=Path, metavar="PATH", help="folder of extracted frames to show")
+    parser.add_argument("--port", type=port, default=0, help="default: a free one")
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="only say where the page is")
+    return parser.parse_args(arguments)
+
+
+def port(text: str) -> int:
+    """A port number of the command line."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
+    return number
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends like Ctrl-C, so that temporary frames are removed."""
+    raise KeyboardInterrupt
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run from the command line; errors end in one line and exit code 1."""
+    values = vars(parse(arguments))
+    start_logging()
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        pick_prompts(**values)
+    except StageError as error:
+        log.error("%s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        log.info("done")
+
+
+if __name__ == "__main__":
+    main()
