@@ -1,0 +1,121 @@
+"""The camera's motion before the background: standing, turning, or moving; and its focal length where nobody gave it."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.bundle_adjustment import Adjustment, Freedom
+from pipeline.cameras import Intrinsics
+from pipeline.model_search import Search, best_model, refined_points, strongest, with_all_tracks, without_outliers
+from pipeline.pose_fallback import (
+    camera_stands,
+    imagined_observations,
+    points_at_unit_depth,
+    standing_camera,
+    turning_camera,
+)
+from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px
+from pipeline.verdicts import Judgement, judge, measure
+
+log = logging.getLogger(__name__)
+FEWEST_TRACKS = 12
+TURNING_MEDIAN_PX, TURNING_P90_PX = 0.35, 1.0
+PLAUSIBLE_FOCAL = (0.35, 6.0)  # times the longer side: 110 to 10 degrees of view
+
+
+@dataclass(frozen=True)
+class Reconstructed:
+    """An object's model, the observations behind it, and the verdict."""
+
+    model: RigidModel
+    seen: Observations
+    judgement: Judgement
+    focal_std_px: float | None = None
+
+
+def reconstruct_background(seen: Observations, search: Search) -> tuple[Reconstructed, str]:
+    """A usable background in every case, and whether the camera is moving, static or rotating."""
+    if seen.track_count < FEWEST_TRACKS:
+        return untracked(seen, search.camera), "static"
+    if camera_stands(seen):
+        reason = "the camera stands still: no parallax, the background is a flat picture at unit depth"
+        return without_parallax(standing_camera(seen, search.camera), seen, reason), "static"
+    freedom = Freedom(focal=not search.focal_known)
+    few = strongest(seen, search.mapping_tracks, search.seed)
+    turning = turning_camera(few, search.camera, freedom)
+    if explains_turning(turning.model, few):
+        reason = "the camera only turns: no parallax, the background is a picture at unit depth all around"
+        return all_turning(turning, seen, search, reason), "rotating"
+    candidates = [c for c in best_model(seen, search) if plausible(c.adjusted.model)]
+    if not candidates:
+        reason = "structure from motion found no model; the camera is taken to turn about a fixed place"
+        return all_turning(turning, seen, search, reason), "moving"
+    training = strongest(seen, search.adjustment_tracks, search.seed)
+    adjusted = with_all_tracks(candidates[0].adjusted.model, training, freedom)
+    found = spread_to_all(adjusted, seen)
+    judgement = judge(measure(found, seen), [])
+    focal_std = None if search.focal_known else focal_uncertainty_px(adjusted)
+    return Reconstructed(without_outliers(found.model, seen), seen, judgement, focal_std), "moving"
+
+
+def spread_to_all(adjusted: Adjustment, seen: Observations) -> Adjustment:
+    """The adjusted poses with points for every track, also those that took no part in the adjustment."""
+    return replace(adjusted, model=refined_points(adjusted.model, seen))
+
+
+def plausible(model: RigidModel) -> bool:
+    """Whether most frames are registered with a focal length that a camera could have."""
+    relative = model.camera.fx / max(model.camera.width, model.camera.height)
+    return PLAUSIBLE_FOCAL[0] < relative < PLAUSIBLE_FOCAL[1] and model.registered.sum() >= 0.5 * len(model.registered)
+
+
+def untracked(seen: Observations, camera: Intrinsics) -> Reconstructed:
+    """A standing camera before an imagined far plane."""
+    imagined = imagined_observations(seen.frame_count, camera)
+    reason = f"only {seen.track_count} points of the background could be followed; it is taken as a still flat picture"
+    judgement = Judgement("failed", reason, {"tracks": seen.track_count, "registered_frames": seen.frame_count})
+    return Reconstructed(standing_camera(imagined, camera), imagined, judgement)
+
+
+def without_parallax(model: RigidModel, seen: Observations, reason: str) -> Reconstructed:
+    """A background without depth."""
+    error = reprojection_errors_px(model, seen)
+    numbers = {
+        "registered_frames": int(model.registered.sum()),
+        "frames_with_tracks": int((seen.per_frame > 0).sum()),
+        "tracks": seen.track_count,
+        "points": int(model.has_point.sum()),
+        "reprojection_error_px": round(float(np.nanmedian(error)), 4),
+        "triangulation_angle_deg": 0.0,
+    }
+    return Reconstructed(without_outliers(model, seen), seen, Judgement("weak", reason, numbers))
+
+
+def all_turning(turning: Adjustment, seen: Observations, search: Search, reason: str) -> Reconstructed:
+    """A turning camera with the points of every track."""
+    camera = turning.model.camera if plausible(turning.model) else search.camera
+    blank = replace(turning.model, points=np.full((seen.track_count, 3), np.nan), camera=camera)
+    return without_parallax(points_at_unit_depth(blank, seen), seen, reason)
+
+
+def explains_turning(model: RigidModel, seen: Observations) -> bool:
+    """Whether turning alone leaves residuals no larger than the tracks' own errors."""
+    error = reprojection_errors_px(model, seen)
+    long = (seen.lengths >= 4)[seen.track]
+    error = error[np.isfinite(error) & long]
+    if not len(error):
+        return False
+    log.info(
+        "a turning camera leaves %.2f px, %.2f px at the 90th percentile", np.median(error), np.percentile(error, 90)
+    )
+    return bool(np.median(error) < TURNING_MEDIAN_PX and np.percentile(error, 90) < TURNING_P90_PX)
+
+
+def focal_uncertainty_px(adjusted: Adjustment) -> float:
+    """Standard deviation of the focal length."""
+    values, vectors = np.linalg.eigh(adjusted.information)
+    kept = values > 1e-9 * values[-1]
+    kept[:7] = False
+    variance = float((vectors[-1, kept] ** 2 / values[kept]).sum())
+    return float(adjusted.model.camera.fx * np.sqrt(variance))

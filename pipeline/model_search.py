@@ -1,0 +1,163 @@
+"""The best rigid model of one object's tracks: both mappers of COLMAP, the mirrored shape, and a judge that saw none of them.
+
+A tenth of the tracks takes no part in the search; the model that explains them best wins.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pycolmap
+from jaxtyping import Bool, Float
+
+from pipeline.bundle_adjustment import Adjustment, Freedom, adjust, robust_cost
+from pipeline.cameras import Intrinsics
+from pipeline.colmap import colmap_camera, homogeneous, map_globally, map_incrementally, verified_pairs
+from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate, usable
+
+log = logging.getLogger(__name__)
+HELD_OUT_EVERY = 10
+FEWEST_POINTS = 8
+RESECTION_ERROR_PX = 2.0
+OUTLIER_SIGMAS, OUTLIER_PX = 5.0, 2.0
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a model is sought; `focal_known` is False for a background that calibrates itself."""
+
+    camera: Intrinsics
+    focal_known: bool
+    seed: int
+    mapping_tracks: int
+    adjustment_tracks: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model with what the held-out tracks say of it."""
+
+    adjusted: Adjustment
+    held_out_cost: float
+
+    @property
+    def merit(self) -> tuple[int, float]:
+        """More registered frames first, then the lower cost."""
+        return int(self.adjusted.model.registered.sum()), -self.held_out_cost
+
+
+def best_model(seen: Observations, search: Search) -> list[Candidate]:
+    """Models of the object, the best first; none where no mapper finds one."""
+    if seen.track_count < FEWEST_POINTS:
+        return []
+    held_out = np.arange(seen.track_count) % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
+    training, judging = seen.of_tracks(~held_out), seen.of_tracks(held_out)
+    training = strongest(training, search.adjustment_tracks, search.seed)
+    mapping = strongest(training, search.mapping_tracks, search.seed)
+    pairs = verified_pairs(mapping, search.camera, search.seed)
+    rough = [
+        model
+        for mapper in (map_globally, map_incrementally)
+        for model in mapper(mapping, search.camera, pairs, search.focal_known, search.seed)
+    ]
+    freedom = Freedom(focal=not search.focal_known)
+    found = [
+        judged(completed(model, training, freedom, search.seed), judging)
+        for model in rough
+        if model.registered.sum() > 2
+    ]
+    if found and search.focal_known:
+        best = max(found, key=lambda candidate: candidate.merit)
+        mirror = mirrored(best.adjusted.model)
+        found.append(judged(adjust(mirror, training, freedom), judging))
+    return sorted(found, key=lambda candidate: candidate.merit, reverse=True)
+
+
+def strongest(seen: Observations, count: int, seed: int) -> Observations:
+    """At most `count` tracks, drawn with a chance that grows with their length: long ones tie the frames together."""
+    if seen.track_count <= count:
+        return seen
+    chance = seen.lengths / seen.lengths.sum()
+    drawn = np.random.default_rng(seed).choice(seen.track_count, count, replace=False, p=chance)
+    return seen.of_tracks(np.isin(np.arange(seen.track_count), drawn))
+
+
+def judged(adjusted: Adjustment, judging: Observations) -> Candidate:
+    """The robust cost of tracks that took no part, triangulated from the model's poses."""
+    placed = refined_points(adjusted.model, judging)
+    kept = judging.kept(usable(placed, judging))
+    return Candidate(adjusted, robust_cost(placed, kept) if len(kept.track) else adjusted.cost)
+
+
+def refined_points(model: RigidModel, seen: Observations) -> RigidModel:
+    """The model with the points of other tracks, its poses fixed."""
+    placed = triangulate(replace(model, points=np.full((seen.track_count, 3), np.nan)), seen)
+    return adjust(placed, seen, Freedom(rotation=False, translation=False), iterations=8).model
+
+
+def completed(model: RigidModel, seen: Observations, freedom: Freedom, seed: int) -> Adjustment:
+    """A mapper's poses adjusted to all tracks, with frames it left out registered to the points."""
+    adjusted = adjust(triangulate(model, seen), seen, freedom)
+    while True:
+        extended = register_missing(adjusted.model, seen, seed)
+        if extended.registered.sum() == adjusted.model.registered.sum():
+            return adjusted
+        adjusted = adjust(triangulate(extended, seen), seen, freedom)
+
+
+def register_missing(model: RigidModel, seen: Observations, seed: int) -> RigidModel:
+    """The model with every further frame whose pose follows from points that it sees."""
+    poses = model.camera_from_object.copy()
+    for frame in np.flatnonzero(~model.registered):
+        own = seen.kept((seen.frame == frame) & model.has_point[seen.track])
+        if len(own.track) >= FEWEST_POINTS:
+            poses[frame] = resection(model.points[own.track], own.xy, model.camera, seed)
+    return replace(model, camera_from_object=poses)
+
+
+def resection(
+    points: Float[np.ndarray, "point xyz=3"], xy: Float[np.ndarray, "point xy=2"], camera: Intrinsics, seed: int
+) -> Float[np.ndarray, "4 4"]:
+    """Pose of a camera that sees points; NaN where most of them disagree."""
+    options = pycolmap.AbsolutePoseEstimationOptions()
+    options.ransac.max_error, options.ransac.random_seed = RESECTION_ERROR_PX, seed
+    answer = pycolmap.estimate_and_refine_absolute_pose(xy, points, colmap_camera(camera, True), options)
+    if answer is None or answer["num_inliers"] < max(FEWEST_POINTS, len(points) / 2):
+        return np.full((4, 4), np.nan)
+    return homogeneous(answer["cam_from_world"].matrix())
+
+
+def mirrored(model: RigidModel) -> RigidModel:
+    """The other shape that an object far away could have: depth and turning both reversed (Necker's cube)."""
+    flip = np.diag([1.0, 1.0, -1.0])
+    first = int(np.flatnonzero(model.registered)[0])
+    reference = model.camera_from_object[first]
+    points = model.points @ reference[:3, :3].T + reference[:3, 3]
+    centre = np.nanmedian(points, axis=0)
+    relative = model.camera_from_object @ np.linalg.inv(reference)
+    rotation = flip @ relative[:, :3, :3] @ flip
+    poses = relative.copy()
+    poses[:, :3, :3] = rotation
+    poses[:, :3, 3] = relative[:, :3, :3] @ centre + relative[:, :3, 3] - rotation @ centre
+    return replace(
+        model, camera_from_object=poses, points=(points - centre) @ flip + centre, method=f"{model.method}_mirrored"
+    )
+
+
+def with_all_tracks(model: RigidModel, seen: Observations, freedom: Freedom) -> Adjustment:
+    """The winner adjusted to every track, held-out ones too."""
+    return adjust(refined_points(model, seen), seen, freedom)
+
+
+def explained(model: RigidModel, seen: Observations) -> Bool[np.ndarray, "observation"]:
+    """Observations that the model accounts for."""
+    limit = np.minimum(OUTLIER_SIGMAS * seen.sigma_px, OUTLIER_PX)
+    with np.errstate(invalid="ignore"):
+        return reprojection_errors_px(model, seen) < limit
+
+
+def without_outliers(model: RigidModel, seen: Observations) -> RigidModel:
+    """The model without points that most of their observations contradict."""
+    good = np.bincount(seen.track, explained(model, seen), minlength=seen.track_count)
+    kept = (good >= 2) & (good > 0.6 * seen.lengths)
+    return replace(model, points=np.where(kept[:, None], model.points, np.nan))

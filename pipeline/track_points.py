@@ -1,0 +1,250 @@
+"""Points followed through the video: carried by optical flow, placed by registration against the image of their birth.
+
+A track ends where the flow does not return, at borders of masks, and where its patch is no longer recognised; new ones
+are seeded where their object is bare, denser on small objects.
+
+Reads   frames/    images
+        flow.h5    flow between neighbouring frames with its validity
+        masks.h5   object ids
+Writes  tracks.h5  observations of points with their uncertainty
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Integer, UInt8
+from torch import Tensor
+
+from pipeline.cameras import IGNORE_ID
+from pipeline.cli import run_stage
+from pipeline.config import TrackPointsConfig
+from pipeline.errors import StageError
+from pipeline.flow_file import FlowPair, read_flow_pairs
+from pipeline.frames_folder import frame_paths, read_frame
+from pipeline.masks_file import read_masks
+from pipeline.patch_registration import (
+    Patches,
+    Registration,
+    cut_patches,
+    ids_at,
+    register_patches,
+    sample_image,
+    shape_is_plausible,
+)
+from pipeline.progress import progress
+from pipeline.tracks_file import Tracks, write_tracks
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Active:
+    """Tracks that are alive, as they were last seen."""
+
+    numbers: Integer[Tensor, "track"]
+    xy: Float[Tensor, "track xy=2"]
+    affine: Float[Tensor, "track 2 2"]
+    sigma_px: Float[Tensor, "track"]
+    patches: Patches
+
+    def __getitem__(self, index: Tensor) -> "Active":
+        return Active(
+            self.numbers[index], self.xy[index], self.affine[index], self.sigma_px[index], self.patches[index]
+        )
+
+    def joined(self, other: "Active") -> "Active":
+        pairs = ((self.numbers, other.numbers), (self.xy, other.xy), (self.affine, other.affine))
+        sigma_px = torch.cat([self.sigma_px, other.sigma_px])
+        return Active(*(torch.cat(pair) for pair in pairs), sigma_px, self.patches.joined(other.patches))
+
+
+def track_points(frames: Path, flow: Path, masks: Path, tracks: Path, config: TrackPointsConfig) -> None:
+    """Follow points of every object through the video."""
+    object_ids = read_masks(masks)
+    paths = frame_paths(frames)
+    if len(paths) != len(object_ids):
+        raise StageError(f"{masks} has {len(object_ids)} frames, {frames} has {len(paths)}; run segment_objects again")
+    images = (grey_image(read_frame(path)) for path in progress(paths, "tracking frame"))
+    found = collect(follow(images, object_ids, read_flow_pairs(flow), config), config.shortest)
+    write_tracks(tracks, found, {"spacing_px": config.spacing_px, "patch_radius_px": config.patch_radius_px})
+    for k in np.unique(found.object_ids):
+        log.info("object %d: %d tracks", k, int((found.object_ids == k).sum()))
+    if not len(found.object_ids):
+        log.warning("no point could be followed over %d frames: the images have no texture or jump", config.shortest)
+
+
+def grey_image(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float32[np.ndarray, "height width"]:
+    """Brightness, slightly smoothed so that gradients see the image and not its compression."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return cv2.GaussianBlur(grey, (0, 0), 0.7)
+
+
+def follow(
+    images: Iterable[Float32[np.ndarray, "height width"]],
+    object_ids: UInt8[np.ndarray, "frame height width"],
+    pairs: Iterator[FlowPair],
+    config: TrackPointsConfig,
+) -> Iterator[tuple[int, Active]]:
+    """The tracks alive in each frame; flow is read pair by pair."""
+    active, born = None, 0
+    for frame, grey in enumerate(images):
+        image, ids = torch.from_numpy(grey), torch.from_numpy(object_ids[frame])
+        inner = torch.from_numpy(inside_masks(object_ids[frame], config.mask_margin_px))
+        if active is not None:
+            active = advance(active, next(pairs), image, ids, inner, config)
+        seeds = seed_points(grey, inner.numpy(), None if active is None else active.xy.numpy(), config)
+        fresh = begin(image, ids, torch.from_numpy(seeds), born, config)
+        born += len(seeds)
+        active = fresh if active is None else active.joined(fresh)
+        yield frame, active
+
+
+def inside_masks(ids: UInt8[np.ndarray, "height width"], margin_px: int) -> UInt8[np.ndarray, "height width"]:
+    """Ids of pixels that lie at least `margin_px` from another object; 255 elsewhere."""
+    window = np.ones((2 * margin_px + 1, 2 * margin_px + 1), np.uint8)
+    alone = cv2.erode(ids, window) == cv2.dilate(ids, window)
+    return np.where(alone, ids, np.uint8(IGNORE_ID))
+
+
+def begin(
+    image: Float[Tensor, "height width"],
+    ids: Integer[Tensor, "height width"],
+    seeds: Float[Tensor, "track xy=2"],
+    born: int,
+    config: TrackPointsConfig,
+) -> Active:
+    """New tracks at seeds, numbered from `born` on."""
+    count = len(seeds)
+    patches = cut_patches(image, ids, seeds, config.patch_radius_px)
+    eye = torch.eye(2).expand(count, 2, 2).clone()
+    return Active(torch.arange(born, born + count), seeds, eye, torch.full((count,), torch.nan), patches)
+
+
+def advance(
+    active: Active,
+    pair: FlowPair,
+    image: Float[Tensor, "height width"],
+    ids: Integer[Tensor, "height width"],
+    inner: Integer[Tensor, "height width"],
+    config: TrackPointsConfig,
+) -> Active:
+    """The tracks that are found again in the next frame."""
+    if not len(active.numbers):
+        return active
+    flow = torch.from_numpy(pair.forward).permute(2, 0, 1)
+    predicted = active.xy + sample_image(flow, active.xy, "bilinear").T
+    returns = ids_at(torch.from_numpy(pair.forward_valid.astype(np.uint8)), active.xy) == 1
+    found = register_patches(active.patches, image, ids, predicted, active.affine)
+    alive = is_found(found, predicted, returns, active.patches, inner, config)
+    moved = Active(active.numbers, found.xy, found.affine, found.sigma_px, active.patches)
+    return moved[alive]
+
+
+def is_found(
+    found: Registration,
+    predicted: Float[Tensor, "track xy=2"],
+    returns: Bool[Tensor, "track"],
+    patches: Patches,
+    inner: Integer[Tensor, "height width"],
+    config: TrackPointsConfig,
+) -> Bool[Tensor, "track"]:
+    """Patches that look as at their birth, near where the flow took them, inside their own object."""
+    near = (found.xy - predicted).norm(dim=-1) < config.agreement_px
+    alike = found.correlation > torch.where(returns, config.correlation, (1 + config.correlation) / 2)
+    shape = shape_is_plausible(torch.nan_to_num(found.affine), config.largest_stretch)
+    own = ids_at(inner, found.xy) == patches.object_ids
+    return near & alike & shape & own & (found.sigma_px < config.largest_sigma_px)
+
+
+def seed_points(
+    grey: Float32[np.ndarray, "height width"],
+    inner: UInt8[np.ndarray, "height width"],
+    taken: Float32[np.ndarray, "track xy=2"] | None,
+    config: TrackPointsConfig,
+) -> Float32[np.ndarray, "track xy=2"]:
+    """Pixel centres to start tracks at: the best textured pixel of every bare cell, cells smaller on small objects."""
+    side = 2 * config.patch_radius_px + 1
+    # Smaller eigenvalue of the gradient products summed over a patch (OpenCV scales gradients by 2 / side): noise / sqrt(it)
+    # is the error of its place.
+    texture = cv2.cornerMinEigenVal(grey, side, 3) * side * side / 4
+    seeds = []
+    for k in np.unique(inner[inner != IGNORE_ID]):
+        mask = inner == k
+        spacing = object_spacing(int(mask.sum()), config)
+        free = mask & (texture > (config.noise_levels / config.largest_sigma_px) ** 2)
+        if taken is not None and len(taken):
+            free &= ~covered(taken, grey.shape, spacing)
+        seeds.append(best_of_cells(np.where(free, texture, 0), spacing))
+    return np.concatenate(seeds) if seeds else np.zeros((0, 2), np.float32)
+
+
+def object_spacing(area_px: int, config: TrackPointsConfig) -> float:
+    """Distance between tracks: as set, less on objects that would get too few."""
+    return float(np.clip((area_px / config.tracks_per_object) ** 0.5, config.smallest_spacing_px, config.spacing_px))
+
+
+def covered(
+    taken: Float32[np.ndarray, "track xy=2"], size: tuple[int, ...], spacing: float
+) -> Bool[np.ndarray, "height width"]:
+    """Pixels nearer than `spacing` to a living track."""
+    bare = np.ones(size, np.uint8)
+    column, row = np.floor(taken).astype(int).T
+    bare[row.clip(0, size[0] - 1), column.clip(0, size[1] - 1)] = 0
+    return cv2.distanceTransform(bare, cv2.DIST_L2, 5) < spacing
+
+
+def best_of_cells(score: Float[np.ndarray, "height width"], spacing: float) -> Float32[np.ndarray, "track xy=2"]:
+    """Centre of the best pixel of every square cell whose score is positive."""
+    row, column = np.nonzero(score > 0)
+    cell_row, cell_column = (row / spacing).astype(int), (column / spacing).astype(int)
+    cell = cell_row * (int(score.shape[1] / spacing) + 1) + cell_column
+    order = np.lexsort((column, row, -score[row, column], cell))
+    first = np.unique(cell[order], return_index=True)[1]
+    best = order[first]
+    return np.stack([column[best] + 0.5, row[best] + 0.5], axis=1).astype(np.float32)
+
+
+def collect(alive: Iterable[tuple[int, Active]], shortest: int) -> Tracks:
+    """All observations, sorted by track then frame; tracks shorter than `shortest` frames are dropped."""
+    parts = [
+        (
+            a.numbers.numpy(),
+            np.full(len(a.numbers), frame),
+            a.xy.numpy(),
+            a.sigma_px.numpy(),
+            a.patches.object_ids.numpy(),
+        )
+        for frame, a in alive
+    ]
+    number, frame, xy, sigma, object_ids = (np.concatenate(column) for column in zip(*parts, strict=True))
+    length = np.bincount(number, minlength=1)
+    order = np.lexsort((frame, number))
+    order = order[length[number[order]] >= shortest]
+    _, first, track = np.unique(number[order], return_index=True, return_inverse=True)
+    sigma = birth_sigma(track, sigma[order])
+    return Tracks(
+        object_ids[order][first].astype(np.uint8),
+        track.astype(np.int32),
+        frame[order].astype(np.int32),
+        xy[order],
+        sigma,
+    )
+
+
+def birth_sigma(
+    track: Integer[np.ndarray, "observation"], sigma: Float32[np.ndarray, "observation"]
+) -> Float32[np.ndarray, "observation"]:
+    """Uncertainties where the first observation of a track, which was not measured, gets that of the second."""
+    filled = sigma.copy()
+    born = np.flatnonzero(np.isnan(sigma))
+    filled[born] = sigma[born + 1] if len(born) else filled[born]
+    return filled
+
+
+if __name__ == "__main__":
+    run_stage(track_points)
