@@ -75,9 +75,9 @@ def project(intrinsics: Intrinsics, points: Float[np.ndarray, "*batch xyz=3"]) -
 
 
 def transform(
-    a_from_b: Float[np.ndarray, "*batch 4 4"], points: Float[np.ndarray, "*batch xyz=3"]
-) -> Float[np.ndarray, "*batch xyz=3"]:
-    """Points of frame b in frame a."""
+    a_from_b: Float[np.ndarray, "*#batch 4 4"], points: Float[np.ndarray, "*#batch xyz=3"]
+) -> Float[np.ndarray, "*#batch xyz=3"]:
+    """Points of frame b in frame a; one transform serves many points, and the reverse."""
     return np.einsum("...ij,...j->...i", a_from_b[..., :3, :3], points) + a_from_b[..., :3, 3]
 
 
