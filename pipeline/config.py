@@ -72,10 +72,9 @@ class EstimateFlowConfig(Section):
     backend: Literal["auto", "dis", "raft"] = Field("auto", description="auto: raft where its weights lie in weights/")
     weights_file: str | None = Field(None, description="RAFT file under weights/; the best one there when empty")
     consistency_px: float = Field(1.0, gt=0, description="largest round-trip error of a valid pixel")
-    iterations: int = Field(20, ge=1, description="RAFT refinement steps")
-    enlarge_below_px: int = Field(
-        400, ge=0, description="RAFT sees frames whose longer side is shorter at twice the size"
-    )
+    iterations: int = Field(12, ge=1, description="RAFT refinement steps")
+    enlarge_below_px: int = Field(400, ge=0, description="RAFT sees frames whose longer side is shorter enlarged")
+    enlargements: list[float] = Field([2.0, 3.0], min_length=1, description="how much; the mean of the flows is taken")
     batch_pairs: int = Field(4, ge=1, description="pairs that RAFT takes at once on a GPU")
 
 
