@@ -1,0 +1,1 @@
+"""Semantic Flow: a dynamic radiance field whose semantics come from the features met along flows."""

@@ -1,0 +1,80 @@
+"""The static and the dynamic radiance field. Densities are per unit of the static region."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes, trilinear
+
+STATIC_SHIFT, DYNAMIC_SHIFT, BLEND_SHIFT = -1.0, -1.0, -2.0
+HIDDEN = 64
+
+
+def perceptron(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
+    """Linear layers with ReLU between, initialised from a generator."""
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        layer = nn.Linear(fan_in, fan_out, device=generator.device)
+        nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+        nn.init.zeros_(layer.bias)
+        layers += [layer, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class StaticField(nn.Module):
+    """What never moves: a density grid, and features on planes from which colour and semantics are decoded."""
+
+    def __init__(
+        self,
+        density_resolution: Sequence[int],
+        feature_resolution: int,
+        channels: int,
+        classes: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.grid = DensityGrid(density_resolution, channels, STATIC_SHIFT, generator)
+        self.appearance = SpacePlanes(channels, feature_resolution, generator)
+        self.colour = perceptron([self.appearance.channels, HIDDEN, 3], generator)
+        self.semantics = perceptron([self.appearance.channels, HIDDEN, classes], generator)
+
+    def density(
+        self, nodes: Float[Tensor, "x y z"], coordinates: Float[Tensor, "point xyz=3"]
+    ) -> Float[Tensor, "point"]:
+        """Density from the grid's nodes, which are made once a step and read many times."""
+        return F.softplus(trilinear(nodes, coordinates))
+
+    def take(self, coarser: "StaticField") -> None:
+        """Become a coarser field's function."""
+        self.grid.take(coarser.grid)
+        self.appearance.take(coarser.appearance)
+        self.colour.load_state_dict(coarser.colour.state_dict())
+        self.semantics.load_state_dict(coarser.semantics.state_dict())
+
+
+class DynamicField(nn.Module):
+    """What moves: density, blending and features on planes in space and time."""
+
+    def __init__(self, channels: int, resolution: int, frames: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.shape = SpaceTimePlanes(max(channels // 2, 1), resolution, frames, generator)
+        self.appearance = SpaceTimePlanes(channels, resolution, frames, generator)
+        self.decode = perceptron([self.shape.channels, 2], generator)
+        self.colour = perceptron([self.appearance.channels, HIDDEN, 3], generator)
+        with torch.no_grad():
+            self.decode[0].weight[0].fill_(1.0)
+            self.decode[0].bias.copy_(torch.tensor([DYNAMIC_SHIFT, BLEND_SHIFT]))
+
+    @property
+    def channels(self) -> int:
+        return self.appearance.channels
+
+    def density_and_blend(
+        self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
+    ) -> tuple[Float[Tensor, "point"], Float[Tensor, "point"]]:
+        """Density, and the share of the point that is dynamic."""
+        density, blend = self.decode(self.shape(coordinates, time)).unbind(-1)
+        return F.softplus(density), torch.sigmoid(blend)

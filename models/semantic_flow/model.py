@@ -1,0 +1,212 @@
+"""The model of one scene: fields, velocity, features, semantic head; and how rays are rendered with them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from models.rays import Rays, TensorFields
+from models.semantic_flow.attention import Head, SemanticHead
+from models.semantic_flow.fields import DynamicField, StaticField
+from models.semantic_flow.flow_features import FrameMaps, flow_tokens
+from models.semantic_flow.marching import BEYOND, Intervals, Shares, blend, march
+from models.semantic_flow.space import Cameras, Region
+from models.semantic_flow.velocity import Integrator, VelocityField, advance, trajectory
+
+LEAST_WEIGHT = 1e-3  # samples that add less are not decoded
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the networks look like, and what of the method is switched on."""
+
+    classes: int
+    static_resolution: tuple[int, int, int]
+    static_channels: int
+    static_feature_resolution: int
+    dynamic_resolution: int
+    dynamic_channels: int
+    velocity_resolution: int
+    velocity_channels: int
+    coarse_samples: int
+    fine_samples: int
+    semantic_samples: int
+    reach: int
+    integrator: Integrator
+    substeps: int
+    head: Head
+    displacement: bool
+    density_prior: bool
+    geometry_feature: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a scene is: its cameras, the regions of its grids, and the depths between which everything lies."""
+
+    cameras: Cameras
+    static_region: Region
+    dynamic_region: Region
+    near: float
+    far: float
+
+    def to(self, device: torch.device | str) -> "Place":
+        moved = (part.to(device) for part in (self.cameras, self.static_region, self.dynamic_region))
+        return Place(*moved, self.near, self.far)
+
+
+@dataclass(frozen=True)
+class Traced(TensorFields):
+    """Rays with their samples, and the share of each in the rendering."""
+
+    rays: Rays
+    intervals: Intervals
+    shares: Shares
+
+    @property
+    def points(self) -> Float[Tensor, "ray sample xyz=3"]:
+        return self.rays.origins[:, None] + self.intervals.depth[..., None] * self.rays.directions[:, None]
+
+    @property
+    def depth(self) -> Float[Tensor, "ray"]:
+        weights = self.shares.both
+        return (weights * self.intervals.depth).sum(1) / weights.sum(1).clamp(min=1e-6)
+
+    @property
+    def dynamicness(self) -> Float[Tensor, "ray"]:
+        return self.shares.dynamic.sum(1)
+
+
+class SemanticFlow(nn.Module):
+    """One scene's fields with the semantic head. Times are frames; points are in the world."""
+
+    def __init__(self, sizes: Sizes, place: Place, maps: FrameMaps, generator: torch.Generator) -> None:
+        super().__init__()
+        self.sizes, self.place = sizes, place
+        frames = place.cameras.frame_count
+        self.static = StaticField(
+            sizes.static_resolution, sizes.static_feature_resolution, sizes.static_channels, sizes.classes, generator
+        )
+        self.dynamic = DynamicField(sizes.dynamic_channels, sizes.dynamic_resolution, frames, generator)
+        self.velocity = VelocityField(
+            place.dynamic_region, sizes.velocity_channels, sizes.velocity_resolution, frames, generator
+        )
+        self.head = SemanticHead(
+            sizes.head,
+            maps.features.shape[-1],
+            2 * sizes.reach + 1,
+            self.dynamic.channels,
+            sizes.classes,
+            sizes.displacement,
+            sizes.geometry_feature,
+            generator,
+        )
+        self.register_buffer("frame_features", maps.features)
+        self.register_buffer("frame_depth", maps.depth)
+
+    @property
+    def maps(self) -> FrameMaps:
+        return FrameMaps(self.get_buffer("frame_features"), self.get_buffer("frame_depth"))
+
+    def normalised_time(self, times: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        return 2 * times / max(self.place.cameras.frame_count - 1, 1) - 1
+
+    def dynamic_optics(
+        self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
+    ) -> tuple[Float[Tensor, "point"], Float[Tensor, "point"]]:
+        """Density and share of the dynamic field at world points and frame times."""
+        return self.dynamic.density_and_blend(self.place.dynamic_region.coordinates(points), self.normalised_time(times))
+
+    def static_optics(
+        self, nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"]
+    ) -> Float[Tensor, "point"]:
+        return self.static.density(nodes, self.place.static_region.coordinates(points))
+
+    def optics(
+        self, nodes: Float[Tensor, "x y z"], rays: Rays, pieces: Intervals
+    ) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
+        """Optical depths of both fields along pieces of rays, and the dynamic share."""
+        points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
+        times = rays.frames[:, None].expand_as(pieces.depth).to(points.dtype)
+        density, share = self.dynamic_optics(points.flatten(0, 1), times.flatten())
+        static = self.static_optics(nodes, points.flatten(0, 1)).view_as(pieces.depth)
+        length = pieces.length / self.place.static_region.unit
+        return behind(static * length), density.view_as(length) * length, share.view_as(length)
+
+    def static_only(
+        self, nodes: Float[Tensor, "x y z"], rays: Rays, pieces: Intervals
+    ) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
+        """The same with nothing that moves."""
+        points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
+        static = self.static_optics(nodes, points.flatten(0, 1)).view_as(pieces.depth)
+        none = torch.zeros_like(static)
+        return behind(static * pieces.length / self.place.static_region.unit), none, none
+
+    def trace(
+        self, nodes: Float[Tensor, "x y z"], rays: Rays, generator: torch.Generator | None, moving: bool = True
+    ) -> Traced:
+        """March rays and weigh their samples; jittered where a generator is given, without moving things on request."""
+        place, sizes = self.place, self.sizes
+        optics = self.optics if moving else self.static_only
+        pieces = march(
+            lambda coarse: optics(nodes, rays, coarse),
+            place.near,
+            place.far,
+            sizes.coarse_samples,
+            sizes.fine_samples,
+            rays,
+            generator,
+        )
+        return Traced(rays, pieces, blend(*optics(nodes, rays, pieces)))
+
+    def static_features(self, points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
+        return self.static.appearance(self.place.static_region.coordinates(points))
+
+    def dynamic_features(
+        self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
+    ) -> Float[Tensor, "point channel"]:
+        return self.dynamic.appearance(self.place.dynamic_region.coordinates(points), self.normalised_time(times))
+
+    def moved(
+        self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"], by: Float[Tensor, "point"], hops: int = 1
+    ) -> Float[Tensor, "point xyz=3"]:
+        """World points `by` frames later, |by| <= hops."""
+        return advance(self.velocity, points, times, by, self.sizes.integrator, self.sizes.substeps * hops)
+
+    def dynamic_logits(
+        self,
+        points: Float[Tensor, "point xyz=3"],
+        frames: Int64[Tensor, "point"],
+        point_features: Float[Tensor, "point channel"],
+    ) -> Float[Tensor, "point classes"]:
+        """Class logits of moving points at frames, from what their trajectories meet (or, for the baseline, the point)."""
+        times = frames.to(points.dtype)
+        if not self.head.needs_tokens:
+            coordinates = self.place.dynamic_region.coordinates(points)
+            place = torch.cat([coordinates, self.normalised_time(times)[:, None]], dim=1)
+            return self.head.from_point(place, point_features)
+        sizes = self.sizes
+        path = trajectory(self.velocity, points, times, sizes.reach, sizes.integrator, sizes.substeps)
+        tokens = flow_tokens(self.maps, self.place.cameras, path, frames, self.place.static_region.unit)
+        attended = self.head.tokens(tokens.features, tokens.displacement, tokens.visible)
+        return self.head.from_trajectory(attended, point_features)
+
+
+def behind(optical_depth: Float[Tensor, "ray sample"]) -> Float[Tensor, "ray sample"]:
+    """The same with a wall behind the last sample."""
+    return torch.cat([optical_depth[:, :-1], optical_depth[:, -1:] + BEYOND], dim=1)
+
+
+def strongest(weights: Float[Tensor, "ray sample"], count: int) -> Bool[Tensor, "ray sample"]:
+    """Samples that matter: above the least weight, and at most `count` a ray."""
+    least = weights.topk(min(count, weights.shape[1]), dim=1).values[:, -1:]
+    return (weights >= least) & (weights > LEAST_WEIGHT)
+
+
+def ray_sums(
+    weights: Float[Tensor, "ray sample"], chosen: Bool[Tensor, "ray sample"], values: Float[Tensor, "chosen channel"]
+) -> Float[Tensor, "ray channel"]:
+    """Weighted sums over the chosen samples of each ray."""
+    ray = chosen.nonzero()[:, 0]
+    return values.new_zeros(len(weights), values.shape[1]).index_add_(0, ray, weights[chosen][:, None] * values)

@@ -1,0 +1,234 @@
+"""What one step of training asks of the model: a batch of rays in, named losses out."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from models.rays import Rays, TensorFields
+from models.semantic_flow import losses
+from models.semantic_flow.decoding import Shown, show
+from models.semantic_flow.marching import blend
+from models.semantic_flow.model import SemanticFlow, Traced, behind, ray_sums, strongest
+
+
+@dataclass(frozen=True)
+class Batch(TensorFields):
+    """Rays of pixels with everything known of them. `neighbour` is +1 or -1: the frame that flow and motion lead to."""
+
+    rays: Rays
+    xy: Float[Tensor, "ray xy=2"]
+    colour: Float[Tensor, "ray rgb=3"]
+    label: Int64[Tensor, "ray"]
+    moving: Float[Tensor, "ray"]
+    neighbour: Int64[Tensor, "ray"]
+    flow: Float[Tensor, "ray xy=2"]
+    flow_valid: Bool[Tensor, "ray"]
+    depth: Float[Tensor, "ray"]
+    confidence: Float[Tensor, "ray"]
+    motion: Float[Tensor, "ray xyz=3"]
+    motion_known: Bool[Tensor, "ray"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each loss counts."""
+
+    colour: float
+    depth: float
+    flow: float
+    motion: float
+    mask: float
+    semantics: float
+    consistency_colour: float
+    consistency_semantics: float
+    self_consistency: float
+    still: float
+    sparse: float
+    entropy: float
+    distortion: float
+    smooth: float
+
+
+@dataclass(frozen=True)
+class Focus:
+    """How many rays of a batch the costlier losses look at, and how many frames away consistency reaches."""
+
+    semantic_rays: int
+    warped_rays: int
+    hops: int
+
+
+def static_losses(
+    model: SemanticFlow, batch: Batch, weights: Weights, generator: torch.Generator
+) -> dict[str, Float[Tensor, ""]]:
+    """Stage 1: the static field alone, on pixels that are not known to move."""
+    traced = model.trace(model.static.grid.nodes(), batch.rays, generator, moving=False)
+    shown = show(model, traced, batch.label != losses.UNLABELLED)
+    landed, _, _ = landings(model, traced, batch)
+    return {
+        "colour": weights.colour * losses.robust_colour_loss(shown.colour, batch.colour),
+        "semantics": weights.semantics * losses.cross_entropy(shown.logits, batch.label),
+        "smooth": weights.smooth * roughness(model),
+        **geometry_losses(model, traced, batch, weights, landed),
+    }
+
+
+def joint_losses(
+    model: SemanticFlow, batch: Batch, weights: Weights, focus: Focus, generator: torch.Generator
+) -> dict[str, Float[Tensor, ""]]:
+    """Stage 2: everything at once."""
+    nodes = model.static.grid.nodes()
+    traced = model.trace(nodes, batch.rays, generator)
+    semantic = first_labelled(batch.label, focus.semantic_rays)
+    shown = show(model, traced, semantic)
+    label = torch.where(semantic, batch.label, losses.UNLABELLED)
+    landed, moved, still = landings(model, traced, batch)
+    unit = model.place.static_region.unit
+    share = traced.dynamicness
+    return {
+        "colour": weights.colour * losses.colour_loss(shown.colour, batch.colour),
+        "semantics": weights.semantics * losses.cross_entropy(shown.logits, label),
+        "mask": weights.mask * losses.mask_loss(share, batch.moving),
+        "entropy": weights.entropy * losses.entropy_loss(share),
+        "sparse": weights.sparse * losses.masked_mean(share, batch.moving < 0),
+        "still": weights.still * still / unit,
+        "motion": weights.motion * losses.motion_loss(moved, batch.motion, batch.motion_known, unit),
+        "smooth": weights.smooth * roughness(model),
+        **geometry_losses(model, traced, batch, weights, landed),
+        **warped_losses(model, nodes, traced, batch, weights, focus, generator),
+    }
+
+
+def geometry_losses(
+    model: SemanticFlow, traced: Traced, batch: Batch, weights: Weights, landed: Float[Tensor, "ray xy=2"]
+) -> dict[str, Float[Tensor, ""]]:
+    """Depth of sparse points, flow, and weights that do not spread."""
+    both, depth = traced.shares.both, traced.intervals.depth
+    width = model.place.cameras.width
+    return {
+        "depth": weights.depth * losses.depth_loss(both, depth, batch.depth, batch.confidence),
+        "flow": weights.flow * losses.flow_loss(landed, batch.xy, batch.flow, batch.flow_valid, width),
+        "distortion": weights.distortion * losses.distortion_loss(both, depth),
+    }
+
+
+def landings(
+    model: SemanticFlow, traced: Traced, batch: Batch
+) -> tuple[Float[Tensor, "ray xy=2"], Float[Tensor, "ray xyz=3"], Float[Tensor, ""]]:
+    """Where rays land in the neighbour's image: what is static stays, what moves is carried by the velocity.
+
+    Also how far the batch's known points are moved, and the mean speed of the moving samples.
+    """
+    cameras, rays = model.place.cameras, batch.rays
+    target = (rays.frames + batch.neighbour).clamp(0, cameras.frame_count - 1)
+    static = ray_projections(model, traced, target)
+    landed = (traced.shares.static[..., None] * static).sum(1)
+    total = traced.shares.static.sum(1)
+    few = strongest(traced.shares.dynamic, model.sizes.semantic_samples)
+    ray = few.nonzero()[:, 0]
+    known = rays.origins + batch.depth[:, None] * rays.directions
+    start = torch.cat([traced.points[few], known[batch.motion_known]])
+    frame = torch.cat([rays.frames[ray], rays.frames[batch.motion_known]]).to(start.dtype)
+    by = torch.cat([batch.neighbour[ray], batch.neighbour[batch.motion_known]]).to(start.dtype)
+    displacement = model.moved(start, frame, by) - start
+    moved = torch.zeros_like(known)
+    moved[batch.motion_known] = displacement[len(ray) :]
+    xy, _ = cameras.project(traced.points[few] + displacement[: len(ray)], target[ray])
+    landed = landed + ray_sums(traced.shares.dynamic, few, bounded(xy, cameras.width))
+    total = total + (traced.shares.dynamic * few).sum(1)
+    speed = displacement[: len(ray)].abs().sum(1)
+    mean_speed = (traced.shares.dynamic[few].detach() * speed).sum() / max(len(rays.frames), 1)
+    return landed / total.clamp(min=1e-3)[:, None], moved, mean_speed
+
+
+def ray_projections(
+    model: SemanticFlow, traced: Traced, target: Int64[Tensor, "ray"]
+) -> Float[Tensor, "ray sample xy=2"]:
+    """Projections of all samples, as still points, into the cameras of the target frames."""
+    cameras, rays = model.place.cameras, traced.rays
+    pose = cameras.world_from_camera[target]
+    start = torch.einsum("rji,rj->ri", pose[:, :3, :3], rays.origins - pose[:, :3, 3])
+    along = torch.einsum("rji,rj->ri", pose[:, :3, :3], rays.directions)
+    placed = start[:, None] + traced.intervals.depth[..., None] * along[:, None]
+    xy = placed[..., :2] / placed[..., 2:].clamp(min=1e-3)
+    return bounded(xy * cameras.intrinsics[:2] + cameras.intrinsics[2:], cameras.width)
+
+
+def bounded(xy: Float[Tensor, "*batch xy=2"], width: int) -> Float[Tensor, "*batch xy=2"]:
+    """Projections near a camera's plane run off to infinity and would drown all others."""
+    return xy.clamp(-width, 2 * width)
+
+
+def first_labelled(label: Int64[Tensor, "ray"], count: int) -> Bool[Tensor, "ray"]:
+    """The first labelled rays of a batch, whose order is random."""
+    known = label != losses.UNLABELLED
+    return known & (known.cumsum(0) <= count)
+
+
+def warped_losses(
+    model: SemanticFlow,
+    nodes: Float[Tensor, "x y z"],
+    traced: Traced,
+    batch: Batch,
+    weights: Weights,
+    focus: Focus,
+    generator: torch.Generator,
+) -> dict[str, Float[Tensor, ""]]:
+    """Consistency along the flow: the moving things of another time, brought back, must look and mean the same.
+
+    The ray of frame t is rendered with the dynamic field of frame t + h at the points carried there by the velocity;
+    colour and label are those of t. Pixels whose flow is not confirmed (occluded next) are left out.
+    """
+    hop = int(torch.randint(1, focus.hops + 1, (), generator=generator, device=generator.device))
+    by = batch.neighbour * hop
+    exists = (batch.rays.frames + by >= 0) & (batch.rays.frames + by < model.place.cameras.frame_count)
+    interest = traced.dynamicness.detach() + (batch.moving > 0)
+    score = interest * (exists & batch.flow_valid)
+    picked = score.topk(min(focus.warped_rays, len(score)))
+    chosen = picked.indices[picked.values > 0.1]
+    if len(chosen) == 0:
+        return {}
+    part, seen = batch[chosen], traced[chosen]
+    shown, original = warped(model, nodes, seen, part, by[chosen], hop)
+    known = part.label != losses.UNLABELLED
+    result = {
+        "consistency_colour": weights.consistency_colour * losses.colour_loss(shown.colour, part.colour),
+        "consistency_semantics": weights.consistency_semantics * losses.cross_entropy(shown.logits, part.label),
+    }
+    if weights.self_consistency and not bool(known.all()):
+        result["self_consistency"] = weights.self_consistency * losses.agreement_loss(shown.logits, original, ~known)
+    return result
+
+
+def warped(
+    model: SemanticFlow,
+    nodes: Float[Tensor, "x y z"],
+    seen: Traced,
+    part: Batch,
+    by: Int64[Tensor, "ray"],
+    hop: int,
+) -> tuple[Shown, Float[Tensor, "ray classes"]]:
+    """What rays show with the dynamic field of another time, and the logits they had at their own (without gradient)."""
+    points, samples = seen.points, seen.intervals.depth.shape[1]
+    times = part.rays.frames.to(points.dtype).repeat_interleave(samples)
+    span = by.to(points.dtype).repeat_interleave(samples)
+    moved = model.moved(points.flatten(0, 1), times, span, hop)
+    density, share = model.dynamic_optics(moved, times + span)
+    length = seen.intervals.length / model.place.static_region.unit
+    static = behind(model.static_optics(nodes, points.flatten(0, 1)).view_as(length) * length)
+    shares = blend(static, density.view_as(length) * length, share.view_as(length))
+    everywhere = torch.ones_like(part.label, dtype=torch.bool)
+    shown = show(model, Traced(part.rays, seen.intervals, shares), everywhere, moved.view_as(points) - points, by)
+    original = shown.logits
+    if bool((part.label == losses.UNLABELLED).any()):
+        with torch.no_grad():
+            original = show(model, seen, everywhere).logits
+    return shown, original.detach()
+
+
+def roughness(model: SemanticFlow) -> Float[Tensor, ""]:
+    """Roughness of all planes."""
+    static = model.static.grid.roughness() + 0.1 * model.static.appearance.roughness()
+    return static + model.dynamic.shape.roughness() + 0.3 * model.dynamic.appearance.roughness() + model.velocity.planes.roughness()

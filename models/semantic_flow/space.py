@@ -1,0 +1,85 @@
+"""Where things are: the cameras of all frames, and the region of the world that a grid covers."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+NEAREST_DEPTH = 1e-3
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """The pinhole cameras of all frames, with one set of intrinsics (fx, fy, cx, cy) in pixels."""
+
+    world_from_camera: Float[Tensor, "frame row=4 column=4"]
+    intrinsics: Float[Tensor, "value=4"]
+    height: int
+    width: int
+
+    @property
+    def frame_count(self) -> int:
+        return len(self.world_from_camera)
+
+    def to(self, device: torch.device | str) -> "Cameras":
+        return Cameras(self.world_from_camera.to(device), self.intrinsics.to(device), self.height, self.width)
+
+    def directions(
+        self, xy: Float[Tensor, "*batch xy=2"], frames: Int64[Tensor, "*batch"]
+    ) -> Float[Tensor, "*batch xyz=3"]:
+        """World directions through pixels, with z = 1 in the camera."""
+        in_camera = torch.cat([(xy - self.intrinsics[2:]) / self.intrinsics[:2], torch.ones_like(xy[..., :1])], dim=-1)
+        return torch.einsum("...ij,...j->...i", self.world_from_camera[frames, :3, :3], in_camera)
+
+    def project(
+        self, points: Float[Tensor, "*batch xyz=3"], frames: Int64[Tensor, "*batch"]
+    ) -> tuple[Float[Tensor, "*batch xy=2"], Float[Tensor, "*batch"]]:
+        """Pixels and depths of world points in the cameras of given frames; behind the camera the depth is not positive."""
+        pose = self.world_from_camera[frames]
+        in_camera = torch.einsum("...ji,...j->...i", pose[..., :3, :3], points - pose[..., :3, 3])
+        depth = in_camera[..., 2]
+        xy = in_camera[..., :2] / depth.clamp(min=NEAREST_DEPTH)[..., None]
+        return xy * self.intrinsics[:2] + self.intrinsics[2:], depth
+
+    def inside(self, xy: Float[Tensor, "*batch xy=2"], depth: Float[Tensor, "*batch"]) -> Bool[Tensor, "*batch"]:
+        """Whether projections fall into the image, in front of the camera."""
+        x, y = xy.unbind(-1)
+        return (depth > NEAREST_DEPTH) & (x >= 0) & (x <= self.width) & (y >= 0) & (y <= self.height)
+
+    def normalised(self, xy: Float[Tensor, "*batch xy=2"]) -> Float[Tensor, "*batch xy=2"]:
+        """Pixels as `grid_sample` with align_corners=False wants them, for maps of any resolution."""
+        return 2 * xy / torch.tensor([self.width, self.height], device=xy.device, dtype=xy.dtype) - 1
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of the world, with all that lies beyond it contracted into a shell around it (mip-NeRF 360, per axis).
+
+    Of the grid, `1 / (1 + shell)` per side belongs to the box; the rest, up to infinity, to the shell.
+    """
+
+    centre: Float[Tensor, "xyz=3"]
+    half_extent: Float[Tensor, "xyz=3"]
+    shell: float = 0.5
+
+    def to(self, device: torch.device | str) -> "Region":
+        return Region(self.centre.to(device), self.half_extent.to(device), self.shell)
+
+    @property
+    def unit(self) -> float:
+        """The unit of length of densities and velocities inside."""
+        return float(self.half_extent.max())
+
+    def coordinates(self, points: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
+        """Grid coordinates in [-1, 1]."""
+        relative = (points - self.centre) / self.half_extent
+        distance = relative.abs().amax(-1, keepdim=True).clamp(min=1.0)
+        return relative / distance * (1 + self.shell * (1 - 1 / distance)) / (1 + self.shell)
+
+    def points(self, coordinates: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
+        """World points of grid coordinates: the inverse."""
+        stretched = coordinates * (1 + self.shell)
+        reach = stretched.abs().amax(-1, keepdim=True).clamp(min=1.0)
+        distance = 1 / (1 - (reach - 1) / self.shell).clamp(min=1e-6) if self.shell else torch.ones_like(reach)
+        return stretched / reach * distance * self.half_extent + self.centre

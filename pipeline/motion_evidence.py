@@ -1,0 +1,49 @@
+"""Which pixels move, told without any mask: their flow cannot come from the camera's own motion."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres
+from pipeline.scene_file import Scene
+
+RESIDUAL_PX = 1.2
+SMALL_PARALLAX_PX = 0.3  # below it the baseline is too short for an epipolar line, and the rotation must explain all
+
+
+def moving_evidence(scene: Scene) -> Bool[np.ndarray, "frame height width"]:
+    """Pixels whose valid flow to a neighbouring frame disagrees with the camera's motion, whatever their depth.
+
+    Motion along the epipolar line is not noticed unless it demands a depth outside the scene's range.
+    """
+    evidence = np.zeros(scene.object_ids.shape, bool)
+    poses, known = scene.object_from_camera[0].astype(np.float64), scene.visible[0]
+    for t in np.flatnonzero(known[:-1] & known[1:]):
+        there = flow_residual(scene.camera, inverse(poses[t + 1]) @ poses[t], scene.flow_forward[t], scene.depth_range)
+        back = flow_residual(scene.camera, inverse(poses[t]) @ poses[t + 1], scene.flow_backward[t], scene.depth_range)
+        evidence[t] |= scene.flow_forward_valid[t] & (there > RESIDUAL_PX)
+        evidence[t + 1] |= scene.flow_backward_valid[t] & (back > RESIDUAL_PX)
+    return evidence
+
+
+def flow_residual(
+    camera: Intrinsics,
+    other_from_camera: Float[np.ndarray, "4 4"],
+    flow: Float[np.ndarray, "height width xy=2"],
+    depth_range: Float[np.ndarray, "bound=2"],
+) -> Float[np.ndarray, "height width"]:
+    """Distance, in pixels, of where pixels land from where a still point between near and far could land."""
+    xy = pixel_centres(camera.height, camera.width)
+    rays = camera_directions(camera, xy) @ other_from_camera[:3, :3].T
+    near, far = (landing_at(camera, rays + other_from_camera[:3, 3] / float(depth)) for depth in depth_range)
+    landed = xy + flow
+    along = near - far
+    length = np.linalg.norm(along, axis=-1)
+    share = ((landed - far) * along).sum(-1) / np.maximum(length, SMALL_PARALLAX_PX) ** 2
+    nearest = far + np.clip(share, 0, 1)[..., None] * along
+    return np.linalg.norm(landed - nearest, axis=-1)
+
+
+def landing_at(camera: Intrinsics, points: Float[np.ndarray, "height width xyz=3"]) -> Float[np.ndarray, "height width xy=2"]:
+    """Projections, far outside where a point is behind the camera."""
+    depth = np.maximum(points[..., 2:], 1e-3)
+    return points[..., :2] / depth * np.array([camera.fx, camera.fy]) + np.array([camera.cx, camera.cy])

@@ -1,0 +1,82 @@
+"""The checkpoint of Semantic Flow: the model with all that rendering needs."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.rays import Rays
+from models.rendering import Rendering
+from models.semantic_flow.decoding import rendering
+from models.semantic_flow.flow_features import FrameMaps
+from models.semantic_flow.model import Place, SemanticFlow, Sizes
+from models.semantic_flow.space import Cameras, Region
+from pipeline.semantic_flow_setup import create_model
+
+METHOD, SCHEMA_VERSION = "semantic_flow", 1
+
+
+class SemanticFlowMethod:
+    """A trained model as every other stage sees it. It has one scene, so one row of scales, all ones."""
+
+    def __init__(self, model: SemanticFlow, objects: int, class_names: list[str]) -> None:
+        self.model, self.class_names = model, class_names
+        device = model.place.cameras.world_from_camera.device
+        self.scales = torch.ones(1, objects, device=device)
+        self.scores = torch.ones(1, device=device)
+        with torch.no_grad():
+            self.nodes = model.static.grid.nodes()
+
+    def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
+        """Render rays; `object_weights` has one column a class, and scales change nothing."""
+        with torch.no_grad():
+            return rendering(self.model, self.nodes, rays)
+
+
+def model_state(model: SemanticFlow) -> dict[str, Any]:
+    """A model as plain values and tensors."""
+    place = model.place.to("cpu")
+    regions = {
+        name: {"centre": region.centre, "half_extent": region.half_extent, "shell": region.shell}
+        for name, region in (("static", place.static_region), ("dynamic", place.dynamic_region))
+    }
+    cameras = place.cameras
+    return {
+        "sizes": asdict(model.sizes),
+        "regions": regions,
+        "cameras": {
+            "world_from_camera": cameras.world_from_camera,
+            "intrinsics": cameras.intrinsics,
+            "height": cameras.height,
+            "width": cameras.width,
+        },
+        "depth_bounds": [place.near, place.far],
+        "weights": {name: value.cpu() for name, value in model.state_dict().items()},
+    }
+
+
+def model_from_state(state: dict[str, Any], device: torch.device) -> SemanticFlow:
+    """The model that `model_state` describes."""
+    regions = {name: Region(**values) for name, values in state["regions"].items()}
+    near, far = state["depth_bounds"]
+    place = Place(Cameras(**state["cameras"]), regions["static"], regions["dynamic"], near, far)
+    weights = state["weights"]
+    maps = FrameMaps(weights["frame_features"], weights["frame_depth"])
+    model = create_model(Sizes(**state["sizes"]), place, maps, 0, device)
+    model.load_state_dict(weights)
+    return model
+
+
+def save_checkpoint(path: Path, model: SemanticFlow, facts: dict[str, Any]) -> None:
+    """Write the checkpoint; `facts` are plain values beside the model."""
+    torch.save({"method": METHOD, "schema_version": SCHEMA_VERSION, **facts, "model": model_state(model)}, path)
+
+
+def method_from_checkpoint(state: dict[str, Any], device: torch.device) -> SemanticFlowMethod:
+    """The trained method in a checkpoint's contents."""
+    model = model_from_state(state["model"], device)
+    model.requires_grad_(False)
+    return SemanticFlowMethod(model, int(state["objects"]), list(state["class_names"]))

@@ -1,0 +1,142 @@
+"""From a scene and the settings to Semantic Flow's models: one for each stage of training."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.semantic_flow.encoders import embedded_features
+from models.semantic_flow.flow_features import FrameMaps
+from models.semantic_flow.model import Place, SemanticFlow, Sizes
+from models.semantic_flow.objectives import Focus, Weights
+from models.semantic_flow.space import Cameras, Region
+from pipeline.cameras import camera_directions, transform
+from pipeline.config import TrainSemanticFlowConfig
+from pipeline.scene_file import Scene
+
+COARSER = 2  # stage 1 begins on grids with fewer cells by this factor along each axis
+DEPTH_CELL_PX = 4
+STATIC_SHELL, DYNAMIC_SHELL = 0.25, 0.35
+STATIC_BOUNDS, DYNAMIC_BOUNDS = (1.0, 99.0), (1.0, 99.0)
+MARGIN, LEAST_EXTENT = 1.1, 0.1
+
+
+def box(points: Float[np.ndarray, "point xyz=3"], bounds: tuple[float, float], shell: float) -> Region:
+    """The region that holds points but for outliers; never flatter than a tenth of its length."""
+    low, high = np.percentile(points, bounds, axis=0)
+    half = MARGIN * (high - low) / 2
+    half = np.maximum(half, max(LEAST_EXTENT * half.max(), 1e-3))
+    return Region(torch.from_numpy((low + high) / 2).float(), torch.from_numpy(half).float(), shell)
+
+
+def world_points(scene: Scene, chosen: np.ndarray, scales: Float[np.ndarray, "object"]) -> np.ndarray:
+    """Chosen observations as points of the world."""
+    frame, owner = scene.observation_frame[chosen], scene.observation_object[chosen]
+    depth = scene.observation_depth[chosen] * scales[owner]
+    in_camera = camera_directions(scene.camera, scene.observation_xy[chosen]) * depth[:, None]
+    return transform(scene.object_from_camera[0, frame].astype(np.float64), in_camera)
+
+
+def static_region(scene: Scene) -> Region:
+    """The box of the background's points and all cameras; the scene's own box where there are no points."""
+    centres = scene.object_from_camera[0, scene.visible[0], :3, 3].astype(np.float64)
+    points = world_points(scene, (scene.observation_object == 0) & scene.visible[0, scene.observation_frame], np.ones(256))
+    if len(points) < 8:
+        half = torch.from_numpy(scene.box_half_extent[0].astype(np.float32)).clamp(min=1e-3)
+        return Region(torch.zeros(3), half, STATIC_SHELL)
+    each = max(len(points) // (20 * len(centres)), 1)
+    return box(np.concatenate([points, np.repeat(centres, each, axis=0)]), STATIC_BOUNDS, STATIC_SHELL)
+
+
+def first_place(scene: Scene, cameras: Cameras) -> Place:
+    """Where the static scene is; moving things have no place of their own yet."""
+    near, far = (float(value) for value in scene.depth_range)
+    region = static_region(scene)
+    return Place(cameras, region, region, near, far)
+
+
+def second_place(first: Place, moving: Float[np.ndarray, "point xyz=3"]) -> Place:
+    """The same with a finer region around what moves."""
+    cpu = first.to("cpu")
+    region = box(moving, DYNAMIC_BOUNDS, DYNAMIC_SHELL) if len(moving) >= 20 else cpu.static_region
+    return Place(cpu.cameras, cpu.static_region, region, cpu.near, cpu.far)
+
+
+def grid_resolution(region: Region, cells: float) -> tuple[int, int, int]:
+    """A grid of about so many cubic cells, at least 8 along each axis."""
+    half = region.half_extent.tolist()
+    side = (half[0] * half[1] * half[2] / cells) ** (1 / 3)
+    x, y, z = (max(round(extent / side), 8) for extent in half)
+    return x, y, z
+
+
+def model_sizes(config: TrainSemanticFlowConfig, classes: int, place: Place, coarser: int) -> Sizes:
+    """The sizes of the networks; `coarser` divides the static grids' resolution."""
+    return Sizes(
+        classes=classes,
+        static_resolution=grid_resolution(place.static_region, config.static_cells / coarser**3),
+        static_feature_resolution=config.static_resolution // coarser,
+        static_channels=config.static_channels,
+        dynamic_resolution=config.dynamic_resolution,
+        dynamic_channels=config.dynamic_channels,
+        velocity_resolution=config.velocity_resolution,
+        velocity_channels=max(config.dynamic_channels // 2, 1),
+        coarse_samples=config.coarse_samples,
+        fine_samples=config.fine_samples,
+        semantic_samples=config.semantic_samples,
+        reach=config.reach,
+        integrator=config.integrator,
+        substeps=config.substeps,
+        head=config.head,
+        displacement=config.displacement,
+        density_prior=config.density_prior,
+        geometry_feature=config.geometry_feature,
+    )
+
+
+def frame_maps(scene: Scene, channels: int) -> FrameMaps:
+    """The features of all frames, and an empty record of the depths that they show."""
+    frames, height, width = scene.object_ids.shape
+    size = (-(-height // DEPTH_CELL_PX), -(-width // DEPTH_CELL_PX))
+    features = embedded_features(torch.from_numpy(scene.images), channels)
+    return FrameMaps(features, torch.full((frames, *size), float("inf")))
+
+
+def create_model(
+    sizes: Sizes, place: Place, maps: FrameMaps, seed: int, device: torch.device
+) -> SemanticFlow:
+    """A model with seeded weights, the same on every device."""
+    generator = torch.Generator().manual_seed(seed)
+    model = SemanticFlow(sizes, place, maps.to("cpu"), generator).to(device)
+    model.place = place.to(device)
+    model.velocity.region = model.place.dynamic_region
+    return model
+
+
+def second_model(
+    first: SemanticFlow, config: TrainSemanticFlowConfig, place: Place, device: torch.device
+) -> SemanticFlow:
+    """The model of stage 2: finer, with all that the first learned of the static scene."""
+    sizes = model_sizes(config, first.sizes.classes, place, 1)
+    model = create_model(sizes, place, FrameMaps(first.maps.features, torch.full_like(first.maps.depth, float("inf"))), config.seed + 1, device)
+    model.static.take(first.static)
+    return model
+
+
+def loss_weights(config: TrainSemanticFlowConfig) -> Weights:
+    return Weights(**config.weights.model_dump())
+
+
+def focus(config: TrainSemanticFlowConfig) -> Focus:
+    return Focus(config.semantic_rays, config.warped_rays, config.hops)
+
+
+def optimiser(model: SemanticFlow, config: TrainSemanticFlowConfig) -> torch.optim.Adam:
+    """Adam with one rate for grids and one for networks."""
+    grids: list[Tensor] = []
+    networks: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        is_grid = any(part in name for part in ("grid.", "appearance.", "shape.", ".planes."))
+        (grids if is_grid else networks).append(parameter)
+    groups = [{"params": grids, "lr": config.plane_rate}, {"params": networks, "lr": config.network_rate}]
+    return torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)

@@ -1,0 +1,139 @@
+"""What pixels mean: classes from objects or from label maps, and which frames' labels a task may see."""
+
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Int16
+
+from pipeline.cameras import IGNORE_ID
+from pipeline.config import TrainSemanticFlowConfig
+from pipeline.errors import StageError
+from pipeline.masks_file import read_masks
+from pipeline.scene_file import Scene
+
+UNLABELLED = -1
+LABEL_MAP = "labelmap.txt"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Class of every pixel, -1 where unknown; what the classes are called, and which of them move."""
+
+    ids: Int16[np.ndarray, "frame height width"]
+    names: list[str]
+    moves: list[bool]
+    labelled: Bool[np.ndarray, "frame"]
+
+    @property
+    def moving(self) -> Bool[np.ndarray, "frame height width"]:
+        """Pixels of labelled frames that belong to a moving class."""
+        return np.isin(self.ids, np.flatnonzero(self.moves)) & (self.ids >= 0)
+
+
+def labelled_frames(task: str, share: float, frames: int) -> list[int]:
+    """0-based frames whose labels a task sees: all, the first ones (tracking), or those at both ends (completion).
+
+    Of an odd number the beginning gets one more: for 12 frames 25 % are 0, 1, 11 and 50 % are 0, 1, 2, 9, 10, 11.
+    """
+    if task == "full":
+        return list(range(frames))
+    count = min(max(round(share * frames), 1), frames)
+    if task == "tracking":
+        return list(range(count))
+    first = math.ceil(count / 2)
+    return [*range(first), *range(frames - (count - first), frames)]
+
+
+def held_out_frames(task: str, share: float, frames: int) -> list[int]:
+    """0-based frames whose labels a task never sees, on which it is judged."""
+    return sorted(set(range(frames)) - set(labelled_frames(task, share, frames)))
+
+
+def training_labels(scene: Scene, labels: Path | None, config: TrainSemanticFlowConfig) -> Labels:
+    """The labels that training may see; those of held-out frames are gone."""
+    given = read_labels(scene, labels, config)
+    seen = np.zeros(scene.frame_count, bool)
+    seen[labelled_frames(config.task, config.labelled_share, scene.frame_count)] = True
+    ids = np.where(seen[:, None, None], given.ids, np.int16(UNLABELLED))
+    return replace(given, ids=ids, labelled=seen)
+
+
+def read_labels(scene: Scene, labels: Path | None, config: TrainSemanticFlowConfig) -> Labels:
+    """Labels of all frames: the scene's own objects, a masks.h5, or a folder of label maps."""
+    if labels is None:
+        names = [str(entry["name"]) for entry in scene.objects]
+        keys = [str(entry["id"]) for entry in scene.objects]
+        return classed(scene.object_ids, names, keys, config)
+    if labels.is_dir():
+        return label_folder(scene, labels, config)
+    objects_file = labels.with_name("objects.json")
+    ids = read_masks(labels)
+    listed = json.loads(objects_file.read_text())["objects"] if objects_file.exists() else []
+    called = {int(entry["id"]): str(entry["name"]) for entry in listed}
+    present = sorted({0, *called, *(int(value) for value in np.unique(ids) if value != IGNORE_ID)})
+    dense = np.full(256, IGNORE_ID, np.uint8)
+    dense[present] = np.arange(len(present))
+    check_size(scene, ids, labels)
+    return classed(dense[ids], [called.get(i, f"object {i}") for i in present], [str(i) for i in present], config)
+
+
+def classed(
+    ids: np.ndarray, names: list[str], keys: list[str], config: TrainSemanticFlowConfig
+) -> Labels:
+    """Objects put into classes by name or id; the first is the background, which does not move."""
+    chosen = [config.classes.get(name, config.classes.get(key, name)) for name, key in zip(names, keys, strict=True)]
+    if unknown := set(config.classes) - set(names) - set(keys):
+        raise StageError(
+            f"train_semantic_flow.classes names {', '.join(sorted(unknown))}, but the objects are {', '.join(names)}"
+        )
+    classes = list(dict.fromkeys(chosen))
+    table = np.full(256, UNLABELLED, np.int16)
+    table[: len(chosen)] = [classes.index(name) for name in chosen]
+    moves = [name != chosen[0] and name not in config.static_classes for name in classes]
+    return Labels(table[ids], classes, moves, np.ones(len(ids), bool))
+
+
+def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) -> Labels:
+    """PNG label maps in the order of the frames: ids, or colours explained by labelmap.txt (lines `name:r,g,b`)."""
+    files = sorted(folder.glob("*.png"))
+    if len(files) != scene.frame_count:
+        raise StageError(f"{folder} holds {len(files)} label maps, the scene has {scene.frame_count} frames")
+    images = [cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in files]
+    if broken := [file.name for file, image in zip(files, images, strict=True) if image is None]:
+        raise StageError(f"{folder}/{broken[0]} is not an image")
+    palette = read_palette(folder / LABEL_MAP)
+    ids = np.stack([coloured_ids(image, palette, folder) if image.ndim == 3 else image for image in images])
+    check_size(scene, ids, folder)
+    known = [int(value) for value in np.unique(ids) if value != IGNORE_ID]
+    names = [name for name, _ in palette] or [f"class {value}" for value in range(max(known, default=0) + 1)]
+    if known and max(known) >= len(names):
+        raise StageError(f"{folder} uses class {max(known)}, but {LABEL_MAP} names only {len(names)} classes")
+    return classed(ids.astype(np.uint8), names, [str(value) for value in range(len(names))], config)
+
+
+def read_palette(path: Path) -> list[tuple[str, tuple[int, ...]]]:
+    """Names and colours of the classes, in order; empty where there is no file."""
+    if not path.exists():
+        return []
+    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    return [(line.split(":")[0], tuple(int(v) for v in line.split(":")[1].split(","))) for line in lines]
+
+
+def coloured_ids(image: np.ndarray, palette: list[tuple[str, tuple[int, ...]]], folder: Path) -> np.ndarray:
+    """Class ids of a map in colours; colours that no class has are ignored."""
+    if not palette:
+        raise StageError(f"{folder} holds label maps in colour; add {LABEL_MAP} with a line `name:r,g,b` for each class")
+    ids = np.full(image.shape[:2], IGNORE_ID, np.uint8)
+    for index, (_, colour) in enumerate(palette):
+        ids[(image[..., 2::-1] == np.array(colour)).all(-1)] = index
+    return ids
+
+
+def check_size(scene: Scene, ids: np.ndarray, source: Path) -> None:
+    """Label maps must be as many and as large as the frames."""
+    if ids.shape != scene.object_ids.shape:
+        raise StageError(f"{source} has label maps of {ids.shape}, the scene's frames are {scene.object_ids.shape}")
