@@ -86,7 +86,7 @@ def test_extracted_frames_are_used_while_they_are_of_this_video_and_these_settin
 
 def test_frames_that_are_not_there_are_extracted_as_the_scene_says(shared_data: Path, tmp_path: Path) -> None:
     video = str(shared_data / "workshop" / "video.mp4")
-    config = Config(scenes={"x": SceneConfig(video=video, size=96, end=0.5)})
+    config = Config(scenes={"no such results": SceneConfig(video=video, size=96, end=0.5)})
     with frames_of("no such results", video, config, None) as frames:
         names = sorted(path.name for path in frames.glob("*.png"))
         height, width, _ = read_frame(frames / names[0]).shape

@@ -119,6 +119,36 @@ rule segment_objects:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
+# Not part of a report: `snakemake --cores 4 results/NAME/masks` for whoever needs the masks elsewhere.
+rule export_masks:
+    input:
+        frames="results/{scene}/frames",
+        info="results/{scene}/frames.json",
+        masks="results/{scene}/masks.h5",
+        objects="results/{scene}/objects.json",
+        code=sources("pipeline.export_masks"),
+    output:
+        export=directory("results/{scene}/masks"),
+        record="results/{scene}/records/export_masks.json",
+    log:
+        "results/{scene}/logs/export_masks.log",
+    benchmark:
+        "results/{scene}/benchmarks/export_masks.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Masks of {wildcards.scene} for other tools"
+    shell:
+        "python -m pipeline.export_masks"
+        " --frames {input.frames:q} --info {input.info:q} --masks {input.masks:q} --objects {input.objects:q}"
+        " --export {output.export:q}"
+        " --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
 rule weights:
     log:
         "results/logs/download_weights.log",
