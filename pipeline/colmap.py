@@ -205,3 +205,21 @@ def read_model(folder: Path) -> pycolmap.Reconstruction:
         raise StageError(
             f"{folder} is not a COLMAP model ({error}); it needs cameras, images and points3D as .bin or .txt"
         ) from error
+
+
+def read_tracked_model(folder: Path, frame_count: int) -> tuple[RigidModel, Observations]:
+    """A model that `write_model` wrote, with the observations of its points."""
+    made = read_model(folder)
+    numbers = np.array(sorted(made.point3D_ids()), dtype=int)
+    order = {number: track for track, number in enumerate(numbers)}
+    poses = np.full((frame_count, 4, 4), np.nan)
+    rows = []
+    for number in made.reg_image_ids():
+        image, frame = made.image(number), number - 1
+        poses[frame] = homogeneous(image.cam_from_world().matrix())
+        rows += [(order[p.point3D_id], frame, p.xy[0], p.xy[1]) for p in image.points2D if p.has_point3D()]
+    points = np.array([made.point3D(number).xyz for number in numbers]).reshape(-1, 3)
+    table = np.array(sorted(rows), dtype=float).reshape(-1, 4)
+    track, frame = table[:, 0].astype(int), table[:, 1].astype(int)
+    seen = Observations(track, frame, table[:, 2:], np.ones(len(table)), len(numbers), frame_count)
+    return RigidModel(poses, points, intrinsics_of(next(iter(made.cameras.values()))), "read"), seen
