@@ -1,7 +1,7 @@
 """The one interface of all methods: rays in, a rendering out."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,6 +19,7 @@ class Rendering(TensorFields):
     object_weights: Float[Tensor, "*batch object"]
 
 
+@runtime_checkable
 class TrainedMethod(Protocol):
     """A trained scene. `scales` are its valid scenes, best first; a method without scales has one row of ones."""
 
