@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from pipeline.atomic import whole
@@ -97,7 +97,7 @@ def palette() -> UInt8[np.ndarray, "object rgb=3"]:
     return np.rint(colours).astype(np.uint8)
 
 
-def write_colmap_mask(folder: Path, name: str, used: np.ndarray) -> None:
+def write_colmap_mask(folder: Path, name: str, used: Bool[np.ndarray, "height width"]) -> None:
     """COLMAP looks for the mask of 000000.png in 000000.png.png, and takes no features where it is black."""
     write_image(folder / f"{name}.png", np.where(used, 255, 0).astype(np.uint8))
 

@@ -247,7 +247,7 @@ function onPage(event) {
   else if (key === "Delete" || key === "Backspace") { if (here().length) removeMark(here().at(-1)); }
   else if (key.toLowerCase() === "n") addObject();
   else if (digit) { current = digit.id; show(); }
-  else if (key === " " && event.target.tagName !== "BUTTON") play();
+  else if (key === " " && event.target.tagName !== "BUTTON" && event.target.type !== "radio") play();
   else return false;
   return true;
 }

@@ -36,6 +36,10 @@ def pick_prompts(clip: str, config: Path, name: str | None, frames: Path | None,
     settings = checked_config(parsed(read_text(config)), [config])
     name, video = scene_of(clip, name, settings)
     settings = with_scene(settings, name, video)
+    if settings.scenes[name].masks:
+        log.warning(
+            "scenes.%s has masks: of its own, which count instead of prompts; remove that line to use clicks", name
+        )
     with frames_of(name, video, settings, frames) as folder:
         paths = frame_paths(folder)
         height, width = read_frame(paths[0]).shape[:2]
@@ -99,7 +103,7 @@ def is_current(results: Path, video: str, options: ExtractFramesConfig) -> bool:
     source = Path(video)
     files = [source, *source.rglob("*")] if source.is_dir() else [source] if source.exists() else []
     newest = max((file.stat().st_mtime for file in files), default=0.0)
-    return read_json(record)["options"] == options.model_dump(mode="json") and newest <= info.stat().st_mtime
+    return read_json(record).get("options") == options.model_dump(mode="json") and newest <= info.stat().st_mtime
 
 
 def extract(video: str, folder: Path, options: ExtractFramesConfig) -> None:

@@ -101,6 +101,15 @@ def test_video_that_cannot_be_read_ends_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1 and "clip.mp4" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_scene_with_masks_of_its_own_is_warned_about(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("clip.mp4", "clip.mp4\n    masks: masks"))
+    arguments = command("clip", "--frames", "none")
+    done = subprocess.run(arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1 and "WARNING scenes.clip has masks:" in done.stderr and "no frames" in done.stderr
+
+
 # ---- the page ----
 
 
