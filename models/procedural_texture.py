@@ -195,7 +195,8 @@ def face_canvas(shape: Shape, face: int, height: int, width: int) -> Canvas:
 def face_size(shape: Shape, face: int, texel_size: float) -> tuple[int, int]:
     """(height, width) of a face in texels."""
     across, down = (shape.half_extent[other] for other in range(3) if other != face // 2)
-    return tuple(int(min(max(round(2 * half / texel_size), 4), 2048)) for half in (down, across))
+    height, width = (min(max(round(2 * half / texel_size), 4), 2048) for half in (down, across))
+    return height, width
 
 
 def paint_atlas(shapes: Sequence[Shape], paints: Sequence[Sequence[Paint]], texel_size: float) -> Atlas:

@@ -6,12 +6,15 @@ Writes  video.mp4     H.264, the moving camera's view
 """
 
 import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from models.ray_casting import solo_depths
 from models.shading import Stage, View, render_image
@@ -52,7 +55,8 @@ def random_world(config: SimulateSceneConfig, device: torch.device) -> Simulated
     action = random_action(random, background, config, focal)
     pixel = TYPICAL_DEPTH / (focal * config.width)
     paints = random_paints(random, background, action.objects, config, pixel)
-    stage = painted_stage(world_parts(background, action.objects), paints, random_lighting(random), pixel)
+    with one_thread_each():
+        stage = painted_stage(world_parts(background, action.objects), paints, random_lighting(random), pixel)
     return SimulatedWorld(stage.to(device), action, focal * config.width)
 
 
@@ -71,16 +75,11 @@ def film(
     world: SimulatedWorld, world_from_camera: Float[np.ndarray, "frame 4 4"], size: tuple[int, int], what: str
 ) -> tuple[TruthViews, Float[np.ndarray, "object frame height width"]]:
     """The views of a camera path, and the depth of each object alone (0 where it is not)."""
-    device = world.stage.lighting.lamp.device
-    images, solo = [], []
-    for frame in progress(range(len(world_from_camera)), what, unit="frames"):
-        poses = poses_with_background(world.action.world_from_object[frame]).to(device)
-        pose = torch.tensor(world_from_camera[frame], dtype=torch.float32, device=device)
-        view = View(pose, world.focal_px, *size)
-        image = render_image(world.stage, poses, view)
-        images.append((255 * image).round().byte().cpu().numpy())
-        depths = solo_depths(world.stage.parts, poses, *view.rays())
-        solo.append(depths.reshape(-1, *size).cpu().numpy())
+    frames = range(len(world_from_camera))
+    on_cpu = world.stage.lighting.lamp.device.type == "cpu"
+    with one_thread_each() as threads, ThreadPoolExecutor(threads if on_cpu else 1) as pool:
+        shots = pool.map(lambda frame: shoot(world, world_from_camera[frame], frame, size), frames)
+        images, solo = zip(*progress(shots, what, total=len(frames), unit="frames"), strict=True)
     depth = np.stack(solo, axis=1)
     views = TruthViews(
         images=np.stack(images),
@@ -91,6 +90,30 @@ def film(
         time=np.arange(len(images), dtype=np.int32),
     )
     return views, np.where(np.isfinite(depth), depth, 0)
+
+
+def shoot(
+    world: SimulatedWorld, world_from_camera: Float[np.ndarray, "4 4"], frame: int, size: tuple[int, int]
+) -> tuple[UInt8[np.ndarray, "height width rgb=3"], Float[np.ndarray, "object height width"]]:
+    """One image, and the depth of each object alone (inf where it is not)."""
+    device = world.stage.lighting.lamp.device
+    poses = poses_with_background(world.action.world_from_object[frame]).to(device)
+    pose = torch.tensor(world_from_camera, dtype=torch.float32, device=device)
+    view = View(pose, world.focal_px, *size)
+    image = (255 * render_image(world.stage, poses, view)).round().byte()
+    depths = solo_depths(world.stage.parts, poses, *view.rays())
+    return image.cpu().numpy(), depths.reshape(-1, *size).cpu().numpy()
+
+
+@contextmanager
+def one_thread_each() -> Iterator[int]:
+    """Tensor work stays on the thread that asks for it: a frame's tensors are too small to share. Gives the threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":
