@@ -12,6 +12,8 @@ from models.semantic_flow.decoding import Shown, show
 from models.semantic_flow.marching import blend
 from models.semantic_flow.model import SemanticFlow, Traced, behind, ray_sums, strongest
 
+SMOOTH_EVERY = 8
+
 
 @dataclass(frozen=True)
 class Batch(TensorFields):
@@ -70,7 +72,7 @@ def static_losses(
     return {
         "colour": weights.colour * losses.robust_colour_loss(shown.colour, batch.colour),
         "semantics": weights.semantics * losses.cross_entropy(shown.logits, batch.label),
-        "smooth": weights.smooth * roughness(model),
+        "smooth": weights.smooth * now_and_then(model, generator),
         **geometry_losses(model, traced, batch, weights, landed),
     }
 
@@ -95,7 +97,7 @@ def joint_losses(
         "sparse": weights.sparse * losses.masked_mean(share, batch.moving < 0),
         "still": weights.still * still / unit,
         "motion": weights.motion * losses.motion_loss(moved, batch.motion, batch.motion_known, unit),
-        "smooth": weights.smooth * roughness(model),
+        "smooth": weights.smooth * now_and_then(model, generator),
         **geometry_losses(model, traced, batch, weights, landed),
         **warped_losses(model, nodes, traced, batch, weights, focus, generator),
     }
@@ -226,6 +228,13 @@ def warped(
         with torch.no_grad():
             original = show(model, seen, everywhere).logits
     return shown, original.detach()
+
+
+def now_and_then(model: SemanticFlow, generator: torch.Generator) -> Float[Tensor, ""]:
+    """The roughness of all planes at one step in eight, eight times as strong: it costs as much as the rest of a step."""
+    if int(torch.randint(SMOOTH_EVERY, (), generator=generator, device=generator.device)):
+        return torch.zeros((), device=generator.device)
+    return SMOOTH_EVERY * roughness(model)
 
 
 def roughness(model: SemanticFlow) -> Float[Tensor, ""]:

@@ -1,0 +1,59 @@
+"""Weights that can be checked by hand."""
+
+import torch
+
+from models.rays import Rays
+from models.semantic_flow.marching import blend, coarse_edges, fine_edges, march
+
+
+def optical(alpha: torch.Tensor) -> torch.Tensor:
+    return -torch.log1p(-alpha)
+
+
+def rays(count: int) -> Rays:
+    directions = torch.tensor([[0.0, 0, 1]]).expand(count, 3)
+    return Rays(torch.zeros(count, 3), directions, torch.zeros(count, dtype=torch.long))
+
+
+def test_without_a_dynamic_share_only_the_static_field_is_seen() -> None:
+    alpha = torch.tensor([[0.5, 0.2, 0.9]])
+    shares = blend(optical(alpha), optical(torch.full((1, 3), 0.7)), torch.zeros(1, 3))
+    torch.testing.assert_close(shares.static, torch.tensor([[0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.9]]))
+    assert shares.dynamic.sum() == 0
+
+
+def test_with_a_full_dynamic_share_only_the_dynamic_field_is_seen() -> None:
+    alpha = torch.tensor([[0.5, 0.2, 0.9]])
+    shares = blend(optical(torch.full((1, 3), 0.7)), optical(alpha), torch.ones(1, 3))
+    torch.testing.assert_close(shares.dynamic, torch.tensor([[0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.9]]))
+    assert shares.static.sum() == 0
+
+
+def test_the_weights_of_both_fields_sum_to_the_opacity() -> None:
+    generator = torch.Generator().manual_seed(0)
+    static, dynamic, share = (torch.rand(50, 8, generator=generator) for _ in range(3))
+    shares = blend(optical(0.9 * static), optical(0.9 * dynamic), share)
+    left = ((1 - 0.9 * static * (1 - share)) * (1 - 0.9 * dynamic * share)).prod(1)
+    torch.testing.assert_close(shares.both.sum(1), 1 - left)
+
+
+def test_fine_samples_gather_where_the_weight_is() -> None:
+    edges = coarse_edges(1.0, 10.0, 50, 4, None, torch.device("cpu"))
+    weights = torch.zeros(4, 50)
+    weights[:, 30] = 1.0
+    finer = fine_edges(edges, weights, 20, None)
+    assert bool((finer.diff(dim=1) >= 0).all())
+    inside = (finer >= edges[:, 29:30]) & (finer <= edges[:, 32:33])
+    assert int(inside[0].sum()) >= 16
+    torch.testing.assert_close(finer[:, [0, -1]], edges[:, [0, -1]])
+
+
+def test_a_wall_is_found_at_its_depth() -> None:
+    def wall(pieces):  # type: ignore[no-untyped-def]
+        opaque = 100.0 * (pieces.depth > 4.0) * pieces.length
+        return opaque, torch.zeros_like(opaque), torch.zeros_like(opaque)
+
+    pieces = march(wall, 1.0, 10.0, 64, 24, rays(3), torch.Generator().manual_seed(1))
+    shares = blend(*wall(pieces))
+    depth = (shares.both * pieces.depth).sum(1) / shares.both.sum(1)
+    assert bool((depth - 4.0).abs().max() < 0.1)
