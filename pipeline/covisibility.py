@@ -1,7 +1,5 @@
 """Which pixels of a held-out view the video has seen often enough to be judged by (DyCheck), from exact geometry."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -17,7 +15,7 @@ def covisible(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Bool
     return times_seen(truth, view, frames) >= max(LEAST_FRAMES, len(frames) // SHARE)
 
 
-def times_seen(truth: Truth, view: int, frames: Iterable[int]) -> Int[np.ndarray, "height width"]:
+def times_seen(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Int[np.ndarray, "height width"]:
     """In how many training frames each pixel's surface point is seen; points move with their object."""
     points, ids = view_points(truth, view), truth.test.object_ids[view]
     seen = np.zeros(truth.size, dtype=np.int64)

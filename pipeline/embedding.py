@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from pipeline.video_file import write_video
 
+PIXELS_PER_POINT = 1.4
 INK = "#0a0b0c"  # drawn with this colour, replaced by the page's own: figures follow light and dark
 FIGURE_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -67,9 +68,12 @@ def figure_style(name: str) -> Iterator[None]:
 
 
 def svg(figure: Figure) -> str:
-    """A figure as SVG to put into a page, in the page's own ink and as wide as there is room."""
+    """A figure as SVG to put into a page, in the page's own ink, as wide as there is room up to its own size."""
     text = io.StringIO()
     figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     body = text.getvalue()
     body = body[body.index("<svg") :].replace(INK, "currentColor")
-    return re.sub(r'<svg ([^>]*?)width="[\d.]+pt" height="[\d.]+pt"', r"<svg \1", body, count=1)
+    shape = re.match(r'<svg ([^>]*?)width="([\d.]+)pt" height="[\d.]+pt"', body)
+    assert shape, "matplotlib writes the size of a figure into its first tag"
+    width = PIXELS_PER_POINT * float(shape[2])
+    return f'<svg style="max-width: {width:.0f}px" {shape[1]}{body[shape.end() :]}'

@@ -27,10 +27,16 @@ Validity = Callable[[Float[np.ndarray, "sample object"]], Float[np.ndarray, "sam
 
 @dataclass(frozen=True)
 class TrueRegion:
-    """What decides whether scales are valid: true depths of each object alone at some pixels, and the ids there."""
+    """What decides whether scales are valid: true depths of each object alone at some pixels, and the ids there.
+
+    Only pixels at which several objects lie can change with the scales; of the others it is enough to know how many
+    there are and how many show the right object.
+    """
 
     depths: Float[np.ndarray, "object pixel"]
     object_ids: UInt8[np.ndarray, "pixel"]
+    fixed_pixels: int
+    fixed_right: int
     true_scales: Float[np.ndarray, "object"]
     order: list[int]  # the true object of each of the scene's objects
 
@@ -38,9 +44,8 @@ class TrueRegion:
         """Whether each scale vector of the scene is truly valid; true objects the scene lacks stay as they are."""
         relative = np.ones((len(scales), len(self.depths)), np.float32)
         relative[:, self.order] = scales / self.true_scales
-        depths = np.where(self.depths > 0, self.depths, np.inf).astype(np.float32)
-        agreement = [((depths * row[:, None]).argmin(0) == self.object_ids).mean() for row in relative]
-        return np.array(agreement) > AGREEMENT
+        right = [int(((self.depths * row[:, None]).argmin(0) == self.object_ids).sum()) for row in relative]
+        return (np.array(right) + self.fixed_right) / (self.object_ids.size + self.fixed_pixels) > AGREEMENT
 
 
 def true_region(
@@ -56,8 +61,14 @@ def true_region(
     count = truth.train.object_ids.size
     chosen = np.arange(0, count, max(1, count // PIXELS))
     depths = np.stack([truth.solo_depth[k].reshape(-1)[chosen] for k in range(truth.object_count)])
+    depths = np.where(depths > 0, depths, np.inf).astype(np.float32)
+    object_ids = truth.train.object_ids.reshape(-1)[chosen]
+    contested = np.isfinite(depths).sum(0) > 1
+    fixed_right = int((depths[:, ~contested].argmin(0) == object_ids[~contested]).sum())
     order = [matching[identity] for identity in ids]
-    return TrueRegion(depths.astype(np.float32), truth.train.object_ids.reshape(-1)[chosen], true_scales, order)
+    return TrueRegion(
+        depths[:, contested], object_ids[contested], int((~contested).sum()), fixed_right, true_scales, order
+    )
 
 
 def region_findings(

@@ -10,13 +10,16 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline.cameras import camera_directions, transform
+from pipeline.cameras import Intrinsics, camera_directions, transform
 from pipeline.embedding import INK, figure_style, svg
 from pipeline.pictures import hex_colour
 from pipeline.scene_file import Scene
 
 MOST_POINTS = 2500  # drawn per object
+NOT_CURVES = ("seconds", "time_s", "step")
+MAP_INK = "#15181d"  # on the map, which is bright on light and dark pages alike
 ACCENT, SECOND = "#e8702a", "#3c8ff0"
+PLOT_FROM_CAMERA = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # OpenCV: y down, z forward; plots: z up
 VALID_COLOURS = LinearSegmentedColormap.from_list("valid", ["#8a93a0", "#c9d4e2", "#58b98a"])
 
 
@@ -37,30 +40,40 @@ def geometry_figure(scene: Scene) -> str:
 def draw_object(axes: Any, scene: Scene, index: int) -> None:
     """One object's points and the cameras around it."""
     points, colours = object_points(scene, index)
-    entry = scene.objects[index]
+    entry, frames = scene.objects[index], np.flatnonzero(scene.visible[index])
+    view = plot_from_object(scene.object_from_camera[index, frames])
+    points = points @ view.T
     if len(points):
-        axes.scatter(*upright(points).T, c=colours, s=3, linewidths=0, alpha=0.9, rasterized=True)
-    frames = np.flatnonzero(scene.visible[index])
-    centres = upright(scene.object_from_camera[index, frames, :3, 3])
-    axes.plot(*centres.T, color=hex_colour(int(entry["id"])) if index else ACCENT, linewidth=1.6)
-    for frame in frames[:: max(1, len(frames) // 10)]:
-        draw_camera(axes, scene, index, int(frame))
-    axes.set_title(f"{entry['name']}: {len(points)} points, {len(frames)} cameras", color=INK)
-    everything = np.concatenate([upright(points), centres]) if len(points) else centres
-    set_limits(axes, everything)
-
-
-def draw_camera(axes: Any, scene: Scene, index: int, frame: int) -> None:
-    """A camera as the pyramid that it sees."""
-    camera = scene.camera
-    corners = np.array([[0, 0], [camera.width, 0], [camera.width, camera.height], [0, camera.height]], float)
+        axes.scatter(*points.T, c=colours, s=3, linewidths=0, alpha=0.9, rasterized=True)
+    centres = scene.object_from_camera[index, frames, :3, 3] @ view.T
+    axes.plot(*centres.T, color=hex_colour(int(entry["id"])) if index else ACCENT, linewidth=1.8)
     depths = scene.observation_depth[scene.observation_object == index]
     reach = 0.12 * float(np.median(depths)) if len(depths) else 0.12
-    pose = scene.object_from_camera[index, frame].astype(np.float64)
-    ends = upright(transform(pose, reach * camera_directions(camera, corners)))
-    centre = upright(pose[:3, 3])
+    for frame in frames[:: max(1, len(frames) // 10)]:
+        draw_camera(axes, scene.camera, scene.object_from_camera[index, frame].astype(np.float64), reach, view)
+    count = int((scene.observation_object == index).sum())
+    axes.set_title(f"{entry['name']}: {len(frames)} cameras, {count} observations", color=INK)
+    set_limits(axes, np.concatenate([points, centres]))
+
+
+def draw_camera(
+    axes: Any, camera: Intrinsics, pose: Float[np.ndarray, "4 4"], reach: float, view: Float[np.ndarray, "3 3"]
+) -> None:
+    """A camera as the pyramid that it sees."""
+    corners = np.array([[0, 0], [camera.width, 0], [camera.width, camera.height], [0, camera.height]], float)
+    ends = transform(pose, reach * camera_directions(camera, corners)) @ view.T
+    centre = view @ pose[:3, 3]
     for start, end in [*((centre, end) for end in ends), *zip(ends, np.roll(ends, -1, axis=0), strict=True)]:
         axes.plot(*np.stack([start, end]).T, color=INK, linewidth=0.6, alpha=0.6)
+
+
+def plot_from_object(object_from_camera: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "3 3"]:
+    """Turns an object so that it is seen from behind its mean camera: that looks along the plot's y, with z up."""
+    if len(object_from_camera) == 0:
+        return PLOT_FROM_CAMERA
+    u, _, vt = np.linalg.svd(object_from_camera[:, :3, :3].astype(np.float64).mean(0))
+    u[:, 2] *= np.linalg.det(u @ vt)
+    return PLOT_FROM_CAMERA @ (u @ vt).T
 
 
 def set_limits(axes: Any, points: Float[np.ndarray, "point xyz=3"]) -> None:
@@ -73,9 +86,10 @@ def set_limits(axes: Any, points: Float[np.ndarray, "point xyz=3"]) -> None:
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_ticklabels([])
         axis.pane.set_visible(False)
-        axis.line.set_alpha(0.3)
+        axis.line.set_alpha(0.25)
         axis._axinfo["tick"].update(inward_factor=0, outward_factor=0)
-    axes.view_init(elev=24, azim=-62)
+        axis._axinfo["grid"].update(linewidth=0.4, color=(0.5, 0.5, 0.5, 0.25))
+    axes.view_init(elev=28, azim=-65)
 
 
 def object_points(
@@ -92,15 +106,10 @@ def object_points(
     return points, scene.images[frames, lines, columns] / 255
 
 
-def upright(points: Float[np.ndarray, "*batch xyz=3"]) -> Float[np.ndarray, "*batch xyz=3"]:
-    """OpenCV's axes (y down, z forward) as a plot's (z up)."""
-    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
-
-
 def training_figure(history: pd.DataFrame) -> str:
     """Every number of a training history over its steps, one small panel each."""
     step = history.columns[0]
-    names = [name for name in history.columns[1:] if is_curve(history[name])]
+    names = [name for name in history.columns[1:] if name not in NOT_CURVES and is_curve(history[name])]
     if not names:
         return ""
     with figure_style("training"):
@@ -163,13 +172,13 @@ def draw_map(axes: Any, entry: dict[str, Any], names: dict[int, str]) -> None:
     score = np.array(entry["score"]).T
     axes.pcolormesh(x, y, score, cmap=VALID_COLOURS, vmin=0, vmax=1, shading="gouraud", rasterized=True)
     if score.min() < 0.5 < score.max():
-        axes.contour(x, y, score, [0.5], colors=[INK], linewidths=1.6)
+        axes.contour(x, y, score, [0.5], colors=[MAP_INK], linewidths=1.6)
     if entry["true"] is not None:
         true = np.array(entry["true"], float).T
         if true.min() < 0.5 < true.max():
             axes.contour(x, y, true, [0.5], colors=[ACCENT], linewidths=1.8, linestyles="--")
         axes.plot(*entry["true_scales"], "*", color=ACCENT, markersize=13, clip_on=False)
-    axes.plot(*entry["best"], "o", color=INK, markersize=6)
+    axes.plot(*entry["best"], "o", color=MAP_INK, markersize=6)
     first, second = (names[identity] for identity in entry["objects"])
     axes.set(xlabel=f"scale of {first}", ylabel=f"scale of {second}", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     axes.grid(visible=False)

@@ -38,7 +38,7 @@ def masked_psnr_db(
 
 
 def ssim(image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]) -> float:
-    """Structural similarity over all whole windows of 11 pixels, Gaussian of 1.5."""
+    """Structural similarity over windows of 11 pixels, Gaussian of 1.5, images mirrored at their borders."""
     value = structural_similarity_index_measure(
         image.movedim(-1, 0)[None],
         target.movedim(-1, 0)[None],
@@ -58,11 +58,12 @@ def masked_ssim(
 ) -> float:
     """Structural similarity by partial convolution: each window sees only its pixels inside the mask.
 
-    The mean is over whole windows centred inside the mask. Multiplying both images by the mask instead, as the official
-    code of OSN does, counts the mask's own border as structure that agrees.
+    The mean is over windows centred inside the mask. Multiplying both images by the mask instead, as the official code of
+    OSN does, counts the mask's own border as structure that agrees. Borders are mirrored, as in the plain `ssim`.
     """
-    x, y = image.movedim(-1, 0), target.movedim(-1, 0)
-    weight = mask.to(image.dtype)[None]
+    x, y, weight = (
+        mirrored(part) for part in (image.movedim(-1, 0), target.movedim(-1, 0), mask.to(image.dtype)[None])
+    )
     total = window_sum(weight)
 
     def mean(values: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel rows columns"]:
@@ -73,9 +74,12 @@ def masked_ssim(
     covariance = mean(x * y) - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
     structure = (2 * covariance + SSIM_C2) / (variance_x.clamp_min(0) + variance_y.clamp_min(0) + SSIM_C2)
-    margin = SSIM_WINDOW // 2
-    inside = mask[margin : mask.shape[0] - margin, margin : mask.shape[1] - margin]
-    return float((luminance * structure)[:, inside].mean())
+    return float((luminance * structure)[:, mask].mean())
+
+
+def mirrored(values: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel rows columns"]:
+    """Half a window more on every side."""
+    return F.pad(values, [SSIM_WINDOW // 2] * 4, mode="reflect")
 
 
 def window_sum(values: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel rows columns"]:

@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
+from jaxtyping import UInt8
 from markupsafe import Markup
 
 from pipeline.atomic import whole
@@ -55,6 +56,7 @@ from pipeline.truth_file import Truth, read_truth
 log = logging.getLogger(__name__)
 TEMPLATE = Path(__file__).parent / "report_template.html"
 SHEET_WIDTH = 300
+Images = UInt8[np.ndarray, "frame height width rgb=3"]
 
 
 def report(
@@ -84,7 +86,7 @@ def report(
         scene=read_scene(scene),
         truth=read_truth(truth) if truth else None,
     )
-    verdicts = read_geometry(geometry)
+    verdicts, images = read_geometry(geometry), read_frames(frames)
     names = {row["id"]: row["name"] for row in object_rows(facts.objects, verdicts)}
     page = {
         "title": facts.title,
@@ -94,8 +96,8 @@ def report(
         "tiles": tiles(facts.metrics, verdicts),
         "objects": object_rows(facts.objects, verdicts),
         "camera": camera_section(verdicts.model_dump(), facts.scene),
-        "input": input_section(frames, masks, facts.info, config.video_width),
-        "flow": flow_section(flow, facts.info, config.video_width),
+        "input": input_section(images, masks, facts.info, config.video_width),
+        "flow": flow_section(images, flow, facts.info, config.video_width),
         "methods": [method_section(folder, histories, facts, names, config.video_width) for folder in renders],
         "metrics": metric_groups(facts.metrics, {str(identity): name for identity, name in names.items()}),
         "missing": facts.notes["missing"],
@@ -135,9 +137,9 @@ def frame_rate_span(info: dict[str, Any]) -> tuple[float, float]:
     return (float(np.clip((len(times) - 1) / seconds, 1, 60)) if seconds > 0 else 10.0), seconds
 
 
-def input_section(frames: Path, masks: Path, info: dict[str, Any], width: int) -> dict[str, Any]:
+def input_section(images: Images, masks: Path, info: dict[str, Any], width: int) -> dict[str, Any]:
     """The input beside the masks, and the sheet."""
-    images, ids = read_frames(frames), read_masks(masks)
+    ids = read_masks(masks)
     if ids.shape != images.shape[:3]:
         raise StageError(f"{masks} has shape {ids.shape}, the frames {images.shape[:3]}; run segment_objects again")
     return {
@@ -148,9 +150,9 @@ def input_section(frames: Path, masks: Path, info: dict[str, Any], width: int) -
     }
 
 
-def flow_section(flow: Path, info: dict[str, Any], width: int) -> dict[str, Any]:
+def flow_section(images: Images, flow: Path, info: dict[str, Any], width: int) -> dict[str, Any]:
     """Flow as colours, with the backend that made it."""
-    video, largest, consistent = flow_video(flow, frame_rate_span(info)[0], width)
+    video, largest, consistent = flow_video(images, flow, frame_rate_span(info)[0], width)
     attributes = {name: plain(value) for name, value in read_flow_attributes(flow).items()}
     return {
         "video": video,

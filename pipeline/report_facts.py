@@ -201,25 +201,27 @@ def number_text(value: Any) -> str:
 
 
 def metric_groups(metrics: pd.DataFrame, names: dict[str, str]) -> list[dict[str, Any]]:
-    """Numbers by stage and method, without time and memory, each with its meaning and direction."""
+    """Numbers by stage and method, without time and memory: a row for each kind, a column for each item."""
     shown = metrics[~metrics.metric.isin(COST)]
     groups = []
     for (stage, method), rows in shown.groupby(["stage", "method"], sort=False):
         title = STAGE_TITLES.get(str(stage), str(stage)) + (f", {method}" if method else "")
-        entries = [metric_entry(row, names) for row in rows.to_dict("records")]
-        groups.append({"title": title, "rows": entries})
+        items = sorted(rows["item"].unique(), key=lambda item: (item == "all", item.startswith("held_out_")))
+        lines = [metric_line(str(metric), of_kind, items) for metric, of_kind in rows.groupby("metric", sort=False)]
+        columns = [names.get(item, item.replace("_", " ")) for item in items]
+        groups.append({"title": title, "columns": columns, "rows": lines})
     return groups
 
 
-def metric_entry(row: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
-    """One line of the table of metrics."""
-    meaning = MEANINGS.get(row["metric"])
-    better = meaning.higher_is_better if meaning else None
+def metric_line(metric: str, rows: pd.DataFrame, items: list[str]) -> dict[str, Any]:
+    """One line of the table of metrics; items without this number stay empty."""
+    meaning = MEANINGS[metric]
+    values = dict(zip(rows["item"], rows["value"], strict=True))
+    better = meaning.higher_is_better
     return {
-        "item": names.get(row["item"], row["item"].replace("_", " ")),
-        "metric": row["metric"],
-        "value": number_text(float(row["value"])),
-        "unit": row["unit"],
+        "metric": metric,
+        "values": [number_text(float(values[item])) if item in values else "" for item in items],
+        "unit": meaning.unit,
         "direction": "" if better is None else "↑" if better else "↓",
-        "meaning": meaning.sentence if meaning else "",
+        "meaning": meaning.sentence,
     }

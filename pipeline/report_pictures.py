@@ -66,7 +66,9 @@ def numbered(image: UInt8[np.ndarray, "height width rgb=3"], frame: int) -> UInt
     return marked
 
 
-def flow_video(flow: Path, fps: float, width: int) -> tuple[Picture | None, float, float]:
+def flow_video(
+    images: UInt8[np.ndarray, "frame height width rgb=3"], flow: Path, fps: float, width: int
+) -> tuple[Picture | None, float, float]:
     """Flow as colours, the length at full strength in pixels, and the share of pixels that are consistent."""
     count = int(read_flow_attributes(flow)["pairs"])
     if count == 0:
@@ -76,9 +78,13 @@ def flow_video(flow: Path, fps: float, width: int) -> tuple[Picture | None, floa
     consistent = float(np.mean([pair.forward_valid.mean() for pair in samples]))
     frames = evenly_chosen(count, MOST_VIDEO_FRAMES)
     panels = (
-        fitted(flow_colours(pair.forward, largest, pair.forward_valid), width) for pair in read_flow_pairs(flow, frames)
+        side_by_side(
+            *(fitted(panel, width) for panel in (images[t], flow_colours(pair.forward, largest, pair.forward_valid)))
+        )
+        for t, pair in zip(frames, read_flow_pairs(flow, frames), strict=True)
     )
-    return Picture(video_uri(panels, fps * len(frames) / count), ["Flow to the next frame"]), largest, consistent
+    captions = ["Input", "Flow to the next frame"]
+    return Picture(video_uri(panels, fps * len(frames) / count), captions), largest, consistent
 
 
 def flow_wheel(size: int = 96) -> str:
