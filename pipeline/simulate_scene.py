@@ -6,9 +6,7 @@ Writes  video.mp4     H.264, the moving camera's view
 """
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from pipeline.config import SimulateSceneConfig
 from pipeline.progress import progress
 from pipeline.simulated_action import Action, poses_with_background, random_action, world_parts
 from pipeline.simulated_world import TYPICAL_DEPTH, painted_stage, random_background, random_lighting, random_paints
+from pipeline.threads import one_thread_each
 from pipeline.truth_file import Truth, TruthViews, write_truth
 from pipeline.video_file import write_video
 
@@ -55,8 +54,7 @@ def random_world(config: SimulateSceneConfig, device: torch.device) -> Simulated
     action = random_action(random, background, config, focal)
     pixel = TYPICAL_DEPTH / (focal * config.width)
     paints = random_paints(random, background, action.objects, config, pixel)
-    with one_thread_each():
-        stage = painted_stage(world_parts(background, action.objects), paints, random_lighting(random), pixel)
+    stage = painted_stage(world_parts(background, action.objects), paints, random_lighting(random), pixel)
     return SimulatedWorld(stage.to(device), action, focal * config.width)
 
 
@@ -103,17 +101,6 @@ def shoot(
     image = (255 * render_image(world.stage, poses, view)).round().byte()
     depths = solo_depths(world.stage.parts, poses, *view.rays())
     return image.cpu().numpy(), depths.reshape(-1, *size).cpu().numpy()
-
-
-@contextmanager
-def one_thread_each() -> Iterator[int]:
-    """Tensor work stays on the thread that asks for it: a frame's tensors are too small to share. Gives the threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":

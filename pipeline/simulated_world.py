@@ -13,6 +13,7 @@ from models.shading import Lighting, Stage
 from pipeline.cameras import rigid
 from pipeline.config import SimulateSceneConfig
 from pipeline.simulated_motion import axis_rotations
+from pipeline.threads import one_thread_each
 
 ACTION_RADIUS = 2.3  # moving objects stay within this distance of the middle
 TYPICAL_DEPTH = 5.0  # of the objects from the camera: textures are made for it
@@ -192,4 +193,6 @@ def random_lighting(random: np.random.Generator) -> Lighting:
 
 def painted_stage(parts: Sequence[Part], paints: Sequence[Sequence[Paint]], lighting: Lighting, pixel: float) -> Stage:
     """Everything that is rendered; `pixel` is the size of a pixel at the objects."""
-    return Stage(parts, paint_atlas([part.shape for part in parts], paints, 0.6 * pixel), lighting)
+    with one_thread_each():
+        atlas = paint_atlas([part.shape for part in parts], paints, 0.6 * pixel)
+    return Stage(parts, atlas, lighting)
