@@ -116,7 +116,40 @@ class PackSceneConfig(Section):
 
 class TrainOsnConfig(Section):
     seed: int = Field(0, ge=0, description="seed of all random choices")
-    steps: int = Field(1500, ge=1, description="composite steps")
+    bootstrap_steps: int = Field(250, ge=1, description="steps with each object rendered alone")
+    steps: int = Field(1250, ge=1, description="composite steps")
+    rounds: int = Field(3, ge=1, description="times that fields and scale network are trained in turn")
+    round_steps: int = Field(150, ge=1, description="composite steps in each of these rounds")
+    most_rays: int = Field(8192, ge=16, description="most rays in a step")
+    samples_per_step: int = Field(
+        65536, ge=1024, description="samples that get gradients in a step; rays are added as surfaces become sharp"
+    )
+    grids: list[Annotated[int, Field(ge=8, le=512)]] = Field(
+        [40, 64, 96, 128], min_length=1, description="nodes along each side of the background's grid, coarse to fine"
+    )
+    density_channels: int = Field(16, ge=1, description="components of density per plane")
+    colour_channels: int = Field(24, ge=1, description="components of colour per plane")
+    grid_rate: float = Field(0.02, gt=0, description="learning rate of planes and lines at first")
+    network_rate: float = Field(2e-3, gt=0, description="learning rate of the small networks at first")
+    last_rate: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a share of the first")
+    depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
+    segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
+    variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
+    network_steps: int = Field(1000, ge=1, description="steps of the scale network in each round")
+    network_batch: int = Field(4096, ge=16, description="scale vectors in a step of the scale network")
+    network_loss: Literal["cross_entropy", "squared"] = Field(
+        "cross_entropy", description="the paper has cross_entropy, its code squared"
+    )
+    z_buffer: Literal["hard", "soft"] = Field("hard", description="hard: the nearest object is seen; soft: blended")
+    soft_sharpness: float = Field(10.0, gt=0, description="of the soft z-buffer, per depth of the background")
+    tolerance: tuple[Positive, Positive] = Field(
+        (0.02, 0.01), description="pixels that a valid scale vector may explain less than the best; first, last round"
+    )
+    top_share: tuple[Positive, Positive] = Field(
+        (0.03, 0.01), description="best scale vectors that are valid in any case; first and last round"
+    )
+    scale_samples: int = Field(1000, ge=1, description="valid scenes to draw at the end")
+    resume_seconds: float = Field(20.0, ge=0, description="time between two states kept for a killed run")
 
 
 class SemanticFlowWeights(Section):
@@ -125,7 +158,7 @@ class SemanticFlowWeights(Section):
     colour: float = Field(3.0, ge=0, description="rendered against seen colour")
     depth: float = Field(0.3, ge=0, description="depth of sparse points")
     flow: float = Field(0.04, ge=0, description="where pixels land against the estimated flow, per % of the width")
-    motion: float = Field(0.03, ge=0, description="velocity against the motion of reconstructed objects, per % of the unit")
+    motion: float = Field(0.03, ge=0, description="velocity against the motion of reconstructed objects, % of the unit")
     mask: float = Field(0.1, ge=0, description="rendered dynamicness against moving pixels of labelled frames")
     semantics: float = Field(0.16, ge=0, description="cross-entropy of rendered labels")
     consistency_colour: float = Field(1.0, ge=0, description="colour of moving things brought back along their flow")
