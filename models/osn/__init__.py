@@ -1,1 +1,0 @@
-"""OSN (ICML 2024): all the 3D scenes that explain one video."""

@@ -1,0 +1,89 @@
+"""Volume rendering of samples that lie flat in memory, of one object or of many mixed along a ray."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from models.rays import TensorFields
+
+
+class RayWeights(torch.autograd.Function):
+    """Weights T (1 - exp(-tau)) of samples sorted by segment, then by depth."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        optical_depth: Float[Tensor, "sample"],
+        segment: Int64[Tensor, "sample"],
+        first: Int64[Tensor, "sample"],
+        last: Int64[Tensor, "sample"],
+    ) -> Float[Tensor, "sample"]:
+        tau = optical_depth.double()  # sums run over all rays; in float32 they would lose the small ones
+        through = tau.cumsum(0)
+        before_ray = through[first] - tau[first]
+        after = torch.exp(before_ray - through)
+        weights = torch.exp(before_ray - through + tau) - after
+        ctx.save_for_backward(after, weights, last)
+        return weights.to(optical_depth.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Float[Tensor, "sample"]) -> tuple[Float[Tensor, "sample"], None, None, None]:
+        after, weights, last = ctx.saved_tensors
+        g = gradient.double()
+        weighted = (weights * g).cumsum(0)
+        behind = weighted[last] - weighted  # what a denser sample takes away from those behind it
+        return (after * g - behind).to(gradient.dtype), None, None, None
+
+
+def ray_weights(optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"]) -> Float[Tensor, "sample"]:
+    """Weights of samples sorted by segment (a ray, or an object on a ray), then by depth."""
+    if not len(segment):
+        return optical_depth
+    _, inverse, counts = torch.unique_consecutive(segment, return_inverse=True, return_counts=True)
+    last = counts.cumsum(0) - 1
+    return RayWeights.apply(optical_depth, segment, (last + 1 - counts)[inverse], last[inverse])
+
+
+@dataclass(frozen=True)
+class PairSums(TensorFields):
+    """What each object adds to each ray, sums weighted by the samples' weights."""
+
+    weight: Float[Tensor, "ray object"]
+    depth: Float[Tensor, "ray object"]
+    colour: Float[Tensor, "ray object rgb=3"]
+    features: Float[Tensor, "ray object channel"]
+    samples: Float[Tensor, "ray object"]
+
+
+def weights_by_depth(
+    optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"], depth: Float[Tensor, "sample"]
+) -> Float[Tensor, "sample"]:
+    """Weights of samples in any order, each behind the nearer ones of its segment."""
+    order = depth_order(segment, depth)
+    weights = ray_weights(optical_depth.index_select(0, order), segment[order])
+    return torch.zeros_like(weights).index_copy(0, order, weights)
+
+
+def depth_order(segment: Int64[Tensor, "sample"], depth: Float[Tensor, "sample"]) -> Int64[Tensor, "sample"]:
+    """The order of samples by segment, then by depth."""
+    reach = depth.max().double() * 1.001 + 1e-6 if len(depth) else 1.0
+    return torch.argsort(segment.double() + depth.double().clamp(min=0) / reach, stable=True)
+
+
+def pair_sums(
+    pair: Int64[Tensor, "sample"],
+    weights: Float[Tensor, "sample"],
+    depth: Float[Tensor, "sample"],
+    channels: Float[Tensor, "sample channel"],
+    rays: int,
+    objects: int,
+) -> PairSums:
+    """Sum the samples of each object on each ray; the first three channels are colour."""
+    values = torch.cat([torch.ones_like(depth)[:, None], depth[:, None], channels], dim=1) * weights[:, None]
+    sums = values.new_zeros(rays * objects, values.shape[1]).index_add(0, pair, values)
+    sums = sums.view(rays, objects, -1)
+    counts = torch.bincount(pair, minlength=rays * objects).view(rays, objects).to(values.dtype)
+    return PairSums(sums[..., 0], sums[..., 1], sums[..., 2:5], sums[..., 5:], counts)

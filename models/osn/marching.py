@@ -1,0 +1,87 @@
+"""Samples along rays through one object, only where they will matter.
+
+Depth along a ray is z' = z / s: it does not contain the object's scale, so an object is sampled once for all scales.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from models.osn.field import cells_at, density_at, occupied_cells
+from models.osn.space import Bins, Space, box_interval, ray_bins
+from models.rays import TensorFields
+
+LEAST_WEIGHT = 1e-3  # a sample that adds less to its object's own image is dropped
+EMPTY_DENSITY = 2e-4  # a cell whose density, before its scale, stays below is not sampled
+
+
+@dataclass(frozen=True)
+class ObjectRays(TensorFields):
+    """Rays in the frames of all objects, depth in the object's units; absent where its pose is unknown."""
+
+    origins: Float[Tensor, "object ray xyz=3"]
+    directions: Float[Tensor, "object ray xyz=3"]
+    present: Bool[Tensor, "object ray"]
+
+
+@dataclass(frozen=True)
+class Samples(TensorFields):
+    """Samples of one or more objects: which ray, which object, how deep, and the length they stand for."""
+
+    ray: Int64[Tensor, "sample"]
+    object: Int64[Tensor, "sample"]
+    depth: Float[Tensor, "sample"]
+    optical_length: Float[Tensor, "sample"]
+
+    @staticmethod
+    def joined(parts: list["Samples"]) -> "Samples":
+        return Samples(*(torch.cat([getattr(part, name) for part in parts]) for name in Samples.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Bins along a ray: inside the box, and in the shell around it. Jitter only in training."""
+
+    inner: int
+    outer: int
+    jitter: torch.Generator | None
+
+
+def march(
+    space: Space,
+    logits: Float[Tensor, "x y z"],
+    rays: ObjectRays,
+    index: int,
+    steps: Steps,
+    density_scale: float,
+) -> Samples:
+    """The samples of one object that would be seen if it stood alone. No gradients flow here."""
+    with torch.no_grad():
+        origins, directions = rays.origins[index].detach(), rays.directions[index].detach()
+        enter, leave, hit = box_interval(space, origins, directions)
+        ray = (hit & rays.present[index]).nonzero()[:, 0]
+        origins, directions = origins[ray], directions[ray]
+        bins = ray_bins(space, directions, enter[ray], leave[ray], steps.inner, steps.outer)
+        depth = bins.start + bins.length * offsets(bins, steps.jitter)
+        points = space.grid_points(origins[:, None] + depth[..., None] * directions[:, None])
+        density = torch.zeros_like(depth)
+        occupied = cells_at(occupied_cells(logits, EMPTY_DENSITY), points)
+        density[occupied] = density_at(logits, points[occupied])
+        kept = solo_weights(density * density_scale * bins.optical_length) > LEAST_WEIGHT
+        row = kept.nonzero()[:, 0]
+        return Samples(ray[row], torch.full_like(row, index), depth[kept], bins.optical_length[kept])
+
+
+def offsets(bins: Bins, jitter: torch.Generator | None) -> Float[Tensor, "..."] | float:
+    """Where in its bin each sample lies: in the middle, or anywhere."""
+    if jitter is None:
+        return 0.5
+    return torch.rand(bins.start.shape, generator=jitter, device=bins.start.device)
+
+
+def solo_weights(optical_depth: Float[Tensor, "ray bin"]) -> Float[Tensor, "ray bin"]:
+    """Weight of each sample in ordinary volume rendering, samples in order of depth."""
+    through = optical_depth.cumsum(dim=1)
+    return torch.exp(optical_depth - through) - torch.exp(-through)

@@ -1,0 +1,168 @@
+"""A scene of static objects, each with its own field and its own camera path, joined by one scale per object."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from models.osn.compositing import PairSums, pair_sums, weights_by_depth
+from models.osn.field import VmField, density_at
+from models.osn.marching import ObjectRays, Samples, Steps, march
+from models.osn.shading import FarColour, Shader
+from models.osn.space import Space
+from models.rays import Rays
+
+
+@dataclass(frozen=True)
+class SceneGeometry:
+    """What is known before training: camera poses per object, boxes and bounds. See `Scene` for the meaning."""
+
+    object_from_camera: Float[Tensor, "object frame 4 4"]
+    visible: Bool[Tensor, "object frame"]
+    half_extent: Float[Tensor, "object xyz=3"]
+    near: float
+    far: float
+
+
+@dataclass(frozen=True)
+class FieldShape:
+    """Sizes of the networks and grids."""
+
+    density_channels: int = 16
+    colour_channels: int = 24
+    features: int = 8
+    shader_width: int = 64
+    density_shift: float = -3.0
+    density_scale: float = 25.0
+    shell: float = 0.3
+    outer_bins: int = 24
+    bins_per_node: float = 1.0
+
+
+class ObjectScene(nn.Module):
+    """Fields, shaders and camera poses of all objects; object 0 is the background, whose frame is the world."""
+
+    object_from_camera: Float[Tensor, "object frame 4 4"]
+    visible: Bool[Tensor, "object frame"]
+    fields: Any  # a VmField per object
+    shaders: Any  # a Shader per object
+
+    def __init__(
+        self,
+        geometry: SceneGeometry,
+        shape: FieldShape,
+        resolutions: list[tuple[int, int, int]],
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.shape, self.near, self.far = shape, geometry.near, geometry.far
+        self.register_buffer("object_from_camera", geometry.object_from_camera)
+        self.register_buffer("visible", geometry.visible)
+        self.register_buffer("half_extent", geometry.half_extent)
+        self.spaces = [
+            Space(half, geometry.near if k == 0 else 1e-3 * float(half.max()), shape.shell if k == 0 else 0.0)
+            for k, half in enumerate(geometry.half_extent)
+        ]
+        channels = shape.density_channels, shape.colour_channels, 3 + shape.features, shape.density_shift
+        self.fields = nn.ModuleList([VmField(resolution, *channels, generator) for resolution in resolutions])
+        self.shaders = nn.ModuleList([Shader(shape.features, shape.shader_width, generator) for _ in resolutions])
+        self.far_colour = FarColour(geometry.half_extent.device)
+
+    @property
+    def object_count(self) -> int:
+        return len(self.fields)
+
+    def observed_rays(self, frames: Int64[Tensor, "ray"], directions: Float[Tensor, "ray xyz=3"]) -> ObjectRays:
+        """Rays of the video's own cameras, in every object's frame."""
+        poses = self.object_from_camera[:, frames]
+        turned = torch.einsum("knij,nj->kni", poses[..., :3, :3], directions)
+        return ObjectRays(poses[..., :3, 3], turned, self.visible[:, frames])
+
+    def world_rays(self, rays: Rays, scales: Float[Tensor, "object"]) -> ObjectRays:
+        """Rays of any camera at a frame's time, in every object's frame under its scale."""
+        poses = self.object_from_camera[:, rays.frames]
+        camera_from_world = torch.linalg.inv(poses[0])
+        rotation, shift = camera_from_world[:, :3, :3], camera_from_world[:, :3, 3]
+        origins = torch.einsum("nij,nj->ni", rotation, rays.origins) + shift
+        directions = torch.einsum("nij,nj->ni", rotation, rays.directions)
+        scaled = origins / scales[:, None, None]
+        origins = torch.einsum("knij,knj->kni", poses[..., :3, :3], scaled) + poses[..., :3, 3]
+        turned = torch.einsum("knij,nj->kni", poses[..., :3, :3], directions)
+        return ObjectRays(origins, turned, self.visible[:, rays.frames])
+
+    def light_axes(self, frames: Int64[Tensor, "ray"]) -> Float[Tensor, "object ray six"]:
+        """Two axes of the world in each object's frame."""
+        rotation = self.object_from_camera[:, frames, :3, :3]
+        object_from_world = rotation @ rotation[:1].transpose(-1, -2)
+        return object_from_world[..., :2].flatten(-2)
+
+    def steps(self, index: int, jitter: torch.Generator | None) -> Steps:
+        """As many bins as the grid has nodes along its diagonal."""
+        diagonal = sum(size**2 for size in self.fields[index].resolution) ** 0.5
+        if index == 0 and self.shape.shell:
+            diagonal /= 1 + self.shape.shell
+        return Steps(max(2, round(diagonal * self.shape.bins_per_node)), self.shape.outer_bins, jitter)
+
+    def density_grids(self) -> list[Float[Tensor, "..."]]:
+        """Every object's density before activation at its grid's nodes; made once, used for all rays of a step."""
+        return [field.density_logits() for field in self.fields]
+
+    def samples(
+        self, grids: list[Float[Tensor, "..."]], rays: ObjectRays, jitter: torch.Generator | None
+    ) -> list[Samples]:
+        """The samples that matter, of each object."""
+        return [
+            march(space, grid.detach(), rays, k, self.steps(k, jitter), self.shape.density_scale)
+            for k, (space, grid) in enumerate(zip(self.spaces, grids, strict=True))
+        ]
+
+    def render_pairs(
+        self,
+        grids: list[Float[Tensor, "..."]],
+        rays: ObjectRays,
+        frames: Int64[Tensor, "ray"],
+        scales: Float[Tensor, "ray object"] | None,
+        jitter: torch.Generator | None = None,
+        colour: bool = True,
+    ) -> PairSums:
+        """What each object adds to each ray: mixed by depth under the given scales, or each alone without scales.
+
+        Depths are the scene's under scales, and the object's own without.
+        """
+        objects, count = rays.present.shape
+        parts = self.samples(grids, rays, jitter)
+        queried = [self.query(grids[k], rays, k, part, colour) for k, part in enumerate(parts)]
+        samples = Samples.joined(parts)
+        optical_depth, channels = (torch.cat(values) for values in zip(*queried, strict=True))
+        pair = samples.ray * objects + samples.object
+        depth = samples.depth if scales is None else samples.depth * scales.flatten()[pair]
+        weights = weights_by_depth(optical_depth, pair if scales is None else samples.ray, depth)
+        sums = pair_sums(pair, weights, depth, channels, count, objects)
+        return self.shaded(sums, rays, frames) if colour else sums
+
+    def query(
+        self, grid: Float[Tensor, "x y z"], rays: ObjectRays, index: int, samples: Samples, colour: bool
+    ) -> tuple[Float[Tensor, "sample"], Float[Tensor, "sample channel"]]:
+        """Optical depth and colour channels of one object's samples, with gradients."""
+        points = rays.origins[index, samples.ray] + samples.depth[:, None] * rays.directions[index, samples.ray]
+        points = self.spaces[index].grid_points(points)
+        optical_depth = density_at(grid, points) * (samples.optical_length * self.shape.density_scale)
+        if not colour:
+            return optical_depth, points.new_zeros(len(points), 3)
+        features = self.fields[index].colour_features(points)
+        return optical_depth, torch.cat([torch.sigmoid(features[:, :3]), features[:, 3:]], dim=1)
+
+    def shaded(self, sums: PairSums, rays: ObjectRays, frames: Int64[Tensor, "ray"]) -> PairSums:
+        """The sums with each object's colour corrected for direction and light."""
+        light = self.light_axes(frames)
+        colours = []
+        for k, shader in enumerate(self.shaders):
+            weight = sums.weight[:, k : k + 1]
+            seen = (weight[:, 0] > 1e-2).nonzero()[:, 0]
+            view = nn.functional.normalize(rays.directions[k, seen], dim=1)
+            features = sums.features[seen, k] / weight[seen]
+            added = shader(features, torch.cat([view, light[k, seen]], dim=1)) * weight[seen]
+            colours.append(sums.colour[:, k].index_add(0, seen, added))
+        return PairSums(sums.weight, sums.depth, torch.stack(colours, dim=1), sums.features, sums.samples)

@@ -1,0 +1,72 @@
+"""Valid scenes drawn from the scale network by rejection."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.osn.scale_network import ScaleNetwork
+from models.rays import TensorFields
+
+log = logging.getLogger("models.osn")
+VALID_SCORE = 0.5
+DRAWN_AT_ONCE = 8192
+MOST_DRAWS = 64
+
+
+@dataclass(frozen=True)
+class ScaleSamples(TensorFields):
+    """Scale vectors with their scores, best first."""
+
+    scales: Float[Tensor, "sample object"]
+    scores: Float[Tensor, "sample"]
+
+
+def sample_valid(network: ScaleNetwork, count: int, generator: torch.Generator) -> ScaleSamples:
+    """`count` scale vectors with a score above a half; where there are too few, the best of all drawn fill up."""
+    candidates, scores, found = [], [], 0
+    for _ in range(MOST_DRAWS):
+        normalised = torch.rand(DRAWN_AT_ONCE, len(network.low) - 1, generator=generator, device=network.low.device)
+        with torch.no_grad():
+            score = network(normalised)
+        candidates.append(normalised)
+        scores.append(score)
+        found += int((score > VALID_SCORE).sum())
+        if found >= count:
+            break
+    normalised, score = torch.cat(candidates), torch.cat(scores)
+    valid = (score > VALID_SCORE).nonzero()[:, 0][:count]
+    if len(valid) < count:
+        log.warning(
+            "the scale network accepts %d of %d drawn scale vectors; the %d best scored are taken instead",
+            len(valid),
+            len(score),
+            count,
+        )
+        valid = score.argsort(descending=True, stable=True)[:count]
+    order = valid[score[valid].argsort(descending=True, stable=True)]
+    return ScaleSamples(network.scales(normalised[order]), score[order])
+
+
+def nearest_sample(samples: ScaleSamples, wanted: Float[Tensor, "object"]) -> int:
+    """The index of the valid scene whose relative scales are nearest to the wanted ones."""
+    return int((samples.scales / wanted).log().square().sum(dim=1).argmin())
+
+
+@dataclass(frozen=True)
+class ValidRegion:
+    """How much of the scale range is valid, and between which scales, per object."""
+
+    fraction: float
+    bounds: Float[Tensor, "object bound=2"]
+
+
+def valid_region(network: ScaleNetwork, bank: Float[Tensor, "sample moving"]) -> ValidRegion:
+    """Measured on vectors that fill the range evenly."""
+    with torch.no_grad():
+        score = network(bank)
+    valid = score > VALID_SCORE
+    inside = network.scales(bank[valid] if bool(valid.any()) else bank[score.argmax()][None])
+    return ValidRegion(float(valid.float().mean()), torch.stack([inside.amin(0), inside.amax(0)], dim=1))

@@ -1,0 +1,49 @@
+"""Colour that depends on the direction, once per ray and object instead of once per sample (as in SNeRG, MERF)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.osn.interpolation import Cells, interpolate_rows
+
+CONTEXT = 9  # view direction and two axes of the world, all in the object's frame
+
+
+class Shader(nn.Module):
+    """What direction and light add to an object's colour.
+
+    The light stays with the room while the object turns: the world's axes in the object's frame say whence it comes.
+    """
+
+    def __init__(self, features: int, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        device = generator.device
+        self.first = nn.Parameter(
+            torch.randn(features + CONTEXT, width, generator=generator, device=device)
+            * (2 / (features + CONTEXT)) ** 0.5
+        )
+        self.first_bias = nn.Parameter(torch.zeros(width, device=device))
+        self.second = nn.Parameter(torch.zeros(width, 3, device=device))
+
+    def forward(
+        self, features: Float[Tensor, "ray channel"], context: Float[Tensor, "ray context"]
+    ) -> Float[Tensor, "ray rgb=3"]:
+        hidden = torch.relu(torch.cat([features, context], dim=1) @ self.first + self.first_bias)
+        return hidden @ self.second
+
+
+class FarColour(nn.Module):
+    """The colour of what lies beyond everything, by direction in the world."""
+
+    SIZE = (32, 64)
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(self.SIZE[0] * self.SIZE[1], 3, device=device))
+
+    def forward(self, directions: Float[Tensor, "ray xyz=3"]) -> Float[Tensor, "ray rgb=3"]:
+        x, y, z = nn.functional.normalize(directions, dim=1).unbind(1)
+        latitude = torch.asin(y.clamp(-1, 1)) / torch.pi + 0.5
+        longitude = torch.atan2(x, z) / (2 * torch.pi) + 0.5
+        cells = Cells.locate(torch.stack([latitude, longitude], dim=1), self.SIZE)
+        return torch.sigmoid(interpolate_rows(self.table, cells))

@@ -1,0 +1,80 @@
+"""The box an object lives in: which part of a ray lies in it, where the samples go, and where a point lies in the grid.
+
+The background's box has a shell around it, into which everything beyond is contracted, so that nothing is left out.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+SHELL_END = 0.97  # the last shell sample lies 1 / (1 - 0.97) = 33 boxes away; what is beyond is the far colour's
+TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class Space:
+    """A box [-half_extent, half_extent]; `shell` is the share of the grid, per side, given to what lies beyond it."""
+
+    half_extent: Float[Tensor, "xyz=3"]
+    near: float
+    shell: float = 0.0
+
+    @property
+    def unit(self) -> float:
+        """The object's own unit of length, in which its density is expressed."""
+        return float(self.half_extent.max())
+
+    def grid_points(self, points: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
+        """Positions in the unit cube of the grid."""
+        relative = points / self.half_extent
+        if self.shell:
+            distance = relative.abs().amax(-1, keepdim=True).clamp(min=1.0)
+            # As in mip-NeRF 360: x -> x / m (1 + shell (1 - 1 / m)); m = 1 is the box's face and infinity the grid's.
+            relative = relative / distance * (1 + self.shell * (1 - 1 / distance)) / (1 + self.shell)
+        return relative * 0.5 + 0.5
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Intervals along rays: where each starts, how long it is, and its length in the object's own contracted units."""
+
+    start: Float[Tensor, "ray bin"]
+    length: Float[Tensor, "ray bin"]
+    optical_length: Float[Tensor, "ray bin"]
+
+
+def box_interval(
+    space: Space, origins: Float[Tensor, "ray xyz=3"], directions: Float[Tensor, "ray xyz=3"]
+) -> tuple[Float[Tensor, "ray"], Float[Tensor, "ray"], Bool[Tensor, "ray"]]:
+    """Where rays enter and leave the box, and whether they pass through it at all."""
+    safe = torch.where(directions.abs() < TINY, torch.full_like(directions, TINY), directions)
+    one, other = (-space.half_extent - origins) / safe, (space.half_extent - origins) / safe
+    enter = torch.minimum(one, other).amax(-1).clamp(min=space.near)
+    leave = torch.maximum(one, other).amin(-1)
+    return enter, leave, leave > enter
+
+
+def ray_bins(
+    space: Space,
+    directions: Float[Tensor, "ray xyz=3"],
+    enter: Float[Tensor, "ray"],
+    leave: Float[Tensor, "ray"],
+    inner: int,
+    outer: int,
+) -> Bins:
+    """`inner` equal bins inside the box, then `outer` bins in the shell, even in inverse distance."""
+    step = (leave - enter) / inner
+    start = enter[:, None] + step[:, None] * torch.arange(inner, device=enter.device)
+    length = step[:, None].expand(-1, inner)
+    optical = length
+    if space.shell and outer:
+        slope = (directions / space.half_extent).abs().amax(-1, keepdim=True)
+        m = 1 / (1 - torch.linspace(0, SHELL_END, outer + 1, device=enter.device))
+        edges = leave[:, None] + (m - 1) / slope
+        beyond = edges.diff(dim=1)
+        start = torch.cat([start, edges[:, :-1]], dim=1)
+        length = torch.cat([length, beyond], dim=1)
+        optical = torch.cat([optical, beyond / (m[:-1] * m[1:])], dim=1)
+    return Bins(start, length, optical * (directions.norm(dim=-1, keepdim=True) / space.unit))

@@ -1,0 +1,106 @@
+"""One step of training the fields, in each of the two phases."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from models.osn.compositing import PairSums
+from models.osn.losses import colour_loss, depth_loss, segmentation_loss, silhouette_loss
+from models.osn.marching import ObjectRays
+from models.osn.object_scene import ObjectScene
+from models.osn.training_pixels import PixelBatch, SparseDepths
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """The parts of one step's loss, unweighted."""
+
+    colour: Float[Tensor, ""]
+    depth: Float[Tensor, ""]
+    objects: Float[Tensor, ""]
+    variation: Float[Tensor, ""]
+    samples: float
+    rays: int
+
+
+def only(rays: ObjectRays, active: Bool[Tensor, "object ray"]) -> ObjectRays:
+    """The rays, of which some are not followed through some objects."""
+    return ObjectRays(rays.origins, rays.directions, rays.present & active)
+
+
+def own_object(objects: Int64[Tensor, "ray"], count: int) -> Bool[Tensor, "object ray"]:
+    """True for the object that each ray saw."""
+    return torch.nn.functional.one_hot(objects, count).bool().T
+
+
+def bootstrap_losses(
+    scene: ObjectScene, batch: PixelBatch, depths: SparseDepths, jitter: torch.Generator
+) -> StepLosses:
+    """Each object alone on its own pixels; moving objects also where the background is seen past them."""
+    grids = scene.density_grids()
+    rays = scene.observed_rays(batch.frames, batch.directions)
+    own = own_object(batch.objects, scene.object_count)
+    sums = scene.render_pairs(grids, only(rays, own | (batch.objects == 0)), batch.frames, None, jitter)
+    behind = torch.where(
+        (batch.objects == 0)[:, None],
+        scene.far_colour(rays.directions[0]) * (1 - sums.weight[:, :1]),
+        torch.zeros_like(batch.colours),
+    )
+    colour = sums.colour[own.T] + behind
+    return StepLosses(
+        colour_loss(colour, batch.colours),
+        sparse_depth_loss(scene, grids, depths, jitter),
+        silhouette_loss(sums.weight, batch.objects),
+        variation(scene),
+        float(sums.samples.sum()),
+        len(batch.frames),
+    )
+
+
+def composite_losses(
+    scene: ObjectScene,
+    batch: PixelBatch,
+    depths: SparseDepths,
+    scales: Float[Tensor, "ray object"],
+    jitter: torch.Generator,
+) -> StepLosses:
+    """All objects together, under a scale vector per ray."""
+    grids = scene.density_grids()
+    rays = scene.observed_rays(batch.frames, batch.directions)
+    sums = scene.render_pairs(grids, rays, batch.frames, scales, jitter)
+    colour, shares = composed(scene, sums, rays.directions[0])
+    return StepLosses(
+        colour_loss(colour, batch.colours),
+        sparse_depth_loss(scene, grids, depths, jitter),
+        segmentation_loss(shares, batch.objects),
+        variation(scene),
+        float(sums.samples.sum()),
+        len(batch.frames),
+    )
+
+
+def composed(
+    scene: ObjectScene, sums: PairSums, directions: Float[Tensor, "ray xyz=3"]
+) -> tuple[Float[Tensor, "ray rgb=3"], Float[Tensor, "ray object"]]:
+    """Colours of whole rays and the share of each object; what passes through everything is the background's."""
+    clear = (1 - sums.weight.sum(dim=1)).clamp(min=0)
+    colour = sums.colour.sum(dim=1) + clear[:, None] * scene.far_colour(directions)
+    shares = torch.cat([sums.weight[:, :1] + clear[:, None], sums.weight[:, 1:]], dim=1)
+    return colour, shares
+
+
+def sparse_depth_loss(
+    scene: ObjectScene, grids: list[Float[Tensor, "..."]], depths: SparseDepths, jitter: torch.Generator
+) -> Float[Tensor, ""]:
+    """Depth of each object alone where its points were seen: no scale enters."""
+    rays = scene.observed_rays(depths.frames, depths.directions)
+    rays = only(rays, own_object(depths.objects, scene.object_count))
+    sums = scene.render_pairs(grids, rays, depths.frames, None, jitter, colour=False)
+    return depth_loss(sums, depths.objects, depths.depth, depths.weight)
+
+
+def variation(scene: ObjectScene) -> Float[Tensor, ""]:
+    """Total variation of all fields."""
+    return torch.stack([field.total_variation() for field in scene.fields]).mean()

@@ -1,0 +1,88 @@
+"""Pixels and sparse depths of a video, kept small in memory, from which each step draws its rays."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+from models.rays import TensorFields
+
+
+@dataclass(frozen=True)
+class PixelBatch(TensorFields):
+    """Rays of the video's cameras and what was seen along them."""
+
+    frames: Int64[Tensor, "ray"]
+    directions: Float[Tensor, "ray xyz=3"]
+    colours: Float[Tensor, "ray rgb=3"]
+    objects: Int64[Tensor, "ray"]
+
+
+@dataclass(frozen=True)
+class SparseDepths(TensorFields):
+    """Observed points: where they were seen, how deep in their object's own units, and how far to trust them."""
+
+    frames: Int64[Tensor, "observation"]
+    directions: Float[Tensor, "observation xyz=3"]
+    objects: Int64[Tensor, "observation"]
+    depth: Float[Tensor, "observation"]
+    weight: Float[Tensor, "observation"]
+
+
+@dataclass(frozen=True)
+class TrainingPixels:
+    """The video, and for each object the flat indices of its usable pixels and the share of rays it gets."""
+
+    images: UInt8[Tensor, "frame height width rgb=3"]
+    object_ids: UInt8[Tensor, "frame height width"]
+    intrinsics: Float[Tensor, "value=4"]
+    usable: list[Int64[Tensor, "..."]]
+    shares: list[float]
+
+    @staticmethod
+    def build(
+        images: UInt8[Tensor, "frame height width rgb=3"],
+        object_ids: UInt8[Tensor, "frame height width"],
+        intrinsics: Float[Tensor, "value=4"],
+        visible: Bool[Tensor, "object frame"],
+    ) -> "TrainingPixels":
+        """Pixels of an object in a frame in which it is not registered are ignored."""
+        usable = []
+        for k, frames in enumerate(visible):
+            usable.append(((object_ids == k) & frames[:, None, None]).flatten().nonzero()[:, 0])
+        # Between equal shares and shares by area: small objects are seen often enough to become sharp.
+        roots = [len(pixels) ** 0.5 for pixels in usable]
+        total = max(sum(roots), 1.0)
+        return TrainingPixels(images, object_ids, intrinsics, usable, [root / total for root in roots])
+
+    def draw(self, count: int, generator: torch.Generator) -> PixelBatch:
+        """Random pixels of all frames, objects by their shares."""
+        parts = []
+        for pixels, share in zip(self.usable, self.shares, strict=True):
+            if len(pixels):
+                chosen = torch.randint(
+                    len(pixels), (round(count * share),), generator=generator, device=generator.device
+                )
+                parts.append(pixels[chosen])
+        return self.at(torch.cat(parts))
+
+    def draw_evenly(self, count: int, generator: torch.Generator) -> PixelBatch:
+        """Random usable pixels, each as likely as any other."""
+        usable = torch.cat(self.usable)
+        return self.at(usable[torch.randint(len(usable), (count,), generator=generator, device=generator.device)])
+
+    def at(self, pixels: Int64[Tensor, "ray"]) -> PixelBatch:
+        """The rays of pixels given by their flat index."""
+        height, width = self.object_ids.shape[1:]
+        frames, inside = pixels // (height * width), pixels % (height * width)
+        xy = torch.stack([inside % width, torch.div(inside, width, rounding_mode="floor")], dim=1) + 0.5
+        colours = self.images.view(-1, 3)[pixels].float() / 255
+        return PixelBatch(
+            frames, pixel_directions(self.intrinsics, xy), colours, self.object_ids.flatten()[pixels].long()
+        )
+
+
+def pixel_directions(intrinsics: Float[Tensor, "value=4"], xy: Float[Tensor, "ray xy=2"]) -> Float[Tensor, "ray xyz=3"]:
+    """Directions with z = 1 in the camera's frame."""
+    return torch.cat([(xy - intrinsics[2:]) / intrinsics[:2], torch.ones_like(xy[:, :1])], dim=1)

@@ -1,0 +1,77 @@
+"""Which object a pixel shows under many scale vectors, without rendering the scene again for each.
+
+Every object is rendered alone once. Scales only multiply its depth, so the nearest one is found by comparison.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from models.rays import TensorFields
+
+SOLID = 0.5  # an object with less opacity is not seen there
+CHUNK_ELEMENTS = 1 << 22
+
+
+@dataclass(frozen=True)
+class SoloViews(TensorFields):
+    """Each object alone along rays: depth in its own units and opacity; and the object that was really seen."""
+
+    depth: Float[Tensor, "ray object"]
+    opacity: Float[Tensor, "ray object"]
+    objects: Int64[Tensor, "ray"]
+    frames: Int64[Tensor, "ray"]
+
+
+def solid(views: SoloViews) -> Bool[Tensor, "ray object"]:
+    """Objects that can be seen along a ray; the background always can."""
+    there = views.opacity > SOLID
+    return torch.cat([torch.ones_like(there[:, :1]), there[:, 1:]], dim=1)
+
+
+def shared(views: SoloViews) -> Bool[Tensor, "ray"]:
+    """Rays on which more than one object can be seen, so that the scales decide."""
+    return solid(views).sum(dim=1) > 1
+
+
+def hard_agreement(views: SoloViews, scales: Float[Tensor, "sample object"]) -> Bool[Tensor, "sample ray"]:
+    """Whether the nearest object is the one that was seen."""
+    there = solid(views)
+    rays = torch.arange(len(views.objects), device=scales.device)
+    own = scales[:, views.objects] * views.depth[rays, views.objects]
+    right = there[rays, views.objects].expand_as(own).clone()
+    for k in range(scales.shape[1]):
+        other = there[:, k] & (views.objects != k)
+        right &= ~other | (own <= scales[:, k, None] * views.depth[:, k])
+    return right
+
+
+def soft_agreement(
+    views: SoloViews, scales: Float[Tensor, "sample object"], sharpness: float
+) -> Float[Tensor, "sample ray"]:
+    """The share of the object that was seen, where each is weighted by opacity and exp(-sharpness depth)."""
+    unit = views.depth[:, 0].median().clamp(min=1e-6)
+    depth = scales[:, None] * views.depth / unit
+    opacity = torch.cat([torch.ones_like(views.opacity[:, :1]), views.opacity[:, 1:]], dim=1)
+    share = torch.softmax(opacity.clamp(min=1e-6).log() - sharpness * depth, dim=-1)
+    return share.gather(2, views.objects.expand(len(scales), -1)[..., None])[..., 0]
+
+
+def explained(
+    views: SoloViews, scales: Float[Tensor, "sample object"], soft_sharpness: float | None
+) -> Float[Tensor, "sample"]:
+    """The fraction of rays whose object each scale vector explains; rays with one candidate are counted once."""
+    decided = views[~shared(views)]
+    open_rays = views[shared(views)]
+    constant = hard_agreement(decided, torch.ones_like(scales[:1])).sum() if len(decided.objects) else 0.0
+    if not len(open_rays.objects):
+        return torch.full_like(scales[:, 0], float(constant) / max(1, len(views.objects)))
+    parts = []
+    for chunk in scales.split(max(1, CHUNK_ELEMENTS // len(open_rays.objects))):
+        if soft_sharpness is None:
+            parts.append(hard_agreement(open_rays, chunk).float().sum(dim=1))
+        else:
+            parts.append(soft_agreement(open_rays, chunk, soft_sharpness).sum(dim=1))
+    return (torch.cat(parts) + constant) / len(views.objects)

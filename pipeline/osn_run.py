@@ -1,0 +1,120 @@
+"""The state of an OSN training: how it begins, how it is kept, and how a killed one goes on."""
+
+import hashlib
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.osn.object_scene import ObjectScene
+from models.osn.scale_network import ScaleNetwork
+from models.osn.scale_sampling import ScaleSamples, sample_valid
+from models.osn.z_buffer import SoloViews
+from pipeline.atomic import whole
+from pipeline.config import TrainOsnConfig
+from pipeline.osn_checkpoint import fields_from_state, fields_state, network_from_state, network_state, views_state
+from pipeline.osn_setup import field_optimiser, field_shape, grid_resolutions, network_optimiser, scene_geometry
+from pipeline.scene_file import Scene
+
+log = logging.getLogger(__name__)
+FIRST_RAYS = 512
+POOL = 1024
+
+
+@dataclass
+class Run:
+    """All that a killed run needs to go on exactly as if it had not been killed."""
+
+    fields: ObjectScene
+    optimiser: torch.optim.Adam
+    network: ScaleNetwork | None
+    network_optimiser: torch.optim.Adam | None
+    generator: torch.Generator
+    pool: ScaleSamples
+    views: SoloViews | None = None
+    phase: int = 0
+    step: int = 0
+    field_step: int = 0
+    rays: int = FIRST_RAYS
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+COUNTERS = ("phase", "step", "field_step", "rays", "seconds", "sums", "rows", "facts")
+
+
+def identity(scene: Path, config: TrainOsnConfig) -> str:
+    """What a kept state must agree in to be gone on from."""
+    digest = hashlib.sha256(config.model_dump_json(exclude={"resume_seconds"}).encode())
+    digest.update(scene.read_bytes())
+    return digest.hexdigest()
+
+
+def started(scene: Scene, config: TrainOsnConfig, device: torch.device) -> Run:
+    """A run at its beginning."""
+    generator = torch.Generator(device).manual_seed(config.seed)
+    geometry = scene_geometry(scene, device)
+    fields = ObjectScene(geometry, field_shape(config), grid_resolutions(scene, config.grids[0]), generator)
+    network = None
+    pool = ScaleSamples(torch.ones(1, 1, device=device), torch.ones(1, device=device))
+    if scene.object_count > 1:
+        network = ScaleNetwork(torch.from_numpy(scene.scale_range).float().to(device), generator)
+        pool = sample_valid(network, POOL, generator)
+    optimiser = None if network is None else network_optimiser(network)
+    return Run(fields, field_optimiser(fields, config), network, optimiser, generator, pool)
+
+
+def keep(path: Path, run: Run, fingerprint: str) -> None:
+    """Write the whole state."""
+    state = {
+        "fingerprint": fingerprint,
+        "fields": fields_state(run.fields),
+        "optimiser": run.optimiser.state_dict(),
+        "network": network_state(run.network),
+        "network_optimiser": None if run.network_optimiser is None else run.network_optimiser.state_dict(),
+        "generator": run.generator.get_state(),
+        "pool": [run.pool.scales.cpu(), run.pool.scores.cpu()],
+        "views": views_state(run.views),
+        **{name: getattr(run, name) for name in COUNTERS},
+    }
+    with whole(path) as partial:
+        torch.save(state, partial)
+
+
+def resumed(path: Path, fingerprint: str, config: TrainOsnConfig, device: torch.device) -> Run | None:
+    """The run that was killed, if its state is there, whole, and of the same scene and settings."""
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a torn file makes torch raise
+        log.warning("%s cannot be read (%s): training begins anew", path, str(error).splitlines()[0])
+        return None
+    if state.get("fingerprint") != fingerprint:
+        log.info("%s is of another scene or of other settings: training begins anew", path)
+        return None
+    run = run_from_state(state, config, device)
+    log.info("going on at field step %d, after %.0f s of training", run.field_step, run.seconds)
+    return run
+
+
+def run_from_state(state: dict[str, Any], config: TrainOsnConfig, device: torch.device) -> Run:
+    """The run that `keep` wrote."""
+    fields = fields_from_state(state["fields"], device)
+    optimiser = field_optimiser(fields, config)
+    optimiser.load_state_dict(state["optimiser"])
+    network = network_from_state(state["network"], device)
+    teacher = None
+    if network is not None:
+        teacher = network_optimiser(network)
+        teacher.load_state_dict(state["network_optimiser"])
+    generator = torch.Generator(device)
+    generator.set_state(state["generator"])
+    pool = ScaleSamples(*(value.to(device) for value in state["pool"]))
+    views = SoloViews(**state["views"]).to(device) if state["views"] is not None else None
+    counters = {name: state[name] for name in COUNTERS}
+    return Run(fields, optimiser, network, teacher, generator, pool, views, **counters)

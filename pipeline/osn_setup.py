@@ -1,0 +1,150 @@
+"""From a scene and a config to what OSN trains: geometry, pixels, sparse depths, grids, optimisers, schedule."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
+from models.osn.scale_network import ScaleNetwork
+from models.osn.training_pixels import SparseDepths, TrainingPixels, pixel_directions
+from pipeline.config import TrainOsnConfig
+from pipeline.errors import StageError
+from pipeline.scene_file import Scene
+
+LEAST_NODES = 24
+NODES_PER_PIXEL = 1.0  # an object's grid need not be finer than its largest image
+NETWORK_RATE = 3e-3
+GRIDS_DONE = 0.6  # share of the steps after which the finest grid is in place
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training: `bootstrap`, `composite` or `network`; `round` counts the alternation."""
+
+    name: str
+    steps: int
+    round: int = 0
+
+
+def schedule(config: TrainOsnConfig, objects: int) -> list[Phase]:
+    """All phases in order; a scene of one object has no scales to learn."""
+    bootstrap = Phase("bootstrap", config.bootstrap_steps)
+    if objects == 1:
+        return [bootstrap, Phase("composite", config.steps)]
+    round_steps = min(config.round_steps, max(1, config.steps // config.rounds))
+    phases = [bootstrap]
+    for number in range(config.rounds):
+        phases += [Phase("network", config.network_steps, number), Phase("composite", round_steps, number)]
+    rest = config.steps - config.rounds * round_steps
+    return [
+        *phases,
+        Phase("composite", max(0, rest), config.rounds),
+        Phase("network", config.network_steps, config.rounds),
+    ]
+
+
+def scene_geometry(scene: Scene, device: torch.device) -> SceneGeometry:
+    """The tensors of a scene's geometry; unknown poses take their nearest known one's, and stay marked as unknown."""
+    poses = scene.object_from_camera.copy()
+    for k, visible in enumerate(scene.visible):
+        known = np.flatnonzero(visible)
+        if not len(known):
+            raise StageError(f"object {scene.objects[k]['name']} is registered in no frame; see geometry.json")
+        nearest = known[np.abs(np.arange(len(visible))[:, None] - known).argmin(1)]
+        poses[k] = poses[k, nearest]
+    near, far = (float(bound) for bound in scene.depth_range)
+    return SceneGeometry(
+        torch.from_numpy(poses).float().to(device),
+        torch.from_numpy(scene.visible).to(device),
+        torch.from_numpy(scene.box_half_extent).float().to(device),
+        near,
+        far,
+    )
+
+
+def training_pixels(scene: Scene, device: torch.device) -> TrainingPixels:
+    """The scene's pixels; refused where there is nothing to train on."""
+    pixels = TrainingPixels.build(
+        torch.from_numpy(scene.images).to(device),
+        torch.from_numpy(scene.object_ids).to(device),
+        torch.from_numpy(scene.intrinsics).float().to(device),
+        torch.from_numpy(scene.visible).to(device),
+    )
+    for k, usable in enumerate(pixels.usable):
+        if not len(usable):
+            raise StageError(
+                f"object {scene.objects[k]['name']} has no pixel in a frame where it is registered; check masks.h5"
+            )
+    return pixels
+
+
+def sparse_depths(scene: Scene, device: torch.device) -> SparseDepths:
+    """The scene's sparse points; those of frames without a pose are left out."""
+    usable = scene.visible[scene.observation_object, scene.observation_frame] & (scene.observation_depth > 0)
+    xy = torch.from_numpy(scene.observation_xy[usable]).float()
+    return SparseDepths(
+        torch.from_numpy(scene.observation_frame[usable]).long(),
+        pixel_directions(torch.from_numpy(scene.intrinsics).float(), xy),
+        torch.from_numpy(scene.observation_object[usable]).long(),
+        torch.from_numpy(scene.observation_depth[usable]).float(),
+        torch.from_numpy(scene.observation_weight[usable]).float(),
+    ).to(device)
+
+
+def largest_images(scene: Scene) -> list[float]:
+    """The longer side of each object's largest image, in pixels."""
+    sides = []
+    for k in range(scene.object_count):
+        mask = scene.object_ids == k
+        heights, widths = mask.any(axis=2).sum(axis=1), mask.any(axis=1).sum(axis=1)
+        sides.append(float(max(heights.max(), widths.max())))
+    return sides
+
+
+def grid_resolutions(scene: Scene, nodes: int) -> list[tuple[int, int, int]]:
+    """Grids of about `nodes`^3 cubic cells; moving objects get no more than their images can show."""
+    resolutions = []
+    for k, (half, pixels) in enumerate(zip(scene.box_half_extent, largest_images(scene), strict=True)):
+        own = nodes if k == 0 else min(nodes, max(LEAST_NODES, round(NODES_PER_PIXEL * pixels)))
+        shares = half / half.prod() ** (1 / 3)
+        x, y, z = (int(size) for size in np.clip(np.round(own * shares), LEAST_NODES // 2, 4 * own))
+        resolutions.append((x, y, z))
+    return resolutions
+
+
+def grid_steps(config: TrainOsnConfig) -> list[int]:
+    """The field step at which each grid begins."""
+    total = config.bootstrap_steps + config.steps
+    return [round(GRIDS_DONE * total * i / max(1, len(config.grids) - 1)) for i in range(len(config.grids))]
+
+
+def field_shape(config: TrainOsnConfig) -> FieldShape:
+    return FieldShape(density_channels=config.density_channels, colour_channels=config.colour_channels)
+
+
+def field_optimiser(fields: ObjectScene, config: TrainOsnConfig) -> torch.optim.Adam:
+    """Planes and lines learn fast, networks slowly."""
+    grids: list[torch.nn.Parameter] = [fields.far_colour.table]
+    networks: list[torch.nn.Parameter] = []
+    for name, parameter in fields.named_parameters():
+        if name.startswith("fields."):
+            (networks if name.endswith("basis") else grids).append(parameter)
+        elif name.startswith("shaders."):
+            networks.append(parameter)
+    groups = [
+        {"params": grids, "lr": config.grid_rate, "first_rate": config.grid_rate},
+        {"params": networks, "lr": config.network_rate, "first_rate": config.network_rate},
+    ]
+    return torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
+
+
+def network_optimiser(network: ScaleNetwork) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), lr=NETWORK_RATE, fused=True)
+
+
+def scale_bank(count: int, moving: int, seed: int, device: torch.device) -> Float[Tensor, "sample moving"]:
+    """Points that fill the unit cube evenly."""
+    return torch.quasirandom.SobolEngine(moving, scramble=True, seed=seed).draw(count).to(device)
