@@ -1,0 +1,212 @@
+"""The frames of a video that are worth working on: reduced, thinned to the sharpest of each interval, upright.
+
+Reads   video        a file that FFmpeg opens, or a folder of images (pipeline/video_source.py says how they are read)
+Writes  frames/      PNG images 000000.png, ...
+        frames.json  where each came from, what was dropped and why, the focal length if the metadata knows it
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from pipeline.atomic import whole
+from pipeline.cli import run_stage
+from pipeline.config import ExtractFramesConfig
+from pipeline.errors import StageError
+from pipeline.frames_folder import frame_name, write_image
+from pipeline.progress import progress
+from pipeline.video_source import DIAGONAL_35MM, Source, open_source
+
+log = logging.getLogger("pipeline.extract_frames")
+MOST_LISTED = 1000  # dropped frames that frames.json names one by one; the counts by reason are always complete
+BLURRED = "a sharper frame of its interval was taken"
+REPEATED = "repeats the frame before"
+OUTSIDE = "outside start and end"
+CHOICES = (BLURRED, REPEATED, OUTSIDE)  # dropped on purpose: not worth a warning
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A frame at its final size."""
+
+    interval: int
+    index: int
+    time_s: float
+    image: UInt8[np.ndarray, "height width rgb=3"]
+    sharpness: float
+
+
+@dataclass
+class Ledger:
+    """What came of every frame: rows of those taken; for the others counts of the reasons, and the first by name."""
+
+    taken: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    dropped: list[dict[str, Any]] = field(default_factory=list)
+    source_size: tuple[int, int] = (0, 0)
+    size: tuple[int, int] = (0, 0)
+
+    def drop(self, index: int, time_s: float, reason: str) -> None:
+        self.counts[reason] += 1
+        if len(self.dropped) < MOST_LISTED:
+            self.dropped.append({"source_index": index, "time_s": round(time_s, 6), "reason": reason})
+
+
+def extract_frames(video: Path, frames: Path, info: Path, config: ExtractFramesConfig) -> None:
+    source = open_source(video)
+    intervals = choose_intervals(np.array(source.times_s), config)
+    with whole(frames) as folder, whole(info) as info_file:
+        folder.mkdir()
+        ledger = take_frames(source, intervals, folder, config.max_size, drop_repeats=True)
+        if len(ledger.taken) < 2 and ledger.counts[REPEATED]:
+            ledger = take_frames(source, intervals, folder, config.max_size, drop_repeats=False)
+        check_taken(video, ledger)
+        info_file.write_text(json.dumps(frames_info(video, source, ledger), indent=1))
+    faults = [f"{count} frame(s) of {video.name}: {why}" for why, count in ledger.counts.items() if why not in CHOICES]
+    for warning in [*source.warnings, *faults]:
+        log.warning("%s", warning)
+    height, width = ledger.size
+    log.info("%d of %d frames taken at %dx%d", len(ledger.taken), len(source.times_s), width, height)
+
+
+def choose_intervals(times_s: Float[np.ndarray, "frame"], config: ExtractFramesConfig) -> Int[np.ndarray, "frame"]:
+    """The interval that each frame competes in, -1 outside start..end; frames of a repeated time stamp share theirs.
+
+    Intervals are as long as `fps` asks, or one a frame; if that makes more than `max_frames`, as many equal parts.
+    """
+    start, end = config.start or 0.0, config.end if config.end is not None else np.inf
+    inside = (times_s >= start) & (times_s < end)
+    if not inside.any():
+        asked = f"{start:g} s to {'the end' if np.isinf(end) else f'{end:g} s'}"
+        raise StageError(f"the video lasts {times_s.max():.2f} s and has no frame from {asked}; change start and end")
+    since = times_s[inside] - times_s[inside][0]
+    # A hair added, as 3 * (1 / 3) may fall short of 1.
+    place = np.floor(since * config.fps + 1e-6) if config.fps else since
+    _, number = np.unique(place, return_inverse=True)
+    if number.max() >= config.max_frames:
+        number = number * config.max_frames // (number.max() + 1)
+    intervals = np.full(len(times_s), -1)
+    intervals[inside] = number
+    return intervals
+
+
+def take_frames(
+    source: Source, intervals: Int[np.ndarray, "frame"], folder: Path, max_size: int, drop_repeats: bool
+) -> Ledger:
+    """Write the sharpest frame of every interval, never holding more than two."""
+    ledger = Ledger()
+    best: Candidate | None = None
+    for candidate in candidates(source, intervals, max_size, ledger, drop_repeats):
+        if best is not None and candidate.interval == best.interval:
+            worse, best = sorted((best, candidate), key=lambda one: one.sharpness)
+            ledger.drop(worse.index, worse.time_s, BLURRED)
+            continue
+        if best is not None:
+            ledger.taken.append(write_candidate(folder, len(ledger.taken), best))
+        best = candidate
+    if best is not None:
+        ledger.taken.append(write_candidate(folder, len(ledger.taken), best))
+    return ledger
+
+
+def candidates(
+    source: Source, intervals: Int[np.ndarray, "frame"], max_size: int, ledger: Ledger, drop_repeats: bool
+) -> Iterator[Candidate]:
+    """Decoded frames that may be taken; the ledger learns of the others, also of those that never came."""
+    before: np.ndarray | None = None
+    last = int(np.flatnonzero(intervals >= 0).max())
+    came = np.zeros(len(intervals), bool)
+    for frame in progress(source.read(), "decoding", total=last + 1, unit="frames"):
+        if frame.index > last:
+            break
+        came[frame.index] = True
+        if frame.image is None or intervals[frame.index] < 0:
+            ledger.drop(frame.index, frame.time_s, frame.fault or OUTSIDE)
+            continue
+        image = fitted(frame.image, max_size, ledger)
+        if drop_repeats and before is not None and np.array_equal(image, before):
+            ledger.drop(frame.index, frame.time_s, REPEATED)
+            continue
+        before = image
+        yield Candidate(int(intervals[frame.index]), frame.index, frame.time_s, image, sharpness(image))
+    for index in np.flatnonzero(~came & (intervals >= 0)):
+        ledger.drop(int(index), source.times_s[index], "cannot be decoded")
+
+
+def fitted(
+    image: UInt8[np.ndarray, "height width rgb=3"], max_size: int, ledger: Ledger
+) -> UInt8[np.ndarray, "fitted_height fitted_width rgb=3"]:
+    """The image reduced by area to the largest size allowed; one that changes its size midway follows the first frame."""
+    if ledger.size == (0, 0):
+        height, width = ledger.source_size = image.shape[:2]
+        scale = min(1.0, max_size / max(height, width))
+        ledger.size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    if image.shape[:2] == ledger.size:
+        return image
+    return cv2.resize(image, ledger.size[::-1], interpolation=cv2.INTER_AREA)
+
+
+def sharpness(image: UInt8[np.ndarray, "height width rgb=3"]) -> float:
+    """Variance of the Laplacian of the smoothed grey image over its mean squared: exposure does not count."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).var() / max(float(grey.mean()) ** 2, 1.0))
+
+
+def write_candidate(folder: Path, number: int, candidate: Candidate) -> dict[str, Any]:
+    """Write the image; its row of frames.json."""
+    write_image(folder / frame_name(number), candidate.image)
+    return {
+        "file": frame_name(number),
+        "time_s": round(candidate.time_s, 6),
+        "source_index": candidate.index,
+        "sharpness": round(candidate.sharpness, 6),
+    }
+
+
+def check_taken(video: Path, ledger: Ledger) -> None:
+    """Refuse what is no video."""
+    if len(ledger.taken) >= 2:
+        return
+    reasons = "".join(f"; {count} dropped: {reason}" for reason, count in ledger.counts.most_common())
+    found = "one frame" if ledger.taken else "no frame that can be decoded"
+    raise StageError(
+        f"{video} gives {found}, a scene needs at least 2{reasons}; give a longer or undamaged video, or change "
+        "start, end or fps"
+    )
+
+
+def frames_info(video: Path, source: Source, ledger: Ledger) -> dict[str, Any]:
+    """The contents of frames.json."""
+    steps = np.diff(source.times_s)
+    height, width = ledger.size
+    focal = float(source.focal_35mm * np.hypot(height, width) / DIAGONAL_35MM) if source.focal_35mm else None
+    facts = {
+        **source.facts,
+        "name": video.name,
+        "height": ledger.source_size[0],
+        "width": ledger.source_size[1],
+        "frames": len(source.times_s),
+        "duration_s": round(float(max(source.times_s)), 6),
+        "variable_frame_rate": bool(len(steps) and steps.max() > 1.2 * np.median(steps)),
+    }
+    return {
+        "frames": ledger.taken,
+        "height": height,
+        "width": width,
+        "focal_px": focal,
+        "source": facts,
+        "dropped": ledger.dropped,
+        "dropped_counts": dict(ledger.counts),
+    }
+
+
+if __name__ == "__main__":
+    run_stage(extract_frames)

@@ -1,0 +1,240 @@
+"""Where frames come from: any file that FFmpeg opens, or a folder of images; one frame in memory at a time.
+
+Choices that a user should know. A video is turned upright as its metadata says. Odd sizes are kept. Transparent pixels
+are laid on black. Deeper than 8 bits is reduced to 8; grey becomes three equal channels. Frames have the times of their
+own time stamps; the images of a folder, in the order of the numbers in their names, count as 24 a second.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from pipeline.errors import StageError
+
+FOLDER_FPS = 24.0
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+MAY_BE_TRANSPARENT = (".png", ".tif", ".tiff", ".webp")
+DIAGONAL_35MM = 43.267  # of the frame that "equivalent focal lengths" mean
+PHONE_FOCAL = "com.apple.quicktime.camera.focal_length.35mm_equivalent"
+HDR_CURVES = (16, 18)  # FFmpeg's numbers of PQ and HLG
+Rgb = UInt8[np.ndarray, "height width rgb=3"]
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """One decoded image, or the reason why there is none."""
+
+    index: int
+    time_s: float
+    image: Rgb | None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a video holds, before it is decoded; `read` decodes it in the order of time."""
+
+    times_s: list[float]
+    read: Callable[[], Iterator[SourceFrame]]
+    facts: dict[str, Any]
+    focal_35mm: float | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def open_source(path: Path) -> Source:
+    """A video file or a folder of images."""
+    if not path.exists():
+        raise StageError(f"{path} does not exist; give the path of a video or of a folder of images")
+    return open_folder(path) if path.is_dir() else open_video(path)
+
+
+def open_video(path: Path) -> Source:
+    """A video file; its packets are listed, not decoded."""
+    if path.stat().st_size == 0:
+        raise StageError(f"{path} is empty (0 bytes); copy or download it again")
+    with open_container(path) as container:
+        stream = container.streams.video[0]
+        stamps, warnings = packet_stamps(container, stream)
+        rate = float(stream.average_rate or stream.base_rate or FOLDER_FPS)
+        codec = stream.codec_context
+        if stream.frames > len(stamps):
+            warnings.append(f"{path.name} promises {stream.frames} frames but holds {len(stamps)}: it is cut off")
+        if codec.color_trc in HDR_CURVES:
+            warnings.append(f"{path.name} is HDR video; its colours are taken as they are and look flat")
+        facts = {
+            "kind": "video",
+            "container": container.format.name,
+            "codec": codec.name,
+            "pixel_format": codec.pix_fmt,
+            "mean_fps": rate,
+        }
+        focal = positive(container.metadata.get(PHONE_FOCAL))
+        base = float(stream.time_base)
+    if not stamps:
+        raise StageError(f"{path} has a video stream without frames; it may be cut off: copy or download it again")
+    # Streams without time stamps (raw H.264) have their frames at the mean rate.
+    times = [stamp * base for stamp in stamps] if None not in stamps else [n / rate for n in range(len(stamps))]
+    times = [time - times[0] for time in times]
+    numbers = {stamp: number for number, stamp in enumerate(stamps)} if None not in stamps else {}
+    return Source(times, lambda: decode_video(path, times, numbers), facts, focal, warnings)
+
+
+def open_container(path: Path) -> Any:
+    """The open file, which has a video stream."""
+    try:
+        container = av.open(str(path), metadata_errors="ignore")
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StageError(
+            f"{path} cannot be opened as a video ({reason}); if it is cut off, copy or download it again, "
+            "else convert it (`ffmpeg -i IN -c:v libx264 OUT.mp4`)"
+        ) from error
+    # FFmpeg shows text files as a terminal's screen.
+    if not container.streams.video or container.format.name == "tty":
+        container.close()
+        raise StageError(f"{path} is not a video: it has no video stream; give a video file or a folder of images")
+    return container
+
+
+def packet_stamps(container: Any, stream: Any) -> tuple[list[Any], list[str]]:
+    """Time stamps of all frames in the order of time (None where there are none), and what is wrong with the file."""
+    stamps: list[Any] = []
+    warnings = []
+    try:
+        stamps = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+    except (av.FFmpegError, OSError) as error:
+        warnings.append(f"the file is damaged ({error})")
+    return (stamps if None in stamps else sorted(stamps)), warnings
+
+
+def decode_video(path: Path, times: list[float], numbers: dict[int, int]) -> Iterator[SourceFrame]:
+    """All frames in the order of time; a packet that cannot be decoded is passed over, and the frame is missing."""
+    with open_container(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        following = 0
+        for frame in decoded(container, stream):
+            index = numbers.get(frame.pts, following)
+            following = index + 1
+            time = times[min(index, len(times) - 1)]
+            if frame.is_corrupt:
+                yield SourceFrame(index, time, None, "damaged")
+            else:
+                yield SourceFrame(index, time, upright(video_image(frame), frame.rotation))
+
+
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Frames of the packets that are whole."""
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = [] if packet.is_corrupt else packet.decode()
+            except av.FFmpegError:
+                continue
+            yield from frames
+    except (av.FFmpegError, OSError):
+        return  # The rest of the file is missing; the stage compares what came with what was promised.
+
+
+def video_image(frame: Any) -> Rgb:
+    """A frame as sRGB, on black where it is transparent."""
+    if any(component.is_alpha for component in frame.format.components):
+        return on_black(frame.to_ndarray(format="rgba"))
+    return frame.to_ndarray(format="rgb24")
+
+
+def on_black(rgba: UInt8[np.ndarray, "height width rgba=4"]) -> Rgb:
+    """An image with transparency, before black."""
+    return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
+
+
+def upright(image: Rgb, rotation_deg: float) -> Rgb:
+    """The image turned counterclockwise by the nearest multiple of 90 degrees."""
+    return np.ascontiguousarray(np.rot90(image, round(rotation_deg / 90) % 4))
+
+
+def open_folder(path: Path) -> Source:
+    """A folder of images of one size."""
+    files = sorted((file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=number_order)
+    if not files:
+        raise StageError(
+            f"{path} holds no images ({', '.join(IMAGE_SUFFIXES)}); give a video file or a folder of images"
+        )
+    focals = [focal for focal in map(exif_focal, files) if focal]
+    warnings = []
+    if focals and max(focals) > 1.01 * min(focals):
+        warnings.append(
+            f"the images of {path.name} have focal lengths from {min(focals):g} to {max(focals):g} mm: zooming"
+        )
+    times = [number / FOLDER_FPS for number in range(len(files))]
+    facts = {"kind": "images", "mean_fps": FOLDER_FPS, "first": files[0].name, "last": files[-1].name}
+    focal = float(np.median(focals)) if focals and not warnings else None
+    return Source(times, lambda: read_images(files), facts, focal, warnings)
+
+
+def read_images(files: list[Path]) -> Iterator[SourceFrame]:
+    """All images, which must have one size."""
+    first: tuple[Path, tuple[int, ...]] | None = None
+    for number, file in enumerate(files):
+        image = read_any_image(file)
+        if image is None:
+            yield SourceFrame(number, number / FOLDER_FPS, None, f"{file.name} is not a readable image")
+            continue
+        first = first or (file, image.shape)
+        if image.shape != first[1]:
+            sizes = [f"{shape[1]}x{shape[0]}" for shape in (first[1], image.shape)]
+            raise StageError(
+                f"{first[0].name} is {sizes[0]} but {file.name} is {sizes[1]} in {file.parent}; "
+                "all images must have one size: resize them, or put them into folders of their own"
+            )
+        yield SourceFrame(number, number / FOLDER_FPS, image)
+
+
+def read_any_image(file: Path) -> Rgb | None:
+    """An image of any depth and number of channels as sRGB, turned as its EXIF says; None if it cannot be read."""
+    image = None
+    if file.suffix.lower() in MAY_BE_TRANSPARENT:
+        raw = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        if raw is not None and raw.ndim == 3 and raw.shape[2] == 4:
+            return on_black(cv2.cvtColor(eight_bits(raw), cv2.COLOR_BGRA2RGBA))
+    image = cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return None if image is None else cv2.cvtColor(eight_bits(image), cv2.COLOR_BGR2RGB)
+
+
+def eight_bits(image: np.ndarray) -> np.ndarray:
+    """8 bits a channel from 8, 16 or float."""
+    if image.dtype == np.uint16:
+        return (image / 257).round().astype(np.uint8)
+    return image if image.dtype == np.uint8 else (255 * image.clip(0, 1)).round().astype(np.uint8)
+
+
+def exif_focal(file: Path) -> float | None:
+    """The focal length that the same view would have on 35 mm film, in millimetres."""
+    try:
+        with Image.open(file) as image:
+            tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+    except (UnidentifiedImageError, OSError):
+        return None
+    return positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
+
+
+def positive(value: Any) -> float | None:
+    """A number from metadata, None where it is absent, not a number or not positive."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 < number < 10_000 else None
+
+
+def number_order(file: Path) -> list[tuple[int, str]]:
+    """Sorts frame2 before frame10."""
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", file.name)]
