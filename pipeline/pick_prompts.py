@@ -103,7 +103,9 @@ def is_current(results: Path, video: str, options: ExtractFramesConfig) -> bool:
     source = Path(video)
     files = [source, *source.rglob("*")] if source.is_dir() else [source] if source.exists() else []
     newest = max((file.stat().st_mtime for file in files), default=0.0)
-    return read_json(record).get("options") == options.model_dump(mode="json") and newest <= info.stat().st_mtime
+    same_video = read_json(info).get("source", {}).get("name") == source.name
+    same_options = read_json(record).get("options") == options.model_dump(mode="json")
+    return same_video and same_options and newest <= info.stat().st_mtime
 
 
 def extract(video: str, folder: Path, options: ExtractFramesConfig) -> None:

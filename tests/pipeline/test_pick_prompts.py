@@ -76,7 +76,7 @@ def test_extracted_frames_are_used_while_they_are_of_this_video_and_these_settin
     record = {"options": options.model_dump(mode="json")}
     (results / "records" / "extract_frames.json").write_text(json.dumps(record))
     assert not is_current(results, str(video), options)
-    (results / "frames.json").write_text("{}")
+    (results / "frames.json").write_text('{"source": {"name": "clip.mp4"}}')
     assert is_current(results, str(video), options)
     assert not is_current(results, str(video), ExtractFramesConfig(max_size=65))
     os.utime(video)
@@ -92,6 +92,31 @@ def test_frames_that_are_not_there_are_extracted_as_the_scene_says(shared_data: 
         height, width, _ = read_frame(frames / names[0]).shape
     assert names[0] == "000000.png" and 2 <= len(names) <= 8 and (height, width) == (72, 96)
     assert not frames.exists()
+
+
+def test_what_the_stage_leaves_is_known_again(shared_data: Path, tmp_path: Path) -> None:
+    video, results = str(shared_data / "workshop" / "video.mp4"), tmp_path / "results"
+    paths = {"frames": "frames", "info": "frames.json", "record": "records/extract_frames.json"}
+    flags = [word for name, path in paths.items() for word in (f"--{name}", str(results / path))]
+    stage = [sys.executable, "-m", "pipeline.extract_frames", "--video", video, "--options", '{"max_size": 96}']
+    subprocess.run([*stage, *flags], cwd=ROOT, check=True, capture_output=True)
+    options = ExtractFramesConfig(max_size=96)
+    assert is_current(results, video, options)
+    assert not is_current(results, str(tmp_path / "other.mp4"), options)
+
+
+def test_ended_picker_leaves_no_frames_behind(shared_data: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    (tmp_path / "tmp").mkdir()
+    arguments = command(str(shared_data / "workshop" / "video.mp4"), "--name", "x")
+    variables = {**environment(), "TMPDIR": str(tmp_path / "tmp")}
+    with subprocess.Popen(arguments, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("http://127.0.0.1" in line for line in process.stderr)
+        assert len(list((tmp_path / "tmp").glob("*/frames/*.png"))) == 32
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_video_that_cannot_be_read_ends_in_one_line(tmp_path: Path) -> None:
