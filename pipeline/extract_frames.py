@@ -144,7 +144,7 @@ def candidates(
 def fitted(
     image: UInt8[np.ndarray, "height width rgb=3"], max_size: int, ledger: Ledger
 ) -> UInt8[np.ndarray, "fitted_height fitted_width rgb=3"]:
-    """The image reduced by area to the largest size allowed; one that changes its size midway follows the first frame."""
+    """The image reduced by area to the largest size allowed; one of another size than the first follows it."""
     if ledger.size == (0, 0):
         height, width = ledger.source_size = image.shape[:2]
         scale = min(1.0, max_size / max(height, width))

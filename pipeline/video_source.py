@@ -156,7 +156,7 @@ def on_black(rgba: UInt8[np.ndarray, "height width rgba=4"]) -> Rgb:
     return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
 
 
-def upright(image: Rgb, rotation_deg: float) -> Rgb:
+def upright(image: Rgb, rotation_deg: int) -> UInt8[np.ndarray, "upright_height upright_width rgb=3"]:
     """The image turned counterclockwise by the nearest multiple of 90 degrees."""
     return np.ascontiguousarray(np.rot90(image, round(rotation_deg / 90) % 4))
 
