@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int16, Int64, UInt8
 from torch import Tensor
 
 from models.rays import Rays, TensorFields
@@ -22,14 +22,14 @@ UNKNOWN = -1.0
 class Pixels(TensorFields):
     """All pixels of all frames, and where to draw them from: anywhere, where nothing moves, where something moves."""
 
-    images: Tensor
-    label: Tensor
-    moving: Tensor
-    flow: Tensor  # to the next frame and to the previous one; (2 frame height width 2)
-    flow_valid: Tensor
-    anywhere: Int64[Tensor, "pixel"]
-    still: Int64[Tensor, "pixel"]
-    active: Int64[Tensor, "pixel"]
+    images: UInt8[Tensor, "pixel rgb=3"]
+    label: Int16[Tensor, "pixel"]
+    moving: Float[Tensor, "pixel"]
+    flow: Float[Tensor, "direction=2 pixel xy=2"]  # to the next frame, and to the previous one
+    flow_valid: Bool[Tensor, "direction=2 pixel"]
+    anywhere: Int64[Tensor, "usable"]
+    still: Int64[Tensor, "usable_still"]
+    active: Int64[Tensor, "usable_active"]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ Reads   scene.h5; label maps if given (a masks.h5, or a folder with one PNG a fr
 Writes  checkpoint.pt   the trained method
         history.csv     losses over the steps
 
-Stage 1 trains the static field on what is not known to move; then every reconstructed object gets the scale at which it
-touches the static scene; stage 2 trains everything. While it runs, resume.pt beside the checkpoint keeps the state: a run
+Stage 1 trains the static field on what is not known to move; then every reconstructed object gets a scale
+(object_scales.py says how); stage 2 trains everything. While it runs, resume.pt beside the checkpoint keeps the state: a run
 that was killed goes on from there and ends with the same result as one that was not.
 """
 
@@ -29,7 +29,7 @@ from pipeline.atomic import whole
 from pipeline.cli import commit, run_stage, stage_device
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.errors import StageError
-from pipeline.object_scales import contact_scales
+from pipeline.object_scales import object_scales
 from pipeline.progress import progress
 from pipeline.scene_file import Scene, read_scene
 from pipeline.semantic_flow_checkpoint import model_from_state, model_state, save_checkpoint
@@ -143,7 +143,7 @@ def second_stage(
         where = torch.from_numpy(xy.astype(np.float32)).to(device), torch.from_numpy(frame.astype(np.int64)).to(device)
         return static_depths(run.model, camera_rays(run.model.place.cameras, *where)).cpu().numpy()
 
-    scales = contact_scales(scene, labels.labelled, static_depth)
+    scales = object_scales(scene, labels.labelled, static_depth)
     moving = (scene.observation_object > 0) & labels.labelled[scene.observation_frame]
     moving &= scene.visible[0, scene.observation_frame]
     active = active_points(run.model, pixels, run.generator)

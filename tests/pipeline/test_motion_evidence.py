@@ -1,0 +1,38 @@
+"""Motion told from flow and cameras alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.motion_evidence import flow_residual, moving_evidence
+from pipeline.scene_file import Scene, read_scene
+from tests.synthetic import write_synthetic_scene
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return read_scene(write_synthetic_scene(tmp_path_factory.mktemp("evidence")).scene)
+
+
+def test_the_background_does_not_move_and_the_boxes_do(scene: Scene) -> None:
+    evidence = moving_evidence(scene)
+    assert evidence[scene.object_ids == 0].mean() < 0.02
+    assert max(evidence[scene.object_ids == k].mean() for k in (1, 2)) > 0.3
+
+
+def test_evidence_does_not_read_the_masks(scene: Scene) -> None:
+    shuffled = replace(scene, object_ids=np.zeros_like(scene.object_ids))
+    np.testing.assert_array_equal(moving_evidence(shuffled), moving_evidence(scene))
+
+
+def test_a_turning_camera_explains_its_flow_by_rotation_alone(scene: Scene) -> None:
+    camera, angle = scene.camera, 0.05
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    y, x = np.mgrid[: camera.height, : camera.width] + 0.5
+    centred = np.stack([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy], axis=-1) @ turn[:2, :2].T
+    flow = centred * [camera.fx, camera.fy] + [camera.cx, camera.cy] - np.stack([x, y], axis=-1)
+    bounds = np.array([1.0, 10.0], np.float32)
+    assert flow_residual(camera, turn, flow, bounds).max() < 1e-6
+    assert flow_residual(camera, turn, flow + [3.0, 0.0], bounds).min() > 2.9
