@@ -70,10 +70,12 @@ def figure_style(name: str) -> Iterator[None]:
 def svg(figure: Figure) -> str:
     """A figure as SVG to put into a page, in the page's own ink, as wide as there is room up to its own size."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    nothing = dict.fromkeys(["Creator", "Date", "Format", "Type"])
+    figure.savefig(text, format="svg", bbox_inches="tight", metadata=nothing)
     body = text.getvalue()
     body = body[body.index("<svg") :].replace(INK, "currentColor")
     shape = re.match(r'<svg ([^>]*?)width="([\d.]+)pt" height="[\d.]+pt"', body)
     assert shape, "matplotlib writes the size of a figure into its first tag"
     width = PIXELS_PER_POINT * float(shape[2])
-    return f'<svg style="max-width: {width:.0f}px" {shape[1]}{body[shape.end() :]}'
+    content = re.sub(r'<g id="[^"]*"', "<g", body[shape.end() :])  # two figures share them, and nothing refers to them
+    return f'<svg style="max-width: {width:.0f}px" {shape[1]}{content}'

@@ -37,10 +37,10 @@ class TrueRegion:
     object_ids: UInt8[np.ndarray, "pixel"]
     fixed_pixels: int
     fixed_right: int
-    true_scales: Float[np.ndarray, "object"]
+    true_scales: Float[np.ndarray, "estimated"]
     order: list[int]  # the true object of each of the scene's objects
 
-    def valid(self, scales: Float[np.ndarray, "sample object"]) -> Bool[np.ndarray, "sample"]:
+    def valid(self, scales: Float[np.ndarray, "sample estimated"]) -> Bool[np.ndarray, "sample"]:
         """Whether each scale vector of the scene is truly valid; true objects the scene lacks stay as they are."""
         relative = np.ones((len(scales), len(self.depths)), np.float32)
         relative[:, self.order] = scales / self.true_scales

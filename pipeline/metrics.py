@@ -58,7 +58,7 @@ def masked_ssim(
 ) -> float:
     """Structural similarity by partial convolution: each window sees only its pixels inside the mask.
 
-    The mean is over windows centred inside the mask. Multiplying both images by the mask instead, as the official code of
+    The mean is over windows centred inside the mask. Multiplying both images by the mask, as the official code of
     OSN does, counts the mask's own border as structure that agrees. Borders are mirrored, as in the plain `ssim`.
     """
     x, y, weight = (

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -34,6 +35,18 @@ def test_odd_sizes_get_one_row_and_column_more(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", moving_ramp(33, 47, 3), 29.97)
     assert next(read_video(tmp_path / "a.mp4")).shape == (34, 48, 3)
     assert even_size(np.zeros((4, 6, 3), np.uint8)).shape == (4, 6, 3)
+
+
+def test_the_same_frames_make_the_same_file_at_any_size(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    images = cv2.resize(random.integers(0, 255, (9, 24, 3)).astype(np.uint8), (196, 72))[None].repeat(8, 0)
+    files = set()
+    for _ in range(12):
+        unwritten = random.integers(0, 255, 2_000_000).astype(np.uint8)
+        del unwritten
+        write_video(tmp_path / "a.mp4", images, 10.0)
+        files.add((tmp_path / "a.mp4").read_bytes())
+    assert len(files) == 1
 
 
 def test_no_frame_makes_no_file(tmp_path: Path) -> None:
