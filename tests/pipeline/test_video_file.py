@@ -39,11 +39,14 @@ def test_odd_sizes_get_one_row_and_column_more(tmp_path: Path) -> None:
 
 def test_the_same_frames_make_the_same_file_at_any_size(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    images = cv2.resize(random.integers(0, 255, (9, 24, 3)).astype(np.uint8), (196, 72))[None].repeat(8, 0)
-    files = set()
+    small = random.integers(0, 255, (8, 9, 24, 3)).astype(np.uint8)
+    images = [cv2.resize(image, (480, 270)) for image in small]
+    files, used = set(), []
     for _ in range(12):
-        unwritten = random.integers(0, 255, 2_000_000).astype(np.uint8)
-        del unwritten
+        used = [
+            *used[-4:],
+            random.integers(0, 255, random.integers(1000, 3_000_000)).astype(np.uint8),
+        ]  # stirs the heap
         write_video(tmp_path / "a.mp4", images, 10.0)
         files.add((tmp_path / "a.mp4").read_bytes())
     assert len(files) == 1
