@@ -31,6 +31,7 @@ from pipeline.pictures import hex_colour
 from pipeline.renders_folder import Renders, read_renders
 from pipeline.report_facts import (
     CAMERA_WORDS,
+    METHOD_TITLES,
     SOURCE_WORDS,
     STAGE_TITLES,
     metric_groups,
@@ -187,6 +188,7 @@ def method_section(
     panel = max(width * 2 // 3, 64)
     return {
         "name": listed.method,
+        "title": METHOD_TITLES.get(listed.method, listed.method),
         "training": Markup(training_figure(read_history(history[0]))) if history else "",
         "observed": [observed_video(folder, entry, facts.scene.images, panel) for entry in listed.of_kind("observed")],
         "held_out": held_out_section(folder, listed, facts, panel),

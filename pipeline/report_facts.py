@@ -34,6 +34,7 @@ STAGE_TITLES = {
     "render_views": "Rendering",
     "evaluate": "Evaluation",
 }
+METHOD_TITLES = {"osn": "OSN", "semantic_flow": "Semantic Flow"}
 COST = ("seconds", "peak_memory_mb")
 
 
@@ -91,10 +92,11 @@ def likeness_sentences(metrics: pd.DataFrame, has_truth: bool) -> list[str]:
     rendering = metrics[(metrics.stage == "render_views") & (metrics.metric == "psnr_db")]
     sentences = []
     for method, rows in rendering.groupby("method"):
+        name = METHOD_TITLES.get(str(method), str(method))
         values = {row["item"]: float(row["value"]) for row in rows.to_dict("records")}
         if "held_out" in values:
             value = values["held_out"]
-            sentences.append(f"{method} shows views held out from it at {value:.1f} dB ({likeness_word(value)}).")
+            sentences.append(f"{name} shows views held out from it at {value:.1f} dB ({likeness_word(value)}).")
         elif "observed" in values:
             value = values["observed"]
             unseen = (
@@ -103,7 +105,7 @@ def likeness_sentences(metrics: pd.DataFrame, has_truth: bool) -> list[str]:
                 else "there is no truth, so unseen views were not judged"
             )
             sentences.append(
-                f"{method} shows the video's own views at {value:.1f} dB ({likeness_word(value)}); {unseen}."
+                f"{name} shows the video's own views at {value:.1f} dB ({likeness_word(value)}); {unseen}."
             )
     return sentences
 
@@ -153,8 +155,10 @@ def tiles(metrics: pd.DataFrame, geometry: Geometry) -> list[Tile]:
     for stage, item, metric, label, form, note in wanted:
         rows = metrics[(metrics.stage == stage) & (metrics["item"] == item) & (metrics.metric == metric)]
         for row in rows.to_dict("records"):
-            several = len(rows) > 1 and row["method"]
-            found.append(Tile(f"{label} ({row['method']})" if several else label, form.format(row["value"]), note))
+            method = METHOD_TITLES.get(row["method"], row["method"])
+            found.append(
+                Tile(f"{label} ({method})" if len(rows) > 1 and method else label, form.format(row["value"]), note)
+            )
     sound = sum(entry.verdict == "ok" for entry in geometry.objects)
     found.append(Tile("Reconstructions", f"{sound} of {len(geometry.objects)}", "sound, the background among them"))
     return found
@@ -205,7 +209,8 @@ def metric_groups(metrics: pd.DataFrame, names: dict[str, str]) -> list[dict[str
     shown = metrics[~metrics.metric.isin(COST)]
     groups = []
     for (stage, method), rows in shown.groupby(["stage", "method"], sort=False):
-        title = STAGE_TITLES.get(str(stage), str(stage)) + (f", {method}" if method else "")
+        title = STAGE_TITLES.get(str(stage), str(stage))
+        title += f", {METHOD_TITLES.get(str(method), method)}" if stage == "render_views" else ""
         items = sorted(rows["item"].unique(), key=lambda item: (item == "all", item.startswith("held_out_")))
         lines = [metric_line(str(metric), of_kind, items) for metric, of_kind in rows.groupby("metric", sort=False)]
         columns = [names.get(item, item.replace("_", " ")) for item in items]
