@@ -98,7 +98,7 @@ def test_princetons_large_checkpoint_loads_by_name_whatever_its_order() -> None:
 
 
 def test_princetons_small_names_are_torchvisions(shared_data: Path) -> None:
-    state = torch.load(shared_data / "weights" / "raft-small.pth", weights_only=True)
+    state = torch.load(shared_data / "weights" / "raft-small.pth", map_location="cpu", weights_only=True)
     wanted = raft_small().state_dict()
     assert [torchvision_name(name) for name in state] == list(wanted)
     assert [tensor.shape for tensor in state.values()] == [tensor.shape for tensor in wanted.values()]

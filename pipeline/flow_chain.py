@@ -1,0 +1,95 @@
+"""All flow of a video in memory, and flow between frames further apart, by following it from frame to frame."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pipeline.errors import StageError
+from pipeline.flow_file import read_flow_pairs
+from pipeline.flow_geometry import follow
+
+
+@dataclass(frozen=True)
+class FlowChain:
+    """Flow between neighbours; half precision, because a long video's flow is large."""
+
+    forward: Float[np.ndarray, "pair height width xy=2"]
+    backward: Float[np.ndarray, "pair height width xy=2"]
+    forward_valid: Bool[np.ndarray, "pair height width"]
+    backward_valid: Bool[np.ndarray, "pair height width"]
+
+    @property
+    def frame_count(self) -> int:
+        return len(self.forward) + 1
+
+    def step(
+        self, frame: int, direction: int
+    ) -> tuple[Float[np.ndarray, "height width xy=2"], Bool[np.ndarray, "height width"]]:
+        """Flow from a frame to the next (direction 1) or to the one before (-1)."""
+        if direction > 0:
+            return self.forward[frame].astype(np.float32), self.forward_valid[frame]
+        return self.backward[frame - 1].astype(np.float32), self.backward_valid[frame - 1]
+
+    def walk(
+        self, frame: int, direction: int, reach: int
+    ) -> Iterator[tuple[Float[np.ndarray, "height width xy=2"], Bool[np.ndarray, "height width"]]]:
+        """Flow from a frame to the ones 1, 2, ..., `reach` away; valid where every step on the way is."""
+        if reach < 1:
+            return
+        flow, valid = self.step(frame, direction)
+        yield flow, valid
+        for here in range(frame + direction, frame + direction * reach, direction):
+            step, step_valid = self.step(here, direction)
+            valid = valid & (follow(step_valid.astype(np.uint8), flow, nearest=True) > 0)
+            flow = flow + follow(step, flow)
+            yield flow, valid
+
+    def reduced(self, longer_side: int) -> "FlowChain":
+        """The same flow for frames whose longer side is at most this."""
+        height, width = self.forward.shape[1:3]
+        scale = longer_side / max(height, width)
+        if scale >= 1 or not len(self.forward):
+            return self
+        size = round(width * scale), round(height * scale)
+        flows = [
+            np.stack([cv2.resize(f.astype(np.float32), size, interpolation=cv2.INTER_AREA) * scale for f in flow])
+            for flow in (self.forward, self.backward)
+        ]
+        valid = [
+            np.stack([cv2.resize(v.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for v in mask])
+            for mask in (self.forward_valid, self.backward_valid)
+        ]
+        return FlowChain(flows[0].astype(np.float16), flows[1].astype(np.float16), valid[0], valid[1])
+
+
+def read_flow_chain(path: Path, shape: tuple[int, int, int]) -> FlowChain:
+    """All pairs of a flow file, which must fit (frames, height, width)."""
+    pairs = list(read_flow_pairs(path))
+    sizes = {pair.forward.shape[:2] for pair in pairs}
+    if len(pairs) != shape[0] - 1 or sizes - {shape[1:]}:
+        raise StageError(
+            f"{path} has {len(pairs)} pairs of {sorted(sizes)}, "
+            f"the {shape[0]} frames of {shape[1:]} need {shape[0] - 1}; run estimate_flow again"
+        )
+    if not pairs:
+        return FlowChain(
+            *(np.zeros((0, *shape[1:], 2), np.float16) for _ in "fb"), *(np.zeros((0, *shape[1:]), bool) for _ in "fb")
+        )
+    return FlowChain(
+        np.stack([pair.forward.astype(np.float16) for pair in pairs]),
+        np.stack([pair.backward.astype(np.float16) for pair in pairs]),
+        np.stack([pair.forward_valid for pair in pairs]),
+        np.stack([pair.backward_valid for pair in pairs]),
+    )
+
+
+def carried(
+    values: np.ndarray, chain: FlowChain, frame: int, direction: int
+) -> tuple[np.ndarray, Bool[np.ndarray, "height width"]]:
+    """Values of the neighbour in `direction` brought to `frame`, and where they can be trusted."""
+    flow, valid = chain.step(frame, direction)
+    return follow(values, flow), valid

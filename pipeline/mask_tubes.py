@@ -1,0 +1,155 @@
+"""Moving regions followed through time: pixels of one thing have one id in all frames, however its region breaks up."""
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from pipeline.flow_chain import FlowChain
+from pipeline.flow_geometry import follow
+
+MOVING, SURELY_MOVING = 1.5, 4.0  # accumulated evidence: every pixel of a region, and its best one
+SMEARED = 0.2  # of a region's strong evidence: less is flow smeared over its border
+OVERLAP = 0.3
+LARGE = 0.004  # of the image
+NEAR = 0.06  # of the image's diagonal
+ALIKE = 0.7  # of the motion against the background
+
+
+def find_tubes(
+    evidence: Float[np.ndarray, "frame height width"], chain: FlowChain, smallest_share: float
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Ids of moving regions, 0 elsewhere; regions that move together are one."""
+    smallest_px = max(12, int(smallest_share * evidence[0].size))
+    moving = [moving_regions(frame, smallest_px) for frame in evidence]
+    return merged_tubes(linked_regions(moving, chain), chain)
+
+
+def moving_regions(evidence: Float[np.ndarray, "height width"], smallest_px: int) -> UInt8[np.ndarray, "height width"]:
+    """Connected regions with enough evidence, numbered from 1."""
+    mask = cv2.morphologyEx((evidence > MOVING).astype(np.uint8), cv2.MORPH_OPEN, disk(2))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    regions = np.zeros(mask.shape, np.uint8)
+    for label in sorted(range(1, count), key=lambda k: -stats[k, cv2.CC_STAT_AREA])[:60]:
+        inside = labels == label
+        if stats[label, cv2.CC_STAT_AREA] >= smallest_px and evidence[inside].max() > SURELY_MOVING:
+            strong = inside & (evidence > SMEARED * np.percentile(evidence[inside], 90))
+            regions[cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_OPEN, disk(2)) > 0] = regions.max() + 1
+    return regions
+
+
+def linked_regions(
+    regions: list[UInt8[np.ndarray, "height width"]], chain: FlowChain
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Regions joined over time by where the flow brings them; two things that meet stay two.
+
+    It starts where most regions are apart, and goes both ways from there.
+    """
+    start = int(np.argmax([large_regions(frame) for frame in regions]))
+    tubes = {start: regions[start]}
+    newest = int(regions[start].max())
+    for direction in (1, -1):
+        t = start + direction
+        while 0 <= t < len(regions):
+            flow, _ = chain.step(t, -direction)
+            expected = follow(tubes[t - direction], flow, nearest=True)
+            tubes[t], newest = linked_frame(regions[t], expected, newest)
+            t += direction
+    return np.stack([tubes[t] for t in range(len(regions))])
+
+
+def large_regions(regions: UInt8[np.ndarray, "height width"]) -> int:
+    """How many regions are large enough to be a thing and not noise."""
+    return int((np.bincount(regions.ravel())[1:] > LARGE * regions.size).sum())
+
+
+def linked_frame(
+    regions: UInt8[np.ndarray, "height width"], expected: UInt8[np.ndarray, "height width"], newest: int
+) -> tuple[UInt8[np.ndarray, "height width"], int]:
+    """Ids of one frame's regions from those that are expected there; a region where none is gets a new one."""
+    frame = np.zeros_like(expected)
+    for label in range(1, int(regions.max()) + 1):
+        inside = regions == label
+        ids = overlapping(inside, expected)
+        if not ids and newest < 250:
+            newest += 1
+            ids = [newest]
+        if ids:
+            frame[inside] = nearest_id(expected, ids, inside)
+    return frame, newest
+
+
+def overlapping(inside: Bool[np.ndarray, "height width"], expected: UInt8[np.ndarray, "height width"]) -> list[int]:
+    """Ids that share enough of a region, or of which the region holds enough."""
+    ids, counts = np.unique(expected[inside], return_counts=True)
+    area = int(inside.sum())
+    return [
+        int(k) for k, n in zip(ids, counts, strict=True) if k and n > OVERLAP * min(area, int((expected == k).sum()))
+    ]
+
+
+def nearest_id(
+    expected: UInt8[np.ndarray, "height width"], ids: list[int], inside: Bool[np.ndarray, "height width"]
+) -> UInt8[np.ndarray, "pixel"]:
+    """For each pixel of a region, which of the ids is nearest."""
+    if len(ids) == 1:
+        return np.full(int(inside.sum()), ids[0], np.uint8)
+    distances = [cv2.distanceTransform((expected != k).astype(np.uint8), cv2.DIST_L2, 3)[inside] for k in ids]
+    return np.array(ids, np.uint8)[np.argmin(distances, axis=0)]
+
+
+def merged_tubes(
+    tubes: UInt8[np.ndarray, "frame height width"], chain: FlowChain
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Tubes that are near each other and move alike, joined: the parts of one thing."""
+    ids = [int(k) for k in np.unique(tubes) if k]
+    velocities = {k: tube_velocity(tubes == k, tubes > 0, chain) for k in ids}
+    parent = {k: k for k in ids}
+    for a in ids:
+        for b in ids:
+            if a < b and near(tubes == a, tubes == b) and alike(velocities[a], velocities[b]):
+                old, new = parent[b], parent[a]
+                parent = {k: new if root == old else root for k, root in parent.items()}
+    table = np.arange(256, dtype=np.uint8)
+    table[ids] = [parent[k] for k in ids]
+    return table[tubes]
+
+
+def tube_velocity(
+    tube: Bool[np.ndarray, "frame height width"], moving: Bool[np.ndarray, "frame height width"], chain: FlowChain
+) -> Float[np.ndarray, "frame 4"]:
+    """Per frame: mean flow of the tube, then that flow less the flow of its still surroundings; NaN where it is not."""
+    rows = np.full((len(tube), 4), np.nan)
+    for t in np.flatnonzero(tube.any((1, 2))).tolist():
+        flow, valid = chain.step(t, 1 if t < len(tube) - 1 else -1)
+        around = (cv2.dilate(tube[t].astype(np.uint8), disk(9)) > 0) & ~moving[t] & valid
+        if around.any():
+            own = np.median(flow[tube[t]], axis=0) * (1 if t < len(tube) - 1 else -1)
+            still = np.median(flow[around], axis=0) * (1 if t < len(tube) - 1 else -1)
+            rows[t] = [*own, *(own - still)]
+    return rows
+
+
+def alike(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"]) -> bool:
+    """Whether two tubes move together where both are seen."""
+    both = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
+    if both.sum() < 2:
+        return False
+    kernel = np.ones(min(5, int(both.sum())))
+    smooth = [np.stack([np.convolve(c, kernel / kernel.size, "valid") for c in v[both].T], 1) for v in (first, second)]
+    apart = np.linalg.norm(smooth[0][:, :2] - smooth[1][:, :2], axis=1).mean()
+    return bool(apart < ALIKE * min(np.linalg.norm(v[:, 2:], axis=1).mean() for v in smooth))
+
+
+def near(first: Bool[np.ndarray, "frame height width"], second: Bool[np.ndarray, "frame height width"]) -> bool:
+    """Whether two tubes come close in most frames that have both."""
+    both = np.flatnonzero(first.any((1, 2)) & second.any((1, 2)))
+    reach = NEAR * float(np.hypot(*first.shape[1:]))
+    close = [
+        (cv2.distanceTransform((~first[t]).astype(np.uint8), cv2.DIST_L2, 3)[second[t]].min() < reach) for t in both
+    ]
+    return bool(len(both) and np.mean(close) > 0.5)
+
+
+def disk(radius: int) -> UInt8[np.ndarray, "size size"]:
+    """A round structuring element."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

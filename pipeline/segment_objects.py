@@ -1,0 +1,113 @@
+"""Which object every pixel shows: given masks, or what moves, found by geometry and followed through the video.
+
+Reads   frames/       T images; flow.h5; masks that a person gives, if any; weights/, where SAM's may lie
+Writes  masks.h5      object ids, 0 is the background and 255 means ignore
+        objects.json  each object's evidence (frames moving, residual, area) and confidence, and the warnings
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from pipeline.background_motion import moving_evidence
+from pipeline.cli import run_stage
+from pipeline.config import SegmentObjectsConfig
+from pipeline.errors import StageError
+from pipeline.flow_chain import FlowChain, read_flow_chain
+from pipeline.frames_folder import read_frames
+from pipeline.mask_folder import read_mask_folder
+from pipeline.mask_prompts import check_prompts, prompted_tubes
+from pipeline.mask_refinement import refine_masks
+from pipeline.mask_tubes import find_tubes
+from pipeline.masks_file import write_masks, write_objects
+from pipeline.object_evidence import kept_objects, object_rows
+from pipeline.weights import weights_present
+
+log = logging.getLogger(__name__)
+STILL_EVIDENCE = -2.0
+
+
+def segment_objects(
+    frames: Path,
+    flow: Path,
+    mask_folder: Path | None,
+    weights: Path | None,
+    masks: Path,
+    objects: Path,
+    config: SegmentObjectsConfig,
+) -> None:
+    images = read_frames(frames)
+    if mask_folder is not None:
+        given = read_mask_folder(mask_folder, images.shape[:3])
+        write_result(masks, objects, "masks", given.object_ids, given_rows(given.object_ids, given.names), [])
+        return
+    tell_backend(weights, config)
+    chain = read_flow_chain(flow, images.shape[:3])
+    ids, evidence = find_objects(images, chain, config)
+    names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
+    rows = object_rows(ids, evidence, names, prompted=bool(config.prompts))
+    warnings = [] if len(rows) > 1 else ["no moving object was found"]
+    write_result(masks, objects, "prompts" if config.prompts else "motion", ids, rows, warnings)
+
+
+def find_objects(
+    images: UInt8[np.ndarray, "frame height width rgb=3"], chain: FlowChain, config: SegmentObjectsConfig
+) -> tuple[UInt8[np.ndarray, "frame height width"], Float[np.ndarray, "frame height width"]]:
+    """Object ids of all frames, with the evidence of motion behind them."""
+    if len(images) < 2:
+        check_prompts(config.prompts, images.shape[:3])
+        return np.zeros(images.shape[:3], np.uint8), np.zeros(images.shape[:3], np.float32)
+    check_prompts(config.prompts, images.shape[:3])
+    evidence = moving_evidence(chain)
+    tubes = find_tubes(evidence, chain, config.smallest_share / 3)
+    if config.prompts:
+        tubes = prompted_tubes(images, tubes, chain, config.prompts)
+        return refine_masks(images, tubes, evidence < STILL_EVIDENCE, chain, config.border_reach), evidence
+    tubes = kept_objects(tubes, evidence, config.smallest_share / 2, config.max_objects + 4)
+    ids = refine_masks(images, tubes, evidence < STILL_EVIDENCE, chain, config.border_reach)
+    return kept_objects(ids, evidence, config.smallest_share, config.max_objects), evidence
+
+
+def tell_backend(weights: Path | None, config: SegmentObjectsConfig) -> None:
+    """Say which backend runs, and refuse one that cannot."""
+    present = weights_present(weights, "segment_objects")
+    if config.backend == "sam":
+        raise StageError(
+            "segment_objects.backend sam is not available in this version; use auto or motion, or give masks"
+        )
+    if present:
+        log.warning("%s lies in weights/ but SAM is not used yet: masks come from motion", present[0].file)
+    log.info("masks by %s", "prompts and motion" if config.prompts else "motion")
+
+
+def given_rows(ids: UInt8[np.ndarray, "frame height width"], names: list[str]) -> list[dict[str, Any]]:
+    """objects.json of masks that a person gave: nothing to doubt."""
+    rows: list[dict[str, Any]] = []
+    for k, name in enumerate(["background", *names]):
+        evidence = {"frames": int((ids == k).any((1, 2)).sum()), "area_percent": float(100 * (ids == k).mean())}
+        row = {"id": k, "name": name if k == 0 else f"object {name}", "evidence": evidence, "confidence": 1.0}
+        rows.append({**row, "source_id": name} if k else row)
+    return rows
+
+
+def write_result(
+    masks: Path,
+    objects: Path,
+    backend: str,
+    ids: UInt8[np.ndarray, "frame height width"],
+    rows: list[dict[str, Any]],
+    warnings: list[str],
+) -> None:
+    """Write both files and log what was found."""
+    for warning in warnings:
+        log.warning("%s", warning)
+    log.info("%d objects besides the background", len(rows) - 1)
+    write_masks(masks, ids, {"backend": backend})
+    write_objects(objects, backend, rows, warnings)
+
+
+if __name__ == "__main__":
+    run_stage(segment_objects)
