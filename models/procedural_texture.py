@@ -100,8 +100,8 @@ def camouflage(canvas: Canvas, paint: Paint) -> Float[Tensor, "point rgb=3"]:
     """Patches with sharp borders."""
     warped = canvas.points + paint.feature * (smooth_noise(paint.noise, canvas.points / paint.feature) - 0.5)[:, :3]
     height = smooth_noise(paint.noise, warped / paint.feature)[:, 3]
-    steps = len(paint.palette) * 2
-    return blend(paint.palette, (((height - 0.15) / 0.7 * steps).floor() * 0.618) % 1)
+    band = ((height - 0.2) / 0.6 * len(paint.palette)).floor()
+    return blend(paint.palette, (band * 0.618) % 1)
 
 
 def cells(canvas: Canvas, paint: Paint) -> Float[Tensor, "point rgb=3"]:

@@ -129,7 +129,8 @@ def slabs(
     origins: Float[Tensor, "*batch axis"], directions: Float[Tensor, "*batch axis"], half_extent: Sequence[float]
 ) -> Interval:
     """Rays between pairs of planes, one pair an axis."""
-    inverse = 1 / directions
+    # A ray along a plane meets it far away; exactly along, 1 / 0 would make NaN of origins that are 0.
+    inverse = 1 / torch.where(directions.abs() < 1e-9, 1e-9, directions)
     middle = -origins * inverse
     reach = inverse.abs() * origins.new_tensor(half_extent)
     entry, leave = (middle - reach).unbind(-1), (middle + reach).unbind(-1)
@@ -141,7 +142,7 @@ def slabs(
 
 def unit_ball(origins: Float[Tensor, "*batch axis"], directions: Float[Tensor, "*batch axis"]) -> Interval:
     """Rays through the unit ball (or circle); by the point nearest to its centre, which float32 keeps exact."""
-    squared = (directions * directions).sum(-1)
+    squared = (directions * directions).sum(-1).clamp(min=1e-18)  # a ray along a cylinder has no direction across it
     middle = -(origins * directions).sum(-1) / squared
     nearest = origins + middle[..., None] * directions
     half_chord = ((1 - (nearest * nearest).sum(-1)) / squared).sqrt()  # NaN where the ray misses

@@ -18,7 +18,7 @@ from pipeline.simulated_world import ACTION_RADIUS, KINDS, Thing, random_object
 
 log = logging.getLogger("pipeline.simulated_action")
 ATTEMPTS = 1500
-TEST_HEIGHT, TEST_WIDTH, TEST_FRAMES = 48, 64, 12  # enough to count pixels
+TEST_WIDTH, TEST_FRAMES = 64, 10  # enough to count pixels
 LEAST_SHARE, LARGEST_SHARE = 0.012, 0.11  # of the pixels, for an object in nine of ten frames
 SIZES = (0.0, 0.62, 0.56, 0.47, 0.41)  # of each of so many objects
 SPREAD = (0.0, 0.2, 0.95, 1.2, 1.35)  # how far from the middle each of so many moves
@@ -40,7 +40,7 @@ def random_action(random: np.random.Generator, background: Thing, config: Simula
     """The first drawn action that is fit to be filmed; `focal` is the focal length over the width."""
     for _ in range(ATTEMPTS):
         action = draw_action(random, config)
-        if collides(action) or not free_cameras(action, background) or not turns(action):
+        if collides(action) or covers(action) or not free_cameras(action, background) or not turns(action):
             continue
         shares = visible_shares(action, background, focal, config)
         if shares.size == 0 or (np.quantile(shares, 0.1, axis=0).min() > LEAST_SHARE and shares.max() < LARGEST_SHARE):
@@ -87,6 +87,21 @@ def collides(action: Action) -> bool:
         for b, second in enumerate(action.objects[:a]):
             apart = np.linalg.norm(centres[:, a] - centres[:, b], axis=-1)
             if (apart < first.radius + second.radius + 0.04).any():
+                return True
+    return False
+
+
+def covers(action: Action) -> bool:
+    """Whether one object stands much before another for long; a quick look that spares most renderings."""
+    eyes = np.concatenate([action.train_cameras[:, :3, 3], action.test_cameras[:, :3, 3]])
+    towards = np.concatenate([action.world_from_object[:, :, :3, 3]] * 2) - eyes[:, None]
+    distance = np.linalg.norm(towards, axis=-1)
+    apparent = np.arcsin(np.array([thing.radius for thing in action.objects]) / distance)
+    direction = towards / distance[..., None]
+    for a in range(len(action.objects)):
+        for b in range(a):
+            apart = np.arccos((direction[:, a] * direction[:, b]).sum(-1).clip(-1, 1))
+            if (apart < 0.5 * (apparent[:, a] + apparent[:, b])).mean() > 0.15:
                 return True
     return False
 

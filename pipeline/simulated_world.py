@@ -60,18 +60,18 @@ def random_object(random: np.random.Generator, kind: str, size: float) -> Thing:
     """A moving object of a kind, centred."""
     a, b, c = size * random.uniform(0.8, 1.15, size=3)
     if kind == "box":
-        return Thing(kind, [Box((0.85 * a, 0.75 * b, 0.85 * c))], at(0, 0, 0)[None])
+        return Thing(kind, [Box((0.85 * a, 0.75 * b, 0.85 * c))], at(0.0, 0.0, 0.0)[None])
     if kind == "ball":
-        return Thing(kind, [Ellipsoid((a, a, a))], at(0, 0, 0)[None])
+        return Thing(kind, [Ellipsoid((a, a, a))], at(0.0, 0.0, 0.0)[None])
     if kind == "cylinder":
-        return Thing(kind, [Cylinder((0.75 * a, 0.95 * b, 0.75 * a))], at(0, 0, 0)[None])
+        return Thing(kind, [Cylinder((0.75 * a, 0.95 * b, 0.75 * a))], at(0.0, 0.0, 0.0)[None])
     if kind == "ellipsoid":
-        return Thing(kind, [Ellipsoid((1.15 * a, 0.8 * b, 0.9 * c))], at(0, 0, 0)[None])
+        return Thing(kind, [Ellipsoid((1.15 * a, 0.8 * b, 0.9 * c))], at(0.0, 0.0, 0.0)[None])
     if kind == "mallet":
         head, handle = Box((0.9 * a, 0.45 * a, 0.5 * a)), Cylinder((0.24 * a, 0.6 * a, 0.24 * a))
-        return Thing(kind, [head, handle], np.stack([at(0, -0.5 * a, 0), at(0, 0.5 * a, 0)]))
+        return Thing(kind, [head, handle], np.stack([at(0.0, -0.5 * a, 0.0), at(0.0, 0.5 * a, 0.0)]))
     foot, back = Box((0.9 * a, 0.3 * a, 0.6 * a)), Box((0.3 * a, 0.55 * a, 0.6 * a))
-    return Thing(kind, [foot, back], np.stack([at(0, 0.4 * a, 0), at(-0.6 * a, -0.45 * a, 0)]))
+    return Thing(kind, [foot, back], np.stack([at(0.0, 0.4 * a, 0.0), at(-0.6 * a, -0.45 * a, 0.0)]))
 
 
 def random_room(random: np.random.Generator) -> tuple[Box, np.ndarray]:
@@ -99,7 +99,7 @@ def random_background(random: np.random.Generator, empty_middle: bool) -> Thing:
             if random.uniform() < 0.4 and shape.half_extent[1] < 0.6:
                 shapes.append(random_topping(random, shape))
                 lift = shape.half_extent[1] + shapes[-1].half_extent[1]
-                places.append(place @ at(0, -lift, 0, random.uniform(0, 3)))
+                places.append(place @ at(0.0, -lift, 0.0, random.uniform(0, 3)))
         if len(standing) == 7:
             break
     return Thing("background", shapes, np.stack(places))
@@ -162,9 +162,9 @@ def random_paints(
         palette = random_palette(random, own_hue)
         return Paint(str(random.choice(patterns)), palette, feature, 2.2 * pixel, contrast, lattice)
 
-    wall = paint(WALL_PATTERNS, hue, (0.3, 0.5), 0.5)
-    other = paint(WALL_PATTERNS, hue + 0.1, (0.3, 0.5), 0.5)
-    floor = paint(FLOOR_PATTERNS, hue + random.uniform(0.3, 0.6), (0.35, 0.55), 0.5)
+    wall = paint(WALL_PATTERNS, hue, (0.3, 0.5), 0.6)
+    other = paint(WALL_PATTERNS, hue + 0.1, (0.3, 0.5), 0.6)
+    floor = paint(FLOOR_PATTERNS, hue + random.uniform(0.3, 0.6), (0.35, 0.55), 0.6)
     paints = [[other, other, floor, wall, wall, wall]]
     for number in range(1, len(background.shapes)):
         paints.append([paint(OBJECT_PATTERNS, hue + 0.13 * number, (0.2, 0.35), 0.5)])
@@ -184,10 +184,10 @@ def random_lighting(random: np.random.Generator) -> Lighting:
     return Lighting(
         lamp=torch.tensor(lamp, dtype=torch.float32),
         lamp_size=torch.tensor(0.18),
-        lamp_colour=0.75 * torch.tensor([1 + warm, 1.0, 1 - warm]),
+        lamp_colour=0.6 * torch.tensor([1 + warm, 1.0, 1 - warm]),
         sky=torch.tensor(sky / np.linalg.norm(sky), dtype=torch.float32),
-        sky_colour=0.35 * torch.tensor([1 - warm, 1.0, 1 + warm]),
-        ambient_colour=torch.full((3,), 0.45),
+        sky_colour=0.3 * torch.tensor([1 - warm, 1.0, 1 + warm]),
+        ambient_colour=torch.full((3,), 0.42),
     )
 
 

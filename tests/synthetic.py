@@ -65,7 +65,9 @@ def synthetic_world() -> SimulatedWorld:
     random = np.random.default_rng(7)
     shapes = [Box((4.0, 2.0, 4.0), inside=True), Box((0.3, 1.0, 0.3)), Box((0.8, 0.3, 0.4))]
     places = np.stack([at(0.0, -2.0, -1.5, 0.2), at(-1.9, -1.0, 1.2), at(1.6, -0.3, 1.3, 0.4)])
-    objects = [Thing(name, [Box(half)], at(0.0, 0.0, 0.0)[None]) for name, half in zip(NAMES[1:], HALF_EXTENTS, strict=True)]
+    objects = [
+        Thing(name, [Box(half)], at(0.0, 0.0, 0.0)[None]) for name, half in zip(NAMES[1:], HALF_EXTENTS, strict=True)
+    ]
     cameras = synthetic_cameras(np.linspace(-0.3, 0.3, FRAMES), -1.6)
     test_cameras = synthetic_cameras(np.linspace(-0.2, 0.4, FRAMES), -1.25)
     parts = world_parts(Thing("background", shapes, places), objects)
