@@ -31,7 +31,9 @@ from pipeline.train_semantic_flow import train_semantic_flow
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "flow_attention": {},
-    "point": {"head": "point"},
+    "point": {"head": "point", "carry": 0},
+    "point_carried": {"head": "point"},
+    "no_carrying": {"carry": 0},
     "flow_features": {"head": "flow_features"},
     "untrained_attention": {"head": "untrained_attention"},
     "no_density_prior": {"density_prior": False},
@@ -131,7 +133,11 @@ def print_means(results: list[Result], variants: list[str]) -> None:
     means = {}
     for variant in variants:
         mine = [result for result in results if result.variant == variant]
-        numbers = [np.mean([getattr(result, name) for result in mine]) for name in Result.__dataclass_fields__ if name not in ("scene", "variant")]
+        numbers = [
+            np.mean([getattr(result, name) for result in mine])
+            for name in Result.__dataclass_fields__
+            if name not in ("scene", "variant")
+        ]
         means[variant] = Result("mean", variant, *(float(number) for number in numbers))
         print(row(means[variant]))
     first = means[variants[0]]

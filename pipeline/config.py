@@ -89,10 +89,11 @@ class SegmentObjectsConfig(Section):
 class TrackPointsConfig(Section):
     spacing_px: float = Field(7.0, gt=0, description="distance between neighbouring tracks")
     smallest_spacing_px: float = Field(3.0, gt=0, description="the same on the smallest objects")
-    tracks_per_object: int = Field(250, ge=8, description="tracks that small objects should have at a time")
+    tracks_per_object: int = Field(400, ge=8, description="tracks that small objects should have at a time")
+    most_tracks: int = Field(1500, ge=8, description="most tracks of one object at a time")
     shortest: int = Field(3, ge=2, description="frames that a track must last")
     patch_radius_px: int = Field(6, ge=2, description="half the side of the image patch that a track is known by")
-    mask_margin_px: int = Field(2, ge=0, description="distance of tracks from the border of their mask")
+    mask_margin_px: int = Field(2, ge=0, description="pixels at the border of masks that patches leave out")
     correlation: float = Field(0.85, gt=0, lt=1, description="least likeness of a patch to the image of its birth")
     agreement_px: float = Field(1.5, gt=0, description="largest disagreement between flow and registration")
     largest_sigma_px: float = Field(0.4, gt=0, description="largest standard deviation of a position")
@@ -136,6 +137,7 @@ class TrainOsnConfig(Section):
     last_rate: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a share of the first")
     depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
+    spread_weight: float = Field(1e-2, ge=0, description="weight of the spread of samples in depth along a ray")
     variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
     network_steps: int = Field(1000, ge=1, description="steps of the scale network in each round")
     network_batch: int = Field(4096, ge=16, description="scale vectors in a step of the scale network")
@@ -178,7 +180,12 @@ class TrainSemanticFlowConfig(Section):
     task: Literal["full", "completion", "tracking"] = Field(
         "full", description="labels of all frames, of both ends (completion), or of the first (tracking)"
     )
-    labelled_share: float = Field(0.25, gt=0, le=1, description="share of frames with labels in completion and tracking")
+    labelled_share: float = Field(
+        0.25, gt=0, le=1, description="share of frames with labels in completion and tracking"
+    )
+    carry: int = Field(
+        32, ge=0, description="frames that labels are carried along the flow into frames without labels; 0: not at all"
+    )
     unlabelled_rgb: bool = Field(True, description="train colour on frames without labels too; the paper does not")
     classes: dict[str, str] = Field({}, description="object name or id -> class name; every object a class of its own")
     static_classes: list[str] = Field([], description="classes that never move, besides the background")
@@ -213,7 +220,7 @@ class TrainSemanticFlowConfig(Section):
     network_rate: float = Field(0.002, gt=0, description="learning rate of networks")
     last_rate: float = Field(0.1, gt=0, le=1, description="share of the learning rates left at the end of a stage")
     resume_seconds: float = Field(60.0, gt=0, description="how often the state is kept, to go on after a kill")
-    weights: SemanticFlowWeights = SemanticFlowWeights()
+    weights: SemanticFlowWeights = Field(SemanticFlowWeights(), description="how much each loss counts")
 
 
 class RenderViewsConfig(Section):

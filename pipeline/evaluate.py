@@ -38,6 +38,7 @@ from pipeline.evaluation_scales import (
     true_region,
     validity_slices,
 )
+from pipeline.evaluation_semantics import semantic_findings
 from pipeline.flow_file import read_flow_pairs
 from pipeline.frames_folder import read_frames_info, read_json
 from pipeline.geometry_file import Geometry, read_geometry
@@ -82,6 +83,7 @@ def evaluate(
         findings += render_findings(folder, packed, known, lpips, remarks["best_held_out"])
     for checkpoint in checkpoints:
         findings += method_findings(checkpoint, packed, known, remarks["validity"])
+        findings += class_findings(checkpoint, renders, object_ids, known)
     write_metrics(metrics, metrics.resolve().parent.name, findings.rows)
     with whole(notes) as partial:
         partial.write_text(json.dumps({"missing": [row._asdict() for row in findings.missing], **remarks}, indent=1))
@@ -96,6 +98,21 @@ class KnownTruth:
     alignment: TruthAlignment
     matching: dict[int, int]
     frame_ids: UInt8[np.ndarray, "frame height width"]
+
+
+def class_findings(
+    checkpoint: Path, renders: list[Path], object_ids: UInt8[np.ndarray, "frame height width"], known: KnownTruth | None
+) -> Findings:
+    """How well a method that has classes tells them; nothing of one that has none."""
+    facts = getattr(load_method(checkpoint, stage_device()), "facts", None)
+    folders = [folder for folder in renders if folder.resolve().parent == checkpoint.resolve().parent]
+    if facts is None or not folders:
+        return Findings()
+    listed = read_renders(folders[0])
+    if known is None:
+        return semantic_findings(facts, folders[0], listed, object_ids, None, None)
+    views = known.truth.test.object_ids
+    return semantic_findings(facts, folders[0], listed, known.frame_ids, views, known.matching)
 
 
 def known_truth(

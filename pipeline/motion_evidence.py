@@ -44,7 +44,9 @@ def flow_residual(
     return np.linalg.norm(landed - nearest, axis=-1)
 
 
-def landing_at(camera: Intrinsics, points: Float[np.ndarray, "height width xyz=3"]) -> Float[np.ndarray, "height width xy=2"]:
+def landing_at(
+    camera: Intrinsics, points: Float[np.ndarray, "height width xyz=3"]
+) -> Float[np.ndarray, "height width xy=2"]:
     """Projections, far outside where a point is behind the camera."""
     depth = np.maximum(points[..., 2:], 1e-3)
     return points[..., :2] / depth * np.array([camera.fx, camera.fy]) + np.array([camera.cx, camera.cy])

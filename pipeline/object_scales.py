@@ -45,9 +45,7 @@ def shown(bound: float | None) -> str:
     return "not known" if bound is None else f"{bound:.3f}"
 
 
-def contact_scale(
-    scene: Scene, index: int, frames: Bool[np.ndarray, "frame"], static_depth: DepthOf
-) -> float | None:
+def contact_scale(scene: Scene, index: int, frames: Bool[np.ndarray, "frame"], static_depth: DepthOf) -> float | None:
     """The largest scale at which an object stays before the static scene; None where too few of its points are known."""
     chosen = (scene.observation_object == index) & frames[scene.observation_frame]
     chosen &= scene.visible[0, scene.observation_frame]

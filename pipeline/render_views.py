@@ -46,7 +46,7 @@ def render_views(
     with whole(renders) as partial:
         partial.mkdir()
         render_plans(partial, plans, method, packed, config.rays_per_chunk)
-        ids = original_ids(packed).tolist()
+        ids = column_ids(method, packed).tolist()
         listed = Renders(
             method=checkpoint.parent.name,
             valid_scales=len(valid.scales),
@@ -62,7 +62,7 @@ def render_plans(folder: Path, plans: list[Plan], method: TrainedMethod, scene: 
     device = method.scales.device
     total = sum(len(plan.entry.frames) for plan in plans)
     views = progress((view for plan in plans for view in plan.views), "rendering", total, "views")
-    ids = original_ids(scene)
+    ids = column_ids(method, scene)
     for plan in plans:
         scales = torch.tensor(plan.entry.scale, dtype=torch.float32, device=device)
         pictures = []
@@ -104,6 +104,12 @@ def as_picture(
     image = (255 * rendering.colour.clamp(0, 1)).round().to(torch.uint8).cpu().numpy().reshape(*size, 3)
     owner = rendering.object_weights.argmax(-1).cpu().numpy().reshape(size)
     return image, ids[owner], rendering.depth.float().cpu().numpy().reshape(size)
+
+
+def column_ids(method: TrainedMethod, scene: Scene) -> UInt8[np.ndarray, "object"]:
+    """The ids shown for the columns of `object_weights`: the method's own where its columns are classes."""
+    own = getattr(method, "column_ids", None)
+    return original_ids(scene) if own is None else np.array(own, np.uint8)
 
 
 def original_ids(scene: Scene) -> UInt8[np.ndarray, "object"]:

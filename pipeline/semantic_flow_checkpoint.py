@@ -22,8 +22,13 @@ METHOD, SCHEMA_VERSION = "semantic_flow", 1
 class SemanticFlowMethod:
     """A trained model as every other stage sees it. It has one scene, so one row of scales, all ones."""
 
-    def __init__(self, model: SemanticFlow, objects: int, class_names: list[str]) -> None:
-        self.model, self.class_names = model, class_names
+    def __init__(self, model: SemanticFlow, facts: dict[str, Any]) -> None:
+        self.model, self.facts = model, facts
+        self.class_names = list(facts["class_names"])
+        objects = int(facts["objects"])
+        # A class is shown under the id of its first object; `object_weights` has one column a class.
+        first = {int(column): int(identity) for identity, column in sorted(facts["class_of"].items(), reverse=True)}
+        self.column_ids = [first[column] for column in range(len(self.class_names))]
         device = model.place.cameras.world_from_camera.device
         self.scales = torch.ones(1, objects, device=device)
         self.scores = torch.ones(1, device=device)
@@ -79,4 +84,4 @@ def method_from_checkpoint(state: dict[str, Any], device: torch.device) -> Seman
     """The trained method in a checkpoint's contents."""
     model = model_from_state(state["model"], device)
     model.requires_grad_(False)
-    return SemanticFlowMethod(model, int(state["objects"]), list(state["class_names"]))
+    return SemanticFlowMethod(model, {name: value for name, value in state.items() if name != "model"})

@@ -58,14 +58,17 @@ def training_pixels(scene: Scene, labels: Labels, colour_everywhere: bool) -> Pi
     """The pixels that training may see. In frames without labels, flow alone says what may be moving."""
     labelled, size = labels.labelled, scene.object_ids.shape
     moving = np.where(labels.ids == UNLABELLED, UNKNOWN, labels.moving).astype(np.float32)
-    active = np.where(labelled[:, None, None], labels.moving, moving_evidence(scene))
+    active = np.where(labelled[:, None, None], labels.moving, labels.moving | moving_evidence(scene))
     usable = scene.visible[0] & (labelled | colour_everywhere)
     drawn = np.broadcast_to(usable[:, None, None], size)
     both_known = (scene.visible[0][:-1] & scene.visible[0][1:])[:, None, None]
     flow = np.zeros((2, *size, 2), np.float32)
     flow[0, :-1], flow[1, 1:] = scene.flow_forward, scene.flow_backward
     flow_valid = np.zeros((2, *size), bool)
-    flow_valid[0, :-1], flow_valid[1, 1:] = scene.flow_forward_valid & both_known, scene.flow_backward_valid & both_known
+    flow_valid[0, :-1], flow_valid[1, 1:] = (
+        scene.flow_forward_valid & both_known,
+        scene.flow_backward_valid & both_known,
+    )
     return Pixels(
         torch.from_numpy(scene.images).flatten(0, 2),
         torch.from_numpy(labels.ids).flatten(),
@@ -90,7 +93,9 @@ def training_points(scene: Scene, labels: Labels, scales: Float[np.ndarray, "obj
     depth = scene.observation_depth[kept] * scales[owner]
     xy = scene.observation_xy[kept]
     in_camera = camera_directions(scene.camera, xy) * depth[:, None]
-    motions, known = zip(*(world_motion(scene, labels, owner, frame, in_camera, scales, by) for by in (1, -1)), strict=True)
+    motions, known = zip(
+        *(world_motion(scene, labels, owner, frame, in_camera, scales, by) for by in (1, -1)), strict=True
+    )
     return Points(
         torch.from_numpy(frame),
         torch.from_numpy(xy),

@@ -40,7 +40,9 @@ def world_points(scene: Scene, chosen: np.ndarray, scales: Float[np.ndarray, "ob
 def static_region(scene: Scene) -> Region:
     """The box of the background's points and all cameras; the scene's own box where there are no points."""
     centres = scene.object_from_camera[0, scene.visible[0], :3, 3].astype(np.float64)
-    points = world_points(scene, (scene.observation_object == 0) & scene.visible[0, scene.observation_frame], np.ones(256))
+    points = world_points(
+        scene, (scene.observation_object == 0) & scene.visible[0, scene.observation_frame], np.ones(256)
+    )
     if len(points) < 8:
         half = torch.from_numpy(scene.box_half_extent[0].astype(np.float32)).clamp(min=1e-3)
         return Region(torch.zeros(3), half, STATIC_SHELL)
@@ -102,9 +104,7 @@ def frame_maps(scene: Scene, channels: int) -> FrameMaps:
     return FrameMaps(features, torch.full((frames, *size), float("inf")))
 
 
-def create_model(
-    sizes: Sizes, place: Place, maps: FrameMaps, seed: int, device: torch.device
-) -> SemanticFlow:
+def create_model(sizes: Sizes, place: Place, maps: FrameMaps, seed: int, device: torch.device) -> SemanticFlow:
     """A model with seeded weights, the same on every device."""
     generator = torch.Generator().manual_seed(seed)
     model = SemanticFlow(sizes, place, maps.to("cpu"), generator).to(device)
@@ -118,7 +118,13 @@ def second_model(
 ) -> SemanticFlow:
     """The model of stage 2: finer, with all that the first learned of the static scene."""
     sizes = model_sizes(config, first.sizes.classes, place, 1)
-    model = create_model(sizes, place, FrameMaps(first.maps.features, torch.full_like(first.maps.depth, float("inf"))), config.seed + 1, device)
+    model = create_model(
+        sizes,
+        place,
+        FrameMaps(first.maps.features, torch.full_like(first.maps.depth, float("inf"))),
+        config.seed + 1,
+        device,
+    )
     model.static.take(first.static)
     return model
 

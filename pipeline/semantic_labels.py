@@ -21,11 +21,15 @@ LABEL_MAP = "labelmap.txt"
 
 @dataclass(frozen=True)
 class Labels:
-    """Class of every pixel, -1 where unknown; what the classes are called, and which of them move."""
+    """Class of every pixel, -1 where unknown; what the classes are called, and which of them move.
+
+    `class_of` gives the class of each id of the source, an object's of masks.h5 or a label map's own.
+    """
 
     ids: Int16[np.ndarray, "frame height width"]
     names: list[str]
     moves: list[bool]
+    class_of: dict[int, int]
     labelled: Bool[np.ndarray, "frame"]
 
     @property
@@ -81,9 +85,7 @@ def read_labels(scene: Scene, labels: Path | None, config: TrainSemanticFlowConf
     return classed(dense[ids], [called.get(i, f"object {i}") for i in present], [str(i) for i in present], config)
 
 
-def classed(
-    ids: np.ndarray, names: list[str], keys: list[str], config: TrainSemanticFlowConfig
-) -> Labels:
+def classed(ids: np.ndarray, names: list[str], keys: list[str], config: TrainSemanticFlowConfig) -> Labels:
     """Objects put into classes by name or id; the first is the background, which does not move."""
     chosen = [config.classes.get(name, config.classes.get(key, name)) for name, key in zip(names, keys, strict=True)]
     if unknown := set(config.classes) - set(names) - set(keys):
@@ -94,7 +96,8 @@ def classed(
     table = np.full(256, UNLABELLED, np.int16)
     table[: len(chosen)] = [classes.index(name) for name in chosen]
     moves = [name != chosen[0] and name not in config.static_classes for name in classes]
-    return Labels(table[ids], classes, moves, np.ones(len(ids), bool))
+    class_of = {int(key): int(table[index]) for index, key in enumerate(keys)}
+    return Labels(table[ids], classes, moves, class_of, np.ones(len(ids), bool))
 
 
 def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) -> Labels:
@@ -126,7 +129,9 @@ def read_palette(path: Path) -> list[tuple[str, tuple[int, ...]]]:
 def coloured_ids(image: np.ndarray, palette: list[tuple[str, tuple[int, ...]]], folder: Path) -> np.ndarray:
     """Class ids of a map in colours; colours that no class has are ignored."""
     if not palette:
-        raise StageError(f"{folder} holds label maps in colour; add {LABEL_MAP} with a line `name:r,g,b` for each class")
+        raise StageError(
+            f"{folder} holds label maps in colour; add {LABEL_MAP} with a line `name:r,g,b` for each class"
+        )
     ids = np.full(image.shape[:2], IGNORE_ID, np.uint8)
     for index, (_, colour) in enumerate(palette):
         ids[(image[..., 2::-1] == np.array(colour)).all(-1)] = index

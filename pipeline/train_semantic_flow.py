@@ -26,6 +26,7 @@ from models.rays import Rays
 from models.semantic_flow.model import SemanticFlow
 from models.semantic_flow.objectives import Batch, joint_losses, static_losses
 from pipeline.atomic import whole
+from pipeline.carried_labels import with_carried_labels
 from pipeline.cli import commit, run_stage, stage_device
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.errors import StageError
@@ -33,7 +34,15 @@ from pipeline.object_scales import object_scales
 from pipeline.progress import progress
 from pipeline.scene_file import Scene, read_scene
 from pipeline.semantic_flow_checkpoint import model_from_state, model_state, save_checkpoint
-from pipeline.semantic_flow_data import Pixels, Points, camera_rays, draw, scene_cameras, training_pixels, training_points
+from pipeline.semantic_flow_data import (
+    Pixels,
+    Points,
+    camera_rays,
+    draw,
+    scene_cameras,
+    training_pixels,
+    training_points,
+)
 from pipeline.semantic_flow_setup import (
     COARSER,
     create_model,
@@ -85,7 +94,7 @@ def train_semantic_flow(
     scene: Path, labels: Path | None, checkpoint: Path, history: Path, config: TrainSemanticFlowConfig
 ) -> None:
     packed, device = read_scene(scene), stage_device()
-    given = training_labels(packed, labels, config)
+    given = with_carried_labels(packed, training_labels(packed, labels, config), config.carry)
     check_scene(packed, given)
     pixels = training_pixels(packed, given, config.unlabelled_rgb).to(device)
     resume = checkpoint.with_name(RESUME)
@@ -99,7 +108,9 @@ def train_semantic_flow(
     with whole(history) as partial:
         pd.DataFrame(run.rows).to_csv(partial, index=False)
     with whole(checkpoint) as partial:
-        save_checkpoint(partial, run.model, checkpoint_facts(packed, given, run, config))
+        save_checkpoint(
+            partial, run.model, checkpoint_facts(packed, given, run, config, not (labels and labels.is_dir()))
+        )
     resume.unlink(missing_ok=True)
 
 
@@ -156,7 +167,9 @@ def static_depths(model: SemanticFlow, rays: Rays) -> Float[Tensor, "ray"]:
     """Depth of the static scene along rays."""
     with torch.no_grad():
         nodes = model.static.grid.nodes()
-        parts = [model.trace(nodes, rays[i : i + 4096], None, moving=False).depth for i in range(0, len(rays.frames), 4096)]
+        parts = [
+            model.trace(nodes, rays[i : i + 4096], None, moving=False).depth for i in range(0, len(rays.frames), 4096)
+        ]
         return torch.cat(parts)
 
 
@@ -165,7 +178,9 @@ def active_points(model: SemanticFlow, pixels: Pixels, generator: torch.Generato
     if not len(pixels.active):
         return np.zeros((0, 3))
     cameras = model.place.cameras
-    index = pixels.active[torch.randint(len(pixels.active), (ACTIVE_SAMPLE,), generator=generator, device=generator.device)]
+    index = pixels.active[
+        torch.randint(len(pixels.active), (ACTIVE_SAMPLE,), generator=generator, device=generator.device)
+    ]
     area = cameras.height * cameras.width
     frame, inside = torch.div(index, area, rounding_mode="floor"), index % area
     xy = torch.stack([inside % cameras.width, torch.div(inside, cameras.width, rounding_mode="floor")], dim=-1) + 0.5
@@ -222,7 +237,9 @@ def update(run: Run, parts: dict[str, Float[Tensor, ""]]) -> None:
     if not bool(torch.isfinite(total)):
         run.broken += 1
         names = ", ".join(name for name, value in parts.items() if not bool(torch.isfinite(value)))
-        log.warning("step %d of the %s stage: the loss is no number (%s); the step is left out", run.step, run.stage, names)
+        log.warning(
+            "step %d of the %s stage: the loss is no number (%s); the step is left out", run.step, run.stage, names
+        )
         if run.broken > MOST_BROKEN_STEPS:
             raise StageError(f"training broke down ({names}); lower train_semantic_flow.plane_rate or network_rate")
         return
@@ -277,12 +294,16 @@ def resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig, devic
     )
 
 
-def checkpoint_facts(scene: Scene, labels: Labels, run: Run, config: TrainSemanticFlowConfig) -> dict[str, Any]:
+def checkpoint_facts(
+    scene: Scene, labels: Labels, run: Run, config: TrainSemanticFlowConfig, objects_labelled: bool
+) -> dict[str, Any]:
     """What the report and the renderer need to know besides the model."""
     return {
         "objects": scene.object_count,
         "class_names": labels.names,
         "class_moves": labels.moves,
+        "class_of": labels.class_of,
+        "classes_are_objects": objects_labelled,
         "labelled_frames": np.flatnonzero(labels.labelled).tolist(),
         "object_scales": run.scales.tolist(),
         "commit": commit(),

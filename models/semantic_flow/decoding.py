@@ -36,7 +36,9 @@ def show(
     kept = weights.static > LEAST_WEIGHT
     features = model.static_features(points[kept])
     colour = ray_sums(weights.static, kept, torch.sigmoid(model.static.colour(features)))
-    logits = semantic_sums(weights.static, kept, semantic, model.sizes.density_prior, model.static.semantics(features), weights)
+    logits = semantic_sums(
+        weights.static, kept, semantic, model.sizes.density_prior, model.static.semantics(features), weights
+    )
     frames = traced.rays.frames if frames_by is None else traced.rays.frames + frames_by
     there = points if by is None else points + by
     kept = weights.dynamic > LEAST_WEIGHT
@@ -46,7 +48,9 @@ def show(
     few = strongest(weights.dynamic, model.sizes.semantic_samples) & semantic[:, None]
     mine = few[kept]
     moving = model.dynamic_logits(there[few], frame[mine], features[mine])
-    return Shown(colour, logits + semantic_sums(weights.dynamic, few, semantic, model.sizes.density_prior, moving, weights))
+    return Shown(
+        colour, logits + semantic_sums(weights.dynamic, few, semantic, model.sizes.density_prior, moving, weights)
+    )
 
 
 def semantic_sums(

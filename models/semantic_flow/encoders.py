@@ -36,7 +36,10 @@ def level_features(level: Float[Tensor, "batch rgb=3 height width"]) -> Float[Te
     """Colour, edges in four orientations and their strength, and local contrast of one scale."""
     smooth = blurred(level)
     light = F.pad(smooth[:, :1], (1, 1, 1, 1), mode="replicate")
-    across, down = (light[..., 1:-1, 2:] - light[..., 1:-1, :-2]) / 2, (light[..., 2:, 1:-1] - light[..., :-2, 1:-1]) / 2
+    across, down = (
+        (light[..., 1:-1, 2:] - light[..., 1:-1, :-2]) / 2,
+        (light[..., 2:, 1:-1] - light[..., :-2, 1:-1]) / 2,
+    )
     edges = [across.abs(), down.abs(), (across + down).abs() * 0.7, (across - down).abs() * 0.7]
     contrast = blurred((level - smooth).abs()).mean(1, keepdim=True)
     return torch.cat([smooth, *[blurred(edge) for edge in edges], contrast], dim=1)

@@ -48,7 +48,11 @@ def flow_tokens(
     points = path.transpose(0, 1)
     with torch.no_grad():
         xy, depth = cameras.project(points, frame)
-        seen = (frame == wanted) & cameras.inside(xy, depth) & (depth <= BEHIND * sample_nearest(maps.depth, cameras, xy, frame))
+        seen = (
+            (frame == wanted)
+            & cameras.inside(xy, depth)
+            & (depth <= BEHIND * sample_nearest(maps.depth, cameras, xy, frame))
+        )
         seen = seen | (offsets == 0)
         features = sample_maps(maps.features, cameras, xy, frame)
     moved = (points - points[:, reach : reach + 1]) / unit

@@ -77,9 +77,7 @@ def motion_loss(
     return masked_mean((predicted - wanted).abs().sum(-1) * (100 / unit), known)
 
 
-def distortion_loss(
-    weights: Float[Tensor, "ray sample"], depth: Float[Tensor, "ray sample"]
-) -> Float[Tensor, ""]:
+def distortion_loss(weights: Float[Tensor, "ray sample"], depth: Float[Tensor, "ray sample"]) -> Float[Tensor, ""]:
     """How far a ray's weight is spread, in the logarithm of depth (mip-NeRF 360, its first term)."""
     place = depth.log()
     before, moment = weights.cumsum(1) - weights, (weights * place).cumsum(1) - weights * place

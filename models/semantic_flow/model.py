@@ -116,7 +116,9 @@ class SemanticFlow(nn.Module):
         self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
     ) -> tuple[Float[Tensor, "point"], Float[Tensor, "point"]]:
         """Density and share of the dynamic field at world points and frame times."""
-        return self.dynamic.density_and_blend(self.place.dynamic_region.coordinates(points), self.normalised_time(times))
+        return self.dynamic.density_and_blend(
+            self.place.dynamic_region.coordinates(points), self.normalised_time(times)
+        )
 
     def static_optics(
         self, nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"]
@@ -169,7 +171,11 @@ class SemanticFlow(nn.Module):
         return self.dynamic.appearance(self.place.dynamic_region.coordinates(points), self.normalised_time(times))
 
     def moved(
-        self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"], by: Float[Tensor, "point"], hops: int = 1
+        self,
+        points: Float[Tensor, "point xyz=3"],
+        times: Float[Tensor, "point"],
+        by: Float[Tensor, "point"],
+        hops: int = 1,
     ) -> Float[Tensor, "point xyz=3"]:
         """World points `by` frames later, |by| <= hops."""
         return advance(self.velocity, points, times, by, self.sizes.integrator, self.sizes.substeps * hops)

@@ -240,4 +240,9 @@ def now_and_then(model: SemanticFlow, generator: torch.Generator) -> Float[Tenso
 def roughness(model: SemanticFlow) -> Float[Tensor, ""]:
     """Roughness of all planes."""
     static = model.static.grid.roughness() + 0.1 * model.static.appearance.roughness()
-    return static + model.dynamic.shape.roughness() + 0.3 * model.dynamic.appearance.roughness() + model.velocity.planes.roughness()
+    return (
+        static
+        + model.dynamic.shape.roughness()
+        + 0.3 * model.dynamic.appearance.roughness()
+        + model.velocity.planes.roughness()
+    )

@@ -19,9 +19,7 @@ INITIAL_SPEED = 0.1
 class VelocityField(nn.Module):
     """World velocity, in units a frame, of whatever is at a point at a time."""
 
-    def __init__(
-        self, region: Region, channels: int, resolution: int, frames: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, region: Region, channels: int, resolution: int, frames: int, generator: torch.Generator) -> None:
         super().__init__()
         self.region, self.frames = region, frames
         self.planes = SpaceTimePlanes(channels, resolution, frames, generator)

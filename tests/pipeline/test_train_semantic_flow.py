@@ -52,7 +52,9 @@ def train(scene: Path, folder: Path, config: TrainSemanticFlowConfig) -> Semanti
 
 def view(method: SemanticFlowMethod, scene: Scene, frame: int) -> tuple[np.ndarray, np.ndarray]:
     """Colours and classes of every second pixel of a training view."""
-    y, x = torch.meshgrid(torch.arange(0, scene.camera.height, 2), torch.arange(0, scene.camera.width, 2), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(0, scene.camera.height, 2), torch.arange(0, scene.camera.width, 2), indexing="ij"
+    )
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
     shown = method.render(camera_rays(method.model.place.cameras, xy, torch.full((len(xy),), frame)))
     return shown.colour.view(*y.shape, 3).numpy(), shown.object_weights.argmax(-1).view(y.shape).numpy()
