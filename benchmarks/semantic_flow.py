@@ -2,8 +2,9 @@
 
     python -m benchmarks.semantic_flow ../shared/data/workshop/truth.h5 --task tracking --variants flow_attention point
 
-Poses and sparse depths are the true ones with noise, flow is estimated: what is measured is training alone. All variants
-of a scene train equally long. Columns: PSNR and mIoU on held-out views; mIoU in the training camera at times without labels.
+Poses and sparse depths are the true ones with noise, flow is estimated: what is measured is training alone. All
+variants of a scene train equally long. Columns: PSNR and mIoU on held-out views; mIoU in the training camera at times
+without labels. `point` is the baseline without any flow in its semantics, `point_carried` gets the carried labels too.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Labels carried along the estimated flow, from the frames that have them into those that have not.
 
-This is consistency along flows, done once before training: no label of a held-out frame and no mask has a part in it. Where
-the flow is not confirmed (occluded, uncovered, out of the image) the label is lost, not guessed.
+This is consistency along flows, done once before training: no label of a held-out frame and no mask has a part in it.
+Where the flow is not confirmed (occluded, uncovered, out of the image) the label is lost, not guessed.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ KEPT_A_FRAME = 0.97  # belief that is left after each frame: the nearer labelled
 
 
 def with_carried_labels(scene: Scene, labels: Labels, reach: int) -> Labels:
-    """The same labels, and those carried to at most `reach` frames away. `labelled` still says which frames were given."""
+    """The labels, and those carried to at most `reach` frames away; `labelled` still says which frames were given."""
     if not reach or labels.labelled.all():
         return labels
     beliefs = carried_beliefs(scene, labels, reach, backwards=False) + carried_beliefs(
@@ -33,7 +33,7 @@ def with_carried_labels(scene: Scene, labels: Labels, reach: int) -> Labels:
 def carried_beliefs(
     scene: Scene, labels: Labels, reach: int, backwards: bool
 ) -> Float[np.ndarray, "frame height width classes"]:
-    """How much each pixel of the frames without labels is believed to be of each class, coming from one side in time."""
+    """How much each pixel of frames without labels is believed to be of each class, coming from one side in time."""
     classes, frames = len(labels.names), scene.frame_count
     beliefs = np.zeros((*labels.ids.shape, classes), np.float32)
     current, age = np.zeros((*labels.ids.shape[1:], classes), np.float32), reach

@@ -1,4 +1,4 @@
-"""Semantic Flow judged: are the classes right, at times whose labels it saw, at times it never saw, and from held-out views?"""
+"""Semantic Flow judged: are classes right at times whose labels it saw, at others, and from held-out views?"""
 
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ def semantic_findings(
 ) -> Findings:
     """Scores of the rendered classes; `facts` are a checkpoint's values beside the model.
 
-    `frame_ids` and `view_ids` are the target's ids, true ones where `matching` (estimated id -> true id) is given, else those
-    of the masks. Each set is scored over all its pixels together (`held_out_times`) and as the mean over its views
+    `frame_ids` and `view_ids` are the target's ids, true ones where `matching` (estimated id -> true id) is given, else
+    those of the masks. Each set is scored over all its pixels (`held_out_times`) and as the mean over its views
     (`held_out_times_per_view`), with all classes and with the moving ones against one background (`..._foreground`).
     """
     if not facts["classes_are_objects"]:

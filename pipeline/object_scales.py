@@ -1,10 +1,10 @@
 """One scale for each moving object, where a method needs one. A monocular video does not tell it; two things bound it.
 
-Above: an object does not sink into the static scene. The largest scale at which it does not is the smallest ratio, but for
-outliers, of the static depth to the object's own depth at scale 1. It is the true scale of whatever rests on something,
-and too large for what is in the air.
-Below: at a wrong scale the camera's own motion appears as motion of the object, so the true motion is rarely much slower
-than the slowest one. The scale of the slowest motion is a little too small for what moves with the camera.
+Above: an object does not sink into the static scene. The largest scale at which it does not is the smallest ratio, but
+for outliers, of the static depth to the object's own depth at scale 1. It is the true scale of whatever rests on
+something, and too large for what is in the air.
+Below: at a wrong scale the camera's own motion appears as motion of the object, so the true motion is rarely much
+slower than the slowest one. The scale of the slowest motion is a little too small for what moves with the camera.
 The geometric mean of both is taken. OSN is the method that keeps all scales.
 """
 
@@ -46,7 +46,7 @@ def shown(bound: float | None) -> str:
 
 
 def contact_scale(scene: Scene, index: int, frames: Bool[np.ndarray, "frame"], static_depth: DepthOf) -> float | None:
-    """The largest scale at which an object stays before the static scene; None where too few of its points are known."""
+    """The largest scale at which an object stays before the static scene; None where it has too few points."""
     chosen = (scene.observation_object == index) & frames[scene.observation_frame]
     chosen &= scene.visible[0, scene.observation_frame]
     if chosen.sum() < LEAST_POINTS:
@@ -56,7 +56,7 @@ def contact_scale(scene: Scene, index: int, frames: Bool[np.ndarray, "frame"], s
 
 
 def slowest_scale(scene: Scene, index: int, frames: Bool[np.ndarray, "frame"]) -> float | None:
-    """The scale at which the object's centre moves least in the world, by least squares; None where the camera hardly moves."""
+    """The scale at which the object's centre moves least, by least squares; None where the camera hardly moves."""
     seen = frames & scene.visible[0] & scene.visible[index]
     pairs = np.flatnonzero(seen[:-1] & seen[1:])
     poses = scene.object_from_camera.astype(np.float64)

@@ -105,11 +105,8 @@ def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) ->
     files = sorted(folder.glob("*.png"))
     if len(files) != scene.frame_count:
         raise StageError(f"{folder} holds {len(files)} label maps, the scene has {scene.frame_count} frames")
-    images = [cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in files]
-    if broken := [file.name for file, image in zip(files, images, strict=True) if image is None]:
-        raise StageError(f"{folder}/{broken[0]} is not an image")
     palette = read_palette(folder / LABEL_MAP)
-    ids = np.stack([coloured_ids(image, palette, folder) if image.ndim == 3 else image for image in images])
+    ids = np.stack([label_map(file, palette) for file in files])
     check_size(scene, ids, folder)
     known = [int(value) for value in np.unique(ids) if value != IGNORE_ID]
     names = [name for name, _ in palette] or [f"class {value}" for value in range(max(known, default=0) + 1)]
@@ -126,12 +123,15 @@ def read_palette(path: Path) -> list[tuple[str, tuple[int, ...]]]:
     return [(line.split(":")[0], tuple(int(v) for v in line.split(":")[1].split(","))) for line in lines]
 
 
-def coloured_ids(image: np.ndarray, palette: list[tuple[str, tuple[int, ...]]], folder: Path) -> np.ndarray:
-    """Class ids of a map in colours; colours that no class has are ignored."""
+def label_map(file: Path, palette: list[tuple[str, tuple[int, ...]]]) -> np.ndarray:
+    """Class ids of one map; colours that no class has are ignored."""
+    image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise StageError(f"{file} is not an image")
+    if image.ndim == 2:
+        return np.asarray(image)
     if not palette:
-        raise StageError(
-            f"{folder} holds label maps in colour; add {LABEL_MAP} with a line `name:r,g,b` for each class"
-        )
+        raise StageError(f"{file} is a label map in colour; add {LABEL_MAP} with a line `name:r,g,b` for each class")
     ids = np.full(image.shape[:2], IGNORE_ID, np.uint8)
     for index, (_, colour) in enumerate(palette):
         ids[(image[..., 2::-1] == np.array(colour)).all(-1)] = index

@@ -24,7 +24,7 @@ class SemanticScores:
 def confusion(
     predicted: Shaped[np.ndarray, "*batch"], truth: Shaped[np.ndarray, "*batch"], classes: int
 ) -> Int[np.ndarray, "classes classes"]:
-    """Pixels by true class (row) and predicted class (column); pixels whose truth is unknown (255 or negative) are left out."""
+    """Pixels by true class (row) and predicted class (column), without those whose truth is 255 or negative."""
     known = (truth != IGNORE_ID) & (truth >= 0)
     pairs = truth[known].astype(np.int64) * classes + predicted[known].astype(np.int64)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

@@ -5,8 +5,8 @@ Writes  checkpoint.pt   the trained method
         history.csv     losses over the steps
 
 Stage 1 trains the static field on what is not known to move; then every reconstructed object gets a scale
-(object_scales.py says how); stage 2 trains everything. While it runs, resume.pt beside the checkpoint keeps the state: a run
-that was killed goes on from there and ends with the same result as one that was not.
+(object_scales.py says how); stage 2 trains everything. While it runs, resume.pt beside the checkpoint keeps the state:
+a run that was killed goes on from there and ends with the same result as one that was not.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from pipeline.errors import StageError
 from pipeline.object_scales import object_scales
 from pipeline.progress import progress
 from pipeline.scene_file import Scene, read_scene
-from pipeline.semantic_flow_checkpoint import model_from_state, model_state, save_checkpoint
+from pipeline.semantic_flow_checkpoint import save_checkpoint
 from pipeline.semantic_flow_data import (
     Pixels,
     Points,
@@ -43,6 +43,7 @@ from pipeline.semantic_flow_data import (
     training_pixels,
     training_points,
 )
+from pipeline.semantic_flow_run import Run, resumed, save_state
 from pipeline.semantic_flow_setup import (
     COARSER,
     create_model,
@@ -63,20 +64,6 @@ RESUME = "resume.pt"
 STEPS_PER_ROW = 50
 MOST_BROKEN_STEPS = 20
 ACTIVE_SAMPLE = 4000
-
-
-@dataclass
-class Run:
-    """The state of training: all that a killed run needs to go on."""
-
-    stage: str
-    step: int
-    model: SemanticFlow
-    optimiser: torch.optim.Adam
-    generator: torch.Generator
-    scales: Float[np.ndarray, "object"]
-    rows: list[dict[str, float | str]]
-    broken: int = 0
 
 
 @dataclass(frozen=True)
@@ -206,7 +193,7 @@ def train_stage(run: Run, material: Material) -> None:
             run.rows.append({"stage": run.stage, "step": run.step, "loss": sum(sums.values()), **sums})
             sums = {}
             if time.monotonic() - saved > config.resume_seconds:
-                save_state(run, material)
+                save_state(material.resume, material.fingerprint, run)
                 saved = time.monotonic()
 
 
@@ -252,46 +239,6 @@ def set_rates(adam: torch.optim.Adam, config: TrainSemanticFlowConfig, done: flo
     """Exponential decay over a stage."""
     for group, rate in zip(adam.param_groups, (config.plane_rate, config.network_rate), strict=True):
         group["lr"] = rate * config.last_rate**done
-
-
-def save_state(run: Run, material: Material) -> None:
-    """Keep everything, so that a killed run can go on."""
-    state = {
-        "fingerprint": material.fingerprint,
-        "stage": run.stage,
-        "step": run.step,
-        "model": model_state(run.model),
-        "optimiser": run.optimiser.state_dict(),
-        "generator": run.generator.get_state(),
-        "scales": run.scales.tolist(),
-        "rows": run.rows,
-        "broken": run.broken,
-    }
-    with whole(material.resume) as partial:
-        torch.save(state, partial)
-
-
-def resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device) -> Run | None:
-    """The run that was killed, if its state is there, whole, and of the same scene, labels and settings."""
-    if not path.exists():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a torn file makes torch raise
-        log.info("%s cannot be read (%s): training begins anew", path, error)
-        return None
-    if state.get("fingerprint") != fingerprint:
-        log.info("%s is of another scene or of other settings: training begins anew", path)
-        return None
-    model = model_from_state(state["model"], device)
-    adam = optimiser(model, config)
-    adam.load_state_dict(state["optimiser"])
-    generator = torch.Generator(device)
-    generator.set_state(state["generator"])
-    log.info("going on at step %d of the %s stage", state["step"], state["stage"])
-    return Run(
-        state["stage"], state["step"], model, adam, generator, np.array(state["scales"]), state["rows"], state["broken"]
-    )
 
 
 def checkpoint_facts(

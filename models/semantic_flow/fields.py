@@ -1,6 +1,7 @@
 """The static and the dynamic radiance field. Densities are per unit of the static region."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ HIDDEN = 64
 def perceptron(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
     """Linear layers with ReLU between, initialised from a generator."""
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         layer = nn.Linear(fan_in, fan_out, device=generator.device)
         nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
         nn.init.zeros_(layer.bias)
@@ -64,9 +65,11 @@ class DynamicField(nn.Module):
         self.appearance = SpaceTimePlanes(channels, resolution, frames, generator)
         self.decode = perceptron([self.shape.channels, 2], generator)
         self.colour = perceptron([self.appearance.channels, HIDDEN, 3], generator)
+        decoder = self.decode[0]
+        assert isinstance(decoder, nn.Linear)
         with torch.no_grad():
-            self.decode[0].weight[0].fill_(1.0)
-            self.decode[0].bias.copy_(torch.tensor([DYNAMIC_SHIFT, BLEND_SHIFT]))
+            decoder.weight[0].fill_(1.0)
+            decoder.bias.copy_(torch.tensor([DYNAMIC_SHIFT, BLEND_SHIFT]))
 
     @property
     def channels(self) -> int:

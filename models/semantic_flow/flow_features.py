@@ -63,7 +63,7 @@ def flow_tokens(
 def sample_maps(
     maps: Tensor, cameras: Cameras, xy: Float[Tensor, "point token xy=2"], frame: Int64[Tensor, "point token"]
 ) -> Float[Tensor, "point token channel"]:
-    """Bilinear samples of maps (frame height width channel) of any resolution, at pixels of the full image; borders repeat."""
+    """Bilinear samples of maps (frame height width channel) of any resolution, at pixels of the full image."""
     height, width = maps.shape[1:3]
     size = torch.tensor([width, height], device=xy.device)
     position = (cameras.normalised(xy) + 1) / 2 * size - 0.5

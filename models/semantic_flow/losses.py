@@ -1,4 +1,4 @@
-"""Every loss as a pure function of predictions and targets; none changes its inputs, each is zero where nothing is known."""
+"""Every loss as a pure function; none changes its inputs, each is zero where nothing is known."""
 
 import torch
 import torch.nn.functional as F

@@ -81,8 +81,8 @@ def blend(
 ) -> Shares:
     """Weights from the optical depths of both fields and the dynamic share b of each sample.
 
-    As in the paper T = prod (1 - alpha_d b)(1 - alpha_s (1 - b)). What a sample takes, 1 minus its factor, is divided in
-    proportion; the paper adds both terms, which exceeds what was taken where both are opaque.
+    As in the paper T = prod (1 - alpha_d b)(1 - alpha_s (1 - b)). What a sample takes, 1 minus its factor, is
+    divided in proportion; the paper adds both terms, which exceeds what was taken where both are opaque.
     """
     static = -torch.expm1(-static_depth) * (1 - share)
     dynamic = -torch.expm1(-dynamic_depth) * share

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.rays import Rays, TensorFields
 from models.semantic_flow.attention import Head, SemanticHead
 from models.semantic_flow.fields import DynamicField, StaticField
-from models.semantic_flow.flow_features import FrameMaps, flow_tokens
+from models.semantic_flow.flow_features import FrameMaps, cells, flow_tokens, largest_depth_around
 from models.semantic_flow.marching import BEYOND, Intervals, Shares, blend, march
 from models.semantic_flow.space import Cameras, Region
 from models.semantic_flow.velocity import Integrator, VelocityField, advance, trajectory
@@ -52,8 +52,8 @@ class Place:
     far: float
 
     def to(self, device: torch.device | str) -> "Place":
-        moved = (part.to(device) for part in (self.cameras, self.static_region, self.dynamic_region))
-        return Place(*moved, self.near, self.far)
+        regions = self.static_region.to(device), self.dynamic_region.to(device)
+        return Place(self.cameras.to(device), *regions, self.near, self.far)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,15 @@ class SemanticFlow(nn.Module):
 
     @property
     def maps(self) -> FrameMaps:
-        return FrameMaps(self.get_buffer("frame_features"), self.get_buffer("frame_depth"))
+        """The frames' features, and the depths they show, dilated: borders of things hide nothing beside them."""
+        return FrameMaps(self.get_buffer("frame_features"), largest_depth_around(self.get_buffer("frame_depth")))
+
+    def remember_depth(self, traced: Traced, xy: Float[Tensor, "ray xy=2"]) -> None:
+        """Keep the depth of traced training rays: later it says which trajectory points a frame does not see."""
+        with torch.no_grad():
+            shown = self.get_buffer("frame_depth")
+            row, column = cells(shown, self.place.cameras, xy)
+            shown[traced.rays.frames, row, column] = traced.depth
 
     def normalised_time(self, times: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         return 2 * times / max(self.place.cameras.frame_count - 1, 1) - 1
@@ -186,7 +194,7 @@ class SemanticFlow(nn.Module):
         frames: Int64[Tensor, "point"],
         point_features: Float[Tensor, "point channel"],
     ) -> Float[Tensor, "point classes"]:
-        """Class logits of moving points at frames, from what their trajectories meet (or, for the baseline, the point)."""
+        """Class logits of moving points at frames, from what their trajectories meet; the baseline's from the point."""
         times = frames.to(points.dtype)
         if not self.head.needs_tokens:
             coordinates = self.place.dynamic_region.coordinates(points)

@@ -83,6 +83,7 @@ def joint_losses(
     """Stage 2: everything at once."""
     nodes = model.static.grid.nodes()
     traced = model.trace(nodes, batch.rays, generator)
+    model.remember_depth(traced, batch.xy)
     semantic = first_labelled(batch.label, focus.semantic_rays)
     shown = show(model, traced, semantic)
     label = torch.where(semantic, batch.label, losses.UNLABELLED)
@@ -212,7 +213,7 @@ def warped(
     by: Int64[Tensor, "ray"],
     hop: int,
 ) -> tuple[Shown, Float[Tensor, "ray classes"]]:
-    """What rays show with the dynamic field of another time, and the logits they had at their own (without gradient)."""
+    """What rays show with the dynamic field of another time, and the logits they had at their own, without gradient."""
     points, samples = seen.points, seen.intervals.depth.shape[1]
     times = part.rays.frames.to(points.dtype).repeat_interleave(samples)
     span = by.to(points.dtype).repeat_interleave(samples)
@@ -231,7 +232,7 @@ def warped(
 
 
 def now_and_then(model: SemanticFlow, generator: torch.Generator) -> Float[Tensor, ""]:
-    """The roughness of all planes at one step in eight, eight times as strong: it costs as much as the rest of a step."""
+    """The roughness of all planes at one step in eight, eight times as strong: it costs as much as a step's rest."""
     if int(torch.randint(SMOOTH_EVERY, (), generator=generator, device=generator.device)):
         return torch.zeros((), device=generator.device)
     return SMOOTH_EVERY * roughness(model)

@@ -1,4 +1,4 @@
-"""Grids as products of planes: dense density from vectors and matrices, features in space, features in space and time."""
+"""Grids as products of planes: density at dense nodes, features in space, features in space and time."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ INITIAL_FEATURES = 0.3
 class DensityGrid(nn.Module):
     """A dense grid of one value a node, kept as sums of planes times lines (TensoRF) and made anew at each step.
 
-    Trilinear interpolation of such nodes is exactly the sum of bilinear planes times linear lines, at a tenth of the reads.
+    Trilinear interpolation of such nodes is exactly the sum of bilinear planes times lines, at a tenth of the reads.
     """
 
     def __init__(self, resolution: Sequence[int], channels: int, shift: float, generator: torch.Generator) -> None:

@@ -35,7 +35,7 @@ class Cameras:
     def project(
         self, points: Float[Tensor, "*batch xyz=3"], frames: Int64[Tensor, "*batch"]
     ) -> tuple[Float[Tensor, "*batch xy=2"], Float[Tensor, "*batch"]]:
-        """Pixels and depths of world points in the cameras of given frames; behind the camera the depth is not positive."""
+        """Pixels and depths of world points in the cameras of given frames; behind a camera depth is not positive."""
         pose = self.world_from_camera[frames]
         in_camera = torch.einsum("...ji,...j->...i", pose[..., :3, :3], points - pose[..., :3, 3])
         depth = in_camera[..., 2]

@@ -24,8 +24,10 @@ class VelocityField(nn.Module):
         self.region, self.frames = region, frames
         self.planes = SpaceTimePlanes(channels, resolution, frames, generator)
         self.decode = perceptron([self.planes.channels, HIDDEN, 3], generator)
+        last = self.decode[-1]
+        assert isinstance(last, nn.Linear)
         with torch.no_grad():
-            self.decode[-1].weight.mul_(INITIAL_SPEED)
+            last.weight.mul_(INITIAL_SPEED)
 
     def forward(
         self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
@@ -76,7 +78,8 @@ def trajectory(
     """Positions at -reach ... 0 ... +reach frames; both directions go through the field as one batch."""
     both, both_times = torch.cat([points, points]), torch.cat([times, times])
     by = torch.cat([-torch.ones_like(times), torch.ones_like(times)])
-    backward, forward = [], []
+    backward: list[Tensor] = []
+    forward: list[Tensor] = []
     for _ in range(reach):
         both = advance(velocity, both, both_times, by, how, substeps)
         both_times = both_times + by

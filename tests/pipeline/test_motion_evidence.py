@@ -35,4 +35,4 @@ def test_a_turning_camera_explains_its_flow_by_rotation_alone(scene: Scene) -> N
     flow = centred * [camera.fx, camera.fy] + [camera.cx, camera.cy] - np.stack([x, y], axis=-1)
     bounds = np.array([1.0, 10.0], np.float32)
     assert flow_residual(camera, turn, flow, bounds).max() < 1e-6
-    assert flow_residual(camera, turn, flow + [3.0, 0.0], bounds).min() > 2.9
+    assert flow_residual(camera, turn, flow + np.array([3.0, 0.0]), bounds).min() > 2.9

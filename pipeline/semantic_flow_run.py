@@ -1,0 +1,72 @@
+"""The state of a training run of Semantic Flow: kept in a file, and gone on from."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from models.semantic_flow.model import SemanticFlow
+from pipeline.atomic import whole
+from pipeline.config import TrainSemanticFlowConfig
+from pipeline.semantic_flow_checkpoint import model_from_state, model_state
+from pipeline.semantic_flow_setup import optimiser
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Run:
+    """The state of training: all that a killed run needs to go on."""
+
+    stage: str
+    step: int
+    model: SemanticFlow
+    optimiser: torch.optim.Adam
+    generator: torch.Generator
+    scales: Float[np.ndarray, "object"]
+    rows: list[dict[str, float | str]]
+    broken: int = 0
+
+
+def save_state(path: Path, fingerprint: str, run: Run) -> None:
+    """Keep everything, so that a killed run can go on."""
+    state = {
+        "fingerprint": fingerprint,
+        "stage": run.stage,
+        "step": run.step,
+        "model": model_state(run.model),
+        "optimiser": run.optimiser.state_dict(),
+        "generator": run.generator.get_state(),
+        "scales": run.scales.tolist(),
+        "rows": run.rows,
+        "broken": run.broken,
+    }
+    with whole(path) as partial:
+        torch.save(state, partial)
+
+
+def resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device) -> Run | None:
+    """The run that was killed, if its state is there, whole, and of the same scene, labels and settings."""
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a torn file makes torch raise
+        log.info("%s cannot be read (%s): training begins anew", path, error)
+        return None
+    if state.get("fingerprint") != fingerprint:
+        log.info("%s is of another scene or of other settings: training begins anew", path)
+        return None
+    model = model_from_state(state["model"], device)
+    adam = optimiser(model, config)
+    adam.load_state_dict(state["optimiser"])
+    generator = torch.Generator(device)
+    generator.set_state(state["generator"])
+    log.info("going on at step %d of the %s stage", state["step"], state["stage"])
+    return Run(
+        state["stage"], state["step"], model, adam, generator, np.array(state["scales"]), state["rows"], state["broken"]
+    )
