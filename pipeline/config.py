@@ -79,7 +79,7 @@ class EstimateFlowConfig(Section):
 
 
 class SegmentObjectsConfig(Section):
-    backend: Literal["auto", "motion", "sam"] = Field("auto", description="auto: sam where its weights lie in weights/")
+    backend: Literal["auto", "motion", "sam"] = Field("auto", description="auto is motion; sam is not there yet")
     max_objects: int = Field(4, ge=1, le=16, description="most objects to keep")
     smallest_share: float = Field(0.002, gt=0, lt=1, description="smallest object, as a share of the image")
     border_reach: float = Field(0.2, gt=0, lt=1, description="how far borders may move to edges, share of the object")
