@@ -125,7 +125,7 @@ class TrainOsnConfig(Section):
     round_steps: int = Field(150, ge=1, description="composite steps in each of these rounds")
     most_rays: int = Field(8192, ge=16, description="most rays in a step")
     samples_per_step: int = Field(
-        65536, ge=1024, description="samples that get gradients in a step; rays are added as surfaces become sharp"
+        40960, ge=1024, description="samples that get gradients in a step; rays are added as surfaces become sharp"
     )
     grids: list[Annotated[int, Field(ge=8, le=512)]] = Field(
         [40, 64, 96, 128], min_length=1, description="nodes along each side of the background's grid, coarse to fine"
@@ -224,13 +224,13 @@ class TrainSemanticFlowConfig(Section):
 
 
 class RenderViewsConfig(Section):
-    observed_frames: int = Field(16, ge=1, description="most of the video's own views to render, evenly chosen")
-    path_frames: int = Field(32, ge=1, description="frames of the camera path around the scene")
-    held_out_frames: int = Field(16, ge=1, description="most of truth's test views to render, evenly chosen")
+    observed_frames: int = Field(8, ge=1, description="most of the video's own views to render, evenly chosen")
+    path_frames: int = Field(20, ge=1, description="frames of the camera path around the scene")
+    held_out_frames: int = Field(8, ge=1, description="most of truth's test views to render, evenly chosen")
     held_out_candidates: int = Field(
-        2, ge=1, description="valid scenes nearest to the true scales that held-out views are rendered of"
+        1, ge=1, description="valid scenes nearest to the true scales that held-out views are rendered of"
     )
-    scale_samples: int = Field(4, ge=1, description="valid scenes shown side by side from one new view")
+    scale_samples: int = Field(3, ge=1, description="valid scenes shown side by side from one new view")
     rays_per_chunk: int = Field(16384, ge=1, description="rays rendered at once; fewer need less memory")
 
 

@@ -67,7 +67,7 @@ def held_out_findings(
         Row(STAGE, renders.method, entry.name, row.metric, row.value)
         for entry, found in zip(entries, each, strict=True)
         for row in found.rows
-        if row.metric in ("psnr_db", "ssim")
+        if len(entries) > 1 and row.metric in ("psnr_db", "ssim")
     ]
     return each[best] + Findings.of(candidates), entries[best]
 
