@@ -16,6 +16,7 @@ from pipeline.truth_alignment import align_to_truth, nearest_scales
 from pipeline.truth_file import Truth
 
 log = logging.getLogger(__name__)
+LEAST_SHARE = 0.5  # of an object's largest valid scale, in the scenes shown side by side
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,18 @@ def plan_held_out(
 
 
 def spread_samples(scales: Float[np.ndarray, "sample object"], count: int) -> list[int]:
-    """The best sample, then always the one farthest (by ratio) from all chosen; fewer where samples repeat."""
-    logs = np.log(scales)
+    """The best sample, then always the one farthest (by ratio) from all chosen; fewer where samples repeat.
+
+    Objects much nearer than they could be are passed over: valid as they are, they leave the picture of a new view.
+    """
+    shown = np.flatnonzero((scales >= LEAST_SHARE * scales.max(0)).all(1))
+    shown = shown if len(shown) >= count else np.arange(len(scales))
+    logs = np.log(scales[shown])
     chosen, distance = [0], np.linalg.norm(logs - logs[0], axis=1)
     while len(chosen) < count and distance.max() > 1e-3:
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, np.linalg.norm(logs - logs[chosen[-1]], axis=1))
-    return chosen
+    return shown[chosen].tolist()
 
 
 def clearest_frame(scene: Scene, frames: Int[np.ndarray, "frame"]) -> int:

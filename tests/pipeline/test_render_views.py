@@ -114,7 +114,8 @@ def test_a_damaged_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_samples_are_spread_from_the_best_outwards_and_never_repeat() -> None:
     scales = np.array([[1, 1.0], [1, 1.1], [1, 2.0], [1, 1.0], [1, 0.5]])
-    assert spread_samples(scales, 3) == [0, 2, 4]
+    assert spread_samples(scales, 3) == [0, 2, 1]
+    assert spread_samples(scales, 5) == [0, 2, 4, 1]
     assert spread_samples(np.ones((20, 2)), 4) == [0]
 
 
