@@ -166,6 +166,7 @@ def update(run: Run, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -
         losses.colour
         + config.depth_weight * losses.depth
         + config.segmentation_weight * losses.objects
+        + config.spread_weight * losses.spread
         + config.variation_weight * losses.variation
     )
     if not math.isfinite(float(total.detach())):
@@ -188,6 +189,7 @@ def note(run: Run, phase: Phase, losses: StepLosses) -> None:
         "colour_loss": float(losses.colour.detach()),
         "depth_loss": float(losses.depth.detach()),
         "segmentation_loss": float(losses.objects.detach()),
+        "spread_loss": float(losses.spread.detach()),
         "variation_loss": float(losses.variation.detach()),
         "rays": float(run.rays),
         "samples_per_ray": losses.samples / max(1, losses.rays),

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from models.rays import TensorFields
 
+LEAST_DEPTH = 1e-6
+
 
 class RayWeights(torch.autograd.Function):
     """Weights T (1 - exp(-tau)) of samples sorted by segment, then by depth."""
@@ -53,6 +55,8 @@ class PairSums(TensorFields):
 
     weight: Float[Tensor, "ray object"]
     depth: Float[Tensor, "ray object"]
+    log_depth: Float[Tensor, "ray object"]
+    log_depth_squared: Float[Tensor, "ray object"]
     colour: Float[Tensor, "ray object rgb=3"]
     features: Float[Tensor, "ray object channel"]
     samples: Float[Tensor, "ray object"]
@@ -82,8 +86,10 @@ def pair_sums(
     objects: int,
 ) -> PairSums:
     """Sum the samples of each object on each ray; the first three channels are colour."""
-    values = torch.cat([torch.ones_like(depth)[:, None], depth[:, None], channels], dim=1) * weights[:, None]
+    log_depth = depth.clamp(min=LEAST_DEPTH).log()
+    moments = torch.stack([torch.ones_like(depth), depth, log_depth, log_depth.square()], dim=1)
+    values = torch.cat([moments, channels], dim=1) * weights[:, None]
     sums = values.new_zeros(rays * objects, values.shape[1]).index_add(0, pair, values)
     sums = sums.view(rays, objects, -1)
     counts = torch.bincount(pair, minlength=rays * objects).view(rays, objects).to(values.dtype)
-    return PairSums(sums[..., 0], sums[..., 1], sums[..., 2:5], sums[..., 5:], counts)
+    return PairSums(*sums[..., :4].unbind(-1), sums[..., 4:7], sums[..., 7:], counts)

@@ -17,15 +17,23 @@ def colour_loss(seen: Float[Tensor, "ray rgb=3"], wanted: Float[Tensor, "ray rgb
 def depth_loss(
     sums: PairSums, objects: Int64[Tensor, "ray"], depth: Float[Tensor, "ray"], weight: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
-    """Weighted squared relative error of each ray's own object's depth; relative, so that it does not know units.
+    """Weighted squared error of log depth of all samples on each ray, of the ray's own object.
 
-    The official code squares depths in scene units, so that far points outweigh near ones.
+    Of the samples, not of their mean as in the official code, so that fog before and behind the surface is removed too;
+    of the logarithm, so that neither units nor far points matter.
     """
-    own = objects[:, None]
-    opacity = sums.weight.gather(1, own)[:, 0]
-    reached = sums.depth.gather(1, own)[:, 0] / opacity.clamp(min=LEAST_SHARE)
-    error = (reached / depth - 1).clamp(-1, 1).square() * (opacity > LEAST_SHARE)
+    own, log_depth = objects[:, None], depth.log()
+    opacity, first, second = (
+        sums_of.gather(1, own)[:, 0] for sums_of in (sums.weight, sums.log_depth, sums.log_depth_squared)
+    )
+    error = second - 2 * log_depth * first + log_depth.square() * opacity
     return (weight * error).sum() / weight.sum().clamp(min=1e-6)
+
+
+def spread_loss(sums: PairSums) -> Float[Tensor, ""]:
+    """Variance of log depth of each object's samples on a ray: a surface, not a cloud."""
+    mean_square = sums.log_depth.square() / sums.weight.clamp(min=LEAST_SHARE)
+    return (sums.log_depth_squared - mean_square).clamp(min=0).sum() / len(sums.weight)
 
 
 def segmentation_loss(shares: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"]) -> Float[Tensor, ""]:

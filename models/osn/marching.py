@@ -13,7 +13,7 @@ from models.osn.field import cells_at, density_at, occupied_cells
 from models.osn.space import Bins, Space, box_interval, ray_bins
 from models.rays import TensorFields
 
-LEAST_WEIGHT = 1e-3  # a sample that adds less to its object's own image is dropped
+LEAST_WEIGHT = 3e-3  # a sample that adds less to its object's own image is dropped
 EMPTY_DENSITY = 2e-4  # a cell whose density, before its scale, stays below is not sampled
 
 

@@ -1,6 +1,6 @@
 """A scene of static objects, each with its own field and its own camera path, joined by one scale per object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -165,4 +165,4 @@ class ObjectScene(nn.Module):
             features = sums.features[seen, k] / weight[seen]
             added = shader(features, torch.cat([view, light[k, seen]], dim=1)) * weight[seen]
             colours.append(sums.colour[:, k].index_add(0, seen, added))
-        return PairSums(sums.weight, sums.depth, torch.stack(colours, dim=1), sums.features, sums.samples)
+        return replace(sums, colour=torch.stack(colours, dim=1))

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.osn.compositing import PairSums
-from models.osn.losses import colour_loss, depth_loss, segmentation_loss, silhouette_loss
+from models.osn.losses import colour_loss, depth_loss, segmentation_loss, silhouette_loss, spread_loss
 from models.osn.marching import ObjectRays
 from models.osn.object_scene import ObjectScene
 from models.osn.training_pixels import PixelBatch, SparseDepths
@@ -20,6 +20,7 @@ class StepLosses:
     colour: Float[Tensor, ""]
     depth: Float[Tensor, ""]
     objects: Float[Tensor, ""]
+    spread: Float[Tensor, ""]
     variation: Float[Tensor, ""]
     samples: float
     rays: int
@@ -53,6 +54,7 @@ def bootstrap_losses(
         colour_loss(colour, batch.colours),
         sparse_depth_loss(scene, grids, depths, jitter),
         silhouette_loss(sums.weight, batch.objects),
+        spread_loss(sums),
         variation(scene),
         float(sums.samples.sum()),
         len(batch.frames),
@@ -75,6 +77,7 @@ def composite_losses(
         colour_loss(colour, batch.colours),
         sparse_depth_loss(scene, grids, depths, jitter),
         segmentation_loss(shares, batch.objects),
+        spread_loss(sums),
         variation(scene),
         float(sums.samples.sum()),
         len(batch.frames),

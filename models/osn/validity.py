@@ -1,0 +1,49 @@
+"""Why a scale vector does not explain the video: which object hides which, and in which frames."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.osn.z_buffer import SoloViews, hard_agreement, solid
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Pixels that should show `seen` and would show `shown`: their share of all pixels, and the worst frames first."""
+
+    seen: int
+    shown: int
+    share: float
+    frames: list[int]
+
+
+def conflicts(views: SoloViews, scales: Float[Tensor, "object"], least_share: float = 1e-3) -> list[Conflict]:
+    """What a scale vector gets wrong, largest first; pairs below a share of all pixels are left out.
+
+    `seen` equals `shown` where an object is not there at all, whatever the scales: a fault of its field or of the masks.
+    """
+    wrong = ~hard_agreement(views, scales[None])[0]
+    depth = torch.where(solid(views), views.depth * scales, torch.inf)
+    shown = depth.argmin(dim=1)
+    found = []
+    for seen in range(len(scales)):
+        for other in range(len(scales)):
+            there = wrong & (views.objects == seen) & (shown == other)
+            share = float(there.sum()) / max(1, len(there))
+            if share >= least_share:
+                frames, counts = views.frames[there].unique(return_counts=True)
+                worst = frames[counts.argsort(descending=True, stable=True)]
+                found.append(Conflict(seen, other, share, worst.tolist()))
+    return sorted(found, key=lambda conflict: -conflict.share)
+
+
+def conflict_text(conflict: Conflict, names: list[str]) -> str:
+    """A conflict in words."""
+    seen, shown = names[conflict.seen], names[conflict.shown]
+    frames = ", ".join(str(frame) for frame in sorted(conflict.frames[:5]))
+    share = f"{100 * conflict.share:.1f} % of pixels"
+    if conflict.seen == conflict.shown:
+        return f"{seen} was seen where its field is empty ({share}; frames {frames})"
+    return f"{shown} would hide {seen} ({share}; frames {frames})"

@@ -1,0 +1,132 @@
+"""Laws of rendering several objects, on random fields."""
+
+import pytest
+import torch
+
+from models.osn.field import AXES, VmField, cells_at, density_at, occupied_cells
+from models.osn.interpolation import Cells, interpolate_rows
+from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
+from models.osn.rendering import render_world
+from models.rays import Rays
+
+SHAPE = FieldShape(density_channels=2, colour_channels=3, features=4, shader_width=8, density_shift=0.0, outer_bins=8)
+
+
+def rotation(angle: float) -> torch.Tensor:
+    cosine, sine = torch.cos(torch.tensor(angle)), torch.sin(torch.tensor(angle))
+    matrix = torch.eye(4)
+    matrix[0, 0], matrix[0, 2], matrix[2, 0], matrix[2, 2] = cosine, sine, -sine, cosine
+    return matrix
+
+
+@pytest.fixture
+def scene() -> ObjectScene:
+    """A room with one object in front of the camera, seen in two frames."""
+    generator = torch.Generator().manual_seed(3)
+    poses = torch.stack([torch.stack([rotation(0.1 * t), rotation(-0.5 * t)]) for t in range(2)], dim=1)
+    poses[1, :, :3, 3] = torch.tensor([0.0, 0.0, -4.0])
+    half = torch.tensor([[8.0, 8.0, 8.0], [1.0, 1.0, 1.0]])
+    geometry = SceneGeometry(poses, torch.ones(2, 2, dtype=torch.bool), half, near=0.5, far=30.0)
+    scene = ObjectScene(geometry, SHAPE, [(12, 12, 12), (9, 10, 11)], generator)
+    for field in scene.fields:
+        for plane in field.density_planes:
+            plane.data.mul_(20)
+    for shader in scene.shaders:
+        shader.second.data.normal_(generator=generator).mul_(0.1)
+    return scene
+
+
+def camera_rays(scene: ObjectScene, frame: int, count: int = 40) -> tuple[torch.Tensor, Rays]:
+    """Random rays of one frame's camera: directions in the camera, and the same in the world."""
+    generator = torch.Generator().manual_seed(1)
+    directions = torch.cat([torch.rand(count, 2, generator=generator) * 0.8 - 0.4, torch.ones(count, 1)], dim=1)
+    pose = scene.object_from_camera[0, frame]
+    return directions, Rays(
+        pose[:3, 3].expand(count, 3), directions @ pose[:3, :3].T, torch.full((count,), frame, dtype=torch.int64)
+    )
+
+
+def pairs(scene: ObjectScene, scales: torch.Tensor | None, frame: int = 1, present: tuple[bool, bool] = (True, True)):
+    """What each object adds to the rays of a frame's camera."""
+    directions, world = camera_rays(scene, frame)
+    rays = scene.observed_rays(world.frames, directions)
+    rays.present[:] &= torch.tensor(present)[:, None]
+    per_ray = None if scales is None else scales.expand(len(directions), -1).contiguous()
+    with torch.no_grad():
+        return scene.render_pairs(scene.density_grids(), rays, world.frames, per_ray)
+
+
+def test_density_nodes_interpolate_to_planes_times_lines():
+    field = VmField((5, 6, 7), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
+    points = torch.rand(30, 3, generator=torch.Generator().manual_seed(1))
+    cells = Cells.locate(points, field.resolution)
+    expected = torch.full((30,), -1.0)
+    for (a, b, c), plane, line in zip(AXES, field.density_planes, field.density_lines, strict=True):
+        product = interpolate_rows(plane.flatten(1).T, cells.axes(a, b)) * interpolate_rows(line.T, cells.axes(c))
+        expected = expected + product.sum(1)
+    assert torch.allclose(density_at(field.density_logits(), points), torch.nn.functional.softplus(expected), atol=1e-5)
+
+
+def test_empty_cells_are_empty_everywhere_inside():
+    logits = 4 * torch.randn(6, 7, 8, generator=torch.Generator().manual_seed(0))
+    points = torch.rand(4000, 3, generator=torch.Generator().manual_seed(1))
+    empty = ~cells_at(occupied_cells(logits, 3.0), points)
+    assert empty.any() and (density_at(logits, points[empty]) <= 3.0).all()
+
+
+def test_upsampling_keeps_the_field():
+    field = VmField((5, 5, 5), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
+    finer = field.upsampled((9, 9, 9), torch.Generator().manual_seed(1))  # every other node is an old node
+    nodes = torch.stack(torch.meshgrid(*[torch.linspace(0, 1, 5)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    assert torch.allclose(field.density_logits(), finer.density_logits()[::2, ::2, ::2], atol=1e-5)
+    assert torch.allclose(field.colour_features(nodes), finer.colour_features(nodes), atol=1e-5)
+
+
+def test_composing_one_object_equals_rendering_it_alone(scene):
+    alone = pairs(scene, None, present=(False, True))
+    composed = pairs(scene, torch.ones(2), present=(False, True))
+    assert alone.weight[:, 1].max() > 0.1
+    assert torch.allclose(alone.colour, composed.colour, atol=1e-5)
+    assert torch.allclose(alone.depth, composed.depth, atol=1e-4)
+
+
+def test_scaling_one_object_alone_leaves_its_image_and_scales_its_depth(scene):
+    one = pairs(scene, torch.tensor([1.0, 1.0]), present=(False, True))
+    other = pairs(scene, torch.tensor([1.0, 2.5]), present=(False, True))
+    assert torch.allclose(one.colour, other.colour, atol=1e-5)
+    assert torch.allclose(one.weight, other.weight, atol=1e-5)
+    assert torch.allclose(2.5 * one.depth, other.depth, rtol=1e-4, atol=1e-4)
+
+
+def test_world_rays_of_the_videos_own_camera_see_what_it_saw(scene):
+    scales = torch.tensor([1.0, 1.7])
+    directions, world = camera_rays(scene, 1)
+    observed = scene.observed_rays(world.frames, directions)
+    local = scene.world_rays(world, scales)
+    assert torch.allclose(observed.origins, local.origins, atol=1e-5)
+    assert torch.allclose(observed.directions, local.directions, atol=1e-5)
+
+
+def test_a_moved_camera_sees_a_scaled_object_elsewhere(scene):
+    """A point X of the object lies at s (camera_from_object X): rays through it must pass the same object point."""
+    scales, camera_from_object = torch.tensor([1.0, 1.5]), torch.linalg.inv(scene.object_from_camera[1, 1])
+    point = torch.tensor([0.2, -0.1, 0.3])
+    in_camera = scales[1] * (camera_from_object[:3, :3] @ point + camera_from_object[:3, 3])
+    pose = scene.object_from_camera[0, 1]
+    in_world = pose[:3, :3] @ in_camera + pose[:3, 3]
+    origin = torch.tensor([2.0, 0.5, -1.0])
+    rays = scene.world_rays(Rays(origin[None], (in_world - origin)[None] / 3, torch.tensor([1])), scales)
+    reached = rays.origins[1, 0] + 3 / scales[1] * rays.directions[1, 0]
+    assert torch.allclose(reached, point, atol=1e-4)
+
+
+def test_object_with_unknown_pose_is_not_rendered(scene):
+    scene.visible[1, 1] = False
+    assert pairs(scene, torch.ones(2)).weight[:, 1].sum() == 0
+
+
+def test_shares_of_a_rendering_sum_to_one_and_colours_are_colours(scene):
+    _, world = camera_rays(scene, 0)
+    rendering = render_world(scene, [grid.detach() for grid in scene.density_grids()], world, torch.ones(2))
+    assert torch.allclose(rendering.object_weights.sum(1), torch.ones(40), atol=1e-5)
+    assert rendering.colour.min() >= 0 and rendering.colour.max() <= 1 and (rendering.depth > 0).all()
