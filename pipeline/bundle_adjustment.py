@@ -4,16 +4,19 @@ pycolmap's own adjustment weighs all observations alike and runs in threads whos
 uses what the tracks know of their accuracy and repeats exactly. Levenberg-Marquardt on the Schur complement, all dense.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_matrix
 
 from pipeline.cameras import Intrinsics, transform
 from pipeline.rigid_model import Observations, RigidModel, usable
 
 ROBUST_SIGMAS = 2.0
+NEAREST = 1e-6
 POINTS_AT_ONCE = 2000
 
 
@@ -47,7 +50,7 @@ class Linearised:
 
 
 def adjust(
-    model: RigidModel, seen: Observations, freedom: Freedom = Freedom(), iterations: int = 30, tolerance: float = 1e-6
+    model: RigidModel, seen: Observations, freedom: Freedom, iterations: int = 40, tolerance: float = 1e-5
 ) -> Adjustment:
     """The model that minimises the robust, weighted reprojection error."""
     mask = usable(model, seen)
@@ -74,7 +77,7 @@ def adjust(
 def residuals(model: RigidModel, seen: Observations) -> Float[np.ndarray, "observation xy=2"]:
     """Observed minus projected, in standard deviations."""
     xyz = transform(model.camera_from_object[seen.frame], model.points[seen.track])
-    z = np.where(xyz[:, 2] > 1e-9, xyz[:, 2], 1e-9)
+    z = np.where(xyz[:, 2] > NEAREST, xyz[:, 2], NEAREST)
     camera = model.camera
     u = camera.fx * xyz[:, 0] / z + camera.cx
     v = camera.fy * xyz[:, 1] / z + camera.cy
@@ -92,22 +95,38 @@ def linearise(model: RigidModel, seen: Observations) -> Linearised:
     frames, tracks = seen.frame_count, seen.track_count
     by_camera, by_point = jacobians(model, seen)
     error = residuals(model, seen)
-    weight = 1 / (1 + (error**2).sum(1) / ROBUST_SIGMAS**2)
-    weighted = by_camera * weight[:, None, None]
-    size = 6 * frames + 1
-    columns = np.concatenate(
-        [6 * seen.frame[:, None] + np.arange(6), np.full((len(seen.frame), 1), 6 * frames)], axis=1
-    )
+    before_camera = transform(model.camera_from_object[seen.frame], model.points[seen.track])[:, 2] > NEAREST
+    root = before_camera / np.sqrt(1 + (error**2).sum(1) / ROBUST_SIGMAS**2)
+    by_camera, by_point, error = by_camera * root[:, None, None], by_point * root[:, None, None], error * root[:, None]
+    size, in_frames, in_tracks = 6 * frames + 1, gatherer(seen.frame, frames), gatherer(seen.track, tracks)
+    pose, focal = by_camera[..., :6], by_camera[..., 6:]
     cameras = np.zeros((size, size))
-    np.add.at(cameras, (columns[:, :, None], columns[:, None, :]), np.einsum("oei,oej->oij", weighted, by_camera))
+    blocks = in_frames(products(pose, pose))
+    index = 6 * np.arange(frames)[:, None] + np.arange(6)
+    cameras[index[:, :, None], index[:, None, :]] = blocks
+    cameras[-1, :-1] = cameras[:-1, -1] = in_frames(products(pose, focal)).ravel()
+    cameras[-1, -1] = (focal**2).sum()
     coupling = np.zeros((size, tracks, 3))
-    np.add.at(coupling, (columns, seen.track[:, None]), np.einsum("oei,oej->oij", weighted, by_point))
-    points = np.zeros((tracks, 3, 3))
-    np.add.at(points, seen.track, np.einsum("oei,oej,o->oij", by_point, by_point, weight))
-    camera_gradient, point_gradient = np.zeros(size), np.zeros((tracks, 3))
-    np.add.at(camera_gradient, columns, np.einsum("oei,oe->oi", weighted, error))
-    np.add.at(point_gradient, seen.track, np.einsum("oei,oe,o->oi", by_point, error, weight))
-    return Linearised(cameras, points, coupling, camera_gradient, point_gradient)
+    # A track is seen once in a frame at most: blocks are set, not summed.
+    coupling[index[seen.frame], seen.track[:, None]] = products(pose, by_point)
+    coupling[-1] = in_tracks(products(focal, by_point))[:, 0]
+    camera_gradient = np.append(in_frames(products(pose, error[..., None])).ravel(), (focal[..., 0] * error).sum())
+    point_gradient = in_tracks(products(by_point, error[..., None]))[..., 0]
+    return Linearised(cameras, in_tracks(products(by_point, by_point)), coupling, camera_gradient, point_gradient)
+
+
+def products(
+    a: Float[np.ndarray, "observation xy=2 left"], b: Float[np.ndarray, "observation xy=2 right"]
+) -> Float[np.ndarray, "observation left right"]:
+    """a'b of each observation."""
+    return a[:, 0, :, None] * b[:, 0, None, :] + a[:, 1, :, None] * b[:, 1, None, :]
+
+
+def gatherer(group: Int[np.ndarray, "observation"], count: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that sums blocks of observations by group."""
+    ones = np.ones(len(group))
+    summing = csr_matrix((ones, (group, np.arange(len(group)))), shape=(count, len(group)))
+    return lambda blocks: (summing @ blocks.reshape(len(group), -1)).reshape(count, *blocks.shape[1:])
 
 
 def jacobians(
@@ -116,7 +135,7 @@ def jacobians(
     """Change of the projection, in standard deviations, with (rotation, translation, log focal) and with the point."""
     pose = model.camera_from_object[seen.frame]
     x, y, z = transform(pose, model.points[seen.track]).T
-    z = np.where(z > 1e-9, z, 1e-9)
+    z = np.where(z > NEAREST, z, NEAREST)
     zero, fx, fy = np.zeros_like(x), model.camera.fx, model.camera.fy
     by_xyz = np.stack([np.stack([fx / z, zero, -fx * x / z**2], -1), np.stack([zero, fy / z, -fy * y / z**2], -1)], 1)
     # d(R(w) X)/dw = -[X]x
@@ -138,7 +157,7 @@ def solve(
     reduced, gradient = eliminate_points(system, cameras, points_inverse)
     hold(reduced, gradient, freedom)
     camera_step = cholesky_solve(reduced, gradient)
-    remaining = system.point_gradient - np.einsum("cpi,c->pi", system.coupling, camera_step)
+    remaining = system.point_gradient - np.tensordot(camera_step, system.coupling, axes=1)
     return camera_step, np.einsum("pij,pj->pi", points_inverse, remaining)
 
 
@@ -165,9 +184,9 @@ def eliminate_points(
     for start in range(0, len(points_inverse), POINTS_AT_ONCE):
         block = slice(start, start + POINTS_AT_ONCE)
         coupling = system.coupling[:, block]
-        carried = np.einsum("cpi,pij->cpj", coupling, points_inverse[block])
-        reduced -= carried.reshape(len(reduced), -1) @ coupling.reshape(len(reduced), -1).T
-        gradient -= np.einsum("cpj,pj->c", carried, system.point_gradient[block])
+        carried = np.einsum("cpi,pij->cpj", coupling, points_inverse[block], optimize=False).reshape(len(reduced), -1)
+        reduced -= carried @ coupling.reshape(len(reduced), -1).T
+        gradient -= carried @ system.point_gradient[block].ravel()
     return (reduced + reduced.T) / 2, gradient
 
 

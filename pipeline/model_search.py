@@ -20,6 +20,8 @@ HELD_OUT_EVERY = 10
 FEWEST_POINTS = 8
 RESECTION_ERROR_PX = 2.0
 OUTLIER_SIGMAS, OUTLIER_PX = 5.0, 2.0
+SURE_SHARE = 0.95
+SEARCH_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -55,22 +57,26 @@ def best_model(seen: Observations, search: Search) -> list[Candidate]:
     training = strongest(training, search.adjustment_tracks, search.seed)
     mapping = strongest(training, search.mapping_tracks, search.seed)
     pairs = verified_pairs(mapping, search.camera, search.seed)
-    rough = [
-        model
-        for mapper in (map_globally, map_incrementally)
-        for model in mapper(mapping, search.camera, pairs, search.focal_known, search.seed)
-    ]
     freedom = Freedom(focal=not search.focal_known)
-    found = [
-        judged(completed(model, training, freedom, search.seed), judging)
-        for model in rough
-        if model.registered.sum() > 2
-    ]
+    found: list[Candidate] = []
+    for mapper in (map_globally, map_incrementally):
+        for model in mapper(mapping, search.camera, pairs, search.focal_known, search.seed):
+            if model.registered.sum() > 2:
+                found.append(judged(completed(model, training, freedom, search.seed), judging))
+        if found and beyond_doubt(max(found, key=lambda candidate: candidate.merit), training):
+            break
     if found and search.focal_known:
         best = max(found, key=lambda candidate: candidate.merit)
         mirror = mirrored(best.adjusted.model)
-        found.append(judged(adjust(mirror, training, freedom), judging))
+        found.append(judged(adjust(mirror, training, freedom, tolerance=SEARCH_TOLERANCE), judging))
     return sorted(found, key=lambda candidate: candidate.merit, reverse=True)
+
+
+def beyond_doubt(candidate: Candidate, seen: Observations) -> bool:
+    """Whether a model has every frame and explains nearly all tracks: another mapper could only find it again."""
+    model = candidate.adjusted.model
+    everywhere = bool(model.registered[seen.per_frame >= FEWEST_POINTS].all())
+    return everywhere and float(explained(model, seen)[usable(model, seen)].mean()) > SURE_SHARE
 
 
 def strongest(seen: Observations, count: int, seed: int) -> Observations:
@@ -97,12 +103,12 @@ def refined_points(model: RigidModel, seen: Observations) -> RigidModel:
 
 def completed(model: RigidModel, seen: Observations, freedom: Freedom, seed: int) -> Adjustment:
     """A mapper's poses adjusted to all tracks, with frames it left out registered to the points."""
-    adjusted = adjust(triangulate(model, seen), seen, freedom)
+    adjusted = adjust(triangulate(model, seen), seen, freedom, tolerance=SEARCH_TOLERANCE)
     while True:
         extended = register_missing(adjusted.model, seen, seed)
         if extended.registered.sum() == adjusted.model.registered.sum():
             return adjusted
-        adjusted = adjust(triangulate(extended, seen), seen, freedom)
+        adjusted = adjust(triangulate(extended, seen), seen, freedom, tolerance=SEARCH_TOLERANCE)
 
 
 def register_missing(model: RigidModel, seen: Observations, seed: int) -> RigidModel:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 ITERATIONS = 8
+CONVERGED_PX = 0.005
 AFFINE_PRIOR = 4.0  # grey levels: how strongly a patch without texture keeps its last shape
 ROBUST_LEVELS = 12.0  # grey levels at which a residual counts half
 
@@ -102,12 +103,17 @@ def register_patches(
     offsets = patch_offsets(radius)
     jacobian = patch_jacobian(patches, offsets)
     prior = affine_prior(offsets)
+    xy, affine = xy.clone(), affine.clone()
+    moving = torch.arange(len(xy))
     for _ in range(ITERATIONS):
-        residual, weights = compare(patches, image, ids, xy, affine, offsets)
-        normal = torch.einsum("ts,tsi,tsj->tij", weights, jacobian, jacobian)
-        step = torch.linalg.solve(normal + prior, torch.einsum("ts,tsi,ts->ti", weights, jacobian, residual))
-        xy, affine = compose_inverse(xy, affine, step)
-        if step[:, 4:6].norm(dim=-1).quantile(0.98) < 0.004:
+        own = jacobian[moving]
+        residual, weights = compare(patches[moving], image, ids, xy[moving], affine[moving], offsets)
+        weighted = own * weights[..., None]
+        normal, right = weighted.mT @ own, weighted.mT @ residual[..., None]
+        step = torch.linalg.solve(normal + prior, right)[..., 0]
+        xy[moving], affine[moving] = compose_inverse(xy[moving], affine[moving], step)
+        moving = moving[step[:, 4:6].norm(dim=-1) > CONVERGED_PX]
+        if not len(moving):
             break
     residual, weights = compare(patches, image, ids, xy, affine, offsets)
     return Registration(xy, affine, *quality(patches, jacobian, prior, residual, weights))
@@ -175,7 +181,7 @@ def quality(
     noise = (weights * residual**2).sum(1) / total
     correlation = (power / (power + noise + 1e-6)).sqrt()
     covered = weights.sum(1) / patches.weights.sum(1)
-    normal = torch.einsum("ts,tsi,tsj->tij", weights, jacobian, jacobian) + prior
+    normal = (jacobian * weights[..., None]).mT @ jacobian + prior
     place = torch.linalg.inv(normal)[:, 4:6, 4:6]
     # Residuals of compressed video are correlated over blocks: each counts as one quarter of an independent one.
     variance = 4 * (noise + 1.0) * torch.diagonal(place, dim1=1, dim2=2).mean(1)

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float, Int
 from pipeline.cameras import Intrinsics, camera_directions, inverse, project, transform
 from pipeline.tracks_file import Tracks
 
+FAR_IN_MEDIANS = 20.0
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -111,7 +113,23 @@ def triangulate(model: RigidModel, seen: Observations) -> RigidModel:
     normal += 1e-9 * np.eye(3)
     points = np.linalg.solve(normal, right[..., None])[..., 0]
     seen_twice = np.bincount(known.track, minlength=seen.track_count) >= 2
-    return replace(model, points=np.where(seen_twice[:, None], points, np.nan))
+    placed = replace(model, points=np.where(seen_twice[:, None], points, np.nan))
+    return sent_far(placed, known, rays)
+
+
+def sent_far(model: RigidModel, known: Observations, rays: Float[np.ndarray, "observation xyz=3"]) -> RigidModel:
+    """Points that came out behind a camera, their rays being parallel or diverging, moved far away before it."""
+    depth = in_camera(model, known)[:, 2]
+    behind = np.zeros(known.track_count, bool)
+    behind[known.track[depth <= 0]] = True
+    if not behind.any():
+        return model
+    start = np.flatnonzero(np.diff(known.track, prepend=-1))
+    own = known.track[start]
+    distance = FAR_IN_MEDIANS * float(np.median(depth[depth > 0])) if (depth > 0).any() else 1.0
+    far = np.full_like(model.points, np.nan)
+    far[own] = model.object_from_camera[known.frame[start], :3, 3] + distance * rays[start]
+    return replace(model, points=np.where(behind[:, None], far, model.points))
 
 
 def triangulation_angles_deg(model: RigidModel, seen: Observations) -> Float[np.ndarray, "track"]:

@@ -93,12 +93,12 @@ def follow(
     """The tracks alive in each frame; flow is read pair by pair."""
     active, born = None, 0
     for frame, grey in enumerate(images):
-        image, ids = torch.from_numpy(grey), torch.from_numpy(object_ids[frame])
+        image = torch.from_numpy(grey)
         inner = torch.from_numpy(inside_masks(object_ids[frame], config.mask_margin_px))
         if active is not None:
-            active = advance(active, next(pairs), image, ids, inner, config)
+            active = advance(active, next(pairs), image, inner, config)
         seeds = seed_points(grey, inner.numpy(), None if active is None else active.xy.numpy(), config)
-        fresh = begin(image, ids, torch.from_numpy(seeds), born, config)
+        fresh = begin(image, inner, torch.from_numpy(seeds), born, config)
         born += len(seeds)
         active = fresh if active is None else active.joined(fresh)
         yield frame, active
@@ -113,14 +113,14 @@ def inside_masks(ids: UInt8[np.ndarray, "height width"], margin_px: int) -> UInt
 
 def begin(
     image: Float[Tensor, "height width"],
-    ids: Integer[Tensor, "height width"],
+    inner: Integer[Tensor, "height width"],
     seeds: Float[Tensor, "track xy=2"],
     born: int,
     config: TrackPointsConfig,
 ) -> Active:
     """New tracks at seeds, numbered from `born` on."""
     count = len(seeds)
-    patches = cut_patches(image, ids, seeds, config.patch_radius_px)
+    patches = cut_patches(image, inner, seeds, config.patch_radius_px)
     eye = torch.eye(2).expand(count, 2, 2).clone()
     return Active(torch.arange(born, born + count), seeds, eye, torch.full((count,), torch.nan), patches)
 
@@ -129,7 +129,6 @@ def advance(
     active: Active,
     pair: FlowPair,
     image: Float[Tensor, "height width"],
-    ids: Integer[Tensor, "height width"],
     inner: Integer[Tensor, "height width"],
     config: TrackPointsConfig,
 ) -> Active:
@@ -139,7 +138,7 @@ def advance(
     flow = torch.from_numpy(pair.forward).permute(2, 0, 1)
     predicted = active.xy + sample_image(flow, active.xy, "bilinear").T
     returns = ids_at(torch.from_numpy(pair.forward_valid.astype(np.uint8)), active.xy) == 1
-    found = register_patches(active.patches, image, ids, predicted, active.affine)
+    found = register_patches(active.patches, image, inner, predicted, active.affine)
     alive = is_found(found, predicted, returns, active.patches, inner, config)
     moved = Active(active.numbers, found.xy, found.affine, found.sigma_px, active.patches)
     return moved[alive]
@@ -184,8 +183,9 @@ def seed_points(
 
 
 def object_spacing(area_px: int, config: TrackPointsConfig) -> float:
-    """Distance between tracks: as set, less on objects that would get too few."""
-    return float(np.clip((area_px / config.tracks_per_object) ** 0.5, config.smallest_spacing_px, config.spacing_px))
+    """Distance between tracks: as set, less on objects that would get too few, more on those that would get too many."""
+    few, many = (area_px / config.tracks_per_object) ** 0.5, (area_px / config.most_tracks) ** 0.5
+    return max(many, float(np.clip(few, config.smallest_spacing_px, config.spacing_px)))
 
 
 def covered(
