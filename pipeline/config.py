@@ -130,6 +130,7 @@ class TrainOsnConfig(Section):
     grids: list[Annotated[int, Field(ge=8, le=512)]] = Field(
         [40, 64, 96, 128], min_length=1, description="nodes along each side of the background's grid, coarse to fine"
     )
+    shards: int = Field(4, ge=1, le=64, description="parts of a step, side by side on CPU cores; part of the result")
     density_channels: int = Field(16, ge=1, description="components of density per plane")
     colour_channels: int = Field(24, ge=1, description="components of colour per plane")
     grid_rate: float = Field(0.02, gt=0, description="learning rate of planes and lines at first")

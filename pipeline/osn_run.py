@@ -38,13 +38,14 @@ class Run:
     step: int = 0
     field_step: int = 0
     rays: int = FIRST_RAYS
+    taken: float = 0.0  # samples per ray in the last step
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-COUNTERS = ("phase", "step", "field_step", "rays", "seconds", "sums", "rows", "facts")
+COUNTERS = ("phase", "step", "field_step", "rays", "taken", "seconds", "sums", "rows", "facts")
 
 
 def identity(scene: Path, config: TrainOsnConfig) -> str:

@@ -90,6 +90,7 @@ def pair_sums(
     moments = torch.stack([torch.ones_like(depth), depth, log_depth, log_depth.square()], dim=1)
     values = torch.cat([moments, channels], dim=1) * weights[:, None]
     sums = values.new_zeros(rays * objects, values.shape[1]).index_add(0, pair, values)
-    sums = sums.view(rays, objects, -1)
+    sums = sums.view(rays, objects, values.shape[1])
     counts = torch.bincount(pair, minlength=rays * objects).view(rays, objects).to(values.dtype)
-    return PairSums(*sums[..., :4].unbind(-1), sums[..., 4:7], sums[..., 7:], counts)
+    weight, depth_sum, first, second = sums[..., :4].unbind(-1)
+    return PairSums(weight, depth_sum, first, second, sums[..., 4:7], sums[..., 7:], counts)

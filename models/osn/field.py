@@ -6,6 +6,7 @@ value a node instead of three planes' channels, and the same grid says which cel
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +15,22 @@ from torch import Tensor, nn
 
 from models.osn.interpolation import Cells, interpolate_rows, interpolate_volume
 
+EMPTY_DENSITY = 2e-4  # a cell whose density, before its scale, stays below is not sampled
 AXES = ((0, 1, 2), (0, 2, 1), (1, 2, 0))  # plane's first and second axis, line's axis
 INITIAL_FACTOR = 0.1
+
+
+@dataclass(frozen=True)
+class DensityGrid:
+    """Density of an object at its grid's nodes, before activation, and which cells are not empty."""
+
+    logits: Float[Tensor, "x y z"]
+    cells: Bool[Tensor, "x y z"]
+
+    @staticmethod
+    def of(logits: Float[Tensor, "x y z"]) -> "DensityGrid":
+        with torch.no_grad():
+            return DensityGrid(logits, occupied_cells(logits, EMPTY_DENSITY))
 
 
 class VmField(nn.Module):
@@ -58,7 +73,7 @@ class VmField(nn.Module):
         right = torch.cat([xz.permute(1, 0, 2), z.expand(nx, -1, -1)], dim=1)
         return torch.baddbmm(from_yz, left, right) + self.density_shift
 
-    def colour_features(self, points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
+    def colour_features(self, points: Float[Tensor, "xyz=3 point"]) -> Float[Tensor, "point channel"]:
         """Features of colour at points of the unit cube, before any activation."""
         cells = Cells.locate(points, self.resolution)
         products = [
@@ -82,14 +97,30 @@ class VmField(nn.Module):
                 finer.colour_lines[i].copy_(resized_line(self.colour_lines[i].T, finer.resolution[c]).T)
         return finer
 
-    def total_variation(self) -> Float[Tensor, ""]:
-        """Mean squared difference of neighbouring nodes, over planes of density and of colour."""
-        total = torch.zeros((), device=self.basis.device)
+    def variation_gradients(self) -> list[tuple[nn.Parameter, Float[Tensor, "..."]]]:
+        """Gradients of the total variation: mean squared difference of neighbouring nodes, over all planes.
+
+        Written out, because a graph over every node of every plane costs several times as much.
+        """
+        gradients = []
         for (a, b, _), density, colour in zip(AXES, self.density_planes, self.colour_planes, strict=True):
-            image = colour.unflatten(0, (self.resolution[a], self.resolution[b]))
-            for plane, first, second in ((density, 1, 2), (image, 0, 1)):
-                total = total + plane.diff(dim=first).square().mean() + plane.diff(dim=second).square().mean()
-        return total
+            size = self.resolution[a], self.resolution[b]
+            gradients.append((density, variation_gradient(density.detach(), (1, 2))))
+            image = colour.detach().unflatten(0, size)
+            gradients.append((colour, variation_gradient(image, (0, 1)).flatten(0, 1)))
+        return gradients
+
+
+def variation_gradient(plane: Float[Tensor, "..."], axes: tuple[int, int]) -> Float[Tensor, "..."]:
+    """Gradient of the mean squared difference of neighbours along two axes."""
+    gradient = torch.zeros_like(plane)
+    for axis in axes:
+        last = plane.shape[axis] - 1
+        difference = plane.diff(dim=axis)
+        difference.mul_(2 / difference.numel())
+        gradient.narrow(axis, 1, last).add_(difference)
+        gradient.narrow(axis, 0, last).sub_(difference)
+    return gradient
 
 
 def resized_plane(
@@ -102,7 +133,7 @@ def resized_line(line: Float[Tensor, "channel a"], size: int) -> Float[Tensor, "
     return F.interpolate(line[None], size=size, mode="linear", align_corners=True)[0]
 
 
-def density_at(logits: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point"]:
+def density_at(logits: Float[Tensor, "x y z"], points: Float[Tensor, "xyz=3 point"]) -> Float[Tensor, "point"]:
     """Density at points of the unit cube: interpolated first, activated after, so that surfaces can be sharp."""
     return F.softplus(interpolate_volume(logits, Cells.locate(points, logits.shape)))
 
@@ -121,9 +152,9 @@ def occupied_cells(logits: Float[Tensor, "x y z"], least_density: float) -> Bool
     return largest > float(torch.tensor(least_density).expm1().log())
 
 
-def cells_at(cells: Bool[Tensor, "x y z"], points: Float[Tensor, "*batch xyz=3"]) -> Bool[Tensor, "*batch"]:
+def cells_at(cells: Bool[Tensor, "x y z"], points: Float[Tensor, "xyz=3 *batch"]) -> Bool[Tensor, "*batch"]:
     """Whether the cell around each point is occupied."""
-    nx, ny, nz = cells.shape
-    last = torch.tensor([nx - 1, ny - 1, nz - 1], device=points.device, dtype=points.dtype)
-    x, y, z = (points.clamp(0, 1) * last).int().unbind(-1)
-    return cells.flatten()[(x * ny + y) * nz + z]
+    row = torch.zeros_like(points[0], dtype=torch.int32)
+    for size, position in zip(cells.shape, points, strict=True):
+        row = row * size + (position.clamp(0, 1) * (size - 1)).int()
+    return cells.flatten()[row]

@@ -15,45 +15,48 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Cells:
-    """Where points lie in a grid: the cell's first node on each axis, and the weights of the cell's two ends there."""
+    """Where points lie in a grid: the cell's first node on each axis, and how far to the next.
 
-    low: Int[Tensor, "point axis"]
-    ends: Float[Tensor, "point axis two"]
+    Axes come before points, here and wherever samples are many: an innermost axis of 2 or 3 is slow on CPU.
+    """
+
+    low: Int[Tensor, "axis point"]
+    fraction: Float[Tensor, "axis point"]
     resolution: tuple[int, ...]
 
     @staticmethod
-    def locate(points: Float[Tensor, "point axis"], resolution: Sequence[int]) -> "Cells":
+    def locate(points: Float[Tensor, "axis point"], resolution: Sequence[int]) -> "Cells":
         """Points of the unit cube; nodes lie on the cube's faces and evenly between."""
-        last = torch.tensor([size - 1 for size in resolution], device=points.device, dtype=points.dtype)
+        last = points.new_tensor([size - 1 for size in resolution])[:, None]
         position = points.clamp(0, 1) * last
         low = torch.minimum(position.detach().floor(), last - 1)
-        fraction = position - low
-        return Cells(low.int(), torch.stack([1 - fraction, fraction], dim=-1), tuple(resolution))
+        return Cells(low.int(), position - low, tuple(resolution))
 
     def axes(self, *axes: int) -> "Cells":
         """The same points in the plane or on the line of some axes."""
-        return Cells(self.low[:, axes], self.ends[:, axes], tuple(self.resolution[axis] for axis in axes))
+        chosen = list(axes)
+        return Cells(self.low[chosen], self.fraction[chosen], tuple(self.resolution[axis] for axis in axes))
 
     def first_rows(self) -> Int[Tensor, "point"]:
         """The row of each cell's first node, last axis fastest."""
-        row = self.low[:, 0]
+        row = self.low[0]
         for axis, size in enumerate(self.resolution[1:], start=1):
-            row = row * size + self.low[:, axis]
+            row = row * size + self.low[axis]
         return row
 
-    def corner_offsets(self) -> Int[Tensor, "corner"]:
+    def corner_offsets(self) -> list[int]:
         """How many rows each corner lies after its cell's first."""
-        offsets = torch.zeros(1, dtype=torch.int32, device=self.low.device)
-        step = torch.tensor([0, 1], dtype=torch.int32, device=self.low.device)
+        offsets = [0]
         for size in self.resolution:
-            offsets = (offsets[:, None] * size + step).flatten()
+            offsets = [offset * size + step for offset in offsets for step in (0, 1)]
         return offsets
 
-    def corner_weights(self) -> Float[Tensor, "point corner"]:
-        weights = self.ends[:, 0]
-        for axis in range(1, len(self.resolution)):
-            weights = (weights[:, :, None] * self.ends[:, axis, None]).flatten(1)
-        return weights
+    def corner_weights(self) -> Float[Tensor, "corner point"]:
+        weights: list[Tensor] = []
+        for fraction in self.fraction:
+            ends = 1 - fraction, fraction
+            weights = [weight * end for weight in weights for end in ends] if weights else list(ends)
+        return torch.stack(weights)
 
 
 class WeightedRows(torch.autograd.Function):
@@ -64,30 +67,32 @@ class WeightedRows(torch.autograd.Function):
         ctx: Any,
         table: Float[Tensor, "row channel"],
         first: Int[Tensor, "point"],
-        offsets: Int[Tensor, "corner"],
-        weights: Float[Tensor, "point corner"],
+        weights: Float[Tensor, "corner point"],
+        offsets: list[int],
     ) -> Float[Tensor, "point channel"]:
-        ctx.save_for_backward(table, first, offsets, weights)
-        return F.embedding_bag(first[:, None] + offsets, table, per_sample_weights=weights, mode="sum")
+        ctx.save_for_backward(table, first, weights)
+        ctx.offsets = offsets
+        rows = torch.stack([first + offset for offset in offsets], dim=1)
+        return F.embedding_bag(rows, table, per_sample_weights=weights.T.contiguous(), mode="sum")
 
     @staticmethod
     def backward(
         ctx: Any, gradient: Float[Tensor, "point channel"]
-    ) -> tuple[Float[Tensor, "row channel"] | None, None, None, Float[Tensor, "point corner"] | None]:
-        table, first, offsets, weights = ctx.saved_tensors
+    ) -> tuple[Float[Tensor, "row channel"] | None, None, Float[Tensor, "corner point"] | None, None]:
+        table, first, weights = ctx.saved_tensors
         by_row = by_weight = None
         if ctx.needs_input_grad[0]:
-            by_row = transposed_sum(first, offsets, weights, gradient.contiguous(), len(table))
-        if ctx.needs_input_grad[3]:
-            rows = first[:, None] + offsets
-            by_weight = (table[rows.long()] * gradient[:, None]).sum(-1)
-        return by_row, None, None, by_weight
+            by_row = transposed_sum(first, weights, ctx.offsets, gradient.contiguous(), len(table))
+        if ctx.needs_input_grad[2]:
+            corners = (table.index_select(0, first + offset) for offset in ctx.offsets)
+            by_weight = torch.stack([(corner * gradient).sum(1) for corner in corners])
+        return by_row, None, by_weight, None
 
 
 def transposed_sum(
     first: Int[Tensor, "point"],
-    offsets: Int[Tensor, "corner"],
-    weights: Float[Tensor, "point corner"],
+    weights: Float[Tensor, "corner point"],
+    offsets: list[int],
     values: Float[Tensor, "point channel"],
     rows: int,
 ) -> Float[Tensor, "row channel"]:
@@ -98,8 +103,7 @@ def transposed_sum(
     used, order = torch.sort(first, stable=True)
     starts = torch.searchsorted(used, torch.arange(rows, device=used.device, dtype=used.dtype))
     total = values.new_zeros(rows, values.shape[1])
-    for corner, offset in enumerate(offsets.tolist()):
-        weight = weights[:, corner].index_select(0, order)
+    for weight, offset in zip(weights.index_select(1, order), offsets, strict=True):
         by_cell = F.embedding_bag(order, values, starts, per_sample_weights=weight, mode="sum")
         total[offset:] += by_cell[: rows - offset]
     return total
@@ -107,11 +111,12 @@ def transposed_sum(
 
 def interpolate_rows(table: Float[Tensor, "row channel"], cells: Cells) -> Float[Tensor, "point channel"]:
     """Multilinear interpolation of a table whose rows are the nodes of a grid, last axis fastest."""
-    return WeightedRows.apply(table, cells.first_rows(), cells.corner_offsets(), cells.corner_weights())
+    return WeightedRows.apply(table, cells.first_rows(), cells.corner_weights(), cells.corner_offsets())
 
 
 def interpolate_volume(volume: Float[Tensor, "x y z"], cells: Cells) -> Float[Tensor, "point"]:
     """Trilinear interpolation of one value per node."""
-    rows = cells.first_rows()[:, None] + cells.corner_offsets()
-    values = volume.flatten().index_select(0, rows.flatten()).view_as(rows)
-    return (values * cells.corner_weights()).sum(-1)
+    first, weights = cells.first_rows(), cells.corner_weights()
+    rows = torch.stack([first + offset for offset in cells.corner_offsets()])
+    values = volume.flatten().index_select(0, rows.flatten()).view_as(weights)
+    return (values * weights).sum(0)

@@ -9,12 +9,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from models.osn.field import cells_at, density_at, occupied_cells
+from models.osn.field import DensityGrid, cells_at, density_at
 from models.osn.space import Bins, Space, box_interval, ray_bins
 from models.rays import TensorFields
 
 LEAST_WEIGHT = 3e-3  # a sample that adds less to its object's own image is dropped
-EMPTY_DENSITY = 2e-4  # a cell whose density, before its scale, stays below is not sampled
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Steps:
 
 def march(
     space: Space,
-    logits: Float[Tensor, "x y z"],
+    grid: DensityGrid,
     rays: ObjectRays,
     index: int,
     steps: Steps,
@@ -65,13 +64,15 @@ def march(
         origins, directions = origins[ray], directions[ray]
         bins = ray_bins(space, directions, enter[ray], leave[ray], steps.inner, steps.outer)
         depth = bins.start + bins.length * offsets(bins, steps.jitter)
-        points = space.grid_points(origins[:, None] + depth[..., None] * directions[:, None])
-        density = torch.zeros_like(depth)
-        occupied = cells_at(occupied_cells(logits, EMPTY_DENSITY), points)
-        density[occupied] = density_at(logits, points[occupied])
-        kept = solo_weights(density * density_scale * bins.optical_length) > LEAST_WEIGHT
-        row = kept.nonzero()[:, 0]
-        return Samples(ray[row], torch.full_like(row, index), depth[kept], bins.optical_length[kept])
+        points = space.grid_points(origins.T[..., None] + depth * directions.T[..., None])
+        occupied = cells_at(grid.cells, points).flatten().nonzero()[:, 0]
+        density = torch.zeros_like(depth).flatten()
+        density[occupied] = density_at(grid.logits, points.flatten(1).index_select(1, occupied))
+        kept = solo_weights(density.view_as(depth) * density_scale * bins.optical_length) > LEAST_WEIGHT
+        chosen = kept.flatten().nonzero()[:, 0]
+        row = torch.div(chosen, depth.shape[1], rounding_mode="floor")
+        optical_length = bins.optical_length.flatten()[chosen]
+        return Samples(ray[row], torch.full_like(row, index), depth.flatten()[chosen], optical_length)
 
 
 def offsets(bins: Bins, jitter: torch.Generator | None) -> Float[Tensor, "..."] | float:

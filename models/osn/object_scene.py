@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from models.osn.compositing import PairSums, pair_sums, weights_by_depth
-from models.osn.field import VmField, density_at
+from models.osn.field import DensityGrid, VmField, density_at
 from models.osn.marching import ObjectRays, Samples, Steps, march
 from models.osn.shading import FarColour, Shader
 from models.osn.space import Space
@@ -105,22 +105,20 @@ class ObjectScene(nn.Module):
             diagonal /= 1 + self.shape.shell
         return Steps(max(2, round(diagonal * self.shape.bins_per_node)), self.shape.outer_bins, jitter)
 
-    def density_grids(self) -> list[Float[Tensor, "..."]]:
-        """Every object's density before activation at its grid's nodes; made once, used for all rays of a step."""
-        return [field.density_logits() for field in self.fields]
+    def density_grids(self) -> list[DensityGrid]:
+        """Every object's density; made once, used for all rays of a step."""
+        return [DensityGrid.of(field.density_logits()) for field in self.fields]
 
-    def samples(
-        self, grids: list[Float[Tensor, "..."]], rays: ObjectRays, jitter: torch.Generator | None
-    ) -> list[Samples]:
+    def samples(self, grids: list[DensityGrid], rays: ObjectRays, jitter: torch.Generator | None) -> list[Samples]:
         """The samples that matter, of each object."""
         return [
-            march(space, grid.detach(), rays, k, self.steps(k, jitter), self.shape.density_scale)
+            march(space, grid, rays, k, self.steps(k, jitter), self.shape.density_scale)
             for k, (space, grid) in enumerate(zip(self.spaces, grids, strict=True))
         ]
 
     def render_pairs(
         self,
-        grids: list[Float[Tensor, "..."]],
+        grids: list[DensityGrid],
         rays: ObjectRays,
         frames: Int64[Tensor, "ray"],
         scales: Float[Tensor, "ray object"] | None,
@@ -143,14 +141,14 @@ class ObjectScene(nn.Module):
         return self.shaded(sums, rays, frames) if colour else sums
 
     def query(
-        self, grid: Float[Tensor, "x y z"], rays: ObjectRays, index: int, samples: Samples, colour: bool
+        self, grid: DensityGrid, rays: ObjectRays, index: int, samples: Samples, colour: bool
     ) -> tuple[Float[Tensor, "sample"], Float[Tensor, "sample channel"]]:
         """Optical depth and colour channels of one object's samples, with gradients."""
-        points = rays.origins[index, samples.ray] + samples.depth[:, None] * rays.directions[index, samples.ray]
-        points = self.spaces[index].grid_points(points)
-        optical_depth = density_at(grid, points) * (samples.optical_length * self.shape.density_scale)
+        origins, directions = rays.origins[index, samples.ray].T, rays.directions[index, samples.ray].T
+        points = self.spaces[index].grid_points(origins + samples.depth * directions)
+        optical_depth = density_at(grid.logits, points) * (samples.optical_length * self.shape.density_scale)
         if not colour:
-            return optical_depth, points.new_zeros(len(points), 3)
+            return optical_depth, points.new_zeros(points.shape[1], 3)
         features = self.fields[index].colour_features(points)
         return optical_depth, torch.cat([torch.sigmoid(features[:, :3]), features[:, 3:]], dim=1)
 

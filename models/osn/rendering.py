@@ -4,32 +4,36 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.osn.field import DensityGrid
 from models.osn.object_scene import ObjectScene
 from models.osn.training import composed
+from models.osn.workers import workers
 from models.rays import Rays
 from models.rendering import Rendering
 
-RAYS_AT_ONCE = 8192
+RAYS_AT_ONCE = 4096
 
 
 def render_world(
-    scene: ObjectScene, grids: list[Float[Tensor, "..."]], rays: Rays, scales: Float[Tensor, "object"]
+    scene: ObjectScene, grids: list[DensityGrid], rays: Rays, scales: Float[Tensor, "object"]
 ) -> Rendering:
     """Render a flat batch of world rays in chunks, without gradients."""
-    with torch.no_grad():
-        chunks = torch.arange(len(rays.frames), device=rays.frames.device).split(RAYS_AT_ONCE)
-        parts = [render_chunk(scene, grids, rays[chunk], scales) for chunk in chunks]
+    device = rays.frames.device
+    chunks = torch.arange(len(rays.frames), device=device).split(RAYS_AT_ONCE)
+    with workers(device) as spread:
+        parts = list(spread(lambda chunk: render_chunk(scene, grids, rays[chunk], scales), chunks))
     return Rendering(*(torch.cat([getattr(part, name) for part in parts]) for name in Rendering.__dataclass_fields__))
 
 
 def render_chunk(
-    scene: ObjectScene, grids: list[Float[Tensor, "..."]], rays: Rays, scales: Float[Tensor, "object"]
+    scene: ObjectScene, grids: list[DensityGrid], rays: Rays, scales: Float[Tensor, "object"]
 ) -> Rendering:
     """Render a few thousand rays."""
-    local = scene.world_rays(rays, scales)
-    per_ray = scales.expand(len(rays.frames), -1).contiguous()
-    sums = scene.render_pairs(grids, local, rays.frames, per_ray)
-    colour, shares = composed(scene, sums, local.directions[0])
+    with torch.no_grad():
+        local = scene.world_rays(rays, scales)
+        per_ray = scales.expand(len(rays.frames), -1).contiguous()
+        sums = scene.render_pairs(grids, local, rays.frames, per_ray)
+        colour, shares = composed(scene, sums, local.directions[0])
     opacity = sums.weight.sum(dim=1)
     depth = sums.depth.sum(dim=1) + (1 - opacity).clamp(min=0) * scene.far
     return Rendering(colour.clamp(0, 1), depth, opacity.clamp(0, 1), shares)

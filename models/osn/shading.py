@@ -45,5 +45,5 @@ class FarColour(nn.Module):
         x, y, z = nn.functional.normalize(directions, dim=1).unbind(1)
         latitude = torch.asin(y.clamp(-1, 1)) / torch.pi + 0.5
         longitude = torch.atan2(x, z) / (2 * torch.pi) + 0.5
-        cells = Cells.locate(torch.stack([latitude, longitude], dim=1), self.SIZE)
+        cells = Cells.locate(torch.stack([latitude, longitude]), self.SIZE)
         return torch.sigmoid(interpolate_rows(self.table, cells))

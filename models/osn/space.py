@@ -26,13 +26,13 @@ class Space:
         """The object's own unit of length, in which its density is expressed."""
         return float(self.half_extent.max())
 
-    def grid_points(self, points: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
+    def grid_points(self, points: Float[Tensor, "xyz=3 *batch"]) -> Float[Tensor, "xyz=3 *batch"]:
         """Positions in the unit cube of the grid."""
-        relative = points / self.half_extent
+        relative = points / self.half_extent.view(3, *[1] * (points.ndim - 1))
         if self.shell:
-            distance = relative.abs().amax(-1, keepdim=True).clamp(min=1.0)
+            distance = relative.abs().amax(0).clamp(min=1.0)
             # As in mip-NeRF 360: x -> x / m (1 + shell (1 - 1 / m)); m = 1 is the box's face and infinity the grid's.
-            relative = relative / distance * (1 + self.shell * (1 - 1 / distance)) / (1 + self.shell)
+            relative = relative * ((1 + self.shell * (1 - 1 / distance)) / (distance * (1 + self.shell)))
         return relative * 0.5 + 0.5
 
 

@@ -1,4 +1,4 @@
-"""One step of training the fields, in each of the two phases."""
+"""What a batch of rays says about the fields, in each of the two phases."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,23 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.osn.compositing import PairSums
+from models.osn.field import DensityGrid
 from models.osn.losses import colour_loss, depth_loss, segmentation_loss, silhouette_loss, spread_loss
 from models.osn.marching import ObjectRays
 from models.osn.object_scene import ObjectScene
 from models.osn.training_pixels import PixelBatch, SparseDepths
+from models.rays import TensorFields
 
 
 @dataclass(frozen=True)
-class StepLosses:
-    """The parts of one step's loss, unweighted."""
+class StepLosses(TensorFields):
+    """The parts of a loss, unweighted, and how many samples it took."""
 
     colour: Float[Tensor, ""]
     depth: Float[Tensor, ""]
     objects: Float[Tensor, ""]
     spread: Float[Tensor, ""]
-    variation: Float[Tensor, ""]
-    samples: float
-    rays: int
+    samples: Float[Tensor, ""]
 
 
 def only(rays: ObjectRays, active: Bool[Tensor, "object ray"]) -> ObjectRays:
@@ -37,10 +37,13 @@ def own_object(objects: Int64[Tensor, "ray"], count: int) -> Bool[Tensor, "objec
 
 
 def bootstrap_losses(
-    scene: ObjectScene, batch: PixelBatch, depths: SparseDepths, jitter: torch.Generator
+    scene: ObjectScene,
+    grids: list[DensityGrid],
+    batch: PixelBatch,
+    depths: SparseDepths,
+    jitter: torch.Generator,
 ) -> StepLosses:
     """Each object alone on its own pixels; moving objects also where the background is seen past them."""
-    grids = scene.density_grids()
     rays = scene.observed_rays(batch.frames, batch.directions)
     own = own_object(batch.objects, scene.object_count)
     sums = scene.render_pairs(grids, only(rays, own | (batch.objects == 0)), batch.frames, None, jitter)
@@ -55,21 +58,19 @@ def bootstrap_losses(
         sparse_depth_loss(scene, grids, depths, jitter),
         silhouette_loss(sums.weight, batch.objects),
         spread_loss(sums),
-        variation(scene),
-        float(sums.samples.sum()),
-        len(batch.frames),
+        sums.samples.sum(),
     )
 
 
 def composite_losses(
     scene: ObjectScene,
+    grids: list[DensityGrid],
     batch: PixelBatch,
     depths: SparseDepths,
     scales: Float[Tensor, "ray object"],
     jitter: torch.Generator,
 ) -> StepLosses:
     """All objects together, under a scale vector per ray."""
-    grids = scene.density_grids()
     rays = scene.observed_rays(batch.frames, batch.directions)
     sums = scene.render_pairs(grids, rays, batch.frames, scales, jitter)
     colour, shares = composed(scene, sums, rays.directions[0])
@@ -78,9 +79,7 @@ def composite_losses(
         sparse_depth_loss(scene, grids, depths, jitter),
         segmentation_loss(shares, batch.objects),
         spread_loss(sums),
-        variation(scene),
-        float(sums.samples.sum()),
-        len(batch.frames),
+        sums.samples.sum(),
     )
 
 
@@ -95,15 +94,10 @@ def composed(
 
 
 def sparse_depth_loss(
-    scene: ObjectScene, grids: list[Float[Tensor, "..."]], depths: SparseDepths, jitter: torch.Generator
+    scene: ObjectScene, grids: list[DensityGrid], depths: SparseDepths, jitter: torch.Generator
 ) -> Float[Tensor, ""]:
     """Depth of each object alone where its points were seen: no scale enters."""
     rays = scene.observed_rays(depths.frames, depths.directions)
     rays = only(rays, own_object(depths.objects, scene.object_count))
     sums = scene.render_pairs(grids, rays, depths.frames, None, jitter, colour=False)
     return depth_loss(sums, depths.objects, depths.depth, depths.weight)
-
-
-def variation(scene: ObjectScene) -> Float[Tensor, ""]:
-    """Total variation of all fields."""
-    return torch.stack([field.total_variation() for field in scene.fields]).mean()

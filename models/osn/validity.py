@@ -22,7 +22,7 @@ class Conflict:
 def conflicts(views: SoloViews, scales: Float[Tensor, "object"], least_share: float = 1e-3) -> list[Conflict]:
     """What a scale vector gets wrong, largest first; pairs below a share of all pixels are left out.
 
-    `seen` equals `shown` where an object is not there at all, whatever the scales: a fault of its field or of the masks.
+    `seen` equals `shown` where an object is not there at all, whatever the scales: a fault of field or masks.
     """
     wrong = ~hard_agreement(views, scales[None])[0]
     depth = torch.where(solid(views), views.depth * scales, torch.inf)

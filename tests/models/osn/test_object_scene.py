@@ -58,7 +58,7 @@ def pairs(scene: ObjectScene, scales: torch.Tensor | None, frame: int = 1, prese
 
 def test_density_nodes_interpolate_to_planes_times_lines():
     field = VmField((5, 6, 7), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
-    points = torch.rand(30, 3, generator=torch.Generator().manual_seed(1))
+    points = torch.rand(3, 30, generator=torch.Generator().manual_seed(1))
     cells = Cells.locate(points, field.resolution)
     expected = torch.full((30,), -1.0)
     for (a, b, c), plane, line in zip(AXES, field.density_planes, field.density_lines, strict=True):
@@ -69,15 +69,15 @@ def test_density_nodes_interpolate_to_planes_times_lines():
 
 def test_empty_cells_are_empty_everywhere_inside():
     logits = 4 * torch.randn(6, 7, 8, generator=torch.Generator().manual_seed(0))
-    points = torch.rand(4000, 3, generator=torch.Generator().manual_seed(1))
+    points = torch.rand(3, 4000, generator=torch.Generator().manual_seed(1))
     empty = ~cells_at(occupied_cells(logits, 3.0), points)
-    assert empty.any() and (density_at(logits, points[empty]) <= 3.0).all()
+    assert empty.any() and (density_at(logits, points[:, empty]) <= 3.0).all()
 
 
 def test_upsampling_keeps_the_field():
     field = VmField((5, 5, 5), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
     finer = field.upsampled((9, 9, 9), torch.Generator().manual_seed(1))  # every other node is an old node
-    nodes = torch.stack(torch.meshgrid(*[torch.linspace(0, 1, 5)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    nodes = torch.stack(torch.meshgrid(*[torch.linspace(0, 1, 5)] * 3, indexing="ij")).reshape(3, -1)
     assert torch.allclose(field.density_logits(), finer.density_logits()[::2, ::2, ::2], atol=1e-5)
     assert torch.allclose(field.colour_features(nodes), finer.colour_features(nodes), atol=1e-5)
 
@@ -127,6 +127,6 @@ def test_object_with_unknown_pose_is_not_rendered(scene):
 
 def test_shares_of_a_rendering_sum_to_one_and_colours_are_colours(scene):
     _, world = camera_rays(scene, 0)
-    rendering = render_world(scene, [grid.detach() for grid in scene.density_grids()], world, torch.ones(2))
+    rendering = render_world(scene, scene.density_grids(), world, torch.ones(2))
     assert torch.allclose(rendering.object_weights.sum(1), torch.ones(40), atol=1e-5)
     assert rendering.colour.min() >= 0 and rendering.colour.max() <= 1 and (rendering.depth > 0).all()

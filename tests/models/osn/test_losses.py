@@ -1,0 +1,54 @@
+"""Losses worked by hand."""
+
+import math
+
+import torch
+
+from models.osn.compositing import PairSums, pair_sums
+from models.osn.field import variation_gradient
+from models.osn.losses import depth_loss, segmentation_loss, silhouette_loss, spread_loss
+
+
+def sums(weights: list[float], depths: list[float]) -> PairSums:
+    """One ray through one object."""
+    count = len(weights)
+    return pair_sums(
+        torch.zeros(count, dtype=torch.int64), torch.tensor(weights), torch.tensor(depths), torch.zeros(count, 3), 1, 1
+    )
+
+
+def test_depth_loss_counts_every_sample_by_its_log_distance():
+    value = depth_loss(sums([0.75, 0.25], [2.0, 4.0]), torch.tensor([0]), torch.tensor([2.0]), torch.tensor([1.5]))
+    assert torch.allclose(value, torch.tensor(0.25 * math.log(2) ** 2), atol=1e-6)
+
+
+def test_depth_loss_does_not_know_units():
+    one = depth_loss(sums([0.5, 0.25], [2.0, 4.0]), torch.tensor([0]), torch.tensor([3.0]), torch.tensor([1.0]))
+    other = depth_loss(sums([0.5, 0.25], [20.0, 40.0]), torch.tensor([0]), torch.tensor([30.0]), torch.tensor([1.0]))
+    assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_spread_is_the_variance_of_log_depth():
+    value = spread_loss(sums([0.5, 0.5], [1.0, math.e]))
+    assert torch.allclose(value, torch.tensor(0.25), atol=1e-5)
+    assert float(spread_loss(sums([1.0], [7.0]))) < 1e-5
+
+
+def test_segmentation_loss_is_the_cross_entropy_of_shares():
+    value = segmentation_loss(torch.tensor([[0.3, 0.1], [0.0, 0.5]]), torch.tensor([0, 1]))
+    assert torch.allclose(value, torch.tensor(-math.log(0.75) / 2), atol=1e-6)
+
+
+def test_silhouette_punishes_an_object_only_where_the_background_is_seen():
+    weight = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.9]], requires_grad=True)
+    value = silhouette_loss(weight, torch.tensor([0, 1]))
+    assert torch.allclose(value, torch.tensor(math.log(2) / 2), atol=1e-6)
+    value.backward()
+    assert weight.grad is not None and weight.grad[1, 2] == 0  # object 2 may be behind object 1
+
+
+def test_written_gradient_of_total_variation_is_the_gradient():
+    plane = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    total = plane.diff(dim=1).square().mean() + plane.diff(dim=2).square().mean()
+    (expected,) = torch.autograd.grad(total, plane)
+    assert torch.allclose(variation_gradient(plane.detach(), (1, 2)), expected, atol=1e-6)

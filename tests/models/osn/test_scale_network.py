@@ -1,0 +1,69 @@
+"""The scale network learns regions, and sampling from it never fails."""
+
+import logging
+
+import torch
+
+from models.osn.scale_network import NetworkTraining, ScaleNetwork, train_network, valid_targets
+from models.osn.scale_sampling import ScaleSamples, nearest_sample, sample_valid, valid_region
+
+RANGE = torch.tensor([[1.0, 1.0], [0.5, 2.5], [1.0, 3.0]])
+
+
+def network() -> ScaleNetwork:
+    return ScaleNetwork(RANGE, torch.Generator().manual_seed(0))
+
+
+def test_scales_and_their_normalised_form_are_inverse():
+    normalised = torch.tensor([[0.0, 0.25], [1.0, 0.5]])
+    scales = network().scales(normalised)
+    assert scales.tolist() == [[1.0, 0.5, 1.5], [1.0, 2.5, 2.0]]
+    assert torch.allclose(network().normalised(scales), normalised)
+
+
+def test_at_first_everything_is_valid():
+    bank = torch.rand(500, 2, generator=torch.Generator().manual_seed(1))
+    assert valid_region(network(), bank).fraction == 1.0
+
+
+def test_targets_are_relative_to_the_best_and_keep_the_top():
+    accuracy = torch.tensor([0.90, 0.97, 0.96, 0.5])
+    assert valid_targets(accuracy, tolerance=0.02, top_share=0.1).tolist() == [False, True, True, False]
+    assert valid_targets(accuracy, tolerance=1e-6, top_share=0.75).tolist() == [True, True, True, False]
+
+
+def test_network_learns_a_region_with_either_loss():
+    generator = torch.Generator().manual_seed(2)
+    bank = torch.rand(4000, 2, generator=generator)
+    inside = (bank[:, 0] < 0.6) & (bank[:, 1] < 0.4 + 0.3 * bank[:, 0])
+    accuracy = 0.9 + 0.1 * inside.float()
+    for loss in ("cross_entropy", "squared"):
+        learner = network()
+        optimiser = torch.optim.Adam(learner.parameters(), lr=3e-3)
+        train_network(learner, optimiser, bank, accuracy, NetworkTraining(300, 512, loss, 0.05, 0.01), generator)
+        predicted = learner(bank) > 0.5
+        overlap = (predicted & inside).sum() / (predicted | inside).sum()
+        assert overlap > 0.93, loss
+
+
+def test_samples_are_valid_sorted_and_in_range():
+    samples = sample_valid(network(), 50, torch.Generator().manual_seed(3))
+    assert (samples.scores > 0.5).all() and (samples.scores.diff() <= 0).all()
+    assert (samples.scales >= RANGE[:, 0]).all() and (samples.scales <= RANGE[:, 1]).all()
+
+
+def test_where_nothing_is_valid_the_best_are_taken_with_a_warning(caplog):
+    hopeless = network()
+    hopeless.biases[-1].data.fill_(-50.0)
+    with caplog.at_level(logging.WARNING, logger="models.osn"):
+        samples = sample_valid(hopeless, 20, torch.Generator().manual_seed(3))
+    assert samples.scales.shape == (20, 3) and "accepts 0 of" in caplog.text
+    bank = torch.rand(100, 2, generator=torch.Generator().manual_seed(1))
+    region = valid_region(hopeless, bank)
+    assert region.fraction == 0.0 and region.bounds.shape == (3, 2)
+
+
+def test_nearest_sample_is_nearest_in_ratio():
+    samples = ScaleSamples(torch.tensor([[1.0, 4.0], [1.0, 1.2]]), torch.ones(2))
+    assert nearest_sample(samples, torch.tensor([1.0, 2.1])) == 1  # 2.1 / 1.2 < 4 / 2.1
+    assert nearest_sample(samples, torch.tensor([1.0, 2.3])) == 0

@@ -1,0 +1,41 @@
+"""Which pixels are trained on, and where their rays point."""
+
+import torch
+
+from models.osn.training_pixels import TrainingPixels, pixel_directions
+
+INTRINSICS = torch.tensor([10.0, 20.0, 2.0, 1.0])
+
+
+def pixels() -> TrainingPixels:
+    """Two frames of 2x4 pixels; object 1 is unknown in frame 1."""
+    ids = torch.tensor([[[0, 0, 1, 1], [0, 0, 0, 255]], [[0, 1, 1, 0], [255, 0, 0, 0]]], dtype=torch.uint8)
+    images = torch.arange(2 * 2 * 4 * 3, dtype=torch.uint8).view(2, 2, 4, 3)
+    return TrainingPixels.build(images, ids, INTRINSICS, torch.tensor([[True, True], [True, False]]))
+
+
+def test_ignored_pixels_and_unknown_frames_are_left_out():
+    assert pixels().usable[0].tolist() == [0, 1, 4, 5, 6, 8, 11, 13, 14, 15]
+    assert pixels().usable[1].tolist() == [2, 3]
+
+
+def test_small_objects_get_more_rays_than_their_area():
+    shares = pixels().shares
+    assert abs(sum(shares) - 1) < 1e-6 and shares[0] > shares[1] > 2 / 12
+
+
+def test_batch_holds_the_colour_and_the_ray_of_its_pixels():
+    batch = pixels().at(torch.tensor([13]))  # frame 1, row 1, column 1
+    assert batch.frames.item() == 1 and batch.objects.item() == 0
+    assert torch.allclose(batch.colours * 255, torch.tensor([[39.0, 40.0, 41.0]]))
+    assert torch.allclose(batch.directions, torch.tensor([[(1.5 - 2) / 10, (1.5 - 1) / 20, 1.0]]))
+
+
+def test_draws_repeat_with_the_seed():
+    first, second = (pixels().draw(50, torch.Generator().manual_seed(4)) for _ in range(2))
+    assert torch.equal(first.directions, second.directions)
+    assert set(first.objects.tolist()) == {0, 1}
+
+
+def test_principal_point_looks_straight_ahead():
+    assert pixel_directions(INTRINSICS, torch.tensor([[2.0, 1.0]])).tolist() == [[0.0, 0.0, 1.0]]

@@ -1,0 +1,61 @@
+"""Segmentation under many scales, against cases worked by hand and a loop."""
+
+import torch
+
+from models.osn.validity import conflict_text, conflicts
+from models.osn.z_buffer import SoloViews, explained, hard_agreement, soft_agreement
+
+
+def views(depth, opacity, objects) -> SoloViews:
+    return SoloViews(torch.tensor(depth), torch.tensor(opacity), torch.tensor(objects), torch.arange(len(objects)) // 2)
+
+
+BALL_BEFORE_WALL = views([[10.0, 4.0], [10.0, 4.0], [10.0, 0.0]], [[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]], [1, 1, 0])
+
+
+def test_ball_is_seen_until_it_is_behind_the_wall():
+    scales = torch.tensor([[1.0, 1.0], [1.0, 2.4], [1.0, 2.6]])
+    assert explained(BALL_BEFORE_WALL, scales, None).tolist() == [1.0, 1.0, torch.tensor(1 / 3).item()]
+
+
+def test_transparent_object_hides_nothing():
+    seen = views([[10.0, 4.0]], [[1.0, 0.2]], [0])
+    assert explained(seen, torch.tensor([[1.0, 1.0]]), None).item() == 1.0
+
+
+def test_object_seen_where_its_field_is_empty_is_never_explained():
+    seen = views([[10.0, 4.0]], [[1.0, 0.2]], [1])
+    assert explained(seen, torch.tensor([[1.0, 1.0], [1.0, 9.0]]), None).tolist() == [0.0, 0.0]
+
+
+def test_hard_buffer_agrees_with_a_loop():
+    generator = torch.Generator().manual_seed(0)
+    count, objects = 60, 3
+    solo = SoloViews(
+        torch.rand(count, objects, generator=generator) + 1,
+        torch.rand(count, objects, generator=generator),
+        torch.randint(objects, (count,), generator=generator),
+        torch.zeros(count, dtype=torch.int64),
+    )
+    scales = torch.cat([torch.ones(20, 1), 0.5 + torch.rand(20, 2, generator=generator)], dim=1)
+    for row, scale in zip(hard_agreement(solo, scales), scales, strict=True):
+        for ray in range(count):
+            there = [k for k in range(objects) if k == 0 or solo.opacity[ray, k] > 0.5]
+            nearest = min(there, key=lambda k: float(scale[k] * solo.depth[ray, k]))
+            assert bool(row[ray]) == (nearest == int(solo.objects[ray]))
+    assert torch.allclose(explained(solo, scales, None), hard_agreement(solo, scales).float().mean(1))
+
+
+def test_sharp_soft_buffer_agrees_with_the_hard_one():
+    scales = torch.tensor([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]])
+    opaque = BALL_BEFORE_WALL[:2]
+    soft = soft_agreement(opaque, scales, sharpness=200.0)
+    assert torch.allclose(soft, hard_agreement(opaque, scales).float(), atol=1e-3)
+
+
+def test_conflict_names_the_pair_and_the_frames():
+    assert conflicts(BALL_BEFORE_WALL, torch.tensor([1.0, 1.0])) == []
+    (found,) = conflicts(BALL_BEFORE_WALL, torch.tensor([1.0, 3.0]))
+    assert (found.seen, found.shown, found.frames) == (1, 0, [0])
+    assert abs(found.share - 2 / 3) < 1e-6
+    assert conflict_text(found, ["wall", "ball"]) == "wall would hide ball (66.7 % of pixels; frames 0)"

@@ -1,0 +1,227 @@
+"""Training of OSN on a tiny exact scene: end to end, killed and resumed, and refused where it must be."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from models.rays import Rays
+from pipeline import osn_field_training
+from pipeline.cameras import camera_directions, pixel_centres
+from pipeline.config import TrainOsnConfig
+from pipeline.errors import StageError
+from pipeline.scene_file import Scene, read_scene, write_scene
+from pipeline.train_osn import train_osn
+from pipeline.trained_method import load_method, read_checkpoint
+from tests.synthetic import write_synthetic_scene
+
+CPU = torch.device("cpu")
+TINY = TrainOsnConfig(
+    bootstrap_steps=6,
+    steps=8,
+    rounds=1,
+    round_steps=3,
+    grids=[16, 20],
+    density_channels=3,
+    colour_channels=4,
+    samples_per_step=4096,
+    network_steps=10,
+    network_batch=128,
+    scale_samples=20,
+    resume_seconds=0.0,
+    shards=2,
+)
+
+
+@pytest.fixture(scope="module")
+def scene_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_synthetic_scene(tmp_path_factory.mktemp("synthetic")).scene
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MONOVERSE_DEVICE", "cpu")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def train(scene: Path, folder: Path, config: TrainOsnConfig = TINY) -> Path:
+    checkpoint = folder / "checkpoint.pt"
+    train_osn(scene, checkpoint, folder / "history.csv", folder / "scales.csv", config)
+    return checkpoint
+
+
+@pytest.fixture(scope="module")
+def untouched(scene_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """The parameters after an uninterrupted run on one core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    parameters = weights(train(scene_path, tmp_path_factory.mktemp("untouched")))
+    torch.set_num_threads(threads)
+    return parameters
+
+
+def changed(scene: Path, path: Path, **arrays) -> Path:
+    write_scene(path, replace(read_scene(scene), **arrays), {})
+    return path
+
+
+def one_object(scene: Scene) -> dict:
+    """The arrays of the scene without its moving objects."""
+    static = scene.observation_object == 0
+    return {
+        "object_ids": np.where(scene.object_ids == 0, 0, 255).astype(np.uint8),
+        **{
+            name: getattr(scene, name)[:1]
+            for name in ("object_from_camera", "visible", "box_half_extent", "scale_range")
+        },
+        **{
+            f"observation_{name}": getattr(scene, f"observation_{name}")[static]
+            for name in ("object", "frame", "xy", "depth", "weight")
+        },
+        "objects": scene.objects[:1],
+    }
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    state = read_checkpoint(checkpoint)
+    return {**state["fields"]["weights"], **{f"network.{k}": v for k, v in (state["network"] or {}).items()}}
+
+
+def frame_rays(scene: Scene, frame: int) -> Rays:
+    directions = torch.from_numpy(camera_directions(scene.camera, pixel_centres(*scene.images.shape[1:3]))).float()
+    pose = torch.from_numpy(scene.object_from_camera[0, frame])
+    directions = directions.reshape(-1, 3) @ pose[:3, :3].T
+    frames = torch.full((len(directions),), frame, dtype=torch.int64)
+    return Rays(pose[:3, 3].expand(len(directions), 3), directions, frames)
+
+
+def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
+    config = TINY.model_copy(
+        update={
+            "bootstrap_steps": 60, "steps": 30, "grids": [24, 32], "density_channels": 8, "colour_channels": 8,
+            "samples_per_step": 16384, "network_steps": 200, "resume_seconds": 1e6,
+        }
+    )  # fmt: skip
+    method, scene = load_method(train(scene_path, tmp_path, config), CPU), read_scene(scene_path)
+    rendering = method.render(frame_rays(scene, 4), torch.ones(scene.object_count))
+    wanted = torch.from_numpy(scene.images[4]).reshape(-1, 3) / 255
+    psnr = -10 * (rendering.colour - wanted).square().mean().log10()
+    mean_psnr = -10 * (wanted.mean(0) - wanted).square().mean().log10()
+    assert psnr > mean_psnr + 3.5
+    ids = torch.from_numpy(scene.object_ids[4]).flatten()
+    assert (rendering.object_weights.argmax(1) == ids).float().mean() > 0.9
+    table = pd.read_csv(tmp_path / "scales.csv")
+    assert list(table.columns) == ["score", "scale_0", "scale_1", "scale_2"] and len(table) == config.scale_samples
+    assert method.validity(method.scales).shape == method.scores.shape
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history.columns[0] == "step" and history["psnr_db"].dropna().is_monotonic_increasing
+    assert not (tmp_path / "resume.pt").exists()
+
+
+@pytest.mark.parametrize("killed_at", [2, 7, 12])
+def test_killed_run_ends_with_the_same_parameters_as_one_that_was_not(
+    scene_path, untouched, tmp_path, monkeypatch, killed_at
+):
+    def killed(run, phase, losses):
+        if run.field_step == killed_at:
+            raise KeyboardInterrupt
+        note(run, phase, losses)
+
+    note = osn_field_training.note
+    monkeypatch.setattr(osn_field_training, "note", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(scene_path, tmp_path / "killed")
+    assert (tmp_path / "killed" / "resume.pt").exists() and not (tmp_path / "killed" / "checkpoint.pt").exists()
+    monkeypatch.setattr(osn_field_training, "note", note)
+    resumed = weights(train(scene_path, tmp_path / "killed"))
+    assert untouched.keys() == resumed.keys()
+    assert all(torch.equal(untouched[name], resumed[name]) for name in untouched)
+
+
+def test_result_does_not_depend_on_the_number_of_cores(scene_path, untouched, tmp_path):
+    torch.set_num_threads(3)
+    three = weights(train(scene_path, tmp_path))
+    assert all(torch.equal(untouched[name], three[name]) for name in untouched)
+
+
+def test_state_of_other_settings_is_not_gone_on_from(scene_path, tmp_path, caplog):
+    (tmp_path / "resume.pt").write_bytes(b"torn")
+    train(scene_path, tmp_path)
+    assert "training begins anew" in caplog.text
+
+
+def test_scene_without_moving_objects_trains_and_has_one_scale(scene_path, tmp_path):
+    still = changed(scene_path, tmp_path / "still.h5", **one_object(read_scene(scene_path)))
+    method = load_method(train(still, tmp_path), CPU)
+    assert method.scales.tolist() == [[1.0]] and method.validity(method.scales).tolist() == [1.0]
+    rendering = method.render(frame_rays(read_scene(still), 0))
+    assert rendering.object_weights.shape[1] == 1 and torch.isfinite(rendering.colour).all()
+
+
+def test_object_seen_in_few_frames_is_absent_in_the_others(scene_path, tmp_path):
+    visible = np.ones_like(read_scene(scene_path).visible)
+    visible[1, 3:] = False
+    method = load_method(train(changed(scene_path, tmp_path / "scene.h5", visible=visible), tmp_path), CPU)
+    scene = read_scene(scene_path)
+    assert method.render(frame_rays(scene, 0)).object_weights[:, 1].max() > 0.1
+    assert method.render(frame_rays(scene, 6)).object_weights[:, 1].max() == 0
+
+
+def test_scene_without_sparse_points_still_trains(scene_path, tmp_path):
+    scene = read_scene(scene_path)
+    none = {
+        f"observation_{name}": getattr(scene, f"observation_{name}")[:0]
+        for name in ("object", "frame", "xy", "depth", "weight")
+    }
+    train(changed(scene_path, tmp_path / "scene.h5", **none), tmp_path)
+
+
+def test_loss_that_is_no_number_names_the_step_and_keeps_the_last_good_state(scene_path, tmp_path, monkeypatch):
+    losses_of = osn_field_training.measured_losses
+
+    def broken(run, phase, material):
+        losses = losses_of(run, phase, material)
+        return replace(losses, colour=losses.colour * float("nan")) if run.field_step == 4 else losses
+
+    monkeypatch.setattr(osn_field_training, "measured_losses", broken)
+    with pytest.raises(StageError, match=r"step 4 of phase bootstrap .* has loss nan \(colour nan, depth"):
+        train(scene_path, tmp_path)
+    assert torch.load(tmp_path / "resume.pt", weights_only=True)["field_step"] == 4
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_object_without_pixels_or_poses_is_refused(scene_path, tmp_path):
+    scene = read_scene(scene_path)
+    visible = scene.visible.copy()
+    visible[2] = False
+    with pytest.raises(StageError, match="right box has no pixel"):
+        train(changed(scene_path, tmp_path / "a.h5", visible=visible), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"method": "osn", "schema_version": 99}, "expected 1"),
+        ({"method": "magic"}, "holds method magic"),
+        ({"method": "osn", "schema_version": 1, "fields": {}}, "is damaged"),
+        ([1, 2], "holds method list"),
+    ],
+)
+def test_checkpoint_of_another_kind_is_refused(tmp_path, content, message):
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(StageError, match=message):
+        load_method(tmp_path / "checkpoint.pt", CPU)
+
+
+def test_torn_or_missing_checkpoint_is_refused(tmp_path):
+    with pytest.raises(StageError, match="does not exist"):
+        load_method(tmp_path / "checkpoint.pt", CPU)
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(StageError, match="not a readable checkpoint"):
+        load_method(tmp_path / "checkpoint.pt", CPU)
