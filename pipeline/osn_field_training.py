@@ -11,7 +11,7 @@ import torch
 from models.osn.field import DensityGrid
 from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
-from models.osn.training_pixels import SparseDepths, TrainingPixels
+from models.osn.training_pixels import TrainingPixels
 from models.osn.workers import Spread
 from pipeline.config import TrainOsnConfig
 from pipeline.errors import StageError
@@ -22,7 +22,6 @@ from pipeline.scene_file import Scene
 
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 25
-DEPTH_SHARE = 0.25  # rays for sparse depths, per colour ray
 FEWEST_RAYS = 64
 
 
@@ -32,7 +31,6 @@ class Material:
 
     scene: Scene
     pixels: TrainingPixels
-    depths: SparseDepths
     config: TrainOsnConfig
     resume: Path
     fingerprint: str
@@ -87,7 +85,6 @@ def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
     config, device = material.config, run.generator.device
     shards = config.shards if device.type == "cpu" else 1
     batch = material.pixels.draw(run.rays, run.generator)
-    depths = drawn_depths(material.depths, max(4 * shards, round(DEPTH_SHARE * run.rays)), run.generator)
     rows = torch.randint(len(run.pool.scales), (len(batch.frames),), generator=run.generator, device=device)
     seeds = torch.randint(1 << 62, (shards,), generator=run.generator, device=device).tolist()
     scales = run.pool.scales[rows]
@@ -96,21 +93,14 @@ def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
         mine = slice(index, None, shards)
         jitter = torch.Generator(device).manual_seed(seeds[index])
         if phase.name == "bootstrap":
-            return bootstrap_losses(run.fields, grids, batch[mine], depths[mine], jitter)
-        return composite_losses(run.fields, grids, batch[mine], depths[mine], scales[mine], jitter)
+            return bootstrap_losses(run.fields, grids, batch[mine], jitter)
+        return composite_losses(run.fields, grids, batch[mine], scales[mine], jitter)
 
     return accumulate_gradients(run.fields, shard, shards, loss_weights(config), material.spread)
 
 
 def loss_weights(config: TrainOsnConfig) -> LossWeights:
     return LossWeights(config.depth_weight, config.segmentation_weight, config.spread_weight, config.variation_weight)
-
-
-def drawn_depths(depths: SparseDepths, count: int, generator: torch.Generator) -> SparseDepths:
-    """Random sparse points."""
-    if not len(depths.depth):
-        return depths
-    return depths[torch.randint(len(depths.depth), (count,), generator=generator, device=generator.device)]
 
 
 def update(run: Run, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -> None:

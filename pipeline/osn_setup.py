@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.scale_network import ScaleNetwork
-from models.osn.training_pixels import SparseDepths, TrainingPixels, pixel_directions
+from models.osn.training_pixels import SparseDepths, TrainingPixels
 from pipeline.config import TrainOsnConfig
 from pipeline.errors import StageError
 from pipeline.scene_file import Scene
@@ -72,6 +72,7 @@ def training_pixels(scene: Scene, device: torch.device) -> TrainingPixels:
         torch.from_numpy(scene.object_ids).to(device),
         torch.from_numpy(scene.intrinsics).float().to(device),
         torch.from_numpy(scene.visible).to(device),
+        sparse_depths(scene).to(device),
     )
     for k, usable in enumerate(pixels.usable):
         if not len(usable):
@@ -81,17 +82,19 @@ def training_pixels(scene: Scene, device: torch.device) -> TrainingPixels:
     return pixels
 
 
-def sparse_depths(scene: Scene, device: torch.device) -> SparseDepths:
-    """The scene's sparse points; those of frames without a pose are left out."""
-    usable = scene.visible[scene.observation_object, scene.observation_frame] & (scene.observation_depth > 0)
-    xy = torch.from_numpy(scene.observation_xy[usable]).float()
+def sparse_depths(scene: Scene) -> SparseDepths:
+    """The scene's sparse points on pixels of their object, in frames where it is registered."""
+    height, width = scene.images.shape[1:3]
+    column, row = np.floor(scene.observation_xy).astype(np.int64).T
+    inside = (column >= 0) & (row >= 0) & (column < width) & (row < height) & (scene.observation_depth > 0)
+    frame, column, row = scene.observation_frame[inside].astype(np.int64), column[inside], row[inside]
+    owner = scene.observation_object[inside]
+    usable = scene.visible[owner, frame] & (scene.object_ids[frame, row, column] == owner)
     return SparseDepths(
-        torch.from_numpy(scene.observation_frame[usable]).long(),
-        pixel_directions(torch.from_numpy(scene.intrinsics).float(), xy),
-        torch.from_numpy(scene.observation_object[usable]).long(),
-        torch.from_numpy(scene.observation_depth[usable]).float(),
-        torch.from_numpy(scene.observation_weight[usable]).float(),
-    ).to(device)
+        torch.from_numpy(((frame * height + row) * width + column)[usable]),
+        torch.from_numpy(scene.observation_depth[inside][usable]).float(),
+        torch.from_numpy(scene.observation_weight[inside][usable]).float(),
+    )
 
 
 def largest_images(scene: Scene) -> list[float]:

@@ -32,7 +32,6 @@ from pipeline.osn_setup import (
     Phase,
     scale_bank,
     schedule,
-    sparse_depths,
     training_pixels,
 )
 from pipeline.scene_file import Scene, read_scene
@@ -47,10 +46,10 @@ def train_osn(scene: Path, checkpoint: Path, history: Path, scales: Path, config
     resume = checkpoint.with_name(RESUME)
     resume.parent.mkdir(parents=True, exist_ok=True)
     fingerprint = identity(scene, config)
-    pixels, depths = training_pixels(packed, device), sparse_depths(packed, device)
+    pixels = training_pixels(packed, device)
     run = resumed(resume, fingerprint, config, device) or started(packed, config, device)
     with workers(device) as spread:
-        train(run, Material(packed, pixels, depths, config, resume, fingerprint, spread))
+        train(run, Material(packed, pixels, config, resume, fingerprint, spread))
     samples = draw_scenes(run, config)
     with whole(scales) as partial:
         scales_table(samples, packed).to_csv(partial, index=False)

@@ -17,7 +17,7 @@ def colour_loss(seen: Float[Tensor, "ray rgb=3"], wanted: Float[Tensor, "ray rgb
 def depth_loss(
     sums: PairSums, objects: Int64[Tensor, "ray"], depth: Float[Tensor, "ray"], weight: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
-    """Weighted squared error of log depth of all samples on each ray, of the ray's own object.
+    """Weighted squared error of log depth of all samples on each ray, of the ray's own object; depth as in the sums.
 
     Of the samples, not of their mean as in the official code, so that fog before and behind the surface is removed too;
     of the logarithm, so that neither units nor far points matter.

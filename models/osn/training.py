@@ -11,7 +11,7 @@ from models.osn.field import DensityGrid
 from models.osn.losses import colour_loss, depth_loss, segmentation_loss, silhouette_loss, spread_loss
 from models.osn.marching import ObjectRays
 from models.osn.object_scene import ObjectScene
-from models.osn.training_pixels import PixelBatch, SparseDepths
+from models.osn.training_pixels import PixelBatch
 from models.rays import TensorFields
 
 
@@ -40,7 +40,6 @@ def bootstrap_losses(
     scene: ObjectScene,
     grids: list[DensityGrid],
     batch: PixelBatch,
-    depths: SparseDepths,
     jitter: torch.Generator,
 ) -> StepLosses:
     """Each object alone on its own pixels; moving objects also where the background is seen past them."""
@@ -55,7 +54,7 @@ def bootstrap_losses(
     colour = sums.colour[own.T] + behind
     return StepLosses(
         colour_loss(colour, batch.colours),
-        sparse_depth_loss(scene, grids, depths, jitter),
+        depth_loss(sums, batch.objects, batch.depth, batch.depth_weight),
         silhouette_loss(sums.weight, batch.objects),
         spread_loss(sums),
         sums.samples.sum(),
@@ -66,7 +65,6 @@ def composite_losses(
     scene: ObjectScene,
     grids: list[DensityGrid],
     batch: PixelBatch,
-    depths: SparseDepths,
     scales: Float[Tensor, "ray object"],
     jitter: torch.Generator,
 ) -> StepLosses:
@@ -74,9 +72,10 @@ def composite_losses(
     rays = scene.observed_rays(batch.frames, batch.directions)
     sums = scene.render_pairs(grids, rays, batch.frames, scales, jitter)
     colour, shares = composed(scene, sums, rays.directions[0])
+    own = scales.gather(1, batch.objects[:, None])[:, 0]
     return StepLosses(
         colour_loss(colour, batch.colours),
-        sparse_depth_loss(scene, grids, depths, jitter),
+        depth_loss(sums, batch.objects, batch.depth * own, batch.depth_weight),
         segmentation_loss(shares, batch.objects),
         spread_loss(sums),
         sums.samples.sum(),
@@ -91,13 +90,3 @@ def composed(
     colour = sums.colour.sum(dim=1) + clear[:, None] * scene.far_colour(directions)
     shares = torch.cat([sums.weight[:, :1] + clear[:, None], sums.weight[:, 1:]], dim=1)
     return colour, shares
-
-
-def sparse_depth_loss(
-    scene: ObjectScene, grids: list[DensityGrid], depths: SparseDepths, jitter: torch.Generator
-) -> Float[Tensor, ""]:
-    """Depth of each object alone where its points were seen: no scale enters."""
-    rays = scene.observed_rays(depths.frames, depths.directions)
-    rays = only(rays, own_object(depths.objects, scene.object_count))
-    sums = scene.render_pairs(grids, rays, depths.frames, None, jitter, colour=False)
-    return depth_loss(sums, depths.objects, depths.depth, depths.weight)

@@ -1,6 +1,6 @@
 """Pixels and sparse depths of a video, kept small in memory, from which each step draws its rays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -8,24 +8,26 @@ from torch import Tensor
 
 from models.rays import TensorFields
 
+DEPTH_SHARE = 0.2  # of a batch's rays go through pixels whose depth is known
+
 
 @dataclass(frozen=True)
 class PixelBatch(TensorFields):
-    """Rays of the video's cameras and what was seen along them."""
+    """Rays of the video's cameras and what was seen along them; depth in the object's units, weight 0 if unknown."""
 
     frames: Int64[Tensor, "ray"]
     directions: Float[Tensor, "ray xyz=3"]
     colours: Float[Tensor, "ray rgb=3"]
     objects: Int64[Tensor, "ray"]
+    depth: Float[Tensor, "ray"]
+    depth_weight: Float[Tensor, "ray"]
 
 
 @dataclass(frozen=True)
 class SparseDepths(TensorFields):
-    """Observed points: where they were seen, how deep in their object's own units, and how far to trust them."""
+    """Observed points: their pixel's flat index, how deep in their object's own units, and how far to trust them."""
 
-    frames: Int64[Tensor, "observation"]
-    directions: Float[Tensor, "observation xyz=3"]
-    objects: Int64[Tensor, "observation"]
+    pixel: Int64[Tensor, "observation"]
     depth: Float[Tensor, "observation"]
     weight: Float[Tensor, "observation"]
 
@@ -37,6 +39,7 @@ class TrainingPixels:
     images: UInt8[Tensor, "frame height width rgb=3"]
     object_ids: UInt8[Tensor, "frame height width"]
     intrinsics: Float[Tensor, "value=4"]
+    depths: SparseDepths
     usable: list[Int64[Tensor, "..."]]
     shares: list[float]
 
@@ -46,6 +49,7 @@ class TrainingPixels:
         object_ids: UInt8[Tensor, "frame height width"],
         intrinsics: Float[Tensor, "value=4"],
         visible: Bool[Tensor, "object frame"],
+        depths: SparseDepths,
     ) -> "TrainingPixels":
         """Pixels of an object in a frame in which it is not registered are ignored."""
         usable = []
@@ -54,33 +58,41 @@ class TrainingPixels:
         # Between equal shares and shares by area: small objects are seen often enough to become sharp.
         roots = [len(pixels) ** 0.5 for pixels in usable]
         total = max(sum(roots), 1.0)
-        return TrainingPixels(images, object_ids, intrinsics, usable, [root / total for root in roots])
+        return TrainingPixels(images, object_ids, intrinsics, depths, usable, [root / total for root in roots])
 
     def draw(self, count: int, generator: torch.Generator) -> PixelBatch:
-        """Random pixels of all frames, objects by their shares."""
+        """Random pixels of all frames, objects by their shares; some of them with known depth."""
+        known = round(DEPTH_SHARE * count) if len(self.depths.pixel) else 0
         parts = []
         for pixels, share in zip(self.usable, self.shares, strict=True):
-            if len(pixels):
-                chosen = torch.randint(
-                    len(pixels), (round(count * share),), generator=generator, device=generator.device
-                )
-                parts.append(pixels[chosen])
-        return self.at(torch.cat(parts))
+            parts.append(pixels[randint(len(pixels), round((count - known) * share), generator)])
+        depths = self.depths[randint(max(1, len(self.depths.pixel)), known, generator)]
+        batch = self.at(torch.cat([*parts, depths.pixel]))
+        unknown = batch.depth[: len(batch.depth) - known]
+        return replace(
+            batch,
+            depth=torch.cat([unknown, depths.depth]),
+            depth_weight=torch.cat([torch.zeros_like(unknown), depths.weight]),
+        )
 
     def draw_evenly(self, count: int, generator: torch.Generator) -> PixelBatch:
         """Random usable pixels, each as likely as any other."""
         usable = torch.cat(self.usable)
-        return self.at(usable[torch.randint(len(usable), (count,), generator=generator, device=generator.device)])
+        return self.at(usable[randint(len(usable), min(count, len(usable)), generator)])
 
     def at(self, pixels: Int64[Tensor, "ray"]) -> PixelBatch:
-        """The rays of pixels given by their flat index."""
+        """The rays of pixels given by their flat index, of unknown depth."""
         height, width = self.object_ids.shape[1:]
         frames, inside = pixels // (height * width), pixels % (height * width)
         xy = torch.stack([inside % width, torch.div(inside, width, rounding_mode="floor")], dim=1) + 0.5
         colours = self.images.view(-1, 3)[pixels].float() / 255
-        return PixelBatch(
-            frames, pixel_directions(self.intrinsics, xy), colours, self.object_ids.flatten()[pixels].long()
-        )
+        directions = pixel_directions(self.intrinsics, xy)
+        objects = self.object_ids.flatten()[pixels].long()
+        return PixelBatch(frames, directions, colours, objects, torch.ones_like(xy[:, 0]), torch.zeros_like(xy[:, 0]))
+
+
+def randint(below: int, count: int, generator: torch.Generator) -> Int64[Tensor, "ray"]:
+    return torch.randint(below, (count,), generator=generator, device=generator.device)
 
 
 def pixel_directions(intrinsics: Float[Tensor, "value=4"], xy: Float[Tensor, "ray xy=2"]) -> Float[Tensor, "ray xyz=3"]:

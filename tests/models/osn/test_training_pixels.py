@@ -2,16 +2,17 @@
 
 import torch
 
-from models.osn.training_pixels import TrainingPixels, pixel_directions
+from models.osn.training_pixels import SparseDepths, TrainingPixels, pixel_directions
 
 INTRINSICS = torch.tensor([10.0, 20.0, 2.0, 1.0])
+DEPTHS = SparseDepths(torch.tensor([5, 2]), torch.tensor([7.0, 3.0]), torch.tensor([2.0, 1.0]))
 
 
 def pixels() -> TrainingPixels:
     """Two frames of 2x4 pixels; object 1 is unknown in frame 1."""
     ids = torch.tensor([[[0, 0, 1, 1], [0, 0, 0, 255]], [[0, 1, 1, 0], [255, 0, 0, 0]]], dtype=torch.uint8)
     images = torch.arange(2 * 2 * 4 * 3, dtype=torch.uint8).view(2, 2, 4, 3)
-    return TrainingPixels.build(images, ids, INTRINSICS, torch.tensor([[True, True], [True, False]]))
+    return TrainingPixels.build(images, ids, INTRINSICS, torch.tensor([[True, True], [True, False]]), DEPTHS)
 
 
 def test_ignored_pixels_and_unknown_frames_are_left_out():
@@ -29,6 +30,13 @@ def test_batch_holds_the_colour_and_the_ray_of_its_pixels():
     assert batch.frames.item() == 1 and batch.objects.item() == 0
     assert torch.allclose(batch.colours * 255, torch.tensor([[39.0, 40.0, 41.0]]))
     assert torch.allclose(batch.directions, torch.tensor([[(1.5 - 2) / 10, (1.5 - 1) / 20, 1.0]]))
+
+
+def test_a_fifth_of_the_rays_has_known_depth():
+    batch = pixels().draw(50, torch.Generator().manual_seed(4))
+    known = batch.depth_weight > 0
+    assert known.sum() == 10 and set(batch.depth[known].tolist()) == {3.0, 7.0}
+    assert (batch.objects[known] == (batch.depth[known] == 3.0)).all()
 
 
 def test_draws_repeat_with_the_seed():
