@@ -20,7 +20,9 @@ from pipeline.verdicts import Judgement, judge, measure
 
 log = logging.getLogger(__name__)
 FEWEST_TRACKS = 12
-TURNING_MEDIAN_PX, TURNING_P90_PX = 0.35, 1.0
+# Tracks of moving things that no mask covers may be a quarter of all.
+TURNING_MEDIAN_PX, TURNING_P75_PX = 0.35, 1.0
+LEAST_ANGLE_DEG = 0.5  # below it, motion in depth cannot be told from the errors of the tracks
 PLAUSIBLE_FOCAL = (0.35, 6.0)  # times the longer side: 110 to 10 degrees of view
 
 
@@ -54,7 +56,13 @@ def reconstruct_background(seen: Observations, search: Search) -> tuple[Reconstr
     training = strongest(seen, search.adjustment_tracks, search.seed)
     adjusted = with_all_tracks(candidates[0].adjusted.model, training, freedom)
     found = spread_to_all(adjusted, seen)
-    judgement = judge(measure(found, seen), [])
+    numbers = measure(found, seen)
+    if numbers["triangulation_angle_deg"] < LEAST_ANGLE_DEG:
+        reason = f"its points are seen under {numbers['triangulation_angle_deg']:.1f} degrees only: next to no parallax"
+        return all_turning(
+            turning, seen, search, f"{reason}, the camera is taken to turn about a fixed place"
+        ), "rotating"
+    judgement = judge(numbers, [])
     focal_std = None if search.focal_known else focal_uncertainty_px(adjusted)
     return Reconstructed(without_outliers(found.model, seen), seen, judgement, focal_std), "moving"
 
@@ -106,10 +114,9 @@ def explains_turning(model: RigidModel, seen: Observations) -> bool:
     error = error[np.isfinite(error) & long]
     if not len(error):
         return False
-    log.info(
-        "a turning camera leaves %.2f px, %.2f px at the 90th percentile", np.median(error), np.percentile(error, 90)
-    )
-    return bool(np.median(error) < TURNING_MEDIAN_PX and np.percentile(error, 90) < TURNING_P90_PX)
+    middle, upper = np.percentile(error, [50, 75])
+    log.info("a turning camera leaves %.2f px, %.2f px at the 75th percentile", middle, upper)
+    return bool(middle < TURNING_MEDIAN_PX and upper < TURNING_P75_PX)
 
 
 def focal_uncertainty_px(adjusted: Adjustment) -> float:

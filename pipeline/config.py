@@ -92,7 +92,7 @@ class TrackPointsConfig(Section):
     tracks_per_object: int = Field(400, ge=8, description="tracks that small objects should have at a time")
     most_tracks: int = Field(1500, ge=8, description="most tracks of one object at a time")
     shortest: int = Field(3, ge=2, description="frames that a track must last")
-    patch_radius_px: int = Field(6, ge=2, description="half the side of the image patch that a track is known by")
+    patch_radius_px: int = Field(5, ge=2, description="half the side of the image patch that a track is known by")
     mask_margin_px: int = Field(2, ge=0, description="pixels at the border of masks that patches leave out")
     correlation: float = Field(0.85, gt=0, lt=1, description="least likeness of a patch to the image of its birth")
     agreement_px: float = Field(1.5, gt=0, description="largest disagreement between flow and registration")
@@ -148,7 +148,7 @@ class TrainOsnConfig(Section):
     z_buffer: Literal["hard", "soft"] = Field("hard", description="hard: the nearest object is seen; soft: blended")
     soft_sharpness: float = Field(10.0, gt=0, description="of the soft z-buffer, per depth of the background")
     tolerance: tuple[Positive, Positive] = Field(
-        (0.02, 0.01), description="pixels that a valid scale vector may explain less than the best; first, last round"
+        (0.01, 0.01), description="pixels that a valid scale vector may explain less than the best; first, last round"
     )
     top_share: tuple[Positive, Positive] = Field(
         (0.03, 0.01), description="best scale vectors that are valid in any case; first and last round"

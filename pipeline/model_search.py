@@ -1,6 +1,6 @@
 """The best rigid model of one object's tracks: both mappers of COLMAP, the mirrored shape, and a judge that saw none of them.
 
-A tenth of the tracks takes no part in the search; the model that explains them best wins.
+A fifth of the tracks takes no part in the search; the model that explains them best wins.
 """
 
 import logging
@@ -13,15 +13,17 @@ from jaxtyping import Bool, Float
 from pipeline.bundle_adjustment import Adjustment, Freedom, adjust, robust_cost
 from pipeline.cameras import Intrinsics
 from pipeline.colmap import colmap_camera, homogeneous, map_globally, map_incrementally, verified_pairs
+from pipeline.curved_start import curved_start, near, reference_frames
 from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate, usable
 
 log = logging.getLogger(__name__)
-HELD_OUT_EVERY = 10
+HELD_OUT_EVERY = 5
+CAPS = 3
 FEWEST_POINTS = 8
 RESECTION_ERROR_PX = 2.0
 OUTLIER_SIGMAS, OUTLIER_PX = 5.0, 2.0
 SURE_SHARE = 0.95
-SEARCH_TOLERANCE = 1e-3
+SEARCH_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Candidate:
     @property
     def merit(self) -> tuple[int, float]:
         """More registered frames first, then the lower cost."""
-        return int(self.adjusted.model.registered.sum()), -self.held_out_cost
+        return int(self.adjusted.model.registered.sum()), -(self.held_out_cost + self.adjusted.cost)
 
 
 def best_model(seen: Observations, search: Search) -> list[Candidate]:
@@ -65,11 +67,25 @@ def best_model(seen: Observations, search: Search) -> list[Candidate]:
                 found.append(judged(completed(model, training, freedom, search.seed), judging))
         if found and beyond_doubt(max(found, key=lambda candidate: candidate.merit), training):
             break
+    if search.focal_known:
+        found += [judged(model, judging) for model in grown_from_caps(training, search)]
     if found and search.focal_known:
         best = max(found, key=lambda candidate: candidate.merit)
         mirror = mirrored(best.adjusted.model)
         found.append(judged(adjust(mirror, training, freedom, tolerance=SEARCH_TOLERANCE), judging))
     return sorted(found, key=lambda candidate: candidate.merit, reverse=True)
+
+
+def grown_from_caps(seen: Observations, search: Search) -> list[Adjustment]:
+    """Models that start as a rounded face in one frame, are adjusted to the frames around it, then to all."""
+    models = []
+    for reference in reference_frames(seen, CAPS):
+        around, start = near(seen, reference), curved_start(seen, search.camera, reference)
+        placed = register_missing(start, around, search.seed)
+        if placed.registered.sum() > 2:
+            local = adjust(placed, around, Freedom(), tolerance=SEARCH_TOLERANCE).model
+            models.append(completed(triangulate(local, seen), seen, Freedom(), search.seed))
+    return models
 
 
 def beyond_doubt(candidate: Candidate, seen: Observations) -> bool:

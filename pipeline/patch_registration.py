@@ -11,18 +11,19 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-ITERATIONS = 8
-CONVERGED_PX = 0.005
-AFFINE_PRIOR = 4.0  # grey levels: how strongly a patch without texture keeps its last shape
+ITERATIONS = 12
+CONVERGED_PX = 0.01
+AFFINE_PRIOR = 1.5  # grey levels: how strongly a patch without texture keeps its last shape
+CORRELATED_VALUES = 6.0  # values of compressed video that count as one: blocks and channels err together
 ROBUST_LEVELS = 12.0  # grey levels at which a residual counts half
 
 
 @dataclass(frozen=True)
 class Patches:
-    """Templates cut out around seeds; samples lie at `patch_offsets`."""
+    """Templates cut out around seeds; samples lie at `patch_offsets`, and all channels share their weights."""
 
-    values: Float[Tensor, "track sample"]
-    gradients: Float[Tensor, "track sample xy=2"]
+    values: Float[Tensor, "track channel sample"]
+    gradients: Float[Tensor, "track channel sample xy=2"]
     weights: Float[Tensor, "track sample"]
     object_ids: Integer[Tensor, "track"]
 
@@ -76,7 +77,7 @@ def ids_at(ids: Integer[Tensor, "height width"], xy: Float[Tensor, "*batch xy=2"
 
 
 def cut_patches(
-    image: Float[Tensor, "height width"],
+    image: Float[Tensor, "channel height width"],
     ids: Integer[Tensor, "height width"],
     xy: Float[Tensor, "track xy=2"],
     radius: int,
@@ -84,77 +85,84 @@ def cut_patches(
     """Templates around points; samples on another object than the centre's get no weight."""
     offsets = patch_offsets(radius)
     at = xy[:, None] + offsets
-    gradient = torch.stack(torch.gradient(image, dim=(1, 0)))
+    gradient = torch.stack([sample_image(part, at) for part in torch.gradient(image, dim=(2, 1))], dim=-1)
     object_ids = ids_at(ids, xy)
     bell = torch.exp(-(offsets**2).sum(-1) / (2 * (0.6 * radius) ** 2))
     weights = bell * (ids_at(ids, at) == object_ids[:, None])
-    return Patches(sample_image(image[None], at)[0], sample_image(gradient, at).permute(1, 2, 0), weights, object_ids)
+    return Patches(sample_image(image, at).transpose(0, 1), gradient.transpose(0, 1), weights, object_ids)
 
 
 def register_patches(
     patches: Patches,
-    image: Float[Tensor, "height width"],
+    image: Float[Tensor, "channel height width"],
     ids: Integer[Tensor, "height width"],
     xy: Float[Tensor, "track xy=2"],
     affine: Float[Tensor, "track 2 2"],
 ) -> Registration:
     """Find patches in an image from a first guess of their place and shape."""
-    radius = int(patches.values.shape[1] ** 0.5) // 2
+    radius = int(patches.weights.shape[1] ** 0.5) // 2
     offsets = patch_offsets(radius)
     jacobian = patch_jacobian(patches, offsets)
-    prior = affine_prior(offsets)
+    prior = affine_prior(offsets, jacobian.shape[-1])
     xy, affine = xy.clone(), affine.clone()
     moving = torch.arange(len(xy))
     for _ in range(ITERATIONS):
         own = jacobian[moving]
         residual, weights = compare(patches[moving], image, ids, xy[moving], affine[moving], offsets)
-        weighted = own * weights[..., None]
-        normal, right = weighted.mT @ own, weighted.mT @ residual[..., None]
+        weighted = own * weights.flatten(1)[..., None]
+        normal, right = weighted.mT @ own, weighted.mT @ residual.flatten(1)[..., None]
         step = torch.linalg.solve(normal + prior, right)[..., 0]
         xy[moving], affine[moving] = compose_inverse(xy[moving], affine[moving], step)
-        moving = moving[step[:, 4:6].norm(dim=-1) > CONVERGED_PX]
+        shift = step[:, 4:6].norm(dim=-1) + radius * step[:, :4].norm(dim=-1) / 2
+        moving = moving[shift > CONVERGED_PX]
         if not len(moving):
             break
     residual, weights = compare(patches, image, ids, xy, affine, offsets)
     return Registration(xy, affine, *quality(patches, jacobian, prior, residual, weights))
 
 
-def patch_jacobian(
-    patches: Patches, offsets: Float[Tensor, "sample xy=2"]
-) -> Float[Tensor, "track sample parameter=8"]:
-    """Change of a template with its affine shape (4), its place (2), gain and offset of brightness."""
+def patch_jacobian(patches: Patches, offsets: Float[Tensor, "sample xy=2"]) -> Float[Tensor, "track value parameter"]:
+    """Change of a template's values (all channels) with its affine shape (4), its place (2), gain, and offset per channel."""
     gx, gy = patches.gradients[..., 0], patches.gradients[..., 1]
     x, y = offsets[:, 0], offsets[:, 1]
-    mean = (patches.weights * patches.values).sum(1) / patches.weights.sum(1)
-    centred = patches.values - mean[:, None]
-    return torch.stack([gx * x, gx * y, gy * x, gy * y, gx, gy, centred, torch.ones_like(gx)], dim=-1)
+    moves = torch.stack([gx * x, gx * y, gy * x, gy * y, gx, gy, centred(patches.values, patches.weights)], dim=-1)
+    channels = gx.shape[1]
+    brightness = torch.eye(channels)[None, :, None].expand(*gx.shape, channels)
+    return torch.cat([moves, brightness], dim=-1).flatten(1, 2)
 
 
-def affine_prior(offsets: Float[Tensor, "sample xy=2"]) -> Float[Tensor, "parameter=8 parameter=8"]:
+def centred(
+    values: Float[Tensor, "track channel sample"], weights: Float[Tensor, "track sample"]
+) -> Float[Tensor, "track channel sample"]:
+    """Values without the weighted mean of their channel."""
+    total = weights.sum(1)[:, None, None].clamp_min(1e-6)
+    return values - (weights[:, None] * values).sum(2, keepdim=True) / total
+
+
+def affine_prior(offsets: Float[Tensor, "sample xy=2"], parameters: int) -> Float[Tensor, "parameter parameter"]:
     """A weak pull of the shape towards the last one, and a ridge that keeps the system solvable."""
     shape = AFFINE_PRIOR**2 * float((offsets**2).sum() / 2)
-    return torch.diag(torch.tensor([shape] * 4 + [1.0, 1.0, 1.0, 1e-3]))
+    return torch.diag(torch.tensor([shape] * 4 + [1.0] * 3 + [1e-3] * (parameters - 7)))
 
 
 def compare(
     patches: Patches,
-    image: Float[Tensor, "height width"],
+    image: Float[Tensor, "channel height width"],
     ids: Integer[Tensor, "height width"],
     xy: Float[Tensor, "track xy=2"],
     affine: Float[Tensor, "track 2 2"],
     offsets: Float[Tensor, "sample xy=2"],
-) -> tuple[Float[Tensor, "track sample"], Float[Tensor, "track sample"]]:
-    """Brightness differences to the templates after fitting gain and offset, and the samples' weights."""
+) -> tuple[Float[Tensor, "track channel sample"], Float[Tensor, "track channel sample"]]:
+    """Brightness differences to the templates after fitting gain and offsets, and the values' weights."""
     at = xy[:, None] + torch.einsum("tij,sj->tsi", affine, offsets)
-    seen = sample_image(image[None], at)[0]
+    seen = sample_image(image, at).transpose(0, 1)
     weights = patches.weights * (ids_at(ids, at) == patches.object_ids[:, None])
-    total = weights.sum(1, keepdim=True).clamp_min(1e-6)
-    template = patches.values - (weights * patches.values).sum(1, keepdim=True) / total
-    centred = seen - (weights * seen).sum(1, keepdim=True) / total
-    power = (weights * template**2).sum(1, keepdim=True) + total
-    gain = ((weights * template * centred).sum(1, keepdim=True) + total) / power
-    residual = centred - gain * template
-    return residual, weights / (1 + (residual / ROBUST_LEVELS) ** 2)
+    template, seen = centred(patches.values, weights), centred(seen, weights)
+    total = weights.sum(1).clamp_min(1e-6)
+    power = (weights[:, None] * template**2).sum((1, 2)) + total
+    gain = ((weights[:, None] * template * seen).sum((1, 2)) + total) / power
+    residual = seen - gain[:, None, None] * template
+    return residual, weights[:, None] / (1 + (residual / ROBUST_LEVELS) ** 2)
 
 
 def compose_inverse(
@@ -169,23 +177,22 @@ def compose_inverse(
 
 def quality(
     patches: Patches,
-    jacobian: Float[Tensor, "track sample parameter=8"],
-    prior: Float[Tensor, "parameter=8 parameter=8"],
-    residual: Float[Tensor, "track sample"],
-    weights: Float[Tensor, "track sample"],
+    jacobian: Float[Tensor, "track value parameter"],
+    prior: Float[Tensor, "parameter parameter"],
+    residual: Float[Tensor, "track channel sample"],
+    weights: Float[Tensor, "track channel sample"],
 ) -> tuple[Float[Tensor, "track"], Float[Tensor, "track"]]:
     """Correlation with the template, and the standard deviation of the place in pixels."""
-    total = weights.sum(1).clamp_min(1e-6)
-    mean = (weights * patches.values).sum(1) / total
-    power = (weights * (patches.values - mean[:, None]) ** 2).sum(1) / total
-    noise = (weights * residual**2).sum(1) / total
+    shared = weights.mean(1)
+    total = weights.sum((1, 2)).clamp_min(1e-6)
+    power = (weights * centred(patches.values, shared) ** 2).sum((1, 2)) / total
+    noise = (weights * residual**2).sum((1, 2)) / total
     correlation = (power / (power + noise + 1e-6)).sqrt()
-    covered = weights.sum(1) / patches.weights.sum(1)
-    normal = (jacobian * weights[..., None]).mT @ jacobian + prior
+    seen_share = shared.sum(1) / patches.weights.sum(1)
+    normal = (jacobian * weights.flatten(1)[..., None]).mT @ jacobian + prior
     place = torch.linalg.inv(normal)[:, 4:6, 4:6]
-    # Residuals of compressed video are correlated over blocks: each counts as one quarter of an independent one.
-    variance = 4 * (noise + 1.0) * torch.diagonal(place, dim1=1, dim2=2).mean(1)
-    return torch.where(covered > 0.5, correlation, torch.zeros_like(correlation)), variance.clamp_min(0).sqrt()
+    variance = CORRELATED_VALUES * (noise + 1.0) * torch.diagonal(place, dim1=1, dim2=2).mean(1)
+    return torch.where(seen_share > 0.5, correlation, torch.zeros_like(correlation)), variance.clamp_min(0).sqrt()
 
 
 def shape_is_plausible(affine: Float[Tensor, "track 2 2"], largest_change: float) -> Bool[Tensor, "track"]:

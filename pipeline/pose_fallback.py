@@ -10,7 +10,7 @@ from pipeline.cameras import Intrinsics, camera_directions, pixel_centres, rigid
 from pipeline.rigid_model import Observations, RigidModel
 
 STILL_PX = 0.7
-STILL_SHARE = 0.8
+STILL_SHARE = 0.6  # the rest may lie on moving things that no mask covers
 GRID = 12
 
 
@@ -22,7 +22,8 @@ def camera_stands(seen: Observations) -> bool:
     moved = np.linalg.norm(seen.xy - seen.xy[start][seen.track], axis=1)
     farthest = np.zeros(seen.track_count)
     np.maximum.at(farthest, seen.track, moved - 2 * seen.sigma_px)
-    long = seen.lengths >= min(10, seen.frame_count)
+    # Short tracks stand still before a slow camera too.
+    long = seen.lengths >= 0.5 * np.percentile(seen.lengths, 95)
     weight = seen.lengths * long
     return bool(weight.sum() and (weight * (farthest < STILL_PX)).sum() > STILL_SHARE * weight.sum())
 

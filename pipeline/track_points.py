@@ -69,7 +69,7 @@ def track_points(frames: Path, flow: Path, masks: Path, tracks: Path, config: Tr
     paths = frame_paths(frames)
     if len(paths) != len(object_ids):
         raise StageError(f"{masks} has {len(object_ids)} frames, {frames} has {len(paths)}; run segment_objects again")
-    images = (grey_image(read_frame(path)) for path in progress(paths, "tracking frame"))
+    images = (smooth_image(read_frame(path)) for path in progress(paths, "tracking frame"))
     found = collect(follow(images, object_ids, read_flow_pairs(flow), config), config.shortest)
     write_tracks(tracks, found, {"spacing_px": config.spacing_px, "patch_radius_px": config.patch_radius_px})
     for k in np.unique(found.object_ids):
@@ -78,26 +78,25 @@ def track_points(frames: Path, flow: Path, masks: Path, tracks: Path, config: Tr
         log.warning("no point could be followed over %d frames: the images have no texture or jump", config.shortest)
 
 
-def grey_image(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float32[np.ndarray, "height width"]:
-    """Brightness, slightly smoothed so that gradients see the image and not its compression."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return cv2.GaussianBlur(grey, (0, 0), 0.7)
+def smooth_image(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float32[np.ndarray, "height width rgb=3"]:
+    """Colours, slightly smoothed so that gradients see the image and not its compression."""
+    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.7)
 
 
 def follow(
-    images: Iterable[Float32[np.ndarray, "height width"]],
+    images: Iterable[Float32[np.ndarray, "height width rgb=3"]],
     object_ids: UInt8[np.ndarray, "frame height width"],
     pairs: Iterator[FlowPair],
     config: TrackPointsConfig,
 ) -> Iterator[tuple[int, Active]]:
     """The tracks alive in each frame; flow is read pair by pair."""
     active, born = None, 0
-    for frame, grey in enumerate(images):
-        image = torch.from_numpy(grey)
+    for frame, colours in enumerate(images):
+        image = torch.from_numpy(colours).permute(2, 0, 1).contiguous()
         inner = torch.from_numpy(inside_masks(object_ids[frame], config.mask_margin_px))
         if active is not None:
             active = advance(active, next(pairs), image, inner, config)
-        seeds = seed_points(grey, inner.numpy(), None if active is None else active.xy.numpy(), config)
+        seeds = seed_points(colours, inner.numpy(), None if active is None else active.xy.numpy(), config)
         fresh = begin(image, inner, torch.from_numpy(seeds), born, config)
         born += len(seeds)
         active = fresh if active is None else active.joined(fresh)
@@ -112,7 +111,7 @@ def inside_masks(ids: UInt8[np.ndarray, "height width"], margin_px: int) -> UInt
 
 
 def begin(
-    image: Float[Tensor, "height width"],
+    image: Float[Tensor, "channel height width"],
     inner: Integer[Tensor, "height width"],
     seeds: Float[Tensor, "track xy=2"],
     born: int,
@@ -128,7 +127,7 @@ def begin(
 def advance(
     active: Active,
     pair: FlowPair,
-    image: Float[Tensor, "height width"],
+    image: Float[Tensor, "channel height width"],
     inner: Integer[Tensor, "height width"],
     config: TrackPointsConfig,
 ) -> Active:
@@ -161,7 +160,7 @@ def is_found(
 
 
 def seed_points(
-    grey: Float32[np.ndarray, "height width"],
+    colours: Float32[np.ndarray, "height width rgb=3"],
     inner: UInt8[np.ndarray, "height width"],
     taken: Float32[np.ndarray, "track xy=2"] | None,
     config: TrackPointsConfig,
@@ -170,14 +169,15 @@ def seed_points(
     side = 2 * config.patch_radius_px + 1
     # Smaller eigenvalue of the gradient products summed over a patch (OpenCV scales gradients by 2 / side): noise / sqrt(it)
     # is the error of its place.
-    texture = cv2.cornerMinEigenVal(grey, side, 3) * side * side / 4
+    channels = [np.ascontiguousarray(colours[..., channel]) for channel in range(3)]
+    texture = np.max([cv2.cornerMinEigenVal(channel, side, 3) for channel in channels], axis=0) * side * side / 4
     seeds = []
     for k in np.unique(inner[inner != IGNORE_ID]):
         mask = inner == k
         spacing = object_spacing(int(mask.sum()), config)
         free = mask & (texture > (config.noise_levels / config.largest_sigma_px) ** 2)
         if taken is not None and len(taken):
-            free &= ~covered(taken, grey.shape, spacing)
+            free &= ~covered(taken, texture.shape, spacing)
         seeds.append(best_of_cells(np.where(free, texture, 0), spacing))
     return np.concatenate(seeds) if seeds else np.zeros((0, 2), np.float32)
 

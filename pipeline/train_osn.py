@@ -21,7 +21,7 @@ from models.osn.scale_network import NetworkTraining, train_network
 from models.osn.scale_sampling import ScaleSamples, sample_valid, valid_region
 from models.osn.solo_views import solo_views
 from models.osn.workers import workers
-from models.osn.z_buffer import explained
+from models.osn.z_buffer import SoloViews, explained
 from pipeline.atomic import whole
 from pipeline.cli import commit, run_stage, stage_device
 from pipeline.config import TrainOsnConfig
@@ -39,6 +39,7 @@ from pipeline.scene_file import Scene, read_scene
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"
 BANK, VIEW_RAYS = 16384, 24576
+CLEARLY = 0.2  # of the tolerance
 
 
 def train_osn(scene: Path, checkpoint: Path, history: Path, scales: Path, config: TrainOsnConfig) -> None:
@@ -88,7 +89,7 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
         phase.steps, config.network_batch, config.network_loss, config.tolerance[late], config.top_share[late]
     )
     loss = train_network(network, run.network_optimiser, bank, accuracy, training, run.generator)
-    run.pool = sample_valid(network, POOL, run.generator)
+    run.pool = clearly_valid(sample_valid(network, POOL, run.generator), run.views, CLEARLY * config.tolerance[late])
     region = valid_region(network, bank)
     run.facts = {
         "valid_fraction": region.fraction,
@@ -100,6 +101,16 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
         | {"valid_fraction": region.fraction, "best_explained": float(accuracy.max())}
     )
     log.info("scales, round %d: %.1f %% of the range is valid", phase.round + 1, 100 * region.fraction)
+
+
+def clearly_valid(samples: ScaleSamples, views: SoloViews, tolerance: float) -> ScaleSamples:
+    """The samples that explain nearly as much as the best of them: only these train the fields.
+
+    Under scales at the border of the valid region objects hide each other a little; fields trained with those give way
+    until they fit, and the region grows from round to round.
+    """
+    accuracy = explained(views, samples.scales, None)
+    return samples[accuracy >= accuracy.max() - tolerance]
 
 
 def draw_scenes(run: Run, config: TrainOsnConfig) -> ScaleSamples:
