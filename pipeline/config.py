@@ -140,7 +140,7 @@ class TrainOsnConfig(Section):
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
     spread_weight: float = Field(1e-2, ge=0, description="weight of the spread of samples in depth along a ray")
     variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
-    network_steps: int = Field(1000, ge=1, description="steps of the scale network in each round")
+    network_steps: int = Field(500, ge=1, description="steps of the scale network in each round")
     network_batch: int = Field(4096, ge=16, description="scale vectors in a step of the scale network")
     network_loss: Literal["cross_entropy", "squared"] = Field(
         "cross_entropy", description="the paper has cross_entropy, its code squared"
