@@ -60,7 +60,7 @@ def rotation_error_deg(source: Float[np.ndarray, "frame 4 4"], target: Float[np.
 
 
 def trajectory_error_percent(source: Float[np.ndarray, "frame 4 4"], target: Float[np.ndarray, "frame 4 4"]) -> float:
-    """ATE: root mean square distance of the centres after Sim(3) alignment, as % of the trajectory's mean distance to its centre."""
+    """ATE: root mean square distance of centres after Sim(3) alignment, as % of the trajectory's mean distance to its centre."""
     centres, wanted = source[:, :3, 3], target[:, :3, 3]
     error = np.linalg.norm(align_points(centres, wanted).points(centres) - wanted, axis=1)
     radius = np.linalg.norm(wanted - wanted.mean(0), axis=1).mean()

@@ -135,7 +135,7 @@ def map_globally(
 
 def run_mapper(mapper, options, method, seen, camera, pairs, focal_known, seed) -> list[RigidModel]:  # type: ignore[no-untyped-def]
     """Whatever models a mapper makes of verified pairs; none where it gives up."""
-    pycolmap.logging.minloglevel = pycolmap.logging.FATAL
+    pycolmap.logging.minloglevel = int(pycolmap.logging.FATAL)
     pycolmap.set_random_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "database.db"
@@ -220,6 +220,6 @@ def read_tracked_model(folder: Path, frame_count: int) -> tuple[RigidModel, Obse
         rows += [(order[p.point3D_id], frame, p.xy[0], p.xy[1]) for p in image.points2D if p.has_point3D()]
     points = np.array([made.point3D(number).xyz for number in numbers]).reshape(-1, 3)
     table = np.array(sorted(rows), dtype=float).reshape(-1, 4)
-    track, frame = table[:, 0].astype(int), table[:, 1].astype(int)
-    seen = Observations(track, frame, table[:, 2:], np.ones(len(table)), len(numbers), frame_count)
+    tracks, frames = table[:, 0].astype(int), table[:, 1].astype(int)
+    seen = Observations(tracks, frames, table[:, 2:], np.ones(len(table)), len(numbers), frame_count)
     return RigidModel(poses, points, intrinsics_of(next(iter(made.cameras.values()))), "read"), seen

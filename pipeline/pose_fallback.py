@@ -106,7 +106,7 @@ def flat_object(
         1,
     )
     place = camera_directions(camera, centres) * depth[:, None]
-    poses = np.where(visible[:, None, None], rigid(rotation, place), np.nan)
+    poses = np.where(np.asarray(visible)[:, None, None], rigid(rotation, place), np.nan)
     blank = RigidModel(poses, np.full((seen.track_count, 3), np.nan), camera, "fallback_flat")
     kept = seen if seen.track_count else mask_observations(masks, centres, sizes)
     return points_on_plane(blank, kept), kept

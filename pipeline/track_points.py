@@ -58,9 +58,13 @@ class Active:
         )
 
     def joined(self, other: "Active") -> "Active":
-        pairs = ((self.numbers, other.numbers), (self.xy, other.xy), (self.affine, other.affine))
-        sigma_px = torch.cat([self.sigma_px, other.sigma_px])
-        return Active(*(torch.cat(pair) for pair in pairs), sigma_px, self.patches.joined(other.patches))
+        return Active(
+            torch.cat([self.numbers, other.numbers]),
+            torch.cat([self.xy, other.xy]),
+            torch.cat([self.affine, other.affine]),
+            torch.cat([self.sigma_px, other.sigma_px]),
+            self.patches.joined(other.patches),
+        )
 
 
 def track_points(frames: Path, flow: Path, masks: Path, tracks: Path, config: TrackPointsConfig) -> None:
@@ -170,7 +174,7 @@ def seed_points(
     # Smaller eigenvalue of the gradient products summed over a patch (OpenCV scales gradients by 2 / side): noise / sqrt(it)
     # is the error of its place.
     channels = [np.ascontiguousarray(colours[..., channel]) for channel in range(3)]
-    texture = np.max([cv2.cornerMinEigenVal(channel, side, 3) for channel in channels], axis=0) * side * side / 4
+    texture = np.max([cv2.cornerMinEigenVal(channel, side, ksize=3) for channel in channels], axis=0) * side * side / 4
     seeds = []
     for k in np.unique(inner[inner != IGNORE_ID]):
         mask = inner == k

@@ -17,7 +17,16 @@ PARTS = ("Snakefile", "config.yaml", "workflow", "pipeline", "models", "envs")
 # The smallest scene on which every stage has work to do.
 TINY: dict[str, dict[str, Any]] = {
     "simulate_scene": {"frames": 12, "height": 96, "width": 128},
-    "train_osn": {},
+    "train_osn": {
+        "bootstrap_steps": 30,
+        "steps": 60,
+        "rounds": 2,
+        "round_steps": 15,
+        "samples_per_step": 8192,
+        "grids": [24, 32],
+        "network_steps": 100,
+        "scale_samples": 50,
+    },
     "render_views": {"path_frames": 4},
 }
 
