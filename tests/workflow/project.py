@@ -26,6 +26,7 @@ TINY: dict[str, dict[str, Any]] = {
         "grids": [24, 32],
         "network_steps": 100,
         "scale_samples": 50,
+        "resume_seconds": 1,
     },
     "render_views": {"path_frames": 4},
 }
