@@ -20,6 +20,10 @@ wildcard_constraints:
     method="osn|semantic_flow",
 
 
+onerror:
+    print("", *stage_errors(since=STARTED), sep="\n", file=sys.stderr)
+
+
 localrules:
     all,
     weights,

@@ -1,5 +1,6 @@
 """Wrong settings stop before anything runs; paths with spaces work."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,31 @@ def test_misspelt_key_names_line_and_closest_name(project: Project) -> None:
 def test_missing_video_stops_at_once(project: Project) -> None:
     done = project.snakemake("--dry-run", "--config", "video=no such clip.mp4")
     assert done.returncode != 0 and "no such clip.mp4 does not exist" in done.stdout + done.stderr
+
+
+def test_results_that_cannot_be_written_stop_at_once(project: Project) -> None:
+    results = project.folder / "results"
+    results.write_text("a file of that name")
+    done = project.snakemake("--dry-run")
+    results.unlink()
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "results is a file" in said and "Traceback" not in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_results_without_permission_stop_at_once(project: Project) -> None:
+    results = project.folder / "results"
+    results.mkdir(mode=0o555)
+    done = project.snakemake("--dry-run")
+    results.rmdir()
+    assert done.returncode != 0 and "may not be written to" in done.stdout + done.stderr
+
+
+def test_stages_error_is_the_last_word(project: Project) -> None:
+    (project.folder / "empty.mp4").write_bytes(b"")
+    done = project.snakemake("--config", "video=empty.mp4")
+    said = (done.stdout + done.stderr).split("Exiting because a job execution failed")[1]
+    assert done.returncode != 0 and "empty.mp4 is empty (0 bytes)" in said
 
 
 def test_paths_with_spaces_and_quotes_reach_the_stage_as_they_are(project: Project) -> None:

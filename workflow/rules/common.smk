@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +13,7 @@ from pipeline.config_file import SIMULATE, checked_config, stage_options
 from pipeline.errors import StageError
 from pipeline.sources import sources
 from workflow.interpreter import put_interpreter_on_path
+from workflow.results_folder import check_writable, stage_errors
 
 WEIGHTS = "weights"
 PREPARING = (
@@ -22,10 +24,12 @@ PREPARING = (
     "reconstruct_objects",
     "pack_scene",
 )
+STARTED = time.time()
 REPORT_TEMPLATES = ["pipeline/report_template.html"]
 
 put_interpreter_on_path()
 try:
+    check_writable()
     CONFIG = checked_config(config, [Path(file) for file in workflow.configfiles])
 except StageError as error:
     raise WorkflowError(str(error)) from None

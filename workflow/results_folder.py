@@ -1,0 +1,23 @@
+"""The folder that everything is written into."""
+
+import os
+from pathlib import Path
+
+from pipeline.errors import StageError
+
+RESULTS = Path("results")
+
+
+def check_writable(folder: Path = RESULTS) -> None:
+    """Refuse a folder that cannot be written to, before any job runs."""
+    if folder.exists() and not folder.is_dir():
+        raise StageError(f"{folder} is a file; results need a folder of that name: move the file away")
+    nearest = folder if folder.exists() else folder.absolute().parent
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise StageError(f"{nearest} may not be written to; change its permissions, or work in a copy of the project")
+
+
+def stage_errors(since: float, folder: Path = RESULTS) -> list[str]:
+    """What stages that failed after a moment (seconds since the epoch) said last, from their logs."""
+    logs = [log for log in sorted(folder.glob("*/logs/*.log")) if log.stat().st_mtime >= since]
+    return [line for log in logs for line in log.read_text(errors="replace").splitlines() if " ERROR " in line]
