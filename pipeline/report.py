@@ -160,7 +160,7 @@ def flow_section(images: Images, flow: Path, info: dict[str, Any], width: int) -
         "wheel": flow_wheel(),
         "largest": f"{largest:.1f}",
         "consistent": f"{100 * consistent:.0f}",
-        "backend": " ".join(str(attributes.get(name, "")) for name in ("backend", "model")).strip(),
+        "backend": str(attributes.get("model") or attributes.get("backend", "")),
     }
 
 

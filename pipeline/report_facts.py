@@ -121,7 +121,7 @@ def warnings(
 ) -> list[Warned]:
     """All that a user must know before believing anything, without repetition."""
     found = [Warned("Geometry", CAMERA_WORDS[geometry.camera])] if geometry.camera != "moving" else []
-    if not any(entry.id for entry in geometry.objects):
+    if not any(entry.id for entry in geometry.objects) and not objects.get("warnings"):
         found.append(
             Warned("Masks", "Nothing moves in this video, as far as could be told: there is no moving object.")
         )
