@@ -1,8 +1,11 @@
-"""Poses of every object against truth, with true masks: workshop-like scenes given by file, and simulated seeds.
+"""Poses of every object against truth: scenes given by folder, and simulated seeds of 2 to 4 objects.
 
-    python -m benchmarks.geometry --seeds 10 --scene ../shared/data/workshop
+    python -m benchmarks.geometry --scene ../shared/data/workshop --masks true own
+    python -m benchmarks.geometry --seeds 10 --work /tmp/geometry
 
-Prints a row per object, then what issue-like targets ask: silent failures (bad, yet `ok`) and false alarms (good, yet weak).
+Prints a row per object, then how good and how honest the stage is as a whole: silent failures (bad, yet `ok`) and false
+alarms (good, yet weak). With `--work`, videos, frames, flow and masks are kept there and taken from there the next time.
+Truth makes the masks where asked for, and judges; no stage sees it.
 """
 
 import argparse
@@ -22,21 +25,27 @@ from pipeline.config import (
     EstimateFlowConfig,
     ExtractFramesConfig,
     ReconstructObjectsConfig,
+    SegmentObjectsConfig,
     SimulateSceneConfig,
     TrackPointsConfig,
 )
 from pipeline.estimate_flow import estimate_flow
 from pipeline.evaluation_geometry import true_object_from_camera
 from pipeline.extract_frames import extract_frames
-from pipeline.geometry_file import read_geometry
-from pipeline.masks_file import write_masks, write_objects
+from pipeline.geometry_file import ObjectGeometry, read_geometry
+from pipeline.masks_file import read_masks, write_masks, write_objects
+from pipeline.object_matching import match_objects
 from pipeline.reconstruct_objects import reconstruct_objects
+from pipeline.segment_objects import segment_objects
 from pipeline.simulate_scene import simulate_scene
 from pipeline.track_points import track_points
-from pipeline.truth_file import read_truth
+from pipeline.truth_file import TruthViews, read_truth
 
-BAD_DEG, BAD_PERCENT = 3.0, 10.0
-HEADER = f"{'scene':<12}{'object':>7}{'frames':>9}{'rot deg':>9}{'± deg':>8}{'ATE %':>8}{'± %':>8}  {'verdict':<8}method, doubts"
+BAD_DEG, BAD_PERCENT = 3.0, 10.0  # an object worse than either must not be `ok`
+HEADER = (
+    f"{'scene':<12}{'masks':<6}{'object':>6}{'frames':>9}{'rot deg':>9}{'± deg':>8}{'ATE %':>8}{'± %':>8}  "
+    f"{'verdict':<8}method, doubts"
+)
 
 
 @dataclass(frozen=True)
@@ -44,69 +53,85 @@ class Result:
     """One object's errors beside what the stage says of them."""
 
     scene: str
+    masks: str
     object_id: int
     registered: int
     frames: int
     rotation_deg: float
     trajectory_percent: float
-    verdict: str
-    method: str
-    reason: str
-    expected: tuple[float, float]
+    entry: ObjectGeometry
 
     @property
     def bad(self) -> bool:
         return not (self.rotation_deg <= BAD_DEG and self.trajectory_percent <= BAD_PERCENT)
 
     @property
+    def sound(self) -> bool:
+        return self.entry.verdict == "ok"
+
+    @property
     def line(self) -> str:
+        expected = [self.entry.numbers.get(key, np.nan) for key in ("rotation_std_deg", "trajectory_std_percent")]
+        doubts = "" if self.sound else f", {self.entry.reason}"
+        mark = "!" if self.bad and self.sound else "?" if not self.bad and not self.sound else " "
         return (
-            f"{self.scene:<12}{self.object_id:>7}{self.registered:>5}/{self.frames:<3}{self.rotation_deg:>9.3f}"
-            f"{self.expected[0]:>8.2f}{self.trajectory_percent:>8.2f}{self.expected[1]:>8.2f}  {self.verdict:<8}"
-            f"{self.method}{', ' + self.reason if self.verdict != 'ok' else ''}"
+            f"{self.scene:<12}{self.masks:<6}{self.object_id:>6}{self.registered:>5}/{self.frames:<3}"
+            f"{self.rotation_deg:>9.3f}{expected[0]:>8.2f}{self.trajectory_percent:>8.2f}{expected[1]:>8.2f} {mark}"
+            f"{self.entry.verdict:<8}{self.entry.method}{doubts}"
         )
 
 
-def prepare(video: Path, truth: Path, folder: Path) -> None:
-    """Frames, flow, and the true masks."""
-    extract_frames(video, folder / "frames", folder / "frames.json", ExtractFramesConfig())
-    estimate_flow(folder / "frames", None, folder / "flow.h5", EstimateFlowConfig())
-    object_ids = read_truth(truth).train.object_ids
-    write_masks(folder / "masks.h5", object_ids, {"backend": "truth"})
+def prepare(folder: Path) -> None:
+    """Frames and flow of a folder's video, unless they are there."""
+    if not (folder / "flow.h5").exists():
+        extract_frames(folder / "video.mp4", folder / "frames", folder / "frames.json", ExtractFramesConfig())
+        estimate_flow(folder / "frames", None, folder / "flow.h5", EstimateFlowConfig())
+
+
+def make_masks(folder: Path, kind: str) -> Path:
+    """The folder of the true masks or of the pipeline's own, made unless it is there."""
+    made = folder / kind
+    if (made / "objects.json").exists():
+        return made
+    made.mkdir(exist_ok=True)
+    if kind == "own":
+        outputs = (made / "masks.h5", made / "objects.json")
+        segment_objects(folder / "frames", folder / "flow.h5", None, None, *outputs, SegmentObjectsConfig())
+        return made
+    object_ids = read_truth(folder / "truth.h5").train.object_ids
+    write_masks(made / "masks.h5", object_ids, {"backend": "truth"})
     ids = [int(k) for k in np.unique(object_ids) if k < 255]
     entries = [{"id": k, "name": f"object {k}", "evidence": {}, "confidence": 1.0} for k in ids]
-    write_objects(folder / "objects.json", "truth", entries, [])
+    write_objects(made / "objects.json", "truth", entries, [])
+    return made
 
 
-def measure(name: str, truth_file: Path, folder: Path) -> tuple[list[Result], float]:
-    """Run both stages and compare; the seconds they took."""
+def reconstruct(folder: Path, made: Path) -> float:
+    """Run both stages; the seconds that they took."""
     start = time.monotonic()
-    names = ("frames", "flow.h5", "masks.h5", "tracks.h5")
-    track_points(*(folder / part for part in names), TrackPointsConfig())
-    names = ("frames", "frames.json", "tracks.h5", "masks.h5", "objects.json")
-    made = (folder / "reconstruction", folder / "geometry.json")
-    reconstruct_objects(*(folder / part for part in names), None, *made, ReconstructObjectsConfig())
-    seconds = time.monotonic() - start
-    views, results = read_truth(truth_file).train, []
-    for entry in read_geometry(made[1]).objects:
-        model, _ = read_tracked_model(made[0] / str(entry.id), len(views.time))
-        known = model.registered
-        target = true_object_from_camera(views, entry.id)[known].astype(np.float64)
-        errors = (np.inf, np.inf)
-        if known.sum() > 2:
-            poses = model.object_from_camera[known]
-            errors = (rotation_error_deg(poses, target), trajectory_error_percent(poses, target))
-        expected = tuple(entry.numbers.get(key, np.nan) for key in ("rotation_std_deg", "trajectory_std_percent"))
-        counts = (int(known.sum()), len(views.time))
-        results.append(Result(name, entry.id, *counts, *errors, entry.verdict, entry.method, entry.reason, expected))
-    return results, seconds
+    frames, masks, tracks = folder / "frames", made / "masks.h5", made / "tracks.h5"
+    track_points(frames, folder / "flow.h5", masks, tracks, TrackPointsConfig())
+    inputs = (frames, folder / "frames.json", tracks, masks, made / "objects.json")
+    reconstruct_objects(*inputs, None, made / "reconstruction", made / "geometry.json", ReconstructObjectsConfig())
+    return time.monotonic() - start
 
 
-def simulated(seed: int, folder: Path) -> tuple[Path, Path]:
-    """A scene of 2 to 4 objects."""
-    video, truth = folder / "video.mp4", folder / "truth.h5"
-    simulate_scene(video, truth, SimulateSceneConfig(seed=seed, objects=2 + seed % 3))
-    return video, truth
+def judged(name: str, folder: Path, made: Path) -> list[Result]:
+    """Every object that truth knows, beside its true poses."""
+    views = read_truth(folder / "truth.h5").train
+    matching = match_objects(read_masks(made / "masks.h5"), views.object_ids)
+    entries = [entry for entry in read_geometry(made / "geometry.json").objects if entry.id in matching]
+    return [compared(name, made, entry, views, matching[entry.id]) for entry in entries]
+
+
+def compared(name: str, made: Path, entry: ObjectGeometry, views: TruthViews, true: int) -> Result:
+    """One object's errors; infinite where there is nothing to compare."""
+    model, _ = read_tracked_model(made / "reconstruction" / str(entry.id), len(views.time))
+    known, errors = model.registered, (np.inf, np.inf)
+    if known.sum() > 2:
+        poses, target = model.object_from_camera[known], true_object_from_camera(views, true)[known].astype(np.float64)
+        errors = (rotation_error_deg(poses, target), trajectory_error_percent(poses, target))
+    return Result(name, made.name, true, int(known.sum()), len(views.time), *errors, entry)
 
 
 def summary(results: list[Result]) -> Iterable[str]:
@@ -115,42 +140,65 @@ def summary(results: list[Result]) -> Iterable[str]:
     if not moving:
         return
     rotation, path = (np.median([getattr(r, key) for r in moving]) for key in ("rotation_deg", "trajectory_percent"))
-    good = [result for result in moving if not result.bad]
+    good, bad = [r for r in moving if not r.bad], [r for r in moving if r.bad]
     yield f"{len(moving)} moving objects: median {rotation:.2f} deg, {path:.2f} %"
-    yield f"silent failures: {sum(r.bad and r.verdict == 'ok' for r in moving)} of {len(moving) - len(good)} bad objects"
-    yield f"false alarms: {sum(r.verdict != 'ok' for r in good)} of {len(good)} good objects"
+    yield f"silent failures (!): {sum(r.sound for r in bad)} of {len(bad)} bad objects"
+    yield f"false alarms (?): {sum(not r.sound for r in good)} of {len(good)} good objects"
+
+
+def put_scenes(options: argparse.Namespace, work: Path) -> list[Path]:
+    """Folders with video.mp4 and truth.h5, one a scene."""
+    folders = []
+    for scene in options.scene:
+        folder = work / scene.resolve().name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in ("video.mp4", "truth.h5"):
+            if not (folder / file).exists():
+                (folder / file).symlink_to((scene / file).resolve())
+        folders.append(folder)
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
+        folder = work / f"seed{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "truth.h5").exists():
+            config = SimulateSceneConfig(seed=seed, objects=2 + seed % 3)
+            simulate_scene(folder / "video.mp4", folder / "truth.h5", config)
+        folders.append(folder)
+    return folders
+
+
+def run(options: argparse.Namespace, work: Path) -> None:
+    """Print the table as it grows, then its summary."""
+    results: list[Result] = []
+    print(HEADER, flush=True)
+    for folder in put_scenes(options, work):
+        prepare(folder)
+        for kind in options.masks:
+            made = make_masks(folder, kind)
+            seconds = reconstruct(folder, made)
+            found = judged(folder.name, folder, made)
+            results.extend(found)
+            print(
+                *(result.line for result in found), f"{folder.name:<12}{kind:<6}{seconds:>6.0f} s", sep="\n", flush=True
+            )
+    print(*summary(results), sep="\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=0, help="simulated scenes, seeds 1 to this")
-    parser.add_argument("--scene", type=Path, action="append", default=[], help="folder with video.mp4 and truth.h5")
-    parser.add_argument("--prepared", type=Path, action="append", default=[], help="the same, with frames, flow, masks")
+    parser.add_argument("--scene", type=Path, nargs="*", default=[], help="folders with video.mp4 and truth.h5")
+    parser.add_argument("--seeds", type=int, default=0, help="simulated scenes")
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--masks", nargs="+", choices=["true", "own"], default=["true"])
+    parser.add_argument("--work", type=Path, help="keep what the scenes are made of here")
     parser.add_argument("--threads", type=int, default=4)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
-    results: list[Result] = []
-    print(HEADER, flush=True)
-
-    def show(name: str, truth: Path, folder: Path) -> None:
-        found, seconds = measure(name, truth, folder)
-        results.extend(found)
-        print(*(result.line for result in found), f"{name:<12}{seconds:.0f} s", sep="\n", flush=True)
-
-    for folder in options.prepared:
-        truth = next(path for path in (folder / "truth.h5", *options.scene) if path.exists())
-        show(folder.name, truth, folder)
-    for scene in [] if options.prepared else options.scene:
+    if options.work:
+        run(options, options.work)
+    else:
         with tempfile.TemporaryDirectory() as folder:
-            prepare(scene / "video.mp4", scene / "truth.h5", Path(folder))
-            show(scene.name, scene / "truth.h5", Path(folder))
-    for seed in range(1, options.seeds + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            video, truth = simulated(seed, Path(folder))
-            prepare(video, truth, Path(folder))
-            show(f"seed {seed}", truth, Path(folder))
-    print(*summary(results), sep="\n")
+            run(options, Path(folder))
 
 
 if __name__ == "__main__":
