@@ -4,9 +4,11 @@ import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
 
 from pipeline.bundle_adjustment import Adjustment, Freedom
 from pipeline.cameras import Intrinsics
+from pipeline.geometry_file import Motion
 from pipeline.model_search import Search, best_model, refined_points, strongest, with_all_tracks, without_outliers
 from pipeline.pose_fallback import (
     camera_stands,
@@ -16,7 +18,7 @@ from pipeline.pose_fallback import (
     turning_camera,
 )
 from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px
-from pipeline.verdicts import Judgement, judge, measure
+from pipeline.verdicts import Judgement, fit_numbers, judge, measure
 
 log = logging.getLogger(__name__)
 FEWEST_TRACKS = 12
@@ -36,7 +38,7 @@ class Reconstructed:
     focal_std_px: float | None = None
 
 
-def reconstruct_background(seen: Observations, search: Search) -> tuple[Reconstructed, str]:
+def reconstruct_background(seen: Observations, search: Search) -> tuple[Reconstructed, Motion]:
     """A usable background in every case, and whether the camera is moving, static or rotating."""
     if seen.track_count < FEWEST_TRACKS:
         return untracked(seen, search.camera), "static"
@@ -65,6 +67,25 @@ def reconstruct_background(seen: Observations, search: Search) -> tuple[Reconstr
     judgement = judge(numbers, [])
     focal_std = None if search.focal_known else focal_uncertainty_px(adjusted)
     return Reconstructed(without_outliers(found.model, seen), seen, judgement, focal_std), "moving"
+
+
+def imported_background(
+    seen: Observations, camera_from_world: Float[np.ndarray, "frame 4 4"], search: Search
+) -> tuple[Reconstructed, Motion]:
+    """The background under poses that a person gave: they stay as they are, and are held against the tracks."""
+    blank = RigidModel(camera_from_world, np.full((seen.track_count, 3), np.nan), search.camera, "imported")
+    if seen.track_count < FEWEST_TRACKS:
+        kept = imagined_observations(seen.frame_count, search.camera)
+        reason = f"only {seen.track_count} points of the background could be followed; the poses were not checked"
+        model = points_at_unit_depth(replace(blank, points=np.full((kept.track_count, 3), np.nan)), kept)
+        counts: dict[str, float] = {"tracks": seen.track_count, "registered_frames": int(blank.registered.sum())}
+        return Reconstructed(model, kept, Judgement("weak", reason, counts)), "moving"
+    found = refined_points(blank, seen)
+    numbers = fit_numbers(found, seen)
+    if numbers["triangulation_angle_deg"] < LEAST_ANGLE_DEG:
+        reason = "the given poses only turn: no parallax, the background is a picture at unit depth all around"
+        return without_parallax(points_at_unit_depth(blank, seen), seen, reason), "rotating"
+    return Reconstructed(without_outliers(found, seen), seen, judge(numbers, [])), "moving"
 
 
 def spread_to_all(adjusted: Adjustment, seen: Observations) -> Adjustment:

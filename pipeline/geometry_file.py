@@ -10,6 +10,7 @@ from pipeline.atomic import whole
 from pipeline.frames_folder import read_json
 
 Verdict = Literal["ok", "weak", "failed"]
+Motion = Literal["moving", "static", "rotating"]
 
 
 class ObjectGeometry(BaseModel):
@@ -31,7 +32,7 @@ class Geometry(BaseModel):
     intrinsics: tuple[float, float, float, float]
     intrinsics_source: Literal["given", "metadata", "self_calibrated", "default"]
     focal_std_px: float | None
-    camera: Literal["moving", "static", "rotating"]
+    camera: Motion
     objects: list[ObjectGeometry]
 
 

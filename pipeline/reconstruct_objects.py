@@ -5,7 +5,8 @@ An object's reconstruction sees the camera orbit the object. The background cali
 Reads   frames/, frames.json   size of the frames, focal length where the metadata has it
         tracks.h5              observations of points
         masks.h5, objects.json ids, and what the objects are
-        poses                  (optional) the camera's poses: a COLMAP model or transforms.json
+        poses                  (optional) the camera's poses before the background: a COLMAP model, a transforms.json,
+                               or OSN's own files
 Writes  reconstruction/        one folder per object: COLMAP model
         geometry.json          intrinsics, what the camera does, verdicts
 """
@@ -17,13 +18,14 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.atomic import whole
-from pipeline.background import Reconstructed, reconstruct_background
+from pipeline.background import Reconstructed, imported_background, reconstruct_background
 from pipeline.cameras import BACKGROUND_ID, Intrinsics
 from pipeline.cli import run_stage
 from pipeline.colmap import write_model
 from pipeline.config import ReconstructObjectsConfig
 from pipeline.frames_folder import read_frames_info
-from pipeline.geometry_file import Geometry, ObjectGeometry, write_geometry
+from pipeline.geometry_file import Geometry, Motion, ObjectGeometry, write_geometry
+from pipeline.imported_poses import ImportedPoses, read_poses
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.model_search import Search
 from pipeline.object_model import reconstruct_object
@@ -48,11 +50,17 @@ def reconstruct_objects(
 ) -> None:
     """Reconstruct the background, then each object with the background's intrinsics."""
     object_ids, found, points = read_masks(masks), read_objects(objects)["objects"], read_tracks(tracks)
-    camera, source = first_camera(read_frames_info(info), config)
+    facts = read_frames_info(info)
+    imported = read_poses(poses, facts) if poses is not None else None
+    camera, source = first_camera(facts, config, imported)
     search = Search(
         camera, source in ("given", "metadata"), config.seed, config.mapping_tracks, config.adjustment_tracks
     )
-    background, motion = reconstruct_background(object_observations(points, BACKGROUND_ID, len(object_ids)), search)
+    still = object_observations(points, BACKGROUND_ID, len(object_ids))
+    if imported is not None:
+        background, motion = imported_background(still, imported.camera_from_world, search)
+    else:
+        background, motion = reconstruct_background(still, search)
     if source == "default" and background.focal_std_px is not None:
         source = "self_calibrated"
     results = {BACKGROUND_ID: background}
@@ -65,13 +73,17 @@ def reconstruct_objects(
     report_doubts(results)
 
 
-def first_camera(info: dict[str, Any], config: ReconstructObjectsConfig) -> tuple[Intrinsics, Source]:
-    """The camera as given, else from metadata, else a common one for self-calibration to start from."""
+def first_camera(
+    info: dict[str, Any], config: ReconstructObjectsConfig, imported: ImportedPoses | None
+) -> tuple[Intrinsics, Source]:
+    """The camera as given, else with the poses, else from metadata, else a common one for self-calibration to start from."""
     height, width = int(info["height"]), int(info["width"])
     stored = info.get("source") or {}
     if config.intrinsics is not None:
         original = (int(stored.get("height", height)), int(stored.get("width", width)))
         return Intrinsics.from_values(np.array(config.intrinsics), *original).resized(height, width), "given"
+    if imported is not None and imported.camera is not None:
+        return imported.camera, "given"
     if info.get("focal_px"):
         return Intrinsics.centred(float(info["focal_px"]), height, width), "metadata"
     return Intrinsics.centred(config.default_focal * max(height, width), height, width), "default"
@@ -85,7 +97,7 @@ def write_reconstruction(folder: Path, results: dict[int, Reconstructed]) -> Non
             write_model(partial / str(k), result.model, result.seen)
 
 
-def summary(results: dict[int, Reconstructed], names: dict[int, str], source: Source, motion: str) -> Geometry:
+def summary(results: dict[int, Reconstructed], names: dict[int, str], source: Source, motion: Motion) -> Geometry:
     """The contents of geometry.json."""
     background = results[BACKGROUND_ID]
     return Geometry(

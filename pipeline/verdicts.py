@@ -34,10 +34,15 @@ class Judgement:
 
 def measure(adjusted: Adjustment, seen: Observations) -> dict[str, float]:
     """What can be said of a model without truth."""
-    model = adjusted.model
+    rotation, trajectory = pose_uncertainty(adjusted)
+    spread = {"rotation_std_deg": round(rotation, 5), "trajectory_std_percent": round(trajectory, 5)}
+    return fit_numbers(adjusted.model, seen) | spread
+
+
+def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float]:
+    """How much a model explains, and how well its points are placed."""
     kept = usable(model, seen)
     error = reprojection_errors_px(model, seen)[kept]
-    rotation, trajectory = pose_uncertainty(adjusted)
     numbers = {
         "registered_frames": int(model.registered.sum()),
         "frames_with_tracks": int((seen.per_frame > 0).sum()),
@@ -49,8 +54,6 @@ def measure(adjusted: Adjustment, seen: Observations) -> dict[str, float]:
         "explained_percent": 100 * float(explained(model, seen)[kept].mean()) if kept.any() else 0.0,
         "triangulation_angle_deg": median(triangulation_angles_deg(model, seen)),
         "flatness": flatness(model),
-        "rotation_std_deg": rotation,
-        "trajectory_std_percent": trajectory,
     }
     return {name: round(float(value), 5) for name, value in numbers.items()}
 
@@ -142,6 +145,8 @@ def judge(numbers: dict[str, float], candidates: list[Candidate]) -> Judgement:
 def doubts_about(numbers: dict[str, float]) -> list[str]:
     """What makes a model doubtful."""
     registered, wanted = numbers["registered_frames"], numbers["frames_with_tracks"]
+    # Imported poses have no spread of their own.
+    rotation, trajectory = numbers.get("rotation_std_deg", 0.0), numbers.get("trajectory_std_percent", 0.0)
     checks = (
         (registered < FEWEST_REGISTERED_SHARE * wanted, f"only {registered:.0f} of {wanted:.0f} frames are registered"),
         (numbers["points"] < FEWEST_TRACKS, f"only {numbers['points']:.0f} points: small or without texture"),
@@ -156,10 +161,8 @@ def doubts_about(numbers: dict[str, float]) -> list[str]:
         ),
         (numbers["flatness"] < FLAT_RATIO, "its points are nearly planar"),
         (
-            numbers["rotation_std_deg"] > ROTATION_STD_DEG
-            or numbers["trajectory_std_percent"] > TRAJECTORY_STD_PERCENT,
-            f"turning and depth are nearly ambiguous (± {numbers['rotation_std_deg']:.1f} degrees, "
-            f"± {numbers['trajectory_std_percent']:.0f} % of the path)",
+            rotation > ROTATION_STD_DEG or trajectory > TRAJECTORY_STD_PERCENT,
+            f"turning and depth are nearly ambiguous (± {rotation:.1f} degrees, ± {trajectory:.0f} % of the path)",
         ),
     )
     return [text for is_so, text in checks if is_so]
