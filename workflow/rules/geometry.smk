@@ -96,3 +96,33 @@ rule pack_scene:
         " --objects {input.objects:q} --reconstruction {input.reconstruction:q} --geometry {input.geometry:q}"
         " --scene {output.scene:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+# Not part of a report: `snakemake --cores 4 results/NAME/export` for whoever goes on with the geometry elsewhere.
+rule export_geometry:
+    input:
+        frames="results/{scene}/frames",
+        masks="results/{scene}/masks.h5",
+        reconstruction="results/{scene}/reconstruction",
+        geometry="results/{scene}/geometry.json",
+        code=sources("pipeline.export_geometry"),
+    output:
+        export=directory("results/{scene}/export"),
+        record="results/{scene}/records/export_geometry.json",
+    log:
+        "results/{scene}/logs/export_geometry.log",
+    benchmark:
+        "results/{scene}/benchmarks/export_geometry.tsv"
+    conda:
+        "../../envs/colmap.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Geometry of {wildcards.scene} for other tools"
+    shell:
+        "python -m pipeline.export_geometry"
+        " --frames {input.frames:q} --masks {input.masks:q} --reconstruction {input.reconstruction:q}"
+        " --geometry {input.geometry:q} --export {output.export:q}"
+        " --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
