@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from models.osn.field import DensityGrid
 from models.osn.gradients import LossWeights, accumulate_gradients
+from models.osn.object_scene import DensityLogits
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from models.osn.training_pixels import TrainingPixels
 from models.osn.workers import Spread
@@ -89,7 +89,7 @@ def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
     seeds = torch.randint(1 << 62, (shards,), generator=run.generator, device=device).tolist()
     scales = run.pool.scales[rows]
 
-    def shard(index: int, grids: list[DensityGrid]) -> StepLosses:
+    def shard(index: int, grids: list[DensityLogits]) -> StepLosses:
         mine = slice(index, None, shards)
         jitter = torch.Generator(device).manual_seed(seeds[index])
         if phase.name == "bootstrap":

@@ -7,22 +7,22 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from models.osn import kernels
 from models.rays import TensorFields
 
 LEAST_DEPTH = 1e-6
 
 
 class RayWeights(torch.autograd.Function):
-    """Weights T (1 - exp(-tau)) of samples sorted by segment, then by depth."""
+    """Weights T (1 - exp(-tau)) of samples sorted by segment, then by depth: tensor code."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        optical_depth: Float[Tensor, "sample"],
-        segment: Int64[Tensor, "sample"],
-        first: Int64[Tensor, "sample"],
-        last: Int64[Tensor, "sample"],
+        ctx: Any, optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"]
     ) -> Float[Tensor, "sample"]:
+        _, inverse, counts = torch.unique_consecutive(segment, return_inverse=True, return_counts=True)
+        last = (counts.cumsum(0) - 1)[inverse]
+        first = last + 1 - counts[inverse]
         tau = optical_depth.double()  # sums run over all rays; in float32 they would lose the small ones
         through = tau.cumsum(0)
         before_ray = through[first] - tau[first]
@@ -32,21 +32,38 @@ class RayWeights(torch.autograd.Function):
         return weights.to(optical_depth.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Float[Tensor, "sample"]) -> tuple[Float[Tensor, "sample"], None, None, None]:
+    def backward(ctx: Any, gradient: Float[Tensor, "sample"]) -> tuple[Float[Tensor, "sample"], None]:
         after, weights, last = ctx.saved_tensors
         g = gradient.double()
         weighted = (weights * g).cumsum(0)
         behind = weighted[last] - weighted  # what a denser sample takes away from those behind it
-        return (after * g - behind).to(gradient.dtype), None, None, None
+        return (after * g - behind).to(gradient.dtype), None
+
+
+class RayWeightsLoop(torch.autograd.Function):
+    """The same by a loop."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"]
+    ) -> Float[Tensor, "sample"]:
+        found = kernels.composite(optical_depth.detach().contiguous().numpy(), segment.numpy())
+        weights, after = (torch.from_numpy(values) for values in found)
+        ctx.save_for_backward(weights.clone(), after, segment)
+        return weights
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Float[Tensor, "sample"]) -> tuple[Float[Tensor, "sample"], None]:
+        arrays = (saved.numpy() for saved in ctx.saved_tensors)
+        return torch.from_numpy(kernels.composite_gradient(*arrays, gradient.contiguous().numpy())), None
 
 
 def ray_weights(optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"]) -> Float[Tensor, "sample"]:
     """Weights of samples sorted by segment (a ray, or an object on a ray), then by depth."""
     if not len(segment):
         return optical_depth
-    _, inverse, counts = torch.unique_consecutive(segment, return_inverse=True, return_counts=True)
-    last = counts.cumsum(0) - 1
-    return RayWeights.apply(optical_depth, segment, (last + 1 - counts)[inverse], last[inverse])
+    weights = RayWeightsLoop if optical_depth.device.type == "cpu" else RayWeights
+    return weights.apply(optical_depth, segment)
 
 
 @dataclass(frozen=True)

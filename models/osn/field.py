@@ -2,35 +2,19 @@
 
 The density at the grid's nodes is three small matrix products, and trilinear interpolation of those nodes is exactly
 the sum of bilinear planes times linear vectors. So density is read from a dense grid made anew at each step, with one
-value a node instead of three planes' channels, and the same grid says which cells are empty.
+value a node instead of three planes' channels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.osn.interpolation import Cells, interpolate_rows, interpolate_volume
+from models.osn.interpolation import AXES, interpolate_volume, planes_times_lines
 
-EMPTY_DENSITY = 2e-4  # a cell whose density, before its scale, stays below is not sampled
-AXES = ((0, 1, 2), (0, 2, 1), (1, 2, 0))  # plane's first and second axis, line's axis
 INITIAL_FACTOR = 0.1
-
-
-@dataclass(frozen=True)
-class DensityGrid:
-    """Density of an object at its grid's nodes, before activation, and which cells are not empty."""
-
-    logits: Float[Tensor, "x y z"]
-    cells: Bool[Tensor, "x y z"]
-
-    @staticmethod
-    def of(logits: Float[Tensor, "x y z"]) -> "DensityGrid":
-        with torch.no_grad():
-            return DensityGrid(logits, occupied_cells(logits, EMPTY_DENSITY))
 
 
 class VmField(nn.Module):
@@ -65,22 +49,22 @@ class VmField(nn.Module):
 
     def density_logits(self) -> Float[Tensor, "x y z"]:
         """Density before its activation, at every node."""
+        return self.density_slab(0, self.resolution[0])
+
+    def density_slab(self, start: int, stop: int) -> Float[Tensor, "slab y z"]:
+        """The same for some nodes along the first axis."""
         xy, xz, yz = self.density_planes
         z, y, x = self.density_lines
-        nx, ny, nz = self.resolution
-        from_yz = (x.T @ yz.flatten(1)).view(nx, ny, nz)
-        left = torch.cat([y.T.expand(nx, -1, -1), xy.permute(1, 2, 0)], dim=2)
-        right = torch.cat([xz.permute(1, 0, 2), z.expand(nx, -1, -1)], dim=1)
+        rows, (_, ny, nz) = stop - start, self.resolution
+        from_yz = (x.T[start:stop] @ yz.flatten(1)).view(rows, ny, nz)
+        left = torch.cat([y.T.expand(rows, -1, -1), xy[:, start:stop].permute(1, 2, 0)], dim=2)
+        right = torch.cat([xz[:, start:stop].permute(1, 0, 2), z.expand(rows, -1, -1)], dim=1)
         return torch.baddbmm(from_yz, left, right) + self.density_shift
 
     def colour_features(self, points: Float[Tensor, "xyz=3 point"]) -> Float[Tensor, "point channel"]:
         """Features of colour at points of the unit cube, before any activation."""
-        cells = Cells.locate(points, self.resolution)
-        products = [
-            interpolate_rows(plane, cells.axes(a, b)) * interpolate_rows(line, cells.axes(c))
-            for (a, b, c), plane, line in zip(AXES, self.colour_planes, self.colour_lines, strict=True)
-        ]
-        return torch.cat(products, dim=1) @ self.basis
+        products = planes_times_lines(list(self.colour_planes), list(self.colour_lines), points, self.resolution)
+        return products @ self.basis
 
     def upsampled(self, resolution: Sequence[int], generator: torch.Generator) -> "VmField":
         """The same field on a finer grid."""
@@ -97,18 +81,32 @@ class VmField(nn.Module):
                 finer.colour_lines[i].copy_(resized_line(self.colour_lines[i].T, finer.resolution[c]).T)
         return finer
 
-    def variation_gradients(self) -> list[tuple[nn.Parameter, Float[Tensor, "..."]]]:
-        """Gradients of the total variation: mean squared difference of neighbouring nodes, over all planes.
+    def factor_gradients(
+        self, gradient: Float[Tensor, "x y z"], number: int
+    ) -> tuple[Float[Tensor, "channel a b"], Float[Tensor, "channel c"]]:
+        """Gradients of one density plane and its line, from that of the density at all nodes."""
+        plane, line = self.density_planes[number].detach(), self.density_lines[number].detach()
+        if number == 0:  # plane xy, line z
+            rows = gradient.view(-1, gradient.shape[2])
+            return (rows @ line.T).T.reshape(plane.shape), plane.flatten(1) @ rows
+        if number == 1:  # plane xz, line y
+            by_line = torch.bmm(gradient, plane.permute(1, 2, 0)).sum(0).T
+            return torch.matmul(line, gradient).transpose(0, 1).contiguous(), by_line.contiguous()
+        rows = gradient.flatten(1)
+        return (line @ rows).view_as(plane), plane.flatten(1) @ rows.T
+
+    def variation_gradients(self, number: int) -> list[tuple[nn.Parameter, Float[Tensor, "..."]]]:
+        """Gradients of the total variation of one plane of density and of colour: mean squared difference of neighbours.
 
         Written out, because a graph over every node of every plane costs several times as much.
         """
-        gradients = []
-        for (a, b, _), density, colour in zip(AXES, self.density_planes, self.colour_planes, strict=True):
-            size = self.resolution[a], self.resolution[b]
-            gradients.append((density, variation_gradient(density.detach(), (1, 2))))
-            image = colour.detach().unflatten(0, size)
-            gradients.append((colour, variation_gradient(image, (0, 1)).flatten(0, 1)))
-        return gradients
+        a, b, _ = AXES[number]
+        density, colour = self.density_planes[number], self.colour_planes[number]
+        image = colour.detach().unflatten(0, (self.resolution[a], self.resolution[b]))
+        return [
+            (density, variation_gradient(density.detach(), (1, 2))),
+            (colour, variation_gradient(image, (0, 1)).flatten(0, 1)),
+        ]
 
 
 def variation_gradient(plane: Float[Tensor, "..."], axes: tuple[int, int]) -> Float[Tensor, "..."]:
@@ -135,26 +133,4 @@ def resized_line(line: Float[Tensor, "channel a"], size: int) -> Float[Tensor, "
 
 def density_at(logits: Float[Tensor, "x y z"], points: Float[Tensor, "xyz=3 point"]) -> Float[Tensor, "point"]:
     """Density at points of the unit cube: interpolated first, activated after, so that surfaces can be sharp."""
-    return F.softplus(interpolate_volume(logits, Cells.locate(points, logits.shape)))
-
-
-def occupied_cells(logits: Float[Tensor, "x y z"], least_density: float) -> Bool[Tensor, "x y z"]:
-    """Cells in which the density exceeds a value anywhere: the largest of a cell's eight nodes says so exactly.
-
-    Cell (i, j, k) starts at node (i, j, k); the last layer along each axis has no cell and repeats the one before.
-    """
-    largest = logits
-    for axis in range(3):
-        size = largest.shape[axis]
-        upper = largest.narrow(axis, 1, size - 1)
-        largest = torch.maximum(largest.narrow(axis, 0, size - 1), upper)
-        largest = torch.cat([largest, largest.narrow(axis, size - 2, 1)], dim=axis)
-    return largest > float(torch.tensor(least_density).expm1().log())
-
-
-def cells_at(cells: Bool[Tensor, "x y z"], points: Float[Tensor, "xyz=3 *batch"]) -> Bool[Tensor, "*batch"]:
-    """Whether the cell around each point is occupied."""
-    row = torch.zeros_like(points[0], dtype=torch.int32)
-    for size, position in zip(cells.shape, points, strict=True):
-        row = row * size + (position.clamp(0, 1) * (size - 1)).int()
-    return cells.flatten()[row]
+    return F.softplus(interpolate_volume(logits, points))

@@ -5,12 +5,14 @@ Depth along a ray is z' = z / s: it does not contain the object's scale, so an o
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from models.osn.field import DensityGrid, cells_at, density_at
-from models.osn.space import Bins, Space, box_interval, ray_bins
+from models.osn import kernels
+from models.osn.field import density_at
+from models.osn.space import Space, box_interval, ray_bins, shell_edges
 from models.rays import TensorFields
 
 LEAST_WEIGHT = 3e-3  # a sample that adds less to its object's own image is dropped
@@ -50,7 +52,7 @@ class Steps:
 
 def march(
     space: Space,
-    grid: DensityGrid,
+    logits: Float[Tensor, "x y z"],
     rays: ObjectRays,
     index: int,
     steps: Steps,
@@ -58,28 +60,61 @@ def march(
 ) -> Samples:
     """The samples of one object that would be seen if it stood alone. No gradients flow here."""
     with torch.no_grad():
-        origins, directions = rays.origins[index].detach(), rays.directions[index].detach()
-        enter, leave, hit = box_interval(space, origins, directions)
-        ray = (hit & rays.present[index]).nonzero()[:, 0]
-        origins, directions = origins[ray], directions[ray]
-        bins = ray_bins(space, directions, enter[ray], leave[ray], steps.inner, steps.outer)
-        depth = bins.start + bins.length * offsets(bins, steps.jitter)
-        points = space.grid_points(origins.T[..., None] + depth * directions.T[..., None])
-        occupied = cells_at(grid.cells, points).flatten().nonzero()[:, 0]
-        density = torch.zeros_like(depth).flatten()
-        density[occupied] = density_at(grid.logits, points.flatten(1).index_select(1, occupied))
-        kept = solo_weights(density.view_as(depth) * density_scale * bins.optical_length) > LEAST_WEIGHT
-        chosen = kept.flatten().nonzero()[:, 0]
-        row = torch.div(chosen, depth.shape[1], rounding_mode="floor")
-        optical_length = bins.optical_length.flatten()[chosen]
-        return Samples(ray[row], torch.full_like(row, index), depth.flatten()[chosen], optical_length)
+        one = rays.origins[index].detach(), rays.directions[index].detach(), rays.present[index]
+        offset = offsets(one[2], steps.jitter)
+        marched = march_on_cpu if logits.device.type == "cpu" else march_in_tensors
+        ray, depth, optical_length = marched(space, logits.detach(), *one, offset, steps, density_scale)
+        return Samples(ray, torch.full_like(ray, index), depth, optical_length)
 
 
-def offsets(bins: Bins, jitter: torch.Generator | None) -> Float[Tensor, "..."] | float:
-    """Where in its bin each sample lies: in the middle, or anywhere."""
+def offsets(present: Bool[Tensor, "ray"], jitter: torch.Generator | None) -> Float[Tensor, "ray"]:
+    """Where in their bins a ray's samples lie: in the middle, or anywhere."""
     if jitter is None:
-        return 0.5
-    return torch.rand(bins.start.shape, generator=jitter, device=bins.start.device)
+        return torch.full(present.shape, 0.5, device=present.device)
+    return torch.rand(present.shape, generator=jitter, device=present.device)
+
+
+def march_on_cpu(
+    space: Space,
+    logits: Float[Tensor, "x y z"],
+    origins: Float[Tensor, "ray xyz=3"],
+    directions: Float[Tensor, "ray xyz=3"],
+    present: Bool[Tensor, "ray"],
+    offset: Float[Tensor, "ray"],
+    steps: Steps,
+    density_scale: float,
+) -> tuple[Int64[Tensor, "sample"], Float[Tensor, "sample"], Float[Tensor, "sample"]]:
+    """Ray, depth and optical length of the samples, ray by ray, left where nothing behind can be seen."""
+    arrays = (tensor.contiguous().numpy() for tensor in (origins, directions, present, offset, space.half_extent))
+    numbers = np.array([space.near, space.shell, space.unit], np.float32)
+    edges = shell_edges(steps.outer if space.shell else 0, origins.device).numpy()
+    limits = np.array([density_scale, LEAST_WEIGHT], np.float32)
+    found = kernels.march_rays(*arrays, *numbers, logits.numpy(), steps.inner, edges, *limits)
+    ray, depth, optical_length = (torch.from_numpy(values) for values in found)
+    return ray, depth, optical_length
+
+
+def march_in_tensors(
+    space: Space,
+    logits: Float[Tensor, "x y z"],
+    origins: Float[Tensor, "ray xyz=3"],
+    directions: Float[Tensor, "ray xyz=3"],
+    present: Bool[Tensor, "ray"],
+    offset: Float[Tensor, "ray"],
+    steps: Steps,
+    density_scale: float,
+) -> tuple[Int64[Tensor, "sample"], Float[Tensor, "sample"], Float[Tensor, "sample"]]:
+    """The same with all bins of all rays at once."""
+    enter, leave, hit = box_interval(space, origins, directions)
+    ray = (hit & present).nonzero()[:, 0]
+    origins, directions = origins[ray], directions[ray]
+    bins = ray_bins(space, directions, enter[ray], leave[ray], steps.inner, steps.outer)
+    depth = bins.start + bins.length * offset[ray, None]
+    points = space.grid_points(origins.T[..., None] + depth * directions.T[..., None])
+    density = density_at(logits, points.flatten(1)).view_as(depth)
+    kept = solo_weights(density * density_scale * bins.optical_length) > LEAST_WEIGHT
+    row, bin_index = kept.nonzero().unbind(1)
+    return ray[row], depth[row, bin_index], bins.optical_length[row, bin_index]
 
 
 def solo_weights(optical_depth: Float[Tensor, "ray bin"]) -> Float[Tensor, "ray bin"]:

@@ -8,11 +8,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from models.osn.compositing import PairSums, pair_sums, weights_by_depth
-from models.osn.field import DensityGrid, VmField, density_at
+from models.osn.field import VmField, density_at
 from models.osn.marching import ObjectRays, Samples, Steps, march
 from models.osn.shading import FarColour, Shader
 from models.osn.space import Space
 from models.rays import Rays
+
+DensityLogits = Float[Tensor, "_ _ _"]  # of one object, at its nodes
 
 
 @dataclass(frozen=True)
@@ -105,20 +107,20 @@ class ObjectScene(nn.Module):
             diagonal /= 1 + self.shape.shell
         return Steps(max(2, round(diagonal * self.shape.bins_per_node)), self.shape.outer_bins, jitter)
 
-    def density_grids(self) -> list[DensityGrid]:
+    def density_grids(self) -> list[DensityLogits]:
         """Every object's density; made once, used for all rays of a step."""
-        return [DensityGrid.of(field.density_logits()) for field in self.fields]
+        return [field.density_logits() for field in self.fields]
 
-    def samples(self, grids: list[DensityGrid], rays: ObjectRays, jitter: torch.Generator | None) -> list[Samples]:
+    def samples(self, grids: list[DensityLogits], rays: ObjectRays, jitter: torch.Generator | None) -> list[Samples]:
         """The samples that matter, of each object."""
         return [
-            march(space, grid, rays, k, self.steps(k, jitter), self.shape.density_scale)
-            for k, (space, grid) in enumerate(zip(self.spaces, grids, strict=True))
+            march(space, logits, rays, k, self.steps(k, jitter), self.shape.density_scale)
+            for k, (space, logits) in enumerate(zip(self.spaces, grids, strict=True))
         ]
 
     def render_pairs(
         self,
-        grids: list[DensityGrid],
+        grids: list[DensityLogits],
         rays: ObjectRays,
         frames: Int64[Tensor, "ray"],
         scales: Float[Tensor, "ray object"] | None,
@@ -141,12 +143,12 @@ class ObjectScene(nn.Module):
         return self.shaded(sums, rays, frames) if colour else sums
 
     def query(
-        self, grid: DensityGrid, rays: ObjectRays, index: int, samples: Samples, colour: bool
+        self, logits: Float[Tensor, "x y z"], rays: ObjectRays, index: int, samples: Samples, colour: bool
     ) -> tuple[Float[Tensor, "sample"], Float[Tensor, "sample channel"]]:
         """Optical depth and colour channels of one object's samples, with gradients."""
         origins, directions = rays.origins[index, samples.ray].T, rays.directions[index, samples.ray].T
         points = self.spaces[index].grid_points(origins + samples.depth * directions)
-        optical_depth = density_at(grid.logits, points) * (samples.optical_length * self.shape.density_scale)
+        optical_depth = density_at(logits, points) * (samples.optical_length * self.shape.density_scale)
         if not colour:
             return optical_depth, points.new_zeros(points.shape[1], 3)
         features = self.fields[index].colour_features(points)

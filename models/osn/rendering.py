@@ -4,8 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.osn.field import DensityGrid
-from models.osn.object_scene import ObjectScene
+from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import composed
 from models.osn.workers import workers
 from models.rays import Rays
@@ -15,7 +14,7 @@ RAYS_AT_ONCE = 4096
 
 
 def render_world(
-    scene: ObjectScene, grids: list[DensityGrid], rays: Rays, scales: Float[Tensor, "object"]
+    scene: ObjectScene, grids: list[DensityLogits], rays: Rays, scales: Float[Tensor, "object"]
 ) -> Rendering:
     """Render a flat batch of world rays in chunks, without gradients."""
     device = rays.frames.device
@@ -26,7 +25,7 @@ def render_world(
 
 
 def render_chunk(
-    scene: ObjectScene, grids: list[DensityGrid], rays: Rays, scales: Float[Tensor, "object"]
+    scene: ObjectScene, grids: list[DensityLogits], rays: Rays, scales: Float[Tensor, "object"]
 ) -> Rendering:
     """Render a few thousand rays."""
     with torch.no_grad():

@@ -2,8 +2,7 @@
 
 import torch
 
-from models.osn.field import DensityGrid
-from models.osn.object_scene import ObjectScene
+from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training_pixels import PixelBatch
 from models.osn.workers import Spread
 from models.osn.z_buffer import SoloViews
@@ -20,7 +19,7 @@ def solo_views(scene: ObjectScene, batch: PixelBatch, spread: Spread) -> SoloVie
     return SoloViews(*(torch.cat([getattr(part, name) for part in parts]) for name in SoloViews.__dataclass_fields__))
 
 
-def solo_views_chunk(scene: ObjectScene, grids: list[DensityGrid], pixels: PixelBatch) -> SoloViews:
+def solo_views_chunk(scene: ObjectScene, grids: list[DensityLogits], pixels: PixelBatch) -> SoloViews:
     """A few thousand rays."""
     with torch.no_grad():
         rays = scene.observed_rays(pixels.frames, pixels.directions)

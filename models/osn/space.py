@@ -56,6 +56,11 @@ def box_interval(
     return enter, leave, leave > enter
 
 
+def shell_edges(bins: int, device: torch.device) -> Float[Tensor, "edge"]:
+    """Borders of the shell's bins, as multiples of the box: even in inverse distance."""
+    return 1 / (1 - torch.linspace(0, SHELL_END, bins + 1, device=device))
+
+
 def ray_bins(
     space: Space,
     directions: Float[Tensor, "ray xyz=3"],
@@ -71,7 +76,7 @@ def ray_bins(
     optical = length
     if space.shell and outer:
         slope = (directions / space.half_extent).abs().amax(-1, keepdim=True)
-        m = 1 / (1 - torch.linspace(0, SHELL_END, outer + 1, device=enter.device))
+        m = shell_edges(outer, enter.device)
         edges = leave[:, None] + (m - 1) / slope
         beyond = edges.diff(dim=1)
         start = torch.cat([start, edges[:, :-1]], dim=1)

@@ -7,10 +7,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.osn.compositing import PairSums
-from models.osn.field import DensityGrid
 from models.osn.losses import colour_loss, depth_loss, segmentation_loss, silhouette_loss, spread_loss
 from models.osn.marching import ObjectRays
-from models.osn.object_scene import ObjectScene
+from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training_pixels import PixelBatch
 from models.rays import TensorFields
 
@@ -38,7 +37,7 @@ def own_object(objects: Int64[Tensor, "ray"], count: int) -> Bool[Tensor, "objec
 
 def bootstrap_losses(
     scene: ObjectScene,
-    grids: list[DensityGrid],
+    grids: list[DensityLogits],
     batch: PixelBatch,
     jitter: torch.Generator,
 ) -> StepLosses:
@@ -63,7 +62,7 @@ def bootstrap_losses(
 
 def composite_losses(
     scene: ObjectScene,
-    grids: list[DensityGrid],
+    grids: list[DensityLogits],
     batch: PixelBatch,
     scales: Float[Tensor, "ray object"],
     jitter: torch.Generator,

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from models.osn.field import AXES, VmField, cells_at, density_at, occupied_cells
-from models.osn.interpolation import Cells, interpolate_rows
+from models.osn.field import VmField, density_at
+from models.osn.interpolation import AXES, Cells, interpolate_rows
+from models.osn.marching import Steps, march_in_tensors, march_on_cpu
 from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.rendering import render_world
+from models.osn.space import Space
 from models.rays import Rays
 
 SHAPE = FieldShape(density_channels=2, colour_channels=3, features=4, shader_width=8, density_shift=0.0, outer_bins=8)
@@ -67,11 +69,29 @@ def test_density_nodes_interpolate_to_planes_times_lines():
     assert torch.allclose(density_at(field.density_logits(), points), torch.nn.functional.softplus(expected), atol=1e-5)
 
 
-def test_empty_cells_are_empty_everywhere_inside():
-    logits = 4 * torch.randn(6, 7, 8, generator=torch.Generator().manual_seed(0))
-    points = torch.rand(3, 4000, generator=torch.Generator().manual_seed(1))
-    empty = ~cells_at(occupied_cells(logits, 3.0), points)
-    assert empty.any() and (density_at(logits, points[:, empty]) <= 3.0).all()
+def test_gradients_of_factors_agree_with_the_graph_of_all_nodes():
+    field = VmField((5, 6, 7), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
+    wanted = torch.randn(5, 6, 7, generator=torch.Generator().manual_seed(1))
+    factors = [*field.density_planes, *field.density_lines]
+    expected = torch.autograd.grad((field.density_logits() * wanted).sum(), factors)
+    found = [field.factor_gradients(wanted, number) for number in range(3)]
+    ours = [plane for plane, _ in found] + [line for _, line in found]
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours, expected, strict=True))
+
+
+@pytest.mark.parametrize("shell", [0.0, 0.3])
+def test_march_by_a_loop_finds_the_samples_of_the_tensor_code(shell):
+    generator = torch.Generator().manual_seed(0)
+    logits = 5 * torch.randn(9, 8, 7, generator=generator) - 4
+    space = Space(torch.tensor([1.0, 0.8, 0.6]), near=0.05, shell=shell)
+    origins = torch.rand(300, 3, generator=generator) - 0.5
+    directions = torch.randn(300, 3, generator=generator)
+    present = torch.rand(300, generator=generator) > 0.2
+    rest = (origins, directions, present, torch.rand(300, generator=generator), Steps(20, 8, None), 6.0)
+    loop, tensors = march_on_cpu(space, logits, *rest), march_in_tensors(space, logits, *rest)
+    assert len(tensors[0]) > 1000
+    key = [set(zip(ray.tolist(), (1e3 * depth).round().tolist(), strict=True)) for ray, depth, _ in (loop, tensors)]
+    assert len(key[0] ^ key[1]) < 0.01 * len(tensors[0])  # samples whose weight lies at the limit
 
 
 def test_upsampling_keeps_the_field():
