@@ -1,94 +1,198 @@
-"""Which pixels move against the background: a still world's flow obeys one epipolar geometry, or one homography.
+"""Which pixels move against the background: a still world's flow obeys one geometry in all frames around.
 
-Neighbouring frames tell little, so every frame is compared with frames at several distances, and what is found is
-added up along the flow over the whole video: a thing that stops for a while keeps what it has shown before.
+Neighbouring frames tell little, so every frame is compared with several others at once: a pixel is still if one depth
+explains where it lands in all of them. What is found is averaged along the flow over the whole video: a thing that
+stops for a while keeps what it has shown before, and what flow smears over the background for a moment fades.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, Num, UInt8
 
-from pipeline.flow_chain import FlowChain, carried
+from pipeline.flow_chain import FlowChain, Step, carried, steps_from
 from pipeline.flow_geometry import landing
 from pipeline.progress import progress
+from pipeline.projective_views import fitted_views, homogeneous
 
-STRIDES = (3, 8)
-GRID_PX = 7
+DISTANCES = (2, 4, 6, 8)  # in frames
+GRID_PX = 5
+FEWEST_POINTS = 30
 WORKING_PX = 320  # longer side at which motion is judged
 PLANE_SHARE = 0.97  # a homography that explains this share of what epipolar geometry explains is preferred
 STILL_CAMERA_PX = 0.4  # most pixels move less: a tripod, before which any epipolar geometry would fit what moves
+STILL_POINT = 0.7  # of the views in which a point is seen must find it still
 NEARLY_PLANE = 0.75
 MOVING_SHARE = 0.2  # of a region that leaves the plane
 TOLERANCE_PX = 0.45
-STILL = -0.25  # evidence of a frame without motion: less than motion counts, because things stop
-MEMORY = 0.96  # of evidence, a frame
+STILL, MOVING = -0.25, 2.0  # least and most evidence of a frame: stillness counts less than motion, because things stop
+MEMORY = 0.93  # of evidence, a frame
+TEXTURE, LEAST_TRUST = 4.0, 0.1  # squared gradient at which flow along it is half trusted; trust where there is none
 
 
-def moving_evidence(chain: FlowChain) -> Float[np.ndarray, "frame height width"]:
-    """Evidence of motion, added up along the flow: about 1 a frame where a pixel moves, negative where it is still."""
+def moving_evidence(
+    images: UInt8[np.ndarray, "frame height width rgb=3"], chain: FlowChain
+) -> Float[np.ndarray, "frame height width"]:
+    """Evidence of motion, a mean along the flow: above 0.5 where a pixel moves most of the time, negative where never."""
     height, width = chain.forward.shape[1:3]
     chain = chain.reduced(WORKING_PX)
-    count = chain.frame_count
     with ThreadPoolExecutor() as pool:
-        jobs = pool.map(lambda t: frame_evidence(chain, t), range(count))
-        own = list(progress(jobs, "background", count, "frames"))
-    ahead, behind = list(own), list(own)
-    for t in range(1, count):
-        ahead[t] = own[t] + remembered(ahead[t - 1], chain, t, -1)
-    for t in range(count - 2, -1, -1):
-        behind[t] = own[t] + remembered(behind[t + 1], chain, t, 1)
-    total = (a + b - o for a, b, o in zip(ahead, behind, own, strict=True))
-    return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in total])
+        jobs = pool.map(lambda t: frame_evidence(images[t], chain, t), range(chain.frame_count))
+        own = list(progress(jobs, "background", chain.frame_count, "frames"))
+    evidence = mean_along_flow(own, chain)
+    return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in evidence])
+
+
+def mean_along_flow(
+    own: Sequence[Float[np.ndarray, "height width"]], chain: FlowChain
+) -> list[Float[np.ndarray, "height width"]]:
+    """The mean of what a pixel shows before and after, near frames counting more."""
+    single = [np.stack([frame, np.ones_like(frame)], axis=-1) for frame in own]
+    ahead, behind = list(single), list(single)
+    for t in range(1, len(own)):
+        ahead[t] = single[t] + remembered(ahead[t - 1], chain, t, -1)
+    for t in range(len(own) - 2, -1, -1):
+        behind[t] = single[t] + remembered(behind[t + 1], chain, t, 1)
+    sums = [a + b - s for a, b, s in zip(ahead, behind, single, strict=True)]
+    return [total[..., 0] / total[..., 1] for total in sums]
 
 
 def remembered(
-    evidence: Float[np.ndarray, "height width"], chain: FlowChain, frame: int, direction: int
+    totals: Float[np.ndarray, "height width 2"], chain: FlowChain, frame: int, direction: int
+) -> Float[np.ndarray, "height width 2"]:
+    """Evidence and its weight of a neighbour, brought here and faded."""
+    values, valid = carried(totals, chain, frame, direction)
+    return MEMORY * values * valid[..., None]
+
+
+def frame_evidence(
+    image: UInt8[np.ndarray, "full_height full_width rgb=3"], chain: FlowChain, frame: int
 ) -> Float[np.ndarray, "height width"]:
-    """Evidence of a neighbour, brought here and faded."""
-    values, valid = carried(evidence, chain, frame, direction)
-    return MEMORY * values * valid
-
-
-def frame_evidence(chain: FlowChain, frame: int) -> Float[np.ndarray, "height width"]:
     """Evidence of one frame: the mean over the frames that it is compared with."""
-    total = np.zeros(chain.forward.shape[1:3], np.float32)
-    weight = np.full_like(total, 1e-3)
-    for direction in (1, -1):
-        reach = min(max(STRIDES), chain.frame_count - 1 - frame if direction > 0 else frame)
-        for distance, (flow, valid) in enumerate(chain.walk(frame, direction, reach), start=1):
-            if distance in STRIDES or distance == chain.frame_count - 1:
-                residual = background_residual(flow, valid)
-                total += valid * np.clip(residual - 1, STILL, 2)
-                weight += valid
+    size = chain.forward.shape[1:3]
+    distances = [d for d in DISTANCES if d < chain.frame_count] or [1]
+    steps = [step for step in steps_from(chain, frame, distances) if step.valid.any()]
+    total, weight = np.zeros(size, np.float32), np.full(size, 1e-3, np.float32)
+    for step, residual in zip(steps, background_residuals(steps, trust(image, size)), strict=True):
+        total += step.valid * np.clip(residual - 1, STILL, MOVING)
+        weight += step.valid
     return total / weight
 
 
-def background_residual(
-    flow: Float[np.ndarray, "height width xy=2"], valid: Bool[np.ndarray, "height width"]
-) -> Float[np.ndarray, "height width"]:
-    """How far flow is from what a still world allows, in units of what noise explains."""
-    source = np.stack(np.meshgrid(*(np.arange(GRID_PX // 2, n, GRID_PX) for n in flow.shape[1::-1])), -1).reshape(-1, 2)
-    source = source[valid[source[:, 1], source[:, 0]]]
-    if len(source) < 30:
-        return np.zeros(flow.shape[:2], np.float32)
-    length = np.linalg.norm(flow, axis=-1)
-    if (length[valid] < STILL_CAMERA_PX).mean() > 0.5:
-        return in_noise(length, valid)
-    target = source + flow[source[:, 1], source[:, 0]]
-    start = source.astype(np.float64)
-    plane, _ = cv2.findHomography(start, target, cv2.USAC_MAGSAC, 1.0, maxIters=2000, confidence=0.999)
-    epipolar = fundamental_matrix(start, target)
-    by_plane = homography_residual(plane, flow) if plane is not None else np.full(flow.shape[:2], np.inf)
-    if epipolar is None:
-        return in_noise(by_plane, valid)
-    by_line = sampson_residual(epipolar, flow)
-    share = explained(by_plane, valid)
-    if share >= PLANE_SHARE * explained(by_line, valid):
-        return in_noise(by_plane, valid)
-    residual = in_noise(by_line, valid)
-    return filled(residual, in_noise(by_plane, valid), valid) if share > NEARLY_PLANE else residual
+def trust(
+    image: UInt8[np.ndarray, "full_height full_width rgb=3"], size: tuple[int, ...]
+) -> Float[np.ndarray, "height width 2 2"]:
+    """How far errors of flow count in each direction: little along edges and where there is no texture."""
+    grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size[::-1], interpolation=cv2.INTER_AREA)
+    x, y = (cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1)))
+    tensor = cv2.GaussianBlur(np.stack([x * x, x * y, x * y, y * y], axis=-1), (0, 0), 3).reshape(*size, 2, 2)
+    strength, axes = np.linalg.eigh(tensor)
+    weight = np.maximum(strength / (strength + TEXTURE), LEAST_TRUST)
+    return (axes * weight[..., None, :]) @ np.swapaxes(axes, -1, -2)
+
+
+def background_residuals(
+    steps: Sequence[Step], trusted: Float[np.ndarray, "height width 2 2"]
+) -> list[Float[np.ndarray, "height width"]]:
+    """How far flow is from what a still world allows, for every step, in units of what noise explains."""
+    lengths = [np.linalg.norm(step.flow, axis=-1) for step in steps]
+    moves = [(length[step.valid] > STILL_CAMERA_PX).mean() > 0.5 for length, step in zip(lengths, steps, strict=True)]
+    if not any(moves):
+        return [in_noise(length, step.valid) for length, step in zip(lengths, steps, strict=True)]
+    source = grid_points(steps[0].flow.shape[:2])
+    pairs = [PairGeometry.of(step, source) for step in steps]
+    if np.mean([pair.flat for pair in pairs]) > 0.5:
+        return [in_noise(pair.by_plane, step.valid) for pair, step in zip(pairs, steps, strict=True)]
+    together = by_all_views(steps, pairs, source, trusted)
+    return [
+        filled(in_noise(residual, step.valid), in_noise(pair.by_plane, step.valid), step.valid)
+        if pair.plane_share > NEARLY_PLANE
+        else in_noise(residual, step.valid)
+        for residual, pair, step in zip(together, pairs, steps, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class PairGeometry:
+    """How well a plane, and how well epipolar geometry, explain a step."""
+
+    fundamental: Float[np.ndarray, "3 3"] | None
+    by_plane: Float[np.ndarray, "height width"]
+    by_line: Float[np.ndarray, "height width"]
+    plane_share: float
+    line_share: float
+
+    @property
+    def flat(self) -> bool:
+        return self.fundamental is None or self.plane_share >= PLANE_SHARE * self.line_share
+
+    @classmethod
+    def of(cls, step: Step, source: Int[np.ndarray, "point xy=2"]) -> "PairGeometry":
+        """Both models, fitted to the points of a grid."""
+        source = source[step.valid[source[:, 1], source[:, 0]]]
+        if len(source) < FEWEST_POINTS:
+            still = np.zeros(step.valid.shape, np.float32)
+            return cls(None, still, still, 1.0, 1.0)
+        target = source + step.flow[source[:, 1], source[:, 0]]
+        start = source.astype(np.float64)
+        plane, _ = cv2.findHomography(start, target, cv2.USAC_MAGSAC, 1.0, maxIters=2000, confidence=0.999)
+        fundamental = fundamental_matrix(start, target)
+        worst = np.full(step.valid.shape, 1e3, np.float32)
+        by_plane = worst if plane is None else homography_residual(plane, step.flow)
+        by_line = worst if fundamental is None else sampson_residual(fundamental, step.flow)
+        return cls(fundamental, by_plane, by_line, explained(by_plane, step.valid), explained(by_line, step.valid))
+
+
+def by_all_views(
+    steps: Sequence[Step],
+    pairs: Sequence[PairGeometry],
+    source: Int[np.ndarray, "point xy=2"],
+    trusted: Float[np.ndarray, "height width 2 2"],
+) -> list[Float[np.ndarray, "height width"]]:
+    """Distance from where a still pixel would land, at the one depth that fits all steps best."""
+    size = steps[0].valid.shape
+    rows, columns = source[:, 1], source[:, 0]
+    seen = np.stack([step.valid[rows, columns] for step in steps])
+    agree = np.stack([pair.by_line[rows, columns] < 2 * TOLERANCE_PX for pair in pairs]) & seen
+    still = (agree.sum(0) >= STILL_POINT * seen.sum(0)) & seen.any(0)
+    parallax = [
+        0 if pair.flat else float(np.median(pair.by_plane[step.valid])) for pair, step in zip(pairs, steps, strict=True)
+    ]
+    anchor = int(np.argmax(np.array(parallax) * agree.sum(1)))
+    unit = units(size)
+    landed = np.stack([source + step.flow[rows, columns] for step in steps])
+    back = np.linalg.inv(unit)
+    views = fitted_views(
+        in_units(source, unit), in_units(landed, unit), seen, still, anchor, back.T @ pairs[anchor].fundamental @ back
+    )
+    if views is None:
+        return [pair.by_line for pair in pairs]
+    everywhere = landing(np.zeros((*size, 2), np.float32)).reshape(-1, 2)
+    landed = np.stack([in_units(landing(step.flow).reshape(-1, 2), unit) for step in steps]).astype(np.float32)
+    valid = np.stack([step.valid.ravel() for step in steps])
+    error = views.residuals(in_units(everywhere, unit).astype(np.float32), landed, valid) / unit[0, 0]
+    counted = np.einsum("vpi,pij,vpj->vp", error, trusted.reshape(-1, 2, 2), error)
+    return list(np.sqrt(np.maximum(counted, 0)).reshape(-1, *size))
+
+
+def units(size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
+    """The matrix that brings pixels to about -1 to 1, for numbers of like size."""
+    height, width = size
+    scale = 2 / max(size)
+    return np.array([[scale, 0, -scale * width / 2], [0, scale, -scale * height / 2], [0, 0, 1]])
+
+
+def in_units(xy: Num[np.ndarray, "*place xy=2"], unit: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "*place xy=2"]:
+    """Points in those units."""
+    return xy * unit[0, 0] + unit[:2, 2]
+
+
+def grid_points(size: tuple[int, int]) -> Int[np.ndarray, "point xy=2"]:
+    """Column and row of pixels spread evenly."""
+    return np.stack(np.meshgrid(*(np.arange(GRID_PX // 2, n, GRID_PX) for n in size[::-1])), -1).reshape(-1, 2)
 
 
 def in_noise(
@@ -149,8 +253,3 @@ def sampson_residual(
     line, line_back = first @ matrix.T, second @ matrix
     scale = np.sqrt((line[..., :2] ** 2).sum(-1) + (line_back[..., :2] ** 2).sum(-1))
     return np.abs((line * second).sum(-1)) / np.maximum(scale, 1e-12)
-
-
-def homogeneous(xy: Float[np.ndarray, "height width xy=2"]) -> Float[np.ndarray, "height width 3"]:
-    """(x, y, 1)."""
-    return np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)

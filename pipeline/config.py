@@ -81,7 +81,7 @@ class EstimateFlowConfig(Section):
 class SegmentObjectsConfig(Section):
     backend: Literal["auto", "motion", "sam"] = Field("auto", description="auto is motion; sam is not there yet")
     max_objects: int = Field(4, ge=1, le=16, description="most objects to keep")
-    smallest_share: float = Field(0.002, gt=0, lt=1, description="smallest object, as a share of the image")
+    smallest_share: float = Field(0.004, gt=0, lt=1, description="smallest object, as a share of the image")
     border_reach: float = Field(0.2, gt=0, lt=1, description="how far borders may move to edges, share of the object")
     prompts: list[Prompt] = Field([], description="clicks and boxes; normally given with the scene")
 
@@ -138,6 +138,9 @@ class TrainOsnConfig(Section):
     last_rate: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a share of the first")
     depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
+    border_px: int = Field(
+        2, ge=0, description="pixels this near to the border of a mask teach colour, but not which object they are"
+    )
     spread_weight: float = Field(1e-2, ge=0, description="weight of the spread of samples in depth along a ray")
     variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
     network_steps: int = Field(500, ge=1, description="steps of the scale network in each round")

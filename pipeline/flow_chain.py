@@ -1,6 +1,6 @@
 """All flow of a video in memory, and flow between frames further apart, by following it from frame to frame."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,3 +93,24 @@ def carried(
     """Values of the neighbour in `direction` brought to `frame`, and where they can be trusted."""
     flow, valid = chain.step(frame, direction)
     return follow(values, flow), valid
+
+
+@dataclass(frozen=True)
+class Step:
+    """Flow from one frame to another, `stride` frames away."""
+
+    target: int
+    stride: int
+    flow: Float[np.ndarray, "height width xy=2"]
+    valid: Bool[np.ndarray, "height width"]
+
+
+def steps_from(chain: FlowChain, frame: int, strides: Collection[int]) -> list[Step]:
+    """The flow from a frame to those at the strides, both ways, as far as the video goes."""
+    steps = []
+    for direction in (1, -1):
+        reach = min(max(strides), chain.frame_count - 1 - frame if direction > 0 else frame)
+        for stride, (flow, valid) in enumerate(chain.walk(frame, direction, reach), start=1):
+            if stride in strides:
+                steps.append(Step(frame + direction * stride, stride, flow, valid))
+    return steps

@@ -7,7 +7,7 @@ from jaxtyping import Bool, UInt8
 from pipeline.config import Prompt
 from pipeline.errors import StageError
 from pipeline.flow_chain import FlowChain, carried
-from pipeline.mask_refinement import cut_object, grab_cut
+from pipeline.mask_cutting import cut_object, grab_cut
 from pipeline.mask_tubes import disk
 
 CLICK_SHARE = 0.02  # of the image's diagonal: radius around a click that is surely the object

@@ -1,90 +1,142 @@
-"""Borders on edges: colour decides near the border (GrabCut), neighbouring frames vote along the flow."""
+"""Borders on edges: motion and colour decide near the border, neighbouring frames vote along the flow."""
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
+from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, Num, UInt8
+from scipy.ndimage import gaussian_filter
 
-from pipeline.flow_chain import FlowChain, carried
+from pipeline.flow_chain import FlowChain, carried, steps_from
+from pipeline.guided_filter import guided_filter
+from pipeline.layered_motion import STRIDES, Pictures, motion_margin
 from pipeline.mask_tubes import disk
 from pipeline.progress import progress
 
-ROUNDS = 2
+ROUNDS = 3
+SHADE_PX = 5.0  # brightness that varies more slowly is taken for light and shadow, and counts little
+SHADE_KEPT = 0.3
+BINS = 16
+RADIUS, EDGE = 4, 1e-3  # of the guided filter
+COLOUR_WEIGHT, PLACE_WEIGHT = 0.5, 0.6
+SHADOWS, SHADOW_WEIGHT = (0.85, 0.7, 0.55, 0.4), 0.5  # light left in a cast shadow; how likely one is
+RARE = 1e-4  # share of a colour that was not seen
+SMALLEST_PX = 12
+SURE = 3.0  # most that colour or place can say
 
 
 def refine_masks(
     images: UInt8[np.ndarray, "frame height width rgb=3"],
     ids: UInt8[np.ndarray, "frame height width"],
-    still: Bool[np.ndarray, "frame height width"],
     chain: FlowChain,
     reach: float,
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Ids whose borders follow edges.
-
-    `reach`: how far from the given border, as a share of the object's size; less where pixels are known to be still.
-    """
+    """Ids whose borders follow edges; `reach`: how far borders may move, as a share of the object's size."""
+    pictures = dict(enumerate(comparable(image) for image in images))
     for step in range(ROUNDS):
-        share = reach if step == 0 else reach / 2
-        what = f"borders {step + 1}/{ROUNDS}"
+        refine = partial(refined_frame, pictures=pictures, chain=chain, reach=reach * 0.7**step)
         with ThreadPoolExecutor() as pool:
-            jobs = pool.map(cut_frame, images, ids, still, repeat(share))
-            cut = list(progress(jobs, what, len(images), "frames"))
-        ids = voted(np.stack(cut), chain)
+            jobs = pool.map(refine, images, ids, range(len(images)))
+            frames = list(progress(jobs, f"borders {step + 1}/{ROUNDS}", len(images), "frames"))
+        ids = voted(np.stack(frames), chain)
     return ids
 
 
-def cut_frame(
+def comparable(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, "height width channel"]:
+    """Lab colours with most of the slow changes of brightness taken away, so that a shadow matches its surroundings."""
+    lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 0.7)
+    shade = cv2.GaussianBlur(lab[..., 0], (0, 0), SHADE_PX)
+    lab[..., 0] -= (1 - SHADE_KEPT) * shade
+    return lab
+
+
+def refined_frame(
     image: UInt8[np.ndarray, "height width rgb=3"],
     ids: UInt8[np.ndarray, "height width"],
-    still: Bool[np.ndarray, "height width"],
+    frame: int,
+    pictures: Pictures,
+    chain: FlowChain,
     reach: float,
 ) -> UInt8[np.ndarray, "height width"]:
-    """Every object's mask cut out by colour; where two claim a pixel, the given ids decide, then the smaller object."""
-    result = np.zeros_like(ids)
-    for k in sorted(np.unique(ids[ids > 0]), key=lambda k: -(ids == k).sum()):
-        mask = cut_object(image, ids == k, (ids > 0) & (ids != k), still, reach)
-        result[mask & ((result == 0) | (ids == k))] = k
-    return result
+    """Every pixel's id: the object that explains it best, if any does better than the background."""
+    objects = [int(k) for k in np.unique(ids) if k]
+    steps = steps_from(chain, frame, STRIDES) if objects else []
+    best, result = np.zeros(ids.shape, np.float32), np.zeros_like(ids)
+    for k in objects:
+        mask = ids == k
+        band = band_of(mask, reach)
+        window = box_around(mask, band + 8)
+        zones = zones_of(mask, ids > 0, band)
+        margin = motion_margin(pictures, frame, steps, zones.core, zones.beside, window)
+        margin += COLOUR_WEIGHT * colour_margin(image[window], zones.core[window], zones.beside[window])
+        margin += PLACE_WEIGHT * np.clip(zones.outward[window] / band, -1, 1)
+        margin = guided_filter(np.float32(image[window] / 255), margin.astype(np.float32), RADIUS, EDGE)
+        margin[zones.outward[window] > band] = SURE
+        wins = margin < best[window]
+        best[window][wins], result[window][wins] = margin[wins], k
+    return whole_objects(result, ids, objects)
 
 
-def cut_object(
+def band_of(mask: Bool[np.ndarray, "height width"], reach: float) -> int:
+    """How far from the given border the true one may be, pixels."""
+    return max(4, int(reach * float(np.sqrt(mask.sum()))))
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Places around a mask's border."""
+
+    outward: Float[np.ndarray, "height width"]  # pixels from the border, negative inside
+    core: Bool[np.ndarray, "height width"]
+    beside: Bool[np.ndarray, "height width"]
+
+
+def zones_of(mask: Bool[np.ndarray, "height width"], objects: Bool[np.ndarray, "height width"], band: int) -> Zones:
+    """Where an object surely is, and where the background beside it surely is, if the mask is nearly right."""
+    outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    within = cv2.distanceTransform(np.pad(mask, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    core = within > min(3.0, 0.1 * float(np.sqrt(mask.sum())))
+    away = cv2.dilate(objects.astype(np.uint8), disk(3)) == 0
+    return Zones(np.where(mask, -within, outside), core, away & (outside < 1.5 * band + 6))
+
+
+def colour_margin(
     image: UInt8[np.ndarray, "height width rgb=3"],
-    mask: Bool[np.ndarray, "height width"],
-    others: Bool[np.ndarray, "height width"],
-    still: Bool[np.ndarray, "height width"],
-    reach: float,
-) -> Bool[np.ndarray, "height width"]:
-    """One mask, cut out by GrabCut in a band around its border."""
-    size = np.sqrt(mask.sum())
-    band = max(3, int(reach * size))
-    labels = np.full(mask.shape, cv2.GC_BGD, np.uint8)
-    labels[cv2.dilate(mask.astype(np.uint8), disk(band)) > 0] = cv2.GC_PR_BGD
-    labels[still & (cv2.dilate(mask.astype(np.uint8), disk(max(2, band // 5))) == 0)] = cv2.GC_BGD
-    labels[mask] = cv2.GC_PR_FGD
-    labels[cv2.erode(mask.astype(np.uint8), disk(max(2, int(0.1 * size))), borderValue=1) > 0] = cv2.GC_FGD
-    labels[cv2.erode(others.astype(np.uint8), disk(2)) > 0] = cv2.GC_BGD
-    window = box_around(labels != cv2.GC_BGD, margin=band + 8)
-    crop, part = np.ascontiguousarray(image[window]), np.ascontiguousarray(labels[window])
-    if mask.sum() < 12:
-        return mask
-    inside = np.zeros_like(mask)
-    inside[window] = grab_cut(crop, part, 3)
-    return main_body(inside, mask)
+    inside: Bool[np.ndarray, "height width"],
+    beside: Bool[np.ndarray, "height width"],
+) -> Float[np.ndarray, "height width"]:
+    """How much more common a colour, or a shadow on it, is beside an object than in it, as a logarithm."""
+    if inside.sum() < SMALLEST_PX or beside.sum() < SMALLEST_PX:
+        return np.zeros(image.shape[:2], np.float32)
+    own, other = colour_shares(image[inside]), colour_shares(image[beside])
+    shaded = [SHADOW_WEIGHT * colour_shares(image[beside] * light) for light in SHADOWS]
+    other = np.maximum.reduce([other, *shaded])
+    return np.clip(np.log((other + RARE) / (own + RARE)), -SURE, SURE)[binned(image)].astype(np.float32)
 
 
-def grab_cut(
-    image: UInt8[np.ndarray, "height width rgb=3"], labels: UInt8[np.ndarray, "height width"], rounds: int
-) -> Bool[np.ndarray, "height width"]:
-    """OpenCV's GrabCut from its labels; without anything to tell apart, what is labelled as object."""
-    inside = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    if inside.all() or not inside.any():
-        return inside
-    cv2.setRNGSeed(0)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    result, _, _ = cv2.grabCut(image, labels.copy(), (0, 0, 1, 1), *models, rounds, cv2.GC_INIT_WITH_MASK)
-    return np.isin(result, (cv2.GC_FGD, cv2.GC_PR_FGD))
+def binned(colours: Num[np.ndarray, "*place rgb=3"]) -> Int[np.ndarray, "*place"]:
+    """Which bin of a colour histogram each colour falls into."""
+    red, green, blue = np.moveaxis(colours.astype(np.int64) * BINS // 256, -1, 0)
+    return (red * BINS + green) * BINS + blue
+
+
+def colour_shares(colours: Num[np.ndarray, "pixel rgb=3"]) -> Float[np.ndarray, "colour"]:
+    """A smoothed histogram of colours that sums up to 1."""
+    counts = np.bincount(binned(colours), minlength=BINS**3).reshape(BINS, BINS, BINS).astype(float)
+    return gaussian_filter(counts, 0.7, mode="nearest").ravel() / len(colours)
+
+
+def whole_objects(
+    found: UInt8[np.ndarray, "height width"], before: UInt8[np.ndarray, "height width"], objects: list[int]
+) -> UInt8[np.ndarray, "height width"]:
+    """Every object without crumbs and holes."""
+    result = np.zeros_like(found)
+    for k in objects:
+        body = main_body(found == k, before == k)
+        result[body & ((result == 0) | (found == k))] = k
+    return result
 
 
 def main_body(

@@ -4,15 +4,19 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from pipeline.flow_chain import FlowChain
+from pipeline.flow_chain import FlowChain, steps_from
 from pipeline.flow_geometry import follow
+from pipeline.layered_motion import fitted_motion
 
-MOVING, SURELY_MOVING = 1.5, 4.0  # accumulated evidence: every pixel of a region, and its best one
-SMEARED = 0.2  # of a region's strong evidence: less is flow smeared over its border
+MOVING, SURELY_MOVING = 0.4, 0.9  # mean evidence: every pixel of a region, and its best one
+SMEARED = 0.5  # of a region's strong evidence: less is flow smeared over its border
 OVERLAP = 0.3
 LARGE = 0.004  # of the image
 NEAR = 0.06  # of the image's diagonal
 ALIKE = 0.7  # of the motion against the background
+CONTACT_PX = 4
+SEAMLESS = 0.005  # of the width: a smaller jump of motion at a contact is none
+MOST_LOOKS, FEWEST_LOOKS = 12, 4
 
 
 def find_tubes(
@@ -33,8 +37,18 @@ def moving_regions(evidence: Float[np.ndarray, "height width"], smallest_px: int
         inside = labels == label
         if stats[label, cv2.CC_STAT_AREA] >= smallest_px and evidence[inside].max() > SURELY_MOVING:
             strong = inside & (evidence > SMEARED * np.percentile(evidence[inside], 90))
-            regions[cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_OPEN, disk(2)) > 0] = regions.max() + 1
+            for part in parts(cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_OPEN, disk(2)), smallest_px // 2):
+                if regions.max() < 250:
+                    regions[part] = regions.max() + 1
     return regions
+
+
+def parts(mask: UInt8[np.ndarray, "height width"], smallest_px: int) -> list[Bool[np.ndarray, "height width"]]:
+    """Connected parts without their holes."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    whole = cv2.drawContours(np.zeros_like(mask), outlines, -1, 1, cv2.FILLED)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=4)
+    return [labels == k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= smallest_px]
 
 
 def linked_regions(
@@ -106,7 +120,8 @@ def merged_tubes(
     parent = {k: k for k in ids}
     for a in ids:
         for b in ids:
-            if a < b and near(tubes == a, tubes == b) and alike(velocities[a], velocities[b]):
+            one = a < b and near(tubes == a, tubes == b) and alike(velocities[a], velocities[b])
+            if one or (a < b and continuous(tubes == a, tubes == b, chain)):
                 old, new = parent[b], parent[a]
                 parent = {k: new if root == old else root for k, root in parent.items()}
     table = np.arange(256, dtype=np.uint8)
@@ -138,6 +153,39 @@ def alike(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 
     smooth = [np.stack([np.convolve(c, kernel / kernel.size, "valid") for c in v[both].T], 1) for v in (first, second)]
     apart = np.linalg.norm(smooth[0][:, :2] - smooth[1][:, :2], axis=1).mean()
     return bool(apart < ALIKE * min(np.linalg.norm(v[:, 2:], axis=1).mean() for v in smooth))
+
+
+def continuous(
+    first: Bool[np.ndarray, "frame height width"], second: Bool[np.ndarray, "frame height width"], chain: FlowChain
+) -> bool:
+    """Whether the motion of one goes on in the other where they touch, as it does on one rigid thing."""
+    both = np.flatnonzero(first.any((1, 2)) & second.any((1, 2))).tolist()
+    jumps = [
+        jump for t in both[:: max(1, len(both) // MOST_LOOKS)] for jump in contact_jumps(first[t], second[t], chain, t)
+    ]
+    return len(jumps) >= FEWEST_LOOKS and float(np.median(jumps)) < SEAMLESS * first.shape[2]
+
+
+def contact_jumps(
+    first: Bool[np.ndarray, "height width"], second: Bool[np.ndarray, "height width"], chain: FlowChain, frame: int
+) -> list[float]:
+    """Difference, in pixels, of the two motions at the contact, in both directions of time; none without contact."""
+    contact = grown(first, CONTACT_PX) & grown(second, CONTACT_PX)
+    if contact.sum() < 2 * CONTACT_PX:
+        return []
+    rows, columns = (index.astype(float) for index in np.nonzero(contact))
+    found = []
+    for step in steps_from(chain, frame, [2]):
+        motions = [fitted_motion(step, ~grown(~mask, 2), curved=True) for mask in (first, second)]
+        if None not in motions:
+            one, other = (motion.at(columns, rows) for motion in motions)
+            found.append(float(np.median(np.linalg.norm(one - other, axis=-1))))
+    return found
+
+
+def grown(mask: Bool[np.ndarray, "height width"], radius: int) -> Bool[np.ndarray, "height width"]:
+    """The mask and what is within the radius."""
+    return cv2.dilate(mask.astype(np.uint8), disk(radius)) > 0
 
 
 def near(first: Bool[np.ndarray, "frame height width"], second: Bool[np.ndarray, "frame height width"]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-CLEAR_EVIDENCE = 3.0  # accumulated; noise rarely reaches it over a whole region
+CLEAR_EVIDENCE = 0.5  # mean along the flow; noise rarely reaches it over a whole region
 FEWEST_FRAMES, FEWEST_SHARE = 4, 0.12
 
 
@@ -21,8 +21,7 @@ def kept_objects(
         mask = ids == k
         frames = mask.any((1, 2))
         long_enough = frames.sum() >= min(len(ids), max(FEWEST_FRAMES, FEWEST_SHARE * len(ids)))
-        large_enough = mask[frames].mean() >= smallest_share
-        if long_enough and large_enough and evidence[mask].mean() > CLEAR_EVIDENCE / 3:
+        if long_enough and mask.mean() >= smallest_share and evidence[mask].mean() > CLEAR_EVIDENCE:
             weights[k] = float(np.maximum(evidence[mask], 0).sum())
     table = np.zeros(256, np.uint8)
     for rank, k in enumerate(sorted(weights, key=lambda k: -weights[k])[:most], start=1):
@@ -34,6 +33,7 @@ def object_rows(
     ids: UInt8[np.ndarray, "frame height width"],
     evidence: Float[np.ndarray, "frame height width"],
     names: dict[int, str],
+    proofs: dict[int, float],
     prompted: bool,
 ) -> list[dict[str, Any]]:
     """objects.json, the background first."""
@@ -47,6 +47,8 @@ def object_rows(
     ]
     for k in (int(k) for k in np.unique(ids) if k not in (0, 255)):
         found = evidence_of(ids == k, evidence)
+        if k in proofs:
+            found["own_motion"] = round(proofs[k], 3)
         clear = 1 - float(np.exp(-max(found["residual"], 0) / CLEAR_EVIDENCE))
         lasting = min(1.0, found["frames_moving"] / max(0.5 * len(ids), 1))
         confidence = round(1.0 if prompted else clear * lasting, 3)
@@ -55,7 +57,7 @@ def object_rows(
 
 
 def evidence_of(mask: np.ndarray, evidence: Float[np.ndarray, "frame height width"]) -> dict[str, int | float]:
-    """Frames in which an object is seen and moves, its mean accumulated residual, its mean area where it is seen."""
+    """Frames in which an object is seen and moves, its mean residual along the flow, its mean area where it is seen."""
     frames = np.flatnonzero(mask.any((1, 2)))
     moving = [t for t in frames if np.median(evidence[t][mask[t]]) > 0]
     return {

@@ -23,11 +23,12 @@ from pipeline.mask_prompts import check_prompts, prompted_tubes
 from pipeline.mask_refinement import refine_masks
 from pipeline.mask_tubes import find_tubes
 from pipeline.masks_file import write_masks, write_objects
+from pipeline.motion_proof import own_motion
 from pipeline.object_evidence import kept_objects, object_rows
 from pipeline.weights import weights_present
 
 log = logging.getLogger(__name__)
-STILL_EVIDENCE = -2.0
+LEAST_OWN_MOTION = 0.2  # true objects have 0.5 and more, surfaces with wrong flow about 0.1
 
 
 def segment_objects(
@@ -48,7 +49,8 @@ def segment_objects(
     chain = read_flow_chain(flow, images.shape[:3])
     ids, evidence = find_objects(images, chain, config)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
-    rows = object_rows(ids, evidence, names, prompted=bool(config.prompts))
+    proofs = own_motion(images, ids, chain, config.border_reach)
+    rows = object_rows(ids, evidence, names, proofs, prompted=bool(config.prompts))
     warnings = [] if len(rows) > 1 else ["no moving object was found"]
     write_result(masks, objects, "prompts" if config.prompts else "motion", ids, rows, warnings)
 
@@ -61,13 +63,15 @@ def find_objects(
         check_prompts(config.prompts, images.shape[:3])
         return np.zeros(images.shape[:3], np.uint8), np.zeros(images.shape[:3], np.float32)
     check_prompts(config.prompts, images.shape[:3])
-    evidence = moving_evidence(chain)
-    tubes = find_tubes(evidence, chain, config.smallest_share / 3)
+    evidence = moving_evidence(images, chain)
+    tubes = find_tubes(evidence, chain, config.smallest_share / 6)
     if config.prompts:
         tubes = prompted_tubes(images, tubes, chain, config.prompts)
-        return refine_masks(images, tubes, evidence < STILL_EVIDENCE, chain, config.border_reach), evidence
-    tubes = kept_objects(tubes, evidence, config.smallest_share / 2, config.max_objects + 4)
-    ids = refine_masks(images, tubes, evidence < STILL_EVIDENCE, chain, config.border_reach)
+        return refine_masks(images, tubes, chain, config.border_reach), evidence
+    tubes = kept_objects(tubes, evidence, config.smallest_share / 4, config.max_objects + 4)
+    ids = refine_masks(images, tubes, chain, config.border_reach)
+    proofs = own_motion(images, ids, chain, config.border_reach)
+    ids[np.isin(ids, [k for k, gain in proofs.items() if gain < LEAST_OWN_MOTION])] = 0
     return kept_objects(ids, evidence, config.smallest_share, config.max_objects), evidence
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.background_motion import background_residual, moving_evidence
+from pipeline.background_motion import background_residuals, moving_evidence
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.errors import StageError
 from pipeline.estimate_flow import estimate_flow
-from pipeline.flow_chain import FlowChain
+from pipeline.flow_chain import FlowChain, Step
 from pipeline.frames_folder import frame_name, write_image
 from pipeline.mask_folder import read_mask_folder
 from pipeline.mask_prompts import check_prompts
@@ -199,21 +199,38 @@ def test_a_wrong_count_or_shape_of_masks_names_the_numbers(tmp_path: Path) -> No
         read_mask_folder(tmp_path / "absent", (3, 20, 30))
 
 
-def test_a_still_world_seen_by_a_moving_camera_has_no_residual() -> None:
+def steps_of_a_moving_camera(along_the_line: float, across: float) -> tuple[list[Step], np.ndarray]:
+    """Exact flow to four views of a still relief, in which one block moves; and which pixels those are."""
     rng = np.random.default_rng(0)
     depth = cv2.GaussianBlur(rng.uniform(2, 8, (60, 80)).astype(np.float32), (0, 0), 4)
-    depth = 5 + 2 * (depth - depth.mean()) / depth.std()
-    depth = depth.clip(2, 9)
+    depth = (5 + 2 * (depth - depth.mean()) / depth.std()).clip(2, 9)
     x, y = np.meshgrid(np.arange(80) - 40.0, np.arange(60) - 30.0)
-    points = np.stack([x / 70 * depth, y / 70 * depth, depth], -1) - [0.3, 0.05, 0.2]
-    landed = 70 * points[..., :2] / points[..., 2:]
-    flow = (landed - np.stack([x, y], -1)).astype(np.float32)
-    flow[20:40, 30:50, 1] += 6
-    residual = background_residual(flow, np.ones((60, 80), bool))
     moving = np.zeros((60, 80), bool)
     moving[20:40, 30:50] = True
+    steps = []
+    for number in (1, 2, 3, 4):
+        points = np.stack([x / 70 * depth, y / 70 * depth, depth], -1) - number * np.array([0.15, 0, 0])
+        landed = 70 * points[..., :2] / points[..., 2:]
+        flow = (landed - np.stack([x, y], -1)).astype(np.float32)
+        flow[moving] += [along_the_line * number**2, across * number]
+        steps.append(Step(number, number, flow, np.ones((60, 80), bool)))
+    return steps, moving
+
+
+def test_what_leaves_its_epipolar_line_moves_and_a_still_world_does_not() -> None:
+    steps, moving = steps_of_a_moving_camera(0.0, 3.0)
+    everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
+    residual = np.mean(background_residuals(steps, everywhere), axis=0)
     assert np.percentile(residual[~moving], 99) < 0.5
     assert np.median(residual[moving]) > 2
+
+
+def test_what_speeds_up_along_its_epipolar_line_fits_no_depth() -> None:
+    steps, moving = steps_of_a_moving_camera(1.0, 0.0)
+    everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
+    residual = np.mean(background_residuals(steps, everywhere), axis=0)
+    assert np.percentile(residual[~moving], 99) < 0.5
+    assert np.median(residual[moving]) > 1
 
 
 def still_chain(count: int, size: tuple[int, int]) -> FlowChain:
@@ -223,7 +240,8 @@ def still_chain(count: int, size: tuple[int, int]) -> FlowChain:
 
 
 def test_evidence_of_a_still_video_is_negative_everywhere() -> None:
-    assert (moving_evidence(still_chain(10, (40, 60))) < 0).all()
+    images = np.zeros((10, 40, 60, 3), np.uint8)
+    assert (moving_evidence(images, still_chain(10, (40, 60))) < 0).all()
 
 
 def test_a_region_where_two_things_meet_stays_two() -> None:
