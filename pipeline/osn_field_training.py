@@ -3,8 +3,10 @@
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -35,6 +37,7 @@ class Material:
     resume: Path
     fingerprint: str
     spread: Spread
+    watch: Callable[[Any, Phase], None] | None = None  # sees the run after each of its steps; benchmarks look on
 
 
 @dataclass
@@ -59,6 +62,8 @@ def train_fields(run: Run, phase: Phase, material: Material, clock: Clock) -> No
         run.seconds = time.monotonic() - clock.started
         note(run, phase, losses)
         housekeeping(run, phase, material, clock)
+        if material.watch:
+            material.watch(run, phase)
 
 
 def refine_grids(run: Run, material: Material) -> None:

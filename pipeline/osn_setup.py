@@ -65,7 +65,7 @@ def scene_geometry(scene: Scene, device: torch.device) -> SceneGeometry:
     )
 
 
-def training_pixels(scene: Scene, device: torch.device) -> TrainingPixels:
+def training_pixels(scene: Scene, config: TrainOsnConfig, device: torch.device) -> TrainingPixels:
     """The scene's pixels; refused where there is nothing to train on."""
     pixels = TrainingPixels.build(
         torch.from_numpy(scene.images).to(device),
@@ -73,6 +73,7 @@ def training_pixels(scene: Scene, device: torch.device) -> TrainingPixels:
         torch.from_numpy(scene.intrinsics).float().to(device),
         torch.from_numpy(scene.visible).to(device),
         sparse_depths(scene).to(device),
+        config.border_px,
     )
     for k, usable in enumerate(pixels.usable):
         if not len(usable):

@@ -47,7 +47,7 @@ def train_osn(scene: Path, checkpoint: Path, history: Path, scales: Path, config
     resume = checkpoint.with_name(RESUME)
     resume.parent.mkdir(parents=True, exist_ok=True)
     fingerprint = identity(scene, config)
-    pixels = training_pixels(packed, device)
+    pixels = training_pixels(packed, config, device)
     run = resumed(resume, fingerprint, config, device) or started(packed, config, device)
     with workers(device) as spread:
         train(run, Material(packed, pixels, config, resume, fingerprint, spread))

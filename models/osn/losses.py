@@ -1,7 +1,7 @@
 """What training minimises."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.osn.compositing import PairSums
@@ -9,9 +9,16 @@ from models.osn.compositing import PairSums
 LEAST_SHARE = 1e-3
 
 
-def colour_loss(seen: Float[Tensor, "ray rgb=3"], wanted: Float[Tensor, "ray rgb=3"]) -> Float[Tensor, ""]:
+def mean_where(values: Float[Tensor, "ray"], chosen: Bool[Tensor, "ray"]) -> Float[Tensor, ""]:
+    """The mean over some of the rays; of none it is 0."""
+    return (values * chosen).sum() / chosen.sum().clamp(min=1)
+
+
+def colour_loss(
+    seen: Float[Tensor, "ray rgb=3"], wanted: Float[Tensor, "ray rgb=3"], chosen: Bool[Tensor, "ray"]
+) -> Float[Tensor, ""]:
     """Mean squared error."""
-    return (seen - wanted).square().mean()
+    return mean_where((seen - wanted).square().mean(dim=1), chosen)
 
 
 def depth_loss(
@@ -36,19 +43,23 @@ def spread_loss(sums: PairSums) -> Float[Tensor, ""]:
     return (sums.log_depth_squared - mean_square).clamp(min=0).sum() / len(sums.weight)
 
 
-def segmentation_loss(shares: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"]) -> Float[Tensor, ""]:
+def segmentation_loss(
+    shares: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], certain: Bool[Tensor, "ray"]
+) -> Float[Tensor, ""]:
     """Cross-entropy of the normalised weights per object against the observed object."""
     normalised = shares / shares.sum(dim=1, keepdim=True).clamp(min=LEAST_SHARE)
-    return -normalised.gather(1, objects[:, None]).clamp(min=LEAST_SHARE).log().mean()
+    return mean_where(-normalised.gather(1, objects[:, None])[:, 0].clamp(min=LEAST_SHARE).log(), certain)
 
 
-def silhouette_loss(weight: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"]) -> Float[Tensor, ""]:
+def silhouette_loss(
+    weight: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], certain: Bool[Tensor, "ray"]
+) -> Float[Tensor, ""]:
     """Objects alone: opaque on their own pixels, transparent where the background is seen through their box.
 
     Where another object is seen nothing is known of this one: it may be behind.
     """
     own = torch.nn.functional.one_hot(objects, weight.shape[1]).bool()
-    opaque = -weight[own].clamp(min=LEAST_SHARE).log()
+    opaque = -(weight * own).sum(dim=1).clamp(min=LEAST_SHARE).log()
     background = (objects == 0)[:, None] & ~own
     clear = -(1 - weight).clamp(min=LEAST_SHARE).log() * background
-    return opaque.mean() + clear.sum() / len(weight)
+    return mean_where(opaque + clear.sum(dim=1), certain)

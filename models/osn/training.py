@@ -41,7 +41,7 @@ def bootstrap_losses(
     batch: PixelBatch,
     jitter: torch.Generator,
 ) -> StepLosses:
-    """Each object alone on its own pixels; moving objects also where the background is seen past them."""
+    """Each object alone on its own certain pixels; moving objects also where the background is seen past them."""
     rays = scene.observed_rays(batch.frames, batch.directions)
     own = own_object(batch.objects, scene.object_count)
     sums = scene.render_pairs(grids, only(rays, own | (batch.objects == 0)), batch.frames, None, jitter)
@@ -52,9 +52,9 @@ def bootstrap_losses(
     )
     colour = sums.colour[own.T] + behind
     return StepLosses(
-        colour_loss(colour, batch.colours),
+        colour_loss(colour, batch.colours, batch.certain),
         depth_loss(sums, batch.objects, batch.depth, batch.depth_weight),
-        silhouette_loss(sums.weight, batch.objects),
+        silhouette_loss(sums.weight, batch.objects, batch.certain),
         spread_loss(sums),
         sums.samples.sum(),
     )
@@ -73,9 +73,9 @@ def composite_losses(
     colour, shares = composed(scene, sums, rays.directions[0])
     own = scales.gather(1, batch.objects[:, None])[:, 0]
     return StepLosses(
-        colour_loss(colour, batch.colours),
+        colour_loss(colour, batch.colours, torch.ones_like(batch.certain)),
         depth_loss(sums, batch.objects, batch.depth * own, batch.depth_weight),
-        segmentation_loss(shares, batch.objects),
+        segmentation_loss(shares, batch.objects, batch.certain),
         spread_loss(sums),
         sums.samples.sum(),
     )

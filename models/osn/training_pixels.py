@@ -3,22 +3,28 @@
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from models.rays import TensorFields
 
+LEAST_CERTAIN = 0.3  # of an object's pixels; where fewer lie away from borders, all are taken as they are
 DEPTH_SHARE = 0.2  # of a batch's rays go through pixels whose depth is known
 
 
 @dataclass(frozen=True)
 class PixelBatch(TensorFields):
-    """Rays of the video's cameras and what was seen along them; depth in the object's units, weight 0 if unknown."""
+    """Rays of the video's cameras and what was seen along them; depth in the object's units, weight 0 if unknown.
+
+    `certain`: the object is known for sure, the border of its mask is not near.
+    """
 
     frames: Int64[Tensor, "ray"]
     directions: Float[Tensor, "ray xyz=3"]
     colours: Float[Tensor, "ray rgb=3"]
     objects: Int64[Tensor, "ray"]
+    certain: Bool[Tensor, "ray"]
     depth: Float[Tensor, "ray"]
     depth_weight: Float[Tensor, "ray"]
 
@@ -38,6 +44,7 @@ class TrainingPixels:
 
     images: UInt8[Tensor, "frame height width rgb=3"]
     object_ids: UInt8[Tensor, "frame height width"]
+    certain: Bool[Tensor, "frame height width"]
     intrinsics: Float[Tensor, "value=4"]
     depths: SparseDepths
     usable: list[Int64[Tensor, "..."]]
@@ -50,6 +57,7 @@ class TrainingPixels:
         intrinsics: Float[Tensor, "value=4"],
         visible: Bool[Tensor, "object frame"],
         depths: SparseDepths,
+        border_px: int = 0,
     ) -> "TrainingPixels":
         """Pixels of an object in a frame in which it is not registered are ignored."""
         usable = []
@@ -58,7 +66,9 @@ class TrainingPixels:
         # Between equal shares and shares by area: small objects are seen often enough to become sharp.
         roots = [len(pixels) ** 0.5 for pixels in usable]
         total = max(sum(roots), 1.0)
-        return TrainingPixels(images, object_ids, intrinsics, depths, usable, [root / total for root in roots])
+        shares = [root / total for root in roots]
+        certain = certain_pixels(object_ids, border_px, len(visible))
+        return TrainingPixels(images, object_ids, certain, intrinsics, depths, usable, shares)
 
     def draw(self, count: int, generator: torch.Generator) -> PixelBatch:
         """Random pixels of all frames, objects by their shares; some of them with known depth."""
@@ -88,7 +98,24 @@ class TrainingPixels:
         colours = self.images.view(-1, 3)[pixels].float() / 255
         directions = pixel_directions(self.intrinsics, xy)
         objects = self.object_ids.flatten()[pixels].long()
-        return PixelBatch(frames, directions, colours, objects, torch.ones_like(xy[:, 0]), torch.zeros_like(xy[:, 0]))
+        certain, unknown = self.certain.flatten()[pixels], torch.zeros_like(xy[:, 0])
+        return PixelBatch(frames, directions, colours, objects, certain, torch.ones_like(unknown), unknown)
+
+
+def certain_pixels(
+    object_ids: UInt8[Tensor, "frame height width"], border_px: int, objects: int
+) -> Bool[Tensor, "frame height width"]:
+    """Pixels around which nothing but their own object is seen; all pixels of objects that are all border."""
+    certain = torch.empty_like(object_ids, dtype=torch.bool)
+    side = 2 * border_px + 1
+    for ids, inside in zip(object_ids.float(), certain, strict=True):
+        highest = F.max_pool2d(ids[None], side, 1, border_px)[0]
+        inside.copy_((highest == ids) & (-F.max_pool2d(-ids[None], side, 1, border_px)[0] == ids))
+    for k in range(objects):
+        own = object_ids == k
+        if certain[own].float().mean() < LEAST_CERTAIN:
+            certain |= own
+    return certain
 
 
 def randint(below: int, count: int, generator: torch.Generator) -> Int64[Tensor, "ray"]:

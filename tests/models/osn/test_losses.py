@@ -9,6 +9,9 @@ from models.osn.field import variation_gradient
 from models.osn.losses import depth_loss, segmentation_loss, silhouette_loss, spread_loss
 
 
+ALL = torch.tensor([True, True])
+
+
 def sums(weights: list[float], depths: list[float]) -> PairSums:
     """One ray through one object."""
     count = len(weights)
@@ -35,13 +38,13 @@ def test_spread_is_the_variance_of_log_depth():
 
 
 def test_segmentation_loss_is_the_cross_entropy_of_shares():
-    value = segmentation_loss(torch.tensor([[0.3, 0.1], [0.0, 0.5]]), torch.tensor([0, 1]))
+    value = segmentation_loss(torch.tensor([[0.3, 0.1], [0.0, 0.5]]), torch.tensor([0, 1]), ALL)
     assert torch.allclose(value, torch.tensor(-math.log(0.75) / 2), atol=1e-6)
 
 
 def test_silhouette_punishes_an_object_only_where_the_background_is_seen():
     weight = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.9]], requires_grad=True)
-    value = silhouette_loss(weight, torch.tensor([0, 1]))
+    value = silhouette_loss(weight, torch.tensor([0, 1]), ALL)
     assert torch.allclose(value, torch.tensor(math.log(2) / 2), atol=1e-6)
     value.backward()
     assert weight.grad is not None and weight.grad[1, 2] == 0  # object 2 may be behind object 1
@@ -52,3 +55,10 @@ def test_written_gradient_of_total_variation_is_the_gradient():
     total = plane.diff(dim=1).square().mean() + plane.diff(dim=2).square().mean()
     (expected,) = torch.autograd.grad(total, plane)
     assert torch.allclose(variation_gradient(plane.detach(), (1, 2)), expected, atol=1e-6)
+
+
+def test_uncertain_rays_do_not_say_which_object_they_see():
+    weight, certain = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.9]]), torch.tensor([True, False])
+    assert torch.allclose(silhouette_loss(weight, torch.tensor([0, 1]), certain), torch.tensor(math.log(2)), atol=1e-6)
+    assert segmentation_loss(weight, torch.tensor([0, 2]), ~certain) > 0.7
+    assert segmentation_loss(weight, torch.tensor([0, 2]), ~ALL) == 0

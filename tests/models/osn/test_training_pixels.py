@@ -2,7 +2,7 @@
 
 import torch
 
-from models.osn.training_pixels import SparseDepths, TrainingPixels, pixel_directions
+from models.osn.training_pixels import SparseDepths, TrainingPixels, certain_pixels, pixel_directions
 
 INTRINSICS = torch.tensor([10.0, 20.0, 2.0, 1.0])
 DEPTHS = SparseDepths(torch.tensor([5, 2]), torch.tensor([7.0, 3.0]), torch.tensor([2.0, 1.0]))
@@ -47,3 +47,13 @@ def test_draws_repeat_with_the_seed():
 
 def test_principal_point_looks_straight_ahead():
     assert pixel_directions(INTRINSICS, torch.tensor([[2.0, 1.0]])).tolist() == [[0.0, 0.0, 1.0]]
+
+
+def test_pixels_near_a_border_are_uncertain_and_small_objects_are_taken_as_they_are():
+    ids = torch.zeros(1, 12, 12, dtype=torch.uint8)
+    ids[0, 3:9, 3:9] = 1
+    certain = certain_pixels(ids, 1, 2)[0]
+    assert certain[4:8, 4:8].all() and certain[ids[0] == 1].sum() == 16
+    assert certain[0, 0] and not certain[2, 5]
+    assert certain_pixels(ids, 2, 2)[0, 3:9, 3:9].all()  # four of its 36 pixels would be left
+    assert certain_pixels(ids, 0, 2).all()
