@@ -17,8 +17,9 @@ from pipeline.pose_fallback import (
     standing_camera,
     turning_camera,
 )
+from pipeline.pose_spread import pose_spread
 from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px
-from pipeline.verdicts import Judgement, fit_numbers, judge, measure
+from pipeline.verdicts import Judgement, fit_numbers, judge, spread_numbers
 
 log = logging.getLogger(__name__)
 FEWEST_TRACKS = 12
@@ -57,16 +58,17 @@ def reconstruct_background(seen: Observations, search: Search) -> tuple[Reconstr
         return all_turning(turning, seen, search, reason), "moving"
     training = strongest(seen, search.adjustment_tracks, search.seed)
     adjusted = with_all_tracks(candidates[0].adjusted.model, training, freedom)
-    found = spread_to_all(adjusted, seen)
-    numbers = measure(found, seen)
+    found = refined_points(adjusted.model, seen)
+    numbers = fit_numbers(found, seen)
     if numbers["triangulation_angle_deg"] < LEAST_ANGLE_DEG:
         reason = f"its points are seen under {numbers['triangulation_angle_deg']:.1f} degrees only: next to no parallax"
         return all_turning(
             turning, seen, search, f"{reason}, the camera is taken to turn about a fixed place"
         ), "rotating"
-    judgement = judge(numbers, [])
+    numbers |= spread_numbers(*pose_spread(adjusted, training, candidates[0].adjusted.model))
+    judgement = judge(numbers)
     focal_std = None if search.focal_known else focal_uncertainty_px(adjusted)
-    return Reconstructed(without_outliers(found.model, seen), seen, judgement, focal_std), "moving"
+    return Reconstructed(without_outliers(found, seen), seen, judgement, focal_std), "moving"
 
 
 def imported_background(
@@ -85,12 +87,7 @@ def imported_background(
     if numbers["triangulation_angle_deg"] < LEAST_ANGLE_DEG:
         reason = "the given poses only turn: no parallax, the background is a picture at unit depth all around"
         return without_parallax(points_at_unit_depth(blank, seen), seen, reason), "rotating"
-    return Reconstructed(without_outliers(found, seen), seen, judge(numbers, [])), "moving"
-
-
-def spread_to_all(adjusted: Adjustment, seen: Observations) -> Adjustment:
-    """The adjusted poses with points for every track, also those that took no part in the adjustment."""
-    return replace(adjusted, model=refined_points(adjusted.model, seen))
+    return Reconstructed(without_outliers(found, seen), seen, judge(numbers)), "moving"
 
 
 def plausible(model: RigidModel) -> bool:

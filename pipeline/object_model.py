@@ -3,12 +3,13 @@
 import numpy as np
 from jaxtyping import Bool
 
-from pipeline.background import Reconstructed, spread_to_all
+from pipeline.background import Reconstructed
 from pipeline.bundle_adjustment import Freedom
-from pipeline.model_search import Search, best_model, strongest, with_all_tracks, without_outliers
+from pipeline.model_search import Search, best_model, refined_points, strongest, with_all_tracks, without_outliers
 from pipeline.pose_fallback import flat_object
+from pipeline.pose_spread import pose_spread, strongest_rival
 from pipeline.rigid_model import Observations
-from pipeline.verdicts import Judgement, judge, measure
+from pipeline.verdicts import Judgement, fit_numbers, judge, spread_numbers
 
 FEWEST_FRAMES = 3
 SMALLEST_AREA_PX = 30
@@ -30,15 +31,17 @@ def reconstruct_object(
     if not candidates:
         return flat(seen, masks, search, "structure from motion found no rigid model")
     training = strongest(seen, search.adjustment_tracks, search.seed)
-    found = spread_to_all(with_all_tracks(candidates[0].adjusted.model, training, Freedom()), seen)
-    numbers = measure(found, seen)
+    best = candidates[0].adjusted.model
+    adjusted = with_all_tracks(best, training, Freedom())
+    found = refined_points(adjusted.model, seen)
+    numbers = fit_numbers(found, seen) | spread_numbers(*pose_spread(adjusted, training, best))
     if numbers["explained_percent"] < RIGID_PERCENT:
         reason = f"not rigid: one motion explains only {numbers['explained_percent']:.0f} % of the observations"
         return flat(seen, masks, search, reason, numbers)
     if numbers["registered_frames"] < FEWEST_REGISTERED_SHARE * numbers["frames_with_tracks"]:
         reason = f"only {numbers['registered_frames']:.0f} of {numbers['frames_with_tracks']:.0f} frames are registered"
         return flat(seen, masks, search, reason, numbers)
-    return Reconstructed(without_outliers(found.model, seen), seen, judge(numbers, candidates))
+    return Reconstructed(without_outliers(found, seen), seen, judge(numbers, strongest_rival(candidates, training)))
 
 
 def flat(

@@ -5,21 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.bundle_adjustment import Adjustment
 from pipeline.geometry_file import Verdict
-from pipeline.model_search import Candidate, explained
+from pipeline.model_search import explained
+from pipeline.pose_spread import Rival
 from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulation_angles_deg, usable
 
-# Errors of neighbouring tracks and frames are correlated; against truth, poses are off by twice what independence predicts.
-INFLATION = 2.0
+# An object more than 3 degrees or 10 % of the path off must not be called ok: its spread must leave room for that.
 ROTATION_STD_DEG = 2.0
-TRAJECTORY_STD_PERCENT = 9.0
+TRAJECTORY_STD_PERCENT = 7.5
 EXPLAINED_PERCENT = 70.0
 ANGLE_DEG = 3.0
 FEWEST_TRACKS = 30
 FEWEST_REGISTERED_SHARE = 0.7
 FLAT_RATIO = 0.04
-MIRROR_MARGIN = 0.1
 REPROJECTION_PX = 0.8
 
 
@@ -30,13 +28,6 @@ class Judgement:
     verdict: Verdict
     reason: str
     numbers: dict[str, float]
-
-
-def measure(adjusted: Adjustment, seen: Observations) -> dict[str, float]:
-    """What can be said of a model without truth."""
-    rotation, trajectory = pose_uncertainty(adjusted)
-    spread = {"rotation_std_deg": round(rotation, 5), "trajectory_std_percent": round(trajectory, 5)}
-    return fit_numbers(adjusted.model, seen) | spread
 
 
 def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float]:
@@ -58,6 +49,11 @@ def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float]:
     return {name: round(float(value), 5) for name, value in numbers.items()}
 
 
+def spread_numbers(rotation_deg: float, trajectory_percent: float) -> dict[str, float]:
+    """How far poses may be off, by the names that the report shows."""
+    return {"rotation_std_deg": round(rotation_deg, 5), "trajectory_std_percent": round(trajectory_percent, 5)}
+
+
 def median(values: Float[np.ndarray, "value"]) -> float:
     """Median of the finite values, 0 of none: JSON has no NaN."""
     finite = values[np.isfinite(values)]
@@ -75,70 +71,14 @@ def flatness(model: RigidModel) -> float:
     return float(singular[2] / max(singular[1], 1e-12))
 
 
-def pose_uncertainty(adjusted: Adjustment) -> tuple[float, float]:
-    """Standard deviations of the orientation (degrees) and of the camera's path (% of its radius), up to a similarity.
-
-    The information on the camera centres and orientations is inverted without its seven loosest directions, the gauge.
-    """
-    model = adjusted.model
-    frames = np.flatnonzero(model.registered)
-    if len(frames) < 3 or not np.isfinite(adjusted.cost):
-        return 180.0, 100.0
-    centres = model.object_from_camera[frames, :3, 3]
-    radius = float(np.linalg.norm(centres - centres.mean(0), axis=1).mean())
-    covariance = centred_covariance(adjusted, frames, max(radius, 1e-9))
-    variance = np.diag(covariance).reshape(-1, 6)
-    rotation = INFLATION * np.degrees(np.sqrt(variance[:, :3].sum(1).mean()))
-    trajectory = INFLATION * 100 * np.sqrt(variance[:, 3:].sum(1).mean())
-    return min(float(rotation), 180.0), min(float(trajectory), 100.0)
-
-
-def centred_covariance(
-    adjusted: Adjustment, frames: np.ndarray, radius: float
-) -> Float[np.ndarray, "parameter parameter"]:
-    """Covariance of (turn of the camera, its centre in units of `radius`) per frame, free of similarities."""
-    model, count = adjusted.model, len(frames)
-    index = (6 * frames[:, None] + np.arange(6)).ravel()
-    information = adjusted.information[np.ix_(index, index)]
-    # A pose's twist (w, v) acts in the camera: the centre C = -R'T moves by -R'(v + T x w).
-    rotation, place = model.camera_from_object[frames, :3, :3], model.camera_from_object[frames, :3, 3]
-    twist_from_centre = np.zeros((6 * count, 6 * count))
-    for i in range(count):
-        x, y, z = place[i]
-        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-        block = slice(6 * i, 6 * i + 6)
-        # v = -R dC - T x w
-        twist_from_centre[block, block] = np.block([[np.eye(3), np.zeros((3, 3))], [-cross, -rotation[i] * radius]])
-    centred = twist_from_centre.T @ information @ twist_from_centre
-    gauge = similarity_directions(model, frames, radius)
-    projector = np.eye(6 * count) - gauge @ gauge.T
-    values, vectors = np.linalg.eigh(projector @ centred @ projector)
-    inverse = np.where(values > 1e-9 * values[-1], 1 / np.maximum(values, 1e-300), 0.0)
-    inverse[:7] = 0.0
-    return (vectors * inverse) @ vectors.T
-
-
-def similarity_directions(
-    model: RigidModel, frames: np.ndarray, radius: float
-) -> Float[np.ndarray, "parameter direction=7"]:
-    """How a turn, a shift and a growth of the object's frame move all poses: changes that mean nothing."""
-    rotation = model.camera_from_object[frames, :3, :3]
-    centres = model.object_from_camera[frames, :3, 3]
-    arm = (centres - centres.mean(0)) / radius
-    columns = []
-    for axis in np.eye(3):
-        # Turning the object's frame by `axis` turns camera_from_object by -R axis on its left.
-        columns.append(np.concatenate([-(rotation @ axis), np.cross(axis, arm)], axis=1).ravel())
-        columns.append(np.concatenate([np.zeros_like(arm), np.tile(axis, (len(frames), 1))], axis=1).ravel())
-    columns.append(np.concatenate([np.zeros_like(arm), arm], axis=1).ravel())
-    return np.linalg.qr(np.stack(columns, axis=1))[0]
-
-
-def judge(numbers: dict[str, float], candidates: list[Candidate]) -> Judgement:
+def judge(numbers: dict[str, float], rival: Rival | None = None) -> Judgement:
     """ok, or weak with every doubt in words."""
     doubts = list(doubts_about(numbers))
-    if mirror_is_as_good(candidates):
-        doubts.append("the mirrored shape explains the video as well, its depth may be reversed")
+    if rival is not None:
+        doubts.append(
+            f"another shape explains the video as well, {rival.rotation_deg:.0f} degrees and "
+            f"{rival.trajectory_percent:.0f} % of the path away; its depth may be reversed"
+        )
     return Judgement("weak" if doubts else "ok", "; ".join(doubts) or "well determined", numbers)
 
 
@@ -166,23 +106,3 @@ def doubts_about(numbers: dict[str, float]) -> list[str]:
         ),
     )
     return [text for is_so, text in checks if is_so]
-
-
-def mirror_is_as_good(candidates: list[Candidate]) -> bool:
-    """Whether the best model and its mirror image differ too little in cost to choose."""
-    if len(candidates) < 2:
-        return False
-    best, name = candidates[0], candidates[0].adjusted.model.method
-    others = [c for c in candidates[1:] if c.adjusted.model.method.endswith("mirrored") != name.endswith("mirrored")]
-    same_frames = [c for c in others if c.merit[0] == best.merit[0]]
-    return any(
-        is_another_shape(c, best) and c.adjusted.cost < (1 + MIRROR_MARGIN) * best.adjusted.cost for c in same_frames
-    )
-
-
-def is_another_shape(one: Candidate, other: Candidate) -> bool:
-    """Whether two models turn differently: a mirrored start that came back to the same minimum is no second shape."""
-    a, b = one.adjusted.model.camera_from_object, other.adjusted.model.camera_from_object
-    frames = np.flatnonzero(one.adjusted.model.registered & other.adjusted.model.registered)
-    turn_a, turn_b = (p[frames, :3, :3] @ p[frames[0], :3, :3].T for p in (a, b))
-    return bool(np.abs(turn_a - turn_b).max() > 0.02)

@@ -1,0 +1,185 @@
+"""How far a model's poses may be off, as the tracks' own disagreement tells it, and whether another shape would do as well.
+
+What tracks claim of their accuracy leaves out what they share: neighbours err alike, and a track errs alike all its life.
+So points are taken in clusters, and each cluster's pull on the poses counts as one observation (a sandwich covariance).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.cluster.vq import kmeans2
+
+from pipeline.alignment import rotation_error_deg, trajectory_error_percent
+from pipeline.bundle_adjustment import (
+    ROBUST_SIGMAS,
+    Adjustment,
+    gatherer,
+    jacobians,
+    linearise,
+    residuals,
+)
+from pipeline.model_search import HELD_OUT_EVERY, Candidate, refined_points
+from pipeline.rigid_model import Observations, RigidModel, usable
+
+CLUSTERS = 40
+FEWEST_IN_CLUSTER = 4
+INFLATION = (
+    1.5  # against truth, errors are half as large again: clusters share the errors of curved patches and of shading
+)
+JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5  # leaving out one of n parts moves poses by their spread over the root of n - 1
+UNKNOWN = (180.0, 100.0)
+SURE_SIGMAS = 2.58  # 99 %
+OTHER_DEG, OTHER_PERCENT = 3.0, 10.0  # closer than this, two shapes count as one
+LEAST_FRAMES_SHARE = 0.9
+FARTHEST_COST = 50.0  # of an observation that a shape does not have
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A shape that the tracks do not rule out, and how far its poses are from the chosen one's."""
+
+    rotation_deg: float
+    trajectory_percent: float
+
+
+def pose_spread(adjusted: Adjustment, seen: Observations, without_held_out: RigidModel) -> tuple[float, float]:
+    """Standard deviations of the orientation (degrees) and of the camera's path (% of its radius), up to a similarity.
+
+    The larger of two: what clusters of points disagree by, and how far the poses moved when the held-out tracks joined.
+    """
+    model = adjusted.model
+    frames = np.flatnonzero(model.registered)
+    if len(frames) < 3 or not np.isfinite(adjusted.cost) or model.has_point.sum() < 4:
+        return UNKNOWN
+    moved = pose_difference(without_held_out, model)
+    clustered = clustered_spread(adjusted, seen, frames)
+    pairs = zip(clustered, moved, UNKNOWN, strict=True)
+    rotation, trajectory = (min(max(INFLATION * own, JACKKNIFE * shift), most) for own, shift, most in pairs)
+    return rotation, trajectory
+
+
+def pose_difference(one: RigidModel, other: RigidModel) -> tuple[float, float]:
+    """Degrees, and % of the path, between two models of the same tracks."""
+    both = one.registered & other.registered
+    if both.sum() < 3:
+        return UNKNOWN
+    a, b = one.object_from_camera[both], other.object_from_camera[both]
+    return rotation_error_deg(a, b), trajectory_error_percent(a, b)
+
+
+def clustered_spread(adjusted: Adjustment, seen: Observations, frames: Int[np.ndarray, "frame"]) -> tuple[float, float]:
+    """Spread of the poses by the sandwich covariance over clusters of points."""
+    model = adjusted.model
+    centres = model.object_from_camera[frames, :3, 3]
+    radius = max(float(np.linalg.norm(centres - centres.mean(0), axis=1).mean()), 1e-9)
+    index = (6 * frames[:, None] + np.arange(6)).ravel()
+    change = twist_from_centre(model, frames, radius)
+    information = change.T @ adjusted.information[np.ix_(index, index)] @ change
+    pulls = gatherer(point_clusters(model), CLUSTERS + 1)(track_pulls(model, seen))[:, index] @ change
+    moves = loose_inverse(information, similarity_directions(model, frames, radius)) @ pulls.T
+    variance = (moves**2).sum(1).reshape(-1, 6)
+    rotation, place = (float(np.sqrt(part.sum(1).mean())) for part in (variance[:, :3], variance[:, 3:]))
+    return float(np.degrees(rotation)), 100 * place
+
+
+def point_clusters(model: RigidModel) -> Int[np.ndarray, "track"]:
+    """Number of the cluster of each track's point, by place; 0 without a point."""
+    known = np.flatnonzero(model.has_point)
+    count = max(1, min(CLUSTERS, len(known) // FEWEST_IN_CLUSTER))
+    labels = np.zeros(len(model.points), int)
+    labels[known] = 1 + kmeans2(model.points[known], count, seed=0, minit="++")[1]
+    return labels
+
+
+def track_pulls(model: RigidModel, seen: Observations) -> Float[np.ndarray, "track parameter"]:
+    """How each track pulls at the poses at the minimum, its own point being free: gradients that add up to zero."""
+    part = seen.kept(usable(model, seen))
+    system, error = linearise(model, part), residuals(model, part)
+    weight = 1 / (1 + (error**2).sum(1) / ROBUST_SIGMAS**2)
+    own = np.einsum("oxp,ox->op", jacobians(model, part)[0][..., :6], error * weight[:, None])
+    pulls = np.zeros((seen.track_count, 6 * seen.frame_count + 1))
+    pulls[part.track[:, None], 6 * part.frame[:, None] + np.arange(6)] = own
+    ridge = 1e-9 * np.trace(system.points, axis1=1, axis2=2)[:, None, None] * np.eye(3) + 1e-12 * np.eye(3)
+    step = np.linalg.solve(system.points + ridge, system.point_gradient[..., None])[..., 0]
+    return pulls - np.einsum("ctx,tx->tc", system.coupling, step)
+
+
+def twist_from_centre(
+    model: RigidModel, frames: Int[np.ndarray, "frame"], radius: float
+) -> Float[np.ndarray, "parameter parameter"]:
+    """Change of the poses' twists with (turn of the camera, its centre in units of `radius`), per frame."""
+    change = np.zeros((6 * len(frames), 6 * len(frames)))
+    # A pose's twist (w, v) acts in the camera: the centre C = -R'T moves by -R'(v + T x w), so v = -R dC - T x w.
+    for i, pose in enumerate(model.camera_from_object[frames]):
+        x, y, z = pose[:3, 3]
+        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        block = slice(6 * i, 6 * i + 6)
+        change[block, block] = np.block([[np.eye(3), np.zeros((3, 3))], [-cross, -pose[:3, :3] * radius]])
+    return change
+
+
+def loose_inverse(
+    information: Float[np.ndarray, "parameter parameter"], gauge: Float[np.ndarray, "parameter direction"]
+) -> Float[np.ndarray, "parameter parameter"]:
+    """Inverse outside the directions that mean nothing."""
+    projector = np.eye(len(information)) - gauge @ gauge.T
+    values, vectors = np.linalg.eigh(projector @ information @ projector)
+    inverse = np.where(values > 1e-9 * values[-1], 1 / np.maximum(values, 1e-300), 0.0)
+    inverse[: gauge.shape[1]] = 0.0
+    return (vectors * inverse) @ vectors.T
+
+
+def similarity_directions(
+    model: RigidModel, frames: Int[np.ndarray, "frame"], radius: float
+) -> Float[np.ndarray, "parameter direction=7"]:
+    """How a turn, a shift and a growth of the object's frame move all poses: changes that mean nothing."""
+    rotation = model.camera_from_object[frames, :3, :3]
+    centres = model.object_from_camera[frames, :3, 3]
+    arm = (centres - centres.mean(0)) / radius
+    columns = []
+    for axis in np.eye(3):
+        # Turning the object's frame by `axis` turns camera_from_object by -R axis on its left.
+        columns.append(np.concatenate([-(rotation @ axis), np.cross(axis, arm)], axis=1).ravel())
+        columns.append(np.concatenate([np.zeros_like(arm), np.tile(axis, (len(frames), 1))], axis=1).ravel())
+    columns.append(np.concatenate([np.zeros_like(arm), arm], axis=1).ravel())
+    return np.linalg.qr(np.stack(columns, axis=1))[0]
+
+
+def strongest_rival(candidates: list[Candidate], seen: Observations) -> Rival | None:
+    """The most different shape that the tracks do not rule out; None where the best one stands alone.
+
+    Two minima are compared track by track (Vuong, 1989): the costs' mean difference against its own standard error.
+    """
+    if not candidates:
+        return None
+    best = candidates[0].adjusted.model
+    costs, rivals = track_costs(best, seen), []
+    for candidate in candidates[1:]:
+        model = candidate.adjusted.model
+        rotation, trajectory = pose_difference(model, best)
+        another = rotation > OTHER_DEG or trajectory > OTHER_PERCENT
+        complete = model.registered.sum() >= LEAST_FRAMES_SHARE * best.registered.sum()
+        if another and complete and advantage_sigmas(track_costs(model, seen) - costs) < SURE_SIGMAS:
+            rivals.append(Rival(rotation, trajectory))
+    return max(
+        rivals,
+        key=lambda rival: rival.rotation_deg / OTHER_DEG + rival.trajectory_percent / OTHER_PERCENT,
+        default=None,
+    )
+
+
+def advantage_sigmas(difference: Float[np.ndarray, "track"]) -> float:
+    """By how many standard errors a mean over tracks is above zero."""
+    error = np.sqrt(((difference - difference.mean()) ** 2).sum())
+    return float(difference.sum() / max(error, 1e-9))
+
+
+def track_costs(model: RigidModel, seen: Observations) -> Float[np.ndarray, "track"]:
+    """Robust cost of every track under a model's poses."""
+    placed = refined_points(model, seen)
+    kept = usable(placed, seen)
+    cost = np.full(len(seen.track), FARTHEST_COST)
+    squared = (residuals(placed, seen.kept(kept)) ** 2).sum(1)
+    cost[kept] = np.minimum(np.log1p(squared / ROBUST_SIGMAS**2) * ROBUST_SIGMAS**2, FARTHEST_COST)
+    return np.bincount(seen.track, cost, minlength=seen.track_count)
