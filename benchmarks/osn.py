@@ -99,7 +99,9 @@ def measure(truth: Truth, factor: int, config: TrainOsnConfig, every_s: float, k
         train(run, Material(scene, pixels, config, Path(folder) / "resume.pt", "", spread, watch))
     seconds = watch.seconds()
     for name, (steps, spent, rays, samples) in watch.costs.items():
-        print(f"{name:24s} {steps:6.0f} steps {spent:7.1f} s {1e3 * spent / rays:8.4f} ms a ray {samples / rays:6.1f} samples a ray")
+        print(
+            f"{name:24s} {steps:6.0f} steps {spent:7.1f} s {1e3 * spent / rays:8.4f} ms a ray {samples / rays:6.1f} samples a ray"
+        )
     psnr, right = held_out(run, scene, views, list(range(len(views.time))))
     result = {"seconds": seconds, "psnr_db": psnr, "ids_percent": 100 * right}
     if keep:

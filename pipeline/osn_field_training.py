@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from models.osn.gradients import LossWeights, accumulate_gradients
+from models.osn.loops import SampleGradients
 from models.osn.object_scene import DensityLogits
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from models.osn.training_pixels import TrainingPixels
@@ -94,12 +95,12 @@ def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
     seeds = torch.randint(1 << 62, (shards,), generator=run.generator, device=device).tolist()
     scales = run.pool.scales[rows]
 
-    def shard(index: int, grids: list[DensityLogits]) -> StepLosses:
+    def shard(index: int, grids: list[DensityLogits], sink: list[SampleGradients]) -> StepLosses:
         mine = slice(index, None, shards)
         jitter = torch.Generator(device).manual_seed(seeds[index])
         if phase.name == "bootstrap":
-            return bootstrap_losses(run.fields, grids, batch[mine], jitter)
-        return composite_losses(run.fields, grids, batch[mine], scales[mine], jitter)
+            return bootstrap_losses(run.fields, grids, batch[mine], jitter, sink)
+        return composite_losses(run.fields, grids, batch[mine], scales[mine], jitter, sink)
 
     return accumulate_gradients(run.fields, shard, shards, loss_weights(config), material.spread)
 

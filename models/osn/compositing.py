@@ -7,14 +7,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from models.osn import kernels
 from models.rays import TensorFields
 
 LEAST_DEPTH = 1e-6
 
 
 class RayWeights(torch.autograd.Function):
-    """Weights T (1 - exp(-tau)) of samples sorted by segment, then by depth: tensor code."""
+    """Weights T (1 - exp(-tau)) of samples sorted by segment, then by depth."""
 
     @staticmethod
     def forward(
@@ -40,30 +39,11 @@ class RayWeights(torch.autograd.Function):
         return (after * g - behind).to(gradient.dtype), None
 
 
-class RayWeightsLoop(torch.autograd.Function):
-    """The same by a loop."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"]
-    ) -> Float[Tensor, "sample"]:
-        found = kernels.composite(optical_depth.detach().contiguous().numpy(), segment.numpy())
-        weights, after = (torch.from_numpy(values) for values in found)
-        ctx.save_for_backward(weights.clone(), after, segment)
-        return weights
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Float[Tensor, "sample"]) -> tuple[Float[Tensor, "sample"], None]:
-        arrays = (saved.numpy() for saved in ctx.saved_tensors)
-        return torch.from_numpy(kernels.composite_gradient(*arrays, gradient.contiguous().numpy())), None
-
-
 def ray_weights(optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"]) -> Float[Tensor, "sample"]:
     """Weights of samples sorted by segment (a ray, or an object on a ray), then by depth."""
     if not len(segment):
         return optical_depth
-    weights = RayWeightsLoop if optical_depth.device.type == "cpu" else RayWeights
-    return weights.apply(optical_depth, segment)
+    return RayWeights.apply(optical_depth, segment)
 
 
 @dataclass(frozen=True)

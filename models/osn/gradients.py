@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.osn.loops import SampleGradients, product_gradients, volume_gradient
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import StepLosses
 from models.osn.workers import Spread
 
-ShardLosses = Callable[[int, list[DensityLogits]], StepLosses]
+ShardLosses = Callable[[int, list[DensityLogits], list[SampleGradients]], StepLosses]
 SLABS = 4  # pieces of an object's dense grid
 
 
@@ -37,24 +38,49 @@ def accumulate_gradients(
 ) -> StepLosses:
     """Set every parameter's gradient; returns the losses, means over the shards."""
     grids = spread_density_grids(scene, spread)
-    sampled: list[Tensor] = [parameter for name, parameter in scene.named_parameters() if ".density_" not in name]
+    left_out = (".density_", ".colour_") if scene.loops else (".density_",)
+    named = list(scene.named_parameters())
+    graphed: list[Tensor] = [parameter for name, parameter in named if not any(part in name for part in left_out)]
 
-    def shard(index: int) -> tuple[StepLosses, Sequence[Tensor | None]]:
-        leaves = [grid.detach().requires_grad_() for grid in grids]
-        losses = losses_of(index, leaves)
+    def shard(index: int) -> tuple[StepLosses, list[SampleGradients], Sequence[Tensor | None]]:
+        leaves = grids if scene.loops else [grid.detach().requires_grad_() for grid in grids]
+        sink: list[SampleGradients] = []
+        losses = losses_of(index, leaves, sink)
         total = weights.total(losses) / shards
-        gradients = torch.autograd.grad(total, leaves + sampled, allow_unused=True) if total.requires_grad else ()
-        return losses.map(torch.detach), gradients
+        wanted = graphed if scene.loops else graphed + leaves
+        gradients = torch.autograd.grad(total, wanted, allow_unused=True) if total.requires_grad else ()
+        return losses.map(torch.detach), sink, gradients
 
     results = list(spread(shard, range(shards)))
-    sums = summed([gradients for _, gradients in results if gradients], spread)
+    sums = summed([gradients for *_, gradients in results if gradients])
     scene.zero_grad(set_to_none=True)
-    for parameter, gradient in zip(sampled, sums[len(grids) :], strict=False):
+    for parameter, gradient in zip(graphed, sums, strict=False):
         parameter.grad = gradient
-    shape_gradients(scene, sums[: len(grids)], weights.variation, spread)
-    stacked = (torch.stack([getattr(losses, name) for losses, _ in results]) for name in vars(results[0][0]))
+    by_grid: Sequence[DensityLogits | None] = sums[len(graphed) :]
+    if scene.loops:
+        by_grid = sample_gradients(scene, [sink for _, sink, _ in results], spread)
+    shape_gradients(scene, by_grid, weights.variation, spread)
+    stacked = (torch.stack([getattr(losses, name) for losses, *_ in results]) for name in vars(results[0][0]))
     means = StepLosses(*(values.mean() for values in stacked))
     return replace(means, samples=means.samples * shards)
+
+
+def sample_gradients(scene: ObjectScene, sinks: list[list[SampleGradients]], spread: Spread) -> list[DensityLogits]:
+    """Add up what the shards' samples say of the grids: sets the colours' gradients, returns the densities'."""
+    by_grid: list[DensityLogits] = [torch.empty(0, 0, 0)] * len(scene.fields)
+
+    def table(piece: tuple[int, int]) -> None:
+        index, number = piece
+        field = scene.fields[index]
+        samples = [part for sink in sinks for part in sink if part.index == index]
+        if number == 3:
+            by_grid[index] = volume_gradient(field.resolution, samples)
+        else:
+            plane, line = product_gradients(field, number, samples)
+            field.colour_planes[number].grad, field.colour_lines[number].grad = plane, line
+
+    list(spread(table, [(index, number) for index in range(len(by_grid)) for number in range(4)]))
+    return by_grid
 
 
 def spread_density_grids(scene: ObjectScene, spread: Spread) -> list[DensityLogits]:
@@ -96,13 +122,12 @@ def shape_gradients(
         list(spread(smoothness, pieces))
 
 
-def summed(parts: Sequence[Sequence[Tensor | None]], spread: Spread) -> list[Tensor | None]:
+def summed(parts: Sequence[Sequence[Tensor | None]]) -> list[Tensor | None]:
     """Sums of the gradients of all shards, in their order."""
-
-    def total(gradients: Sequence[Tensor | None]) -> Tensor | None:
-        known = [gradient for gradient in gradients if gradient is not None]
-        for gradient in known[1:]:
-            known[0].add_(gradient)
-        return known[0] if known else None
-
-    return list(spread(total, zip(*parts, strict=True)))
+    sums: list[Tensor | None] = list(parts[0]) if parts else []
+    for gradients in parts[1:]:
+        for i, gradient in enumerate(gradients):
+            known = sums[i]
+            if gradient is not None:
+                sums[i] = gradient if known is None else known.add_(gradient)
+    return sums

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 EMPTY_LOGIT = np.float32(-8.5)  # softplus(-8.5) = 2e-4: nothing
-ONE, ZERO = np.float32(1), np.float32(0)
+ONE, ZERO, LEAST_DEPTH = np.float32(1), np.float32(0), np.float32(1e-6)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -53,13 +53,17 @@ def interval(origin, direction, half, near):
 @njit(nogil=True, cache=True)
 @no_type_check
 def march_rays(origins, directions, present, jitter, half, near, shell, unit, logits, inner, edges, scale, least):
-    """Samples of one object that add more than `least` to its own image: ray, depth, optical length.
+    """Samples of one object that add more than `least` to its own image, in order of ray and depth.
 
-    `edges` are the borders of the shell's bins as multiples of the box; see `ray_bins` for what a bin is.
+    Ray, depth, optical depth, its derivative by the density's logit, and three rows of points of the unit cube. `edges`
+    are the borders of the shell's bins as multiples of the box; see `ray_bins` for what a bin is.
     """
-    outer = len(edges) - 1
-    rays = np.empty(len(origins) * (inner + outer), np.int64)
-    depths, lengths = np.empty(len(rays), np.float32), np.empty(len(rays), np.float32)
+    outer, half_one = len(edges) - 1, np.float32(0.5)
+    rays, points = (
+        np.empty(len(origins) * (inner + outer), np.int64),
+        np.empty((3, len(origins) * (inner + outer)), np.float32),
+    )
+    depths, taus, slopes = np.empty((3, len(rays)), np.float32)
     count = 0
     for ray in range(len(origins)):
         if not present[ray]:
@@ -90,35 +94,29 @@ def march_rays(origins, directions, present, jitter, half, near, shell, unit, lo
                 far = max(max(abs(x), abs(y)), max(abs(z), ONE))
                 shrink = (ONE + shell * (ONE - ONE / far)) / (far * (ONE + shell))
                 x, y, z = x * shrink, y * shrink, z * shrink
-            half_one = np.float32(0.5)
-            logit = trilinear(logits, x * half_one + half_one, y * half_one + half_one, z * half_one + half_one)
+            x, y, z = x * half_one + half_one, y * half_one + half_one, z * half_one + half_one
+            logit = trilinear(logits, x, y, z)
             if logit < EMPTY_LOGIT:
                 continue
             density = np.float32(math.log1p(math.exp(logit))) if logit < np.float32(20) else logit
-            passed = np.float32(math.exp(-density * scale * optical))
+            tau = density * scale * optical
+            passed = np.float32(math.exp(-tau))
             if through * (ONE - passed) > least:
-                rays[count], depths[count], lengths[count] = ray, depth, optical
+                rays[count], depths[count], taus[count] = ray, depth, tau
+                slopes[count] = (ONE - np.float32(math.exp(-density))) * scale * optical
+                points[0, count], points[1, count], points[2, count] = x, y, z
                 count += 1
             through *= passed
             if through < least:
                 break
-    return rays[:count].copy(), depths[:count].copy(), lengths[:count].copy()
-
-
-@njit(nogil=True, cache=True)
-@no_type_check
-def gather_volume(volume, points):
-    """Trilinear interpolation at many points; points are three rows."""
-    values = np.empty(points.shape[1], np.float32)
-    for sample in range(points.shape[1]):
-        values[sample] = trilinear(volume, points[0, sample], points[1, sample], points[2, sample])
-    return values
+    found = depths[:count].copy(), taus[:count].copy(), slopes[:count].copy()
+    return rays[:count].copy(), *found, points[:, :count].copy()
 
 
 @njit(nogil=True, cache=True)
 @no_type_check
 def scatter_volume(gradient, points, total):
-    """The transpose of `gather_volume`, added to `total`."""
+    """The transpose of trilinear interpolation, added to `total`."""
     for sample in range(points.shape[1]):
         i, u = cell(points[0, sample], total.shape[0])
         j, v = cell(points[1, sample], total.shape[1])
@@ -181,28 +179,65 @@ def scatter_product(plane, line, first, second, along, width, gradient, by_plane
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def composite(depth, segment):
-    """The weights of samples sorted by segment, then by depth, and what passes behind each."""
-    weights, after = np.empty_like(depth), np.empty_like(depth)
-    through, current = 1.0, -1
-    for sample in range(len(depth)):
-        if segment[sample] != current:
-            through, current = 1.0, segment[sample]
-        behind = through * math.exp(-depth[sample])
-        weights[sample], after[sample] = through - behind, behind
-        through = behind
-    return weights, after
+def merge_samples(ray, base, depth, tau, channels, scales, alone, sums):
+    """Mix the samples of all objects along each ray by scaled depth, or each object alone, and add them to `sums`.
+
+    Object k's samples are those from `base[k]` to `base[k + 1]`, in order of ray and depth. Returns the order in which
+    samples were met, each sample's object, its weight, and what passes behind it.
+    """
+    objects = len(base) - 1
+    order, owner = np.empty(len(ray), np.int64), np.empty(len(ray), np.int64)
+    weights, after = np.empty_like(tau), np.empty_like(tau)
+    nexts, through, met = base[:-1].copy(), np.empty(objects), 0
+    for row in range(len(sums)):
+        through[:] = 1.0
+        while True:
+            nearest, k = np.inf, -1
+            for other in range(objects):
+                sample = nexts[other]
+                if sample < base[other + 1] and ray[sample] == row and depth[sample] * scales[row, other] < nearest:
+                    nearest, k = depth[sample] * scales[row, other], other
+            if k < 0:
+                break
+            sample, group = nexts[k], k if alone else 0
+            nexts[k] += 1
+            behind = through[group] * math.exp(-tau[sample])
+            weight, log_depth = through[group] - behind, math.log(max(nearest, LEAST_DEPTH))
+            weights[sample], after[sample], owner[sample], order[met] = weight, behind, k, sample
+            through[group], met = behind, met + 1
+            total = sums[row, k]
+            total[0] += weight
+            total[1] += weight * nearest
+            total[2] += weight * log_depth
+            total[3] += weight * log_depth * log_depth
+            for channel in range(channels.shape[1]):
+                total[4 + channel] += weight * channels[sample, channel]
+    return order, owner, weights, after
 
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def composite_gradient(weights, after, segment, gradient):
-    """Gradient of the optical depths: a denser sample gains what it lets not pass, and takes from those behind it."""
-    result = np.empty_like(weights)
-    behind, current = 0.0, -1
-    for sample in range(len(weights) - 1, -1, -1):
-        if segment[sample] != current:
-            behind, current = 0.0, segment[sample]
-        result[sample] = after[sample] * gradient[sample] - behind
-        behind += weights[sample] * gradient[sample]
-    return result
+def merge_gradient(ray, depth, slope, channels, scales, alone, order, owner, weights, after, gradient):
+    """Gradients of the density's logits and of the channels before the colours' sigmoid.
+
+    A denser sample gains what it lets not pass, and takes from those behind it.
+    """
+    by_logit, by_channel = np.empty_like(depth), np.empty_like(channels)
+    behind, row = np.zeros(gradient.shape[1]), -1
+    for index in range(len(order) - 1, -1, -1):
+        sample = order[index]
+        if ray[sample] != row:
+            row = ray[sample]
+            behind[:] = 0.0
+        k = owner[sample]
+        group, wanted = k if alone else 0, gradient[row, k]
+        scaled = depth[sample] * scales[row, k]
+        log_depth = math.log(max(scaled, LEAST_DEPTH))
+        value = wanted[0] + wanted[1] * scaled + wanted[2] * log_depth + wanted[3] * log_depth * log_depth
+        for channel in range(channels.shape[1]):
+            seen, by = channels[sample, channel], weights[sample] * wanted[4 + channel]
+            value += wanted[4 + channel] * seen
+            by_channel[sample, channel] = by * seen * (ONE - seen) if channel < 3 else by
+        by_logit[sample] = (after[sample] * value - behind[group]) * slope[sample]
+        behind[group] += weights[sample] * value
+    return by_logit, by_channel

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from models.osn.compositing import PairSums, pair_sums, weights_by_depth
 from models.osn.field import VmField, density_at
+from models.osn.loops import SampleGradients, SampleSums, march_all
 from models.osn.marching import ObjectRays, Samples, Steps, march
 from models.osn.shading import FarColour, Shader
 from models.osn.space import Space
@@ -71,6 +73,7 @@ class ObjectScene(nn.Module):
         self.fields = nn.ModuleList([VmField(resolution, *channels, generator) for resolution in resolutions])
         self.shaders = nn.ModuleList([Shader(shape.features, shape.shader_width, generator) for _ in resolutions])
         self.far_colour = FarColour(geometry.half_extent.device)
+        self.loops = geometry.half_extent.device.type == "cpu"
 
     @property
     def object_count(self) -> int:
@@ -126,11 +129,47 @@ class ObjectScene(nn.Module):
         scales: Float[Tensor, "ray object"] | None,
         jitter: torch.Generator | None = None,
         colour: bool = True,
+        sink: list[SampleGradients] | None = None,
     ) -> PairSums:
         """What each object adds to each ray: mixed by depth under the given scales, or each alone without scales.
 
-        Depths are the scene's under scales, and the object's own without.
+        Depths are the scene's under scales, and the object's own without. Loops leave their samples' gradients in `sink`.
         """
+        render = self.pairs_by_loops if self.loops else self.pairs_by_tensors
+        sums = render(grids, rays, scales, jitter, colour, sink)
+        return self.shaded(sums, rays, frames) if colour else sums
+
+    def pairs_by_loops(
+        self,
+        grids: list[DensityLogits],
+        rays: ObjectRays,
+        scales: Float[Tensor, "ray object"] | None,
+        jitter: torch.Generator | None,
+        colour: bool,
+        sink: list[SampleGradients] | None,
+    ) -> PairSums:
+        """On CPU."""
+        objects, count = rays.present.shape
+        steps = [self.steps(k, jitter) for k in range(objects)]
+        marched = march_all(self.spaces, grids, rays, steps, self.shape.density_scale)
+        bases = [field.basis for field in self.fields] if colour else []
+        sums = SampleSums.apply(list(self.fields), marched, scales, sink, (count, objects), *bases)
+        taken = torch.from_numpy(np.diff(marched.base)).float() / max(1, count)
+        samples = taken.expand(count, objects)
+        rgb = sums[..., 4:7] if colour else sums.new_zeros(count, objects, 3)
+        weight, depth, log_depth, log_depth_squared = sums[..., :4].unbind(-1)
+        return PairSums(weight, depth, log_depth, log_depth_squared, rgb, sums[..., 7:], samples)
+
+    def pairs_by_tensors(
+        self,
+        grids: list[DensityLogits],
+        rays: ObjectRays,
+        scales: Float[Tensor, "ray object"] | None,
+        jitter: torch.Generator | None,
+        colour: bool,
+        sink: list[SampleGradients] | None,
+    ) -> PairSums:
+        """On GPUs; gradients flow through the graph."""
         objects, count = rays.present.shape
         parts = self.samples(grids, rays, jitter)
         queried = [self.query(grids[k], rays, k, part, colour) for k, part in enumerate(parts)]
@@ -139,8 +178,7 @@ class ObjectScene(nn.Module):
         pair = samples.ray * objects + samples.object
         depth = samples.depth if scales is None else samples.depth * scales.flatten()[pair]
         weights = weights_by_depth(optical_depth, pair if scales is None else samples.ray, depth)
-        sums = pair_sums(pair, weights, depth, channels, count, objects)
-        return self.shaded(sums, rays, frames) if colour else sums
+        return pair_sums(pair, weights, depth, channels, count, objects)
 
     def query(
         self, logits: Float[Tensor, "x y z"], rays: ObjectRays, index: int, samples: Samples, colour: bool

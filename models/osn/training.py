@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.osn.compositing import PairSums
+from models.osn.loops import SampleGradients
 from models.osn.losses import colour_loss, depth_loss, segmentation_loss, silhouette_loss, spread_loss
 from models.osn.marching import ObjectRays
 from models.osn.object_scene import DensityLogits, ObjectScene
@@ -40,11 +41,12 @@ def bootstrap_losses(
     grids: list[DensityLogits],
     batch: PixelBatch,
     jitter: torch.Generator,
+    sink: list[SampleGradients],
 ) -> StepLosses:
     """Each object alone on its own certain pixels; moving objects also where the background is seen past them."""
     rays = scene.observed_rays(batch.frames, batch.directions)
     own = own_object(batch.objects, scene.object_count)
-    sums = scene.render_pairs(grids, only(rays, own | (batch.objects == 0)), batch.frames, None, jitter)
+    sums = scene.render_pairs(grids, only(rays, own | (batch.objects == 0)), batch.frames, None, jitter, sink=sink)
     behind = torch.where(
         (batch.objects == 0)[:, None],
         scene.far_colour(rays.directions[0]) * (1 - sums.weight[:, :1]),
@@ -66,10 +68,11 @@ def composite_losses(
     batch: PixelBatch,
     scales: Float[Tensor, "ray object"],
     jitter: torch.Generator,
+    sink: list[SampleGradients],
 ) -> StepLosses:
     """All objects together, under a scale vector per ray."""
     rays = scene.observed_rays(batch.frames, batch.directions)
-    sums = scene.render_pairs(grids, rays, batch.frames, scales, jitter)
+    sums = scene.render_pairs(grids, rays, batch.frames, scales, jitter, sink=sink)
     colour, shares = composed(scene, sums, rays.directions[0])
     own = scales.gather(1, batch.objects[:, None])[:, 0]
     return StepLosses(

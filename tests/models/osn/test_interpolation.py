@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from models.osn.interpolation import Cells, interpolate_rows, interpolate_volume, planes_times_lines
+from models.osn.interpolation import Cells, interpolate_rows, interpolate_volume
 
 
 def test_middle_of_a_line_is_the_mean_of_its_ends():
@@ -47,27 +47,3 @@ def test_points_outside_take_the_value_at_the_face():
     table = torch.tensor([[1.0], [5.0]])
     values = interpolate_rows(table, Cells.locate(torch.tensor([[-3.0, 9.0]]), (2,)))
     assert values[:, 0].tolist() == [1.0, 5.0]
-
-
-def both_ways(function, points: torch.Tensor, factors: list[torch.Tensor]):
-    """Values and gradients of the factors by a loop, and by tensor code (which positions with gradients ask for)."""
-    for positions in (points, points.clone().requires_grad_()):
-        values = function(positions)
-        weights = torch.randn(values.shape, generator=torch.Generator().manual_seed(5))
-        yield [values, *torch.autograd.grad((values * weights).sum(), factors)]
-
-
-def test_loops_over_volumes_agree_with_tensor_code():
-    generator = torch.Generator().manual_seed(0)
-    volume, points = torch.randn(4, 5, 6, generator=generator).requires_grad_(), torch.rand(3, 90, generator=generator)
-    loop, tensors = both_ways(lambda at: interpolate_volume(volume, at * 1.2 - 0.1), points, [volume])
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(loop, tensors, strict=True))
-
-
-def test_loops_over_planes_and_lines_agree_with_tensor_code():
-    generator = torch.Generator().manual_seed(0)
-    sizes = [4 * 5, 4 * 6, 5 * 6, 6, 5, 4]
-    factors = [torch.randn(size, 3, generator=generator).requires_grad_() for size in sizes]
-    points = torch.rand(3, 90, generator=generator)
-    loop, tensors = both_ways(lambda at: planes_times_lines(factors[:3], factors[3:], at, (4, 5, 6)), points, factors)
-    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(loop, tensors, strict=True))

@@ -8,7 +8,6 @@ from models.osn.compositing import PairSums, pair_sums
 from models.osn.field import variation_gradient
 from models.osn.losses import depth_loss, segmentation_loss, silhouette_loss, spread_loss
 
-
 ALL = torch.tensor([True, True])
 
 

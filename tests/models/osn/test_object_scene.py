@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from models.osn.field import VmField, density_at
+from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.interpolation import AXES, Cells, interpolate_rows
-from models.osn.marching import Steps, march_in_tensors, march_on_cpu
 from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.rendering import render_world
-from models.osn.space import Space
+from models.osn.training import StepLosses
 from models.rays import Rays
 
 SHAPE = FieldShape(density_channels=2, colour_channels=3, features=4, shader_width=8, density_shift=0.0, outer_bins=8)
@@ -79,19 +79,29 @@ def test_gradients_of_factors_agree_with_the_graph_of_all_nodes():
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours, expected, strict=True))
 
 
-@pytest.mark.parametrize("shell", [0.0, 0.3])
-def test_march_by_a_loop_finds_the_samples_of_the_tensor_code(shell):
-    generator = torch.Generator().manual_seed(0)
-    logits = 5 * torch.randn(9, 8, 7, generator=generator) - 4
-    space = Space(torch.tensor([1.0, 0.8, 0.6]), near=0.05, shell=shell)
-    origins = torch.rand(300, 3, generator=generator) - 0.5
-    directions = torch.randn(300, 3, generator=generator)
-    present = torch.rand(300, generator=generator) > 0.2
-    rest = (origins, directions, present, torch.rand(300, generator=generator), Steps(20, 8, None), 6.0)
-    loop, tensors = march_on_cpu(space, logits, *rest), march_in_tensors(space, logits, *rest)
-    assert len(tensors[0]) > 1000
-    key = [set(zip(ray.tolist(), (1e3 * depth).round().tolist(), strict=True)) for ray, depth, _ in (loop, tensors)]
-    assert len(key[0] ^ key[1]) < 0.01 * len(tensors[0])  # samples whose weight lies at the limit
+@pytest.mark.parametrize("together", [False, True])
+def test_loops_agree_with_tensor_code_in_values_and_gradients(scene, together):
+    """The tensor code is the slow reference: every sum on every ray, and every parameter's gradient."""
+    directions, world = camera_rays(scene, 1, 200)
+    rays = scene.observed_rays(world.frames, directions)
+    scales = torch.tensor([1.0, 1.4]).expand(200, -1).contiguous() if together else None
+    found = []
+    for scene.loops in (True, False):
+
+        def losses(shard, grids, sink):
+            sums = scene.render_pairs(grids, rays, world.frames, scales, torch.Generator().manual_seed(2), sink=sink)
+            values = [sums.weight, sums.depth, sums.log_depth, sums.log_depth_squared, sums.colour, sums.features]
+            weights = [torch.randn(v.shape, generator=torch.Generator().manual_seed(7)) for v in values]
+            found.append(values)
+            total = torch.stack([(v * w).sum() for v, w in zip(values, weights, strict=True)]).sum()
+            return StepLosses(total, *[total.detach() * 0] * 4)
+
+        accumulate_gradients(scene, losses, 1, LossWeights(0.0, 0.0, 0.0, 0.1), map)
+        found.append([parameter.grad for parameter in scene.parameters() if parameter.grad is not None])
+    loops, by_loops, tensors, by_tensors = found
+    assert loops[0].max() > 0.3 and len(by_loops) == len(by_tensors) > 20
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(loops, tensors, strict=True))
+    assert all(torch.allclose(a, b, atol=2e-3, rtol=1e-3) for a, b in zip(by_loops, by_tensors, strict=True))
 
 
 def test_upsampling_keeps_the_field():
