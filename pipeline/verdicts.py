@@ -11,8 +11,8 @@ from pipeline.pose_spread import Rival
 from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulation_angles_deg, usable
 
 # An object more than 3 degrees or 10 % of the path off must not be called ok: its spread must leave room for that.
-ROTATION_STD_DEG = 2.0
-TRAJECTORY_STD_PERCENT = 7.5
+ROTATION_STD_DEG = 2.7
+TRAJECTORY_STD_PERCENT = 8.0
 EXPLAINED_PERCENT = 70.0
 ANGLE_DEG = 3.0
 FEWEST_TRACKS = 30
