@@ -166,7 +166,7 @@ def compare(
 
 
 def compose_inverse(
-    xy: Float[Tensor, "track xy=2"], affine: Float[Tensor, "track 2 2"], step: Float[Tensor, "track parameter=8"]
+    xy: Float[Tensor, "track xy=2"], affine: Float[Tensor, "track 2 2"], step: Float[Tensor, "track parameter"]
 ) -> tuple[Float[Tensor, "track xy=2"], Float[Tensor, "track 2 2"]]:
     """Undo the template's warp `step` before the present warp."""
     shape = step[:, :4].reshape(-1, 2, 2).clamp(-0.3, 0.3) + torch.eye(2)

@@ -25,8 +25,6 @@ from pipeline.rigid_model import Observations, RigidModel, usable
 CLUSTERS = 40
 FEWEST_IN_CLUSTER = 4
 INFLATION = 2.0  # against truth, errors are twice as large: all clusters share what curved patches and shading do
-    1.5  # against truth, errors are half as large again: clusters share the errors of curved patches and of shading
-)
 JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5  # leaving out one of n parts moves poses by their spread over the root of n - 1
 UNKNOWN = (180.0, 100.0)
 SURE_SIGMAS = 2.58  # 99 %
