@@ -79,10 +79,15 @@ class EstimateFlowConfig(Section):
 
 
 class SegmentObjectsConfig(Section):
-    backend: Literal["auto", "motion", "sam"] = Field("auto", description="auto is motion; sam is not there yet")
+    backend: Literal["auto", "motion", "sam"] = Field("auto", description="auto: sam where its weights lie in weights/")
     max_objects: int = Field(4, ge=1, le=16, description="most objects to keep")
     smallest_share: float = Field(0.004, gt=0, lt=1, description="smallest object, as a share of the image")
     border_reach: float = Field(0.2, gt=0, lt=1, description="how far borders may move to edges, share of the object")
+    sam_every: int = Field(10, ge=1, description="frames from one key frame of SAM to the next, without prompts")
+    sam_points_per_side: int = Field(32, ge=1, description="of the grid of points at which SAM looks for things")
+    key_frames: bool = Field(
+        False, description="given masks are of some frames, numbered by frame; the others are filled in"
+    )
     prompts: list[Prompt] = Field([], description="clicks and boxes; normally given with the scene")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.errors import StageError
-from pipeline.flow_file import read_flow_pairs
+from pipeline.flow_file import read_flow_attributes, read_flow_pairs
 from pipeline.flow_geometry import follow
 
 
@@ -68,23 +68,18 @@ class FlowChain:
 
 def read_flow_chain(path: Path, shape: tuple[int, int, int]) -> FlowChain:
     """All pairs of a flow file, which must fit (frames, height, width)."""
-    pairs = list(read_flow_pairs(path))
-    sizes = {pair.forward.shape[:2] for pair in pairs}
-    if len(pairs) != shape[0] - 1 or sizes - {shape[1:]}:
-        raise StageError(
-            f"{path} has {len(pairs)} pairs of {sorted(sizes)}, "
-            f"the {shape[0]} frames of {shape[1:]} need {shape[0] - 1}; run estimate_flow again"
-        )
-    if not pairs:
-        return FlowChain(
-            *(np.zeros((0, *shape[1:], 2), np.float16) for _ in "fb"), *(np.zeros((0, *shape[1:]), bool) for _ in "fb")
-        )
-    return FlowChain(
-        np.stack([pair.forward.astype(np.float16) for pair in pairs]),
-        np.stack([pair.backward.astype(np.float16) for pair in pairs]),
-        np.stack([pair.forward_valid for pair in pairs]),
-        np.stack([pair.backward_valid for pair in pairs]),
-    )
+    count = int(read_flow_attributes(path)["pairs"])
+    flows = [np.zeros((count, *shape[1:], 2), np.float16) for _ in "fb"]
+    valid = [np.zeros((count, *shape[1:]), bool) for _ in "fb"]
+    for index, pair in enumerate(read_flow_pairs(path)):
+        if count != shape[0] - 1 or pair.forward.shape[:2] != shape[1:]:
+            raise StageError(
+                f"{path} has {count} pairs of {pair.forward.shape[:2]}, "
+                f"the {shape[0]} frames of {shape[1:]} need {shape[0] - 1}; run estimate_flow again"
+            )
+        flows[0][index], flows[1][index] = pair.forward, pair.backward
+        valid[0][index], valid[1][index] = pair.forward_valid, pair.backward_valid
+    return FlowChain(flows[0], flows[1], valid[0], valid[1])
 
 
 def carried(

@@ -1,4 +1,5 @@
-"""Masks that a person gives: a folder with one file a frame (PNG ids or colours, or .npy), in the order of their names.
+"""Masks that a person gives: a folder with one file a frame (PNG ids or colours, or .npy), in the order of their names,
+or one a key frame, named after it.
 
 Every value or colour is an object, 0 or black is the background, and 255 (as an id) means "ignore". Files of another
 size are resized to the frames, without mixing ids, when the shape of the image is the same.
@@ -32,14 +33,33 @@ def read_mask_folder(folder: Path, shape: tuple[int, int, int]) -> GivenMasks:
     if len(paths) != shape[0]:
         raise StageError(
             f"{folder} holds {len(paths)} masks, but the scene has {shape[0]} frames; give one mask a frame, "
-            "or set extract_frames (fps, start, end, max_frames) so that as many frames are kept"
+            "or set extract_frames (fps, start, end, max_frames) so that as many frames are kept; if they are masks of "
+            "some frames, numbered by frame, set segment_objects.key_frames: true"
         )
+    return masks_of(paths, shape[1:], folder)
+
+
+def read_key_masks(folder: Path, shape: tuple[int, int, int]) -> tuple[list[int], GivenMasks]:
+    """The masks of some frames, and which: the last number in a file's name is the frame's index."""
+    paths = mask_paths(folder)
+    frames = [name_order(path)[0] for path in paths]
+    for path, frame in zip(paths, frames, strict=True):
+        if not any(c.isdigit() for c in path.stem) or frame >= shape[0] or frames.count(frame) > 1:
+            raise StageError(
+                f"{path} should be named after its frame, 0 to {shape[0] - 1}, each frame once "
+                "(segment_objects.key_frames is true)"
+            )
+    return frames, masks_of(paths, shape[1:], folder)
+
+
+def masks_of(paths: list[Path], size: tuple[int, ...], folder: Path) -> GivenMasks:
+    """The masks of files, at the frames' size."""
     values = [read_values(path) for path in paths]
     colours = values[0][1]
     for path, (_, is_colour) in zip(paths, values, strict=True):
         if is_colour != colours:
             raise StageError(f"{path} and {paths[0]}: one has colours, the other ids; save all masks the same way")
-    frames = [resized(array, shape[1:], path) for path, (array, _) in zip(paths, values, strict=True)]
+    frames = [resized(array, size, path) for path, (array, _) in zip(paths, values, strict=True)]
     return contiguous(np.stack(frames), colours, folder)
 
 

@@ -1,14 +1,15 @@
 """Borders on edges: motion and colour decide near the border, neighbouring frames vote along the flow."""
 
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num, UInt8
-from scipy.ndimage import gaussian_filter
+from jaxtyping import Bool, Float, UInt8
 
+from pipeline.appearance import binned, colour_shares
 from pipeline.flow_chain import FlowChain, carried, steps_from
 from pipeline.guided_filter import guided_filter
 from pipeline.layered_motion import STRIDES, Pictures, motion_margin
@@ -16,9 +17,9 @@ from pipeline.mask_tubes import disk
 from pipeline.progress import progress
 
 ROUNDS = 3
+KEPT_PICTURES = 24
 SHADE_PX = 5.0  # brightness that varies more slowly is taken for light and shadow, and counts little
 SHADE_KEPT = 0.3
-BINS = 16
 RADIUS, EDGE = 4, 1e-3  # of the guided filter
 COLOUR_WEIGHT, PLACE_WEIGHT = 0.5, 0.6
 SHADOWS, SHADOW_WEIGHT = (0.85, 0.7, 0.55, 0.4), 0.5  # light left in a cast shadow; how likely one is
@@ -34,7 +35,7 @@ def refine_masks(
     reach: float,
 ) -> UInt8[np.ndarray, "frame height width"]:
     """Ids whose borders follow edges; `reach`: how far borders may move, as a share of the object's size."""
-    pictures = dict(enumerate(comparable(image) for image in images))
+    pictures = Comparables(images)
     for step in range(ROUNDS):
         refine = partial(refined_frame, pictures=pictures, chain=chain, reach=reach * 0.7**step)
         with ThreadPoolExecutor() as pool:
@@ -44,12 +45,28 @@ def refine_masks(
     return ids
 
 
+class Comparables(Mapping[int, np.ndarray]):
+    """The comparable picture of every frame, made when it is asked for; only the last few are kept."""
+
+    def __init__(self, images: UInt8[np.ndarray, "frame height width rgb=3"]) -> None:
+        self.images = images
+        self.made = lru_cache(maxsize=KEPT_PICTURES)(lambda frame: comparable(images[frame]))
+
+    def __getitem__(self, frame: int) -> np.ndarray:
+        return self.made(frame)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.images)))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
 def comparable(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, "height width channel"]:
     """Lab colours with most of the slow changes of brightness taken away, so that a shadow matches its surroundings."""
     lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 0.7)
     shade = cv2.GaussianBlur(lab[..., 0], (0, 0), SHADE_PX)
-    lab[..., 0] -= (1 - SHADE_KEPT) * shade
-    return lab
+    return lab - (1 - SHADE_KEPT) * np.stack([shade, 0 * shade, 0 * shade], axis=-1)
 
 
 def refined_frame(
@@ -72,7 +89,7 @@ def refined_frame(
         margin = motion_margin(pictures, frame, steps, zones.core, zones.beside, window)
         margin += COLOUR_WEIGHT * colour_margin(image[window], zones.core[window], zones.beside[window])
         margin += PLACE_WEIGHT * np.clip(zones.outward[window] / band, -1, 1)
-        margin = guided_filter(np.float32(image[window] / 255), margin.astype(np.float32), RADIUS, EDGE)
+        margin = guided_filter((image[window] / 255).astype(np.float32), margin.astype(np.float32), RADIUS, EDGE)
         margin[zones.outward[window] > band] = SURE
         wins = margin < best[window]
         best[window][wins], result[window][wins] = margin[wins], k
@@ -116,18 +133,6 @@ def colour_margin(
     return np.clip(np.log((other + RARE) / (own + RARE)), -SURE, SURE)[binned(image)].astype(np.float32)
 
 
-def binned(colours: Num[np.ndarray, "*place rgb=3"]) -> Int[np.ndarray, "*place"]:
-    """Which bin of a colour histogram each colour falls into."""
-    red, green, blue = np.moveaxis(colours.astype(np.int64) * BINS // 256, -1, 0)
-    return (red * BINS + green) * BINS + blue
-
-
-def colour_shares(colours: Num[np.ndarray, "pixel rgb=3"]) -> Float[np.ndarray, "colour"]:
-    """A smoothed histogram of colours that sums up to 1."""
-    counts = np.bincount(binned(colours), minlength=BINS**3).reshape(BINS, BINS, BINS).astype(float)
-    return gaussian_filter(counts, 0.7, mode="nearest").ravel() / len(colours)
-
-
 def whole_objects(
     found: UInt8[np.ndarray, "height width"], before: UInt8[np.ndarray, "height width"], objects: list[int]
 ) -> UInt8[np.ndarray, "height width"]:
@@ -167,36 +172,46 @@ def box_around(mask: Bool[np.ndarray, "height width"], margin: int) -> tuple[sli
 
 
 def voted(ids: UInt8[np.ndarray, "frame height width"], chain: FlowChain) -> UInt8[np.ndarray, "frame height width"]:
-    """Each pixel's id by a vote of the frames around, brought here along the flow; a frame alone cannot tear a mask."""
+    """Each pixel's id by a vote of the frames around, brought here along the flow; a frame alone cannot tear a mask.
+
+    One object after another, in bytes: all layers of a long video together would not fit into memory.
+    """
     objects = [int(k) for k in np.unique(ids) if k]
-    if not objects:
-        return ids
-    ahead = [shares(frame, objects) for frame in ids]
-    behind = [layer.copy() for layer in ahead]
-    own = [layer.copy() for layer in ahead]
+    result, best = np.zeros_like(ids), np.zeros(ids.shape, np.uint8)
+    for k in [0, *objects] if objects else []:
+        votes = layer_votes(ids, k, chain)
+        wins = votes > best
+        result[wins], best[wins] = k, votes[wins]
+    return result
+
+
+def layer_votes(
+    ids: UInt8[np.ndarray, "frame height width"], k: int, chain: FlowChain
+) -> UInt8[np.ndarray, "frame height width"]:
+    """For one id, 0 to 254: the mean of what the frames before and after say."""
+    votes = np.empty_like(ids)
+    opinion = own = (ids[0] == k).astype(np.float32)
+    votes[0] = 127 * opinion
     for t in range(1, len(ids)):
-        ahead[t] = mixed(own[t], ahead[t - 1], chain, t, -1)
+        own = (ids[t] == k).astype(np.float32)
+        opinion = mixed(own, opinion, chain, t, -1)
+        votes[t] = 127 * opinion
+    opinion = own
+    votes[-1] += (127 * opinion).astype(np.uint8)
     for t in range(len(ids) - 2, -1, -1):
-        behind[t] = mixed(own[t], behind[t + 1], chain, t, 1)
-    table = np.array([0, *objects], np.uint8)
-    return np.stack([table[np.argmax(a + b, axis=-1)] for a, b in zip(ahead, behind, strict=True)])
-
-
-def shares(ids: UInt8[np.ndarray, "height width"], objects: list[int]) -> Float[np.ndarray, "height width layer"]:
-    """One layer a class, the background first."""
-    return np.stack([ids == k for k in [0, *objects]], axis=-1).astype(np.float32)
+        opinion = mixed((ids[t] == k).astype(np.float32), opinion, chain, t, 1)
+        votes[t] += (127 * opinion).astype(np.uint8)
+    return votes
 
 
 def mixed(
-    own: Float[np.ndarray, "height width layer"],
-    neighbour: Float[np.ndarray, "height width layer"],
+    own: Float[np.ndarray, "height width"],
+    neighbour: Float[np.ndarray, "height width"],
     chain: FlowChain,
     frame: int,
     direction: int,
-) -> Float[np.ndarray, "height width layer"]:
+) -> Float[np.ndarray, "height width"]:
     """Own opinion and the neighbour's, the latter where the flow can be trusted."""
-    brought = [
-        carried(np.ascontiguousarray(layer), chain, frame, direction)[0] for layer in np.moveaxis(neighbour, -1, 0)
-    ]
-    weight = 0.6 * chain.step(frame, direction)[1][..., None]
-    return weight * np.stack(brought, -1) + (1 - weight) * own
+    brought, valid = carried(neighbour, chain, frame, direction)
+    weight = 0.6 * valid
+    return weight * brought + (1 - weight) * own

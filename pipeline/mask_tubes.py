@@ -25,7 +25,17 @@ def find_tubes(
     """Ids of moving regions, 0 elsewhere; regions that move together are one."""
     smallest_px = max(12, int(smallest_share * evidence[0].size))
     moving = [moving_regions(frame, smallest_px) for frame in evidence]
-    return merged_tubes(linked_regions(moving, chain), chain)
+    return merged_tubes(lasting(linked_regions(moving, chain)), chain)
+
+
+def lasting(tubes: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame height width"]:
+    """The tubes that are seen in several frames."""
+    seen = np.zeros(256, int)
+    for frame in tubes:
+        seen[np.unique(frame)] += 1
+    table = np.arange(256, dtype=np.uint8)
+    table[seen < min(FEWEST_LOOKS, len(tubes))] = 0
+    return table[tubes]
 
 
 def moving_regions(evidence: Float[np.ndarray, "height width"], smallest_px: int) -> UInt8[np.ndarray, "height width"]:
@@ -177,9 +187,9 @@ def contact_jumps(
     found = []
     for step in steps_from(chain, frame, [2]):
         motions = [fitted_motion(step, ~grown(~mask, 2), curved=True) for mask in (first, second)]
-        if None not in motions:
-            one, other = (motion.at(columns, rows) for motion in motions)
-            found.append(float(np.median(np.linalg.norm(one - other, axis=-1))))
+        landed = [motion.at(columns, rows) for motion in motions if motion is not None]
+        if len(landed) == 2:
+            found.append(float(np.median(np.linalg.norm(landed[0] - landed[1], axis=-1))))
     return found
 
 

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from pipeline.flow_chain import FlowChain, steps_from
 from pipeline.layered_motion import STRIDES, motion_margin
-from pipeline.mask_refinement import band_of, box_around, comparable, zones_of
+from pipeline.mask_refinement import Comparables, band_of, box_around, zones_of
 
 MOST_LOOKS = 8
 
@@ -33,10 +33,9 @@ def object_motion(
 ) -> float:
     """The same for one object, over some of the frames that show it."""
     frames = np.flatnonzero((ids == k).any((1, 2)))
-    gains = []
+    pictures, gains = Comparables(images), []
     for t in frames[:: max(1, len(frames) // MOST_LOOKS)].tolist():
         mask, steps = ids[t] == k, steps_from(chain, t, STRIDES)
-        pictures = {u: comparable(images[u]) for u in {t, *(step.target for step in steps)}}
         zones, window = zones_of(mask, ids[t] > 0, band_of(mask, reach)), box_around(mask, 8)
         margin = motion_margin(pictures, t, steps, zones.core, zones.beside, window)
         gains.append(-float(margin[mask[window]].mean()))

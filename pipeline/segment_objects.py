@@ -13,18 +13,21 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pipeline.background_motion import moving_evidence
-from pipeline.cli import run_stage
+from pipeline.cameras import IGNORE_ID
+from pipeline.cli import run_stage, stage_device
 from pipeline.config import SegmentObjectsConfig
 from pipeline.errors import StageError
 from pipeline.flow_chain import FlowChain, read_flow_chain
 from pipeline.frames_folder import read_frames
-from pipeline.mask_folder import read_mask_folder
+from pipeline.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.mask_prompts import check_prompts, prompted_tubes
+from pipeline.mask_propagation import known_again, propagated_ids
 from pipeline.mask_refinement import refine_masks
 from pipeline.mask_tubes import find_tubes
 from pipeline.masks_file import write_masks, write_objects
 from pipeline.motion_proof import own_motion
 from pipeline.object_evidence import kept_objects, object_rows
+from pipeline.sam_masks import SamSegmenter, found_by_sam, prompted_by_sam
 from pipeline.weights import weights_present
 
 log = logging.getLogger(__name__)
@@ -41,30 +44,35 @@ def segment_objects(
     config: SegmentObjectsConfig,
 ) -> None:
     images = read_frames(frames)
+    check_prompts(config.prompts, images.shape[:3])
     if mask_folder is not None:
-        given = read_mask_folder(mask_folder, images.shape[:3])
+        given = given_masks(images, mask_folder, flow, config)
         write_result(masks, objects, "masks", given.object_ids, given_rows(given.object_ids, given.names), [])
         return
-    tell_backend(weights, config)
+    segmenter = choose_segmenter(weights, config)
     chain = read_flow_chain(flow, images.shape[:3])
-    ids, evidence = find_objects(images, chain, config)
+    ids, evidence = find_objects(images, chain, config, segmenter)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
     proofs = own_motion(images, ids, chain, config.border_reach)
     rows = object_rows(ids, evidence, names, proofs, prompted=bool(config.prompts))
     warnings = [] if len(rows) > 1 else ["no moving object was found"]
-    write_result(masks, objects, "prompts" if config.prompts else "motion", ids, rows, warnings)
+    backend = ("sam" if segmenter else "motion") if not config.prompts else ("sam, prompts" if segmenter else "prompts")
+    write_result(masks, objects, backend, ids, rows, warnings)
 
 
 def find_objects(
-    images: UInt8[np.ndarray, "frame height width rgb=3"], chain: FlowChain, config: SegmentObjectsConfig
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    chain: FlowChain,
+    config: SegmentObjectsConfig,
+    segmenter: SamSegmenter | None = None,
 ) -> tuple[UInt8[np.ndarray, "frame height width"], Float[np.ndarray, "frame height width"]]:
     """Object ids of all frames, with the evidence of motion behind them."""
     if len(images) < 2:
-        check_prompts(config.prompts, images.shape[:3])
         return np.zeros(images.shape[:3], np.uint8), np.zeros(images.shape[:3], np.float32)
-    check_prompts(config.prompts, images.shape[:3])
     evidence = moving_evidence(images, chain)
     tubes = find_tubes(evidence, chain, config.smallest_share / 6)
+    if config.prompts and segmenter:
+        return prompted_by_sam(segmenter, images, tubes, chain, config.prompts), evidence
     if config.prompts:
         tubes = prompted_tubes(images, tubes, chain, config.prompts)
         return refine_masks(images, tubes, chain, config.border_reach), evidence
@@ -72,19 +80,38 @@ def find_objects(
     ids = refine_masks(images, tubes, chain, config.border_reach)
     proofs = own_motion(images, ids, chain, config.border_reach)
     ids[np.isin(ids, [k for k, gain in proofs.items() if gain < LEAST_OWN_MOTION])] = 0
-    return kept_objects(ids, evidence, config.smallest_share, config.max_objects), evidence
+    ids = kept_objects(known_again(images, ids), evidence, config.smallest_share, config.max_objects)
+    return (found_by_sam(segmenter, images, ids, evidence, chain, config) if segmenter else ids), evidence
 
 
-def tell_backend(weights: Path | None, config: SegmentObjectsConfig) -> None:
-    """Say which backend runs, and refuse one that cannot."""
+def choose_segmenter(weights: Path | None, config: SegmentObjectsConfig) -> SamSegmenter | None:
+    """SAM where it is wanted and its weights are there; None for motion alone."""
     present = weights_present(weights, "segment_objects")
-    if config.backend == "sam":
+    if config.backend == "sam" and not present:
         raise StageError(
-            "segment_objects.backend sam is not available in this version; use auto or motion, or give masks"
+            f"segment_objects.backend is sam, but {weights or 'weights/'} holds no SAM weights; "
+            "run `snakemake --cores 1 weights`, or choose auto or motion"
         )
-    if present:
-        log.warning("%s lies in weights/ but SAM is not used yet: masks come from motion", present[0].file)
-    log.info("masks by %s", "prompts and motion" if config.prompts else "motion")
+    chosen = present[0] if present and config.backend != "motion" and weights is not None else None
+    log.info("masks by %s", ", ".join(["prompts"] * bool(config.prompts) + [chosen.file if chosen else "motion"]))
+    return SamSegmenter(weights / chosen.file, stage_device()) if chosen and weights else None
+
+
+def given_masks(
+    images: UInt8[np.ndarray, "frame height width rgb=3"], folder: Path, flow: Path, config: SegmentObjectsConfig
+) -> GivenMasks:
+    """The masks of a folder, used exactly; where it has some frames only, those between follow the flow."""
+    if not config.key_frames:
+        return read_mask_folder(folder, images.shape[:3])
+    frames, given = read_key_masks(folder, images.shape[:3])
+    keys = {
+        t: {int(k): ids == k for k in np.unique(ids) if k not in (0, IGNORE_ID)}
+        for t, ids in zip(frames, given.object_ids, strict=True)
+    }
+    chain = read_flow_chain(flow, images.shape[:3])
+    ids = refine_masks(images, propagated_ids(images, chain, keys), chain, config.border_reach / 2)
+    ids[frames] = given.object_ids
+    return GivenMasks(ids, given.names)
 
 
 def given_rows(ids: UInt8[np.ndarray, "frame height width"], names: list[str]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pipeline.errors import StageError
 from pipeline.estimate_flow import estimate_flow
 from pipeline.flow_chain import FlowChain, Step
 from pipeline.frames_folder import frame_name, write_image
-from pipeline.mask_folder import read_mask_folder
+from pipeline.mask_folder import read_key_masks, read_mask_folder
 from pipeline.mask_prompts import check_prompts
 from pipeline.mask_refinement import main_body, voted
 from pipeline.mask_tubes import linked_frame
@@ -157,6 +157,24 @@ def test_a_given_folder_is_used_exactly(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_masks(tmp_path / "masks.h5"), expected)
     rows = json.loads((tmp_path / "objects.json").read_text())["objects"]
     assert [row.get("source_id") for row in rows] == [None, "5", "9"]
+
+
+def test_masks_of_key_frames_are_used_exactly_and_filled_in_between(tmp_path: Path) -> None:
+    truth = moving_squares(tmp_path / "frames", [(3, 0)])
+    estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
+    for t in (0, 11):
+        write_image(tmp_path / "mine" / f"key_{t:03d}.png", 40 * truth[t])
+    arguments = (tmp_path / "frames", tmp_path / "flow.h5", tmp_path / "mine", None)
+    config = SegmentObjectsConfig(key_frames=True)
+    segment_objects(*arguments, tmp_path / "masks.h5", tmp_path / "objects.json", config)
+    ids = read_masks(tmp_path / "masks.h5")
+    np.testing.assert_array_equal(ids[[0, 11]], truth[[0, 11]])
+    assert overlap(ids > 0, truth > 0) > 0.85
+    with pytest.raises(StageError, match="key_frames: true"):
+        read_mask_folder(tmp_path / "mine", truth.shape)
+    write_image(tmp_path / "mine" / "key_99.png", truth[0])
+    with pytest.raises(StageError, match="named after its frame, 0 to 11"):
+        read_key_masks(tmp_path / "mine", truth.shape)
 
 
 def test_sixteen_bit_palette_colour_and_npy_masks_mean_the_same(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""Masks by Segment Anything: from hints, from what moves, and along the video by asking again where tracking is poor."""
+
+import logging
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from segment_anything import SamAutomaticMaskGenerator, SamPredictor
+
+from models.sam import SamCheckpointError, read_sam
+from pipeline.config import Prompt, SegmentObjectsConfig
+from pipeline.errors import StageError
+from pipeline.flow_chain import FlowChain
+from pipeline.mask_propagation import Masks, box_of, inner_points, propagated_ids
+from pipeline.object_evidence import CLEAR_EVIDENCE
+from pipeline.progress import progress
+
+log = logging.getLogger("pipeline.segment_objects")
+SAME_THING = 0.5  # IoU of a mask of the automatic generator with a moving region
+
+
+class SamSegmenter:
+    """SAM behind the interface of `Segmenter`; the last image's embedding is kept, because it costs most."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        try:
+            self.network = read_sam(str(path)).to(device)
+        except (SamCheckpointError, pickle.UnpicklingError, RuntimeError, EOFError, TypeError) as error:
+            raise StageError(
+                f"{path} is not a SAM checkpoint: {str(error).splitlines()[0]}; "
+                "delete it and run `snakemake --cores 1 weights`"
+            ) from error
+        self.predictor = SamPredictor(self.network)
+        self.shown: bytes | None = None
+
+    @torch.inference_mode()
+    def segment(
+        self,
+        image: UInt8[np.ndarray, "height width rgb=3"],
+        points: Float[np.ndarray, "point xy=2"],
+        labels: Sequence[int],
+        box: Sequence[float] | None,
+    ) -> tuple[Bool[np.ndarray, "height width"], float]:
+        """Of SAM's three masks for an ambiguous hint the one with the best predicted IoU."""
+        key = image.tobytes()
+        if key != self.shown:
+            self.predictor.set_image(image)
+            self.shown = key
+        masks, scores, _ = self.predictor.predict(
+            point_coords=points - 0.5 if len(points) else None,  # SAM's pixel centres are whole numbers
+            point_labels=np.array(labels) if len(points) else None,
+            box=None if box is None else np.array(box) - 0.5,
+            multimask_output=True,
+        )
+        best = int(np.argmax(scores))
+        return masks[best].astype(bool), float(scores[best])
+
+    @torch.inference_mode()
+    def everything(
+        self, image: UInt8[np.ndarray, "height width rgb=3"], points_per_side: int
+    ) -> list[Bool[np.ndarray, "height width"]]:
+        """All that SAM takes for a thing, the surest first."""
+        self.shown = None
+        generator = SamAutomaticMaskGenerator(self.network, points_per_side=points_per_side)
+        found = sorted(generator.generate(image), key=lambda entry: -entry["predicted_iou"])
+        return [entry["segmentation"] for entry in found]
+
+
+def prompted_by_sam(
+    segmenter: SamSegmenter,
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    tubes: UInt8[np.ndarray, "frame height width"],
+    chain: FlowChain,
+    prompts: list[Prompt],
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Masks of the hinted objects, followed through the video; all hints to a frame count at once."""
+    given: dict[int, Masks] = {}
+    for frame in sorted({prompt.frame for prompt in prompts}):
+        for prompt in (prompt for prompt in prompts if prompt.frame == frame):
+            points = np.array(prompt.points, float).reshape(-1, 2)
+            mask, score = segmenter.segment(images[frame], points, prompt.labels or [1] * len(points), prompt.box)
+            log.info("SAM is %.2f sure of object %d on frame %d", score, prompt.object, frame)
+            given.setdefault(frame, {})[prompt.object] = mask
+    return each_object_propagated(images, chain, given, segmenter, tubes)
+
+
+def found_by_sam(
+    segmenter: SamSegmenter,
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    tubes: UInt8[np.ndarray, "frame height width"],
+    evidence: Float[np.ndarray, "frame height width"],
+    chain: FlowChain,
+    config: SegmentObjectsConfig,
+) -> UInt8[np.ndarray, "frame height width"]:
+    """What SAM takes for a thing on key frames, where motion says that it is one, followed through the video."""
+    given: dict[int, Masks] = {}
+    frames = range(0, len(images), config.sam_every)
+    for t in progress(frames, "SAM", len(frames), "key frames"):
+        regions = {int(k): tubes[t] == k for k in np.unique(tubes[t]) if k}
+        things = segmenter.everything(images[t], config.sam_points_per_side) if regions else []
+        moving = [mask for mask in things if mask.any() and evidence[t][mask].mean() > CLEAR_EVIDENCE]
+        for k, region in regions.items():
+            given.setdefault(t, {})[k] = thing_at(region, moving, segmenter, images[t])
+    return each_object_propagated(images, chain, given, segmenter, tubes)
+
+
+def thing_at(
+    region: Bool[np.ndarray, "height width"],
+    things: list[Bool[np.ndarray, "height width"]],
+    segmenter: SamSegmenter,
+    image: UInt8[np.ndarray, "height width rgb=3"],
+) -> Bool[np.ndarray, "height width"]:
+    """The thing that fits a moving region best; else SAM's answer to points in the region; else the region itself."""
+    fits = [(float((mask & region).sum() / (mask | region).sum()), n) for n, mask in enumerate(things)]
+    if fits and max(fits)[0] >= SAME_THING:
+        return things[max(fits)[1]]
+    points = inner_points(region)
+    mask, _ = segmenter.segment(image, points, [1] * len(points), box_of(region))
+    return mask if (mask & region).sum() >= SAME_THING * (mask | region).sum() else region
+
+
+def each_object_propagated(
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    chain: FlowChain,
+    given: dict[int, Masks],
+    segmenter: SamSegmenter,
+    tubes: UInt8[np.ndarray, "frame height width"],
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Every object from its own key frames: one that is hinted at later must not end where others are given."""
+    result = np.zeros(images.shape[:3], np.uint8)
+    objects = sorted({k for masks in given.values() for k in masks})
+    for k in objects:
+        own = {t: {k: masks[k]} for t, masks in given.items() if k in masks and masks[k].any()}
+        if own:
+            ids = propagated_ids(images, chain, own, segmenter, tubes)
+            result[(ids == k) & (result == 0)] = k
+    return result
