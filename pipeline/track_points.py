@@ -168,7 +168,7 @@ def seed_points(
     inner: UInt8[np.ndarray, "height width"],
     taken: Float32[np.ndarray, "track xy=2"] | None,
     config: TrackPointsConfig,
-) -> Float32[np.ndarray, "track xy=2"]:
+) -> Float32[np.ndarray, "point xy=2"]:
     """Pixel centres to start tracks at: the best textured pixel of every bare cell, cells smaller on small objects."""
     side = 2 * config.patch_radius_px + 1
     # Smaller eigenvalue of the gradient products summed over a patch (OpenCV scales gradients by 2 / side): noise / sqrt(it)
@@ -202,7 +202,7 @@ def covered(
     return cv2.distanceTransform(bare, cv2.DIST_L2, 5) < spacing
 
 
-def best_of_cells(score: Float[np.ndarray, "height width"], spacing: float) -> Float32[np.ndarray, "track xy=2"]:
+def best_of_cells(score: Float[np.ndarray, "height width"], spacing: float) -> Float32[np.ndarray, "point xy=2"]:
     """Centre of the best pixel of every square cell whose score is positive."""
     row, column = np.nonzero(score > 0)
     cell_row, cell_column = (row / spacing).astype(int), (column / spacing).astype(int)

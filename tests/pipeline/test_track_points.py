@@ -1,0 +1,147 @@
+"""Tracks stay on their points and on their objects, and say how sure they are."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config import TrackPointsConfig
+from pipeline.errors import StageError
+from pipeline.flow_file import FlowPair, write_flow
+from pipeline.frames_folder import frame_name, write_image
+from pipeline.masks_file import write_masks
+from pipeline.patch_registration import Patches
+from pipeline.track_points import (
+    Active,
+    best_of_cells,
+    birth_sigma,
+    collect,
+    covered,
+    inside_masks,
+    object_spacing,
+    track_points,
+)
+from pipeline.tracks_file import Tracks, read_tracks
+from pipeline.truth_geometry import land, object_points
+from tests.synthetic import SyntheticScene, synthetic_truth, write_synthetic_scene
+
+CONFIG = TrackPointsConfig(patch_radius_px=3, mask_margin_px=1, spacing_px=4)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> SyntheticScene:
+    return write_synthetic_scene(tmp_path_factory.mktemp("tracks"))
+
+
+@pytest.fixture(scope="module")
+def tracks(scene: SyntheticScene, tmp_path_factory: pytest.TempPathFactory) -> Tracks:
+    path = tmp_path_factory.mktemp("found") / "tracks.h5"
+    track_points(scene.frames, scene.flow, scene.masks, path, CONFIG)
+    return read_tracks(path)
+
+
+def test_pixels_near_another_object_are_left_out() -> None:
+    ids = np.array([[0, 0, 0, 1, 1, 1]] * 5, np.uint8)
+    assert inside_masks(ids, 1)[2].tolist() == [0, 0, 255, 255, 1, 1]
+    assert inside_masks(ids, 0)[2].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_every_cell_gives_its_best_pixel() -> None:
+    score = np.zeros((4, 8), np.float32)
+    score[1, 1], score[2, 2], score[0, 6] = 3.0, 5.0, 1.0
+    assert best_of_cells(score, 4.0).tolist() == [[2.5, 2.5], [6.5, 0.5]]
+
+
+def test_small_objects_get_closer_tracks_and_large_ones_sparser() -> None:
+    config = TrackPointsConfig(spacing_px=7, smallest_spacing_px=3, tracks_per_object=400, most_tracks=1500)
+    assert object_spacing(400 * 25, config) == 5.0
+    assert object_spacing(100, config) == 3.0
+    assert object_spacing(400 * 64, config) == 7.0
+    assert object_spacing(1500 * 100, config) == 10.0
+
+
+def test_ground_near_a_track_is_taken() -> None:
+    taken = covered(np.array([[2.5, 0.5]], np.float32), (1, 7), 2.0)
+    assert taken[0].tolist() == [False, True, True, True, False, False, False]
+
+
+def test_the_first_observation_is_as_sure_as_the_second() -> None:
+    sigma = np.array([np.nan, 0.2, 0.3, np.nan, 0.4], np.float32)
+    np.testing.assert_allclose(birth_sigma(np.array([0, 0, 0, 1, 1]), sigma), [0.2, 0.2, 0.3, 0.4, 0.4])
+
+
+def alive(numbers: list[int]) -> Active:
+    count = len(numbers)
+    empty = Patches(
+        torch.zeros(count, 3, 1), torch.zeros(count, 3, 1, 2), torch.zeros(count, 1), torch.full((count,), 2)
+    )
+    xy = torch.tensor(numbers, dtype=torch.float32)[:, None].expand(count, 2)
+    return Active(torch.tensor(numbers), xy, torch.eye(2).expand(count, 2, 2), torch.ones(count), empty)
+
+
+def test_short_tracks_are_dropped_and_the_rest_is_sorted() -> None:
+    found = collect([(0, alive([0, 1])), (1, alive([2, 0])), (2, alive([2, 0, 3]))], 2)
+    assert found.object_ids.tolist() == [2, 2]
+    assert found.observation_track.tolist() == [0, 0, 0, 1, 1]
+    assert found.observation_frame.tolist() == [0, 1, 2, 1, 2]
+    assert found.observation_xy[:, 0].tolist() == [0, 0, 0, 2, 2]
+
+
+def test_tracks_follow_the_true_points(tracks: Tracks) -> None:
+    truth = synthetic_truth()
+    first = np.flatnonzero(np.diff(tracks.observation_track, prepend=-1))
+    born = tracks.observation_frame[first]
+    clouds = [object_points(truth, frame) for frame in range(len(truth.train.images))]
+    columns, rows = tracks.observation_xy[first].astype(int).T
+    points = np.stack([clouds[f][r, c] for f, r, c in zip(born, rows, columns, strict=True)])
+    for object_id in range(3):
+        errors = []
+        for frame in range(len(clouds)):
+            here = tracks.observation_frame == frame
+            here &= (tracks.object_ids == object_id)[tracks.observation_track]
+            own = tracks.observation_track[here]
+            landed = land(truth, points[own], tracks.object_ids[own], frame).xy
+            errors.append(np.linalg.norm(tracks.observation_xy[here] - landed, axis=1))
+        assert np.median(np.concatenate(errors)) < 0.3
+        assert (tracks.object_ids == object_id).sum() > 15
+
+
+def test_tracks_never_leave_their_object(tracks: Tracks) -> None:
+    truth = synthetic_truth()
+    columns, rows = np.floor(tracks.observation_xy).astype(int).T
+    seen = truth.train.object_ids[tracks.observation_frame, rows, columns]
+    np.testing.assert_array_equal(seen, tracks.object_ids[tracks.observation_track])
+
+
+def test_every_observation_has_an_uncertainty(tracks: Tracks) -> None:
+    assert np.isfinite(tracks.observation_sigma_px).all()
+    assert (tracks.observation_sigma_px > 0).all()
+    assert (tracks.observation_sigma_px < CONFIG.largest_sigma_px).all()
+
+
+def test_two_runs_give_the_same_file(scene: SyntheticScene, tracks: Tracks, tmp_path: Path) -> None:
+    track_points(scene.frames, scene.flow, scene.masks, tmp_path / "again.h5", CONFIG)
+    again = read_tracks(tmp_path / "again.h5")
+    np.testing.assert_array_equal(tracks.observation_xy, again.observation_xy)
+    np.testing.assert_array_equal(tracks.observation_sigma_px, again.observation_sigma_px)
+
+
+def test_masks_of_another_length_are_refused(scene: SyntheticScene, tmp_path: Path) -> None:
+    write_masks(tmp_path / "masks.h5", np.zeros((4, 48, 64), np.uint8), {})
+    with pytest.raises(StageError, match=r"4 frames.*segment_objects"):
+        track_points(scene.frames, scene.flow, tmp_path / "masks.h5", tmp_path / "tracks.h5", CONFIG)
+
+
+def test_a_grey_video_warns_that_nothing_can_be_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for index in range(4):
+        write_image(tmp_path / "frames" / frame_name(index), np.full((48, 64, 3), 120, np.uint8))
+    still = np.zeros((48, 64, 2), np.float32)
+    sure = np.ones((48, 64), bool)
+    write_flow(tmp_path / "flow.h5", (FlowPair(still, still, sure, sure) for _ in range(3)), 3, (48, 64), {})
+    write_masks(tmp_path / "masks.h5", np.zeros((4, 48, 64), np.uint8), {})
+    with caplog.at_level(logging.WARNING):
+        track_points(tmp_path / "frames", tmp_path / "flow.h5", tmp_path / "masks.h5", tmp_path / "tracks.h5", CONFIG)
+    assert "no point could be followed" in caplog.text
+    assert len(read_tracks(tmp_path / "tracks.h5").object_ids) == 0
