@@ -124,10 +124,10 @@ class PackSceneConfig(Section):
 
 class TrainOsnConfig(Section):
     seed: int = Field(0, ge=0, description="seed of all random choices")
-    bootstrap_steps: int = Field(250, ge=1, description="steps with each object rendered alone")
-    steps: int = Field(1250, ge=1, description="composite steps")
+    bootstrap_steps: int = Field(200, ge=1, description="steps with each object rendered alone")
+    steps: int = Field(1000, ge=1, description="composite steps")
     rounds: int = Field(3, ge=1, description="times that fields and scale network are trained in turn")
-    round_steps: int = Field(150, ge=1, description="composite steps in each of these rounds")
+    round_steps: int = Field(100, ge=1, description="composite steps in each of these rounds")
     most_rays: int = Field(8192, ge=16, description="most rays in a step")
     samples_per_step: int = Field(
         40960, ge=1024, description="samples that get gradients in a step; rays are added as surfaces become sharp"
@@ -148,8 +148,8 @@ class TrainOsnConfig(Section):
     )
     spread_weight: float = Field(1e-2, ge=0, description="weight of the spread of samples in depth along a ray")
     variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
-    network_steps: int = Field(500, ge=1, description="steps of the scale network in each round")
-    network_batch: int = Field(4096, ge=16, description="scale vectors in a step of the scale network")
+    network_steps: int = Field(300, ge=1, description="steps of the scale network in each round")
+    network_batch: int = Field(2048, ge=16, description="scale vectors in a step of the scale network")
     network_loss: Literal["cross_entropy", "squared"] = Field(
         "cross_entropy", description="the paper has cross_entropy, its code squared"
     )
