@@ -80,7 +80,7 @@ def imported_background(
         kept = imagined_observations(seen.frame_count, search.camera)
         reason = f"only {seen.track_count} points of the background could be followed; the poses were not checked"
         model = points_at_unit_depth(replace(blank, points=np.full((kept.track_count, 3), np.nan)), kept)
-        counts: dict[str, float] = {"tracks": seen.track_count, "registered_frames": int(blank.registered.sum())}
+        counts = {"tracks": seen.track_count, "registered_frames": int(blank.registered.sum())}
         return Reconstructed(model, kept, Judgement("weak", reason, counts)), "moving"
     found = refined_points(blank, seen)
     numbers = fit_numbers(found, seen)
@@ -93,7 +93,9 @@ def imported_background(
 def plausible(model: RigidModel) -> bool:
     """Whether most frames are registered with a focal length that a camera could have."""
     relative = model.camera.fx / max(model.camera.width, model.camera.height)
-    return PLAUSIBLE_FOCAL[0] < relative < PLAUSIBLE_FOCAL[1] and model.registered.sum() >= 0.5 * len(model.registered)
+    return bool(
+        PLAUSIBLE_FOCAL[0] < relative < PLAUSIBLE_FOCAL[1] and model.registered.sum() >= 0.5 * len(model.registered)
+    )
 
 
 def untracked(seen: Observations, camera: Intrinsics) -> Reconstructed:

@@ -79,7 +79,7 @@ def best_model(seen: Observations, search: Search) -> list[Candidate]:
 def grown_from_caps(seen: Observations, search: Search) -> list[Adjustment]:
     """Models that start as a rounded face in one frame, are adjusted to the frames around it, then to all."""
     models = []
-    for reference in reference_frames(seen, CAPS):
+    for reference in reference_frames(seen, CAPS).tolist():
         around, start = near(seen, reference), curved_start(seen, search.camera, reference)
         placed = register_missing(start, around, search.seed)
         if placed.registered.sum() > 2:

@@ -9,7 +9,7 @@ from pipeline.model_search import Search, best_model, refined_points, strongest,
 from pipeline.pose_fallback import flat_object
 from pipeline.pose_spread import pose_spread, strongest_rival
 from pipeline.rigid_model import Observations
-from pipeline.verdicts import Judgement, fit_numbers, judge, spread_numbers
+from pipeline.verdicts import Judgement, Numbers, fit_numbers, judge, spread_numbers
 
 FEWEST_FRAMES = 3
 SMALLEST_AREA_PX = 30
@@ -49,7 +49,7 @@ def flat(
     masks: Bool[np.ndarray, "frame height width"],
     search: Search,
     reason: str,
-    numbers: dict[str, float] | None = None,
+    numbers: Numbers | None = None,
 ) -> Reconstructed:
     """A flat picture that faces the camera, always doubtful."""
     model, kept = flat_object(seen, masks, search.camera)

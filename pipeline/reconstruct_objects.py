@@ -112,7 +112,7 @@ def summary(results: dict[int, Reconstructed], names: dict[int, str], source: So
                 verdict=result.judgement.verdict,
                 reason=result.judgement.reason,
                 method=result.model.method,
-                numbers=result.judgement.numbers,
+                numbers=dict(result.judgement.numbers),
             )
             for k, result in sorted(results.items())
         ],

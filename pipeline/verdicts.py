@@ -1,5 +1,6 @@
 """Verdicts on reconstructions: numbers measured on a model, and what they mean in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ FEWEST_TRACKS = 30
 FEWEST_REGISTERED_SHARE = 0.7
 FLAT_RATIO = 0.04
 REPROJECTION_PX = 0.8
+Numbers = Mapping[str, float | int]
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,10 @@ class Judgement:
 
     verdict: Verdict
     reason: str
-    numbers: dict[str, float]
+    numbers: Numbers
 
 
-def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float]:
+def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float | int]:
     """How much a model explains, and how well its points are placed."""
     kept = usable(model, seen)
     error = reprojection_errors_px(model, seen)[kept]
@@ -49,7 +51,7 @@ def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float]:
     return {name: round(float(value), 5) for name, value in numbers.items()}
 
 
-def spread_numbers(rotation_deg: float, trajectory_percent: float) -> dict[str, float]:
+def spread_numbers(rotation_deg: float, trajectory_percent: float) -> dict[str, float | int]:
     """How far poses may be off, by the names that the report shows."""
     return {"rotation_std_deg": round(rotation_deg, 5), "trajectory_std_percent": round(trajectory_percent, 5)}
 
@@ -71,7 +73,7 @@ def flatness(model: RigidModel) -> float:
     return float(singular[2] / max(singular[1], 1e-12))
 
 
-def judge(numbers: dict[str, float], rival: Rival | None = None) -> Judgement:
+def judge(numbers: Numbers, rival: Rival | None = None) -> Judgement:
     """ok, or weak with every doubt in words."""
     doubts = list(doubts_about(numbers))
     if rival is not None:
@@ -82,7 +84,7 @@ def judge(numbers: dict[str, float], rival: Rival | None = None) -> Judgement:
     return Judgement("weak" if doubts else "ok", "; ".join(doubts) or "well determined", numbers)
 
 
-def doubts_about(numbers: dict[str, float]) -> list[str]:
+def doubts_about(numbers: Numbers) -> list[str]:
     """What makes a model doubtful."""
     registered, wanted = numbers["registered_frames"], numbers["frames_with_tracks"]
     # Imported poses have no spread of their own.
