@@ -36,7 +36,7 @@ def read_poses(path: Path, info: dict[str, Any]) -> ImportedPoses:
     check_rotations(path, found)
     frames = frames_of_names(path, found.names, info)
     camera_from_world = np.full((len(info["frames"]), 4, 4), np.nan)
-    kept = frames >= 0
+    kept = (frames >= 0) & np.isfinite(found.world_from_camera).all(axis=(1, 2))
     camera_from_world[frames[kept]] = inverse(found.world_from_camera[kept])
     known = int(np.isfinite(camera_from_world[:, 0, 0]).sum())
     if known < FEWEST_FRAMES:
