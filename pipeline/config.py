@@ -153,6 +153,9 @@ class TrainOsnConfig(Section):
     network_loss: Literal["cross_entropy", "squared"] = Field(
         "cross_entropy", description="the paper has cross_entropy, its code squared"
     )
+    scales: Literal["network", "uniform", "middle"] = Field(
+        "network", description="uniform, middle: baselines without the scale network, with random or with fixed scales"
+    )
     z_buffer: Literal["hard", "soft"] = Field("hard", description="hard: the nearest object is seen; soft: blended")
     soft_sharpness: float = Field(10.0, gt=0, description="of the soft z-buffer, per depth of the background")
     tolerance: tuple[Positive, Positive] = Field(

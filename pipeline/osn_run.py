@@ -10,7 +10,7 @@ import torch
 
 from models.osn.object_scene import ObjectScene
 from models.osn.scale_network import ScaleNetwork
-from models.osn.scale_sampling import ScaleSamples, sample_valid
+from models.osn.scale_sampling import ScaleSamples, middle_sample, sample_valid, uniform_samples
 from models.osn.z_buffer import SoloViews
 from pipeline.atomic import whole
 from pipeline.config import TrainOsnConfig
@@ -62,9 +62,14 @@ def started(scene: Scene, config: TrainOsnConfig, device: torch.device) -> Run:
     fields = ObjectScene(geometry, field_shape(config), grid_resolutions(scene, config.grids[0]), generator)
     network = None
     pool = ScaleSamples(torch.ones(1, 1, device=device), torch.ones(1, device=device))
-    if scene.object_count > 1:
-        network = ScaleNetwork(torch.from_numpy(scene.scale_range).float().to(device), generator)
+    scale_range = torch.from_numpy(scene.scale_range).float().to(device)
+    if scene.object_count > 1 and config.scales == "network":
+        network = ScaleNetwork(scale_range, generator)
         pool = sample_valid(network, POOL, generator)
+    elif config.scales == "uniform":
+        pool = uniform_samples(scale_range, POOL, generator)
+    elif config.scales == "middle":
+        pool = middle_sample(scale_range)
     optimiser = None if network is None else network_optimiser(network)
     return Run(fields, field_optimiser(fields, config), network, optimiser, generator, pool)
 

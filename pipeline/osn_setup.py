@@ -29,10 +29,10 @@ class Phase:
     round: int = 0
 
 
-def schedule(config: TrainOsnConfig, objects: int) -> list[Phase]:
-    """All phases in order; a scene of one object has no scales to learn."""
+def schedule(config: TrainOsnConfig, with_network: bool) -> list[Phase]:
+    """All phases in order; a scene of one object, and a baseline, have no scales to learn."""
     bootstrap = Phase("bootstrap", config.bootstrap_steps)
-    if objects == 1:
+    if not with_network:
         return [bootstrap, Phase("composite", config.steps)]
     round_steps = min(config.round_steps, max(1, config.steps // config.rounds))
     phases = [bootstrap]

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 from models.osn.scale_network import NetworkTraining, train_network
-from models.osn.scale_sampling import ScaleSamples, sample_valid, valid_region
+from models.osn.scale_sampling import ScaleSamples, central_first, sample_valid, valid_region
 from models.osn.solo_views import solo_views
 from models.osn.workers import workers
 from models.osn.z_buffer import SoloViews, explained
@@ -65,7 +65,7 @@ def train(run: Run, material: Material) -> None:
     """All phases that are left."""
     now = time.monotonic()
     clock = Clock(now - run.seconds, now, now, now, run.field_step)
-    phases = schedule(material.config, material.scene.object_count)
+    phases = schedule(material.config, run.network is not None)
     while run.phase < len(phases):
         phase = phases[run.phase]
         if phase.name == "network":
@@ -114,10 +114,11 @@ def clearly_valid(samples: ScaleSamples, views: SoloViews, tolerance: float) -> 
 
 
 def draw_scenes(run: Run, config: TrainOsnConfig) -> ScaleSamples:
-    """The valid scenes that go into the checkpoint."""
+    """The valid scenes that go into the checkpoint, the most central first."""
     if run.network is None:
         return run.pool
-    return sample_valid(run.network, config.scale_samples, run.generator)
+    samples = sample_valid(run.network, config.scale_samples, run.generator)
+    return central_first(samples, run.network.low, run.network.width)
 
 
 def scales_table(samples: ScaleSamples, scene: Scene) -> pd.DataFrame:

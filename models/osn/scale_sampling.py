@@ -18,7 +18,7 @@ MOST_DRAWS = 64
 
 @dataclass(frozen=True)
 class ScaleSamples(TensorFields):
-    """Scale vectors with their scores, best first."""
+    """Scale vectors with their scores."""
 
     scales: Float[Tensor, "sample object"]
     scores: Float[Tensor, "sample"]
@@ -48,6 +48,29 @@ def sample_valid(network: ScaleNetwork, count: int, generator: torch.Generator) 
         valid = score.argsort(descending=True, stable=True)[:count]
     order = valid[score[valid].argsort(descending=True, stable=True)]
     return ScaleSamples(network.scales(normalised[order]), score[order])
+
+
+def central_first(samples: ScaleSamples, low: Float[Tensor, "object"], width: Float[Tensor, "object"]) -> ScaleSamples:
+    """The samples, the one in the middle of all others first: at the border of the valid region objects touch or sink.
+
+    In the middle is what lies nearest to the others on average (their medoid), each object's range counting as 1.
+    """
+    normalised = (samples.scales - low) / width.clamp(min=1e-6)
+    return samples[torch.cdist(normalised, normalised).mean(dim=1).argsort(stable=True)]
+
+
+def uniform_samples(
+    scale_range: Float[Tensor, "object bound=2"], count: int, generator: torch.Generator
+) -> ScaleSamples:
+    """Scales that know nothing of the video: a baseline."""
+    shares = torch.rand(count, len(scale_range), generator=generator, device=scale_range.device)
+    scales = scale_range[:, 0] + shares * (scale_range[:, 1] - scale_range[:, 0])
+    return ScaleSamples(scales, torch.ones_like(scales[:, 0]))
+
+
+def middle_sample(scale_range: Float[Tensor, "object bound=2"]) -> ScaleSamples:
+    """One fixed scale an object, the middle of its range: a baseline."""
+    return ScaleSamples(scale_range.mean(dim=1)[None], torch.ones_like(scale_range[:1, 0]))
 
 
 def nearest_sample(samples: ScaleSamples, wanted: Float[Tensor, "object"]) -> int:

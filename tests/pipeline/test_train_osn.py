@@ -164,6 +164,12 @@ def test_scene_without_moving_objects_trains_and_has_one_scale(scene_path, tmp_p
     assert rendering.object_weights.shape[1] == 1 and torch.isfinite(rendering.colour).all()
 
 
+@pytest.mark.parametrize(("scales", "count"), [("uniform", 1024), ("middle", 1)])
+def test_baselines_train_without_a_scale_network(scene_path, tmp_path, scales, count):
+    method = load_method(train(scene_path, tmp_path, TINY.model_copy(update={"scales": scales})), CPU)
+    assert method.scales.shape == (count, 3) and (method.validity(method.scales) == 1).all()
+
+
 def test_object_seen_in_few_frames_is_absent_in_the_others(scene_path, tmp_path):
     visible = np.ones_like(read_scene(scene_path).visible)
     visible[1, 3:] = False

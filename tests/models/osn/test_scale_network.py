@@ -5,7 +5,15 @@ import logging
 import torch
 
 from models.osn.scale_network import NetworkTraining, ScaleNetwork, train_network, valid_targets
-from models.osn.scale_sampling import ScaleSamples, nearest_sample, sample_valid, valid_region
+from models.osn.scale_sampling import (
+    ScaleSamples,
+    central_first,
+    middle_sample,
+    nearest_sample,
+    sample_valid,
+    uniform_samples,
+    valid_region,
+)
 
 RANGE = torch.tensor([[1.0, 1.0], [0.5, 2.5], [1.0, 3.0]])
 
@@ -67,3 +75,15 @@ def test_nearest_sample_is_nearest_in_ratio():
     samples = ScaleSamples(torch.tensor([[1.0, 4.0], [1.0, 1.2]]), torch.ones(2))
     assert nearest_sample(samples, torch.tensor([1.0, 2.1])) == 1  # 2.1 / 1.2 < 4 / 2.1
     assert nearest_sample(samples, torch.tensor([1.0, 2.3])) == 0
+
+
+def test_the_sample_in_the_middle_of_the_others_comes_first():
+    scales = torch.tensor([[1.0, 0.5, 1.0], [1.0, 1.4, 1.9], [1.0, 2.5, 3.0], [1.0, 1.3, 2.1], [1.0, 1.6, 2.0]])
+    ordered = central_first(ScaleSamples(scales, torch.arange(5.0)), RANGE[:, 0], RANGE[:, 1] - RANGE[:, 0])
+    assert ordered.scores[0] in (1.0, 3.0, 4.0) and set(ordered.scores[3:].tolist()) == {0.0, 2.0}
+
+
+def test_baselines_stay_in_range():
+    samples = uniform_samples(RANGE, 500, torch.Generator().manual_seed(0)).scales
+    assert (samples[:, 0] == 1).all() and (samples >= RANGE[:, 0]).all() and (samples <= RANGE[:, 1]).all()
+    assert samples[:, 1].std() > 0.4 and middle_sample(RANGE).scales.tolist() == [[1.0, 1.5, 2.0]]
