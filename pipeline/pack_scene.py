@@ -131,7 +131,7 @@ def depth_samples(model: RigidModel, seen: Observations) -> DepthSamples:
     )
     finite = np.isfinite(samples.weight)
     samples = samples.kept(finite)
-    return samples.kept(depth_inliers(samples, 5, 95))
+    return samples.kept(depth_inliers(samples, 5.0, 95.0))
 
 
 def pack_objects(

@@ -122,7 +122,7 @@ def oriented_box(points: Float[np.ndarray, "point xyz=3"]) -> Box:
     return Box(rigid(rotation, -rotation @ centre), half)
 
 
-def without_strays(points: Float[np.ndarray, "point xyz=3"]) -> Float[np.ndarray, "point xyz=3"]:
+def without_strays(points: Float[np.ndarray, "point xyz=3"]) -> Float[np.ndarray, "kept xyz=3"]:
     """Points that are not far off on their own: within three times the spread that holds 95 % of them."""
     centre = np.median(points, axis=0)
     spread = np.linalg.norm((points - centre) / (np.percentile(np.abs(points - centre), 80, axis=0) + 1e-9), axis=1)

@@ -13,7 +13,7 @@ from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_p
 
 # An object more than 3 degrees or 10 % of the path off must not be called ok: its spread must leave room for that.
 ROTATION_STD_DEG = 2.7
-TRAJECTORY_STD_PERCENT = 8.0
+TRAJECTORY_STD_PERCENT = 9.5
 EXPLAINED_PERCENT = 70.0
 ANGLE_DEG = 3.0
 FEWEST_TRACKS = 30
