@@ -73,12 +73,14 @@ def predict_flow(
     second: UInt8[Tensor, "pair height width rgb=3"],
     enlargement: float,
     iterations: int,
+    half: bool | None = None,
 ) -> Float[Tensor, "pair height width xy=2"]:
-    """Flow from `first` to `second` in pixels of the given images."""
+    """Flow from `first` to `second` in pixels of the given images; in bfloat16 where `half`, on a GPU by default."""
+    half = first.device.type == "cuda" if half is None else half
     height, width = first.shape[1:3]
     size = round(height * enlargement), round(width * enlargement)
     images = [prepare(image, size) for image in (first, second)]
-    with torch.autocast(first.device.type, torch.bfloat16, enabled=first.device.type == "cuda"):
+    with torch.autocast(first.device.type, torch.bfloat16, enabled=half):
         flow = network(*images, num_flow_updates=iterations)[-1].float()
     top, left, _, _ = padding(size)
     flow = flow[..., top : top + size[0], left : left + size[1]]

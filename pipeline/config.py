@@ -76,6 +76,9 @@ class EstimateFlowConfig(Section):
     enlarge_below_px: int = Field(400, ge=0, description="RAFT sees frames whose longer side is shorter enlarged")
     enlargements: list[float] = Field([2.0, 3.0], min_length=1, description="how much; the mean of the flows is taken")
     batch_pairs: int = Field(4, ge=1, description="pairs that RAFT takes at once on a GPU")
+    strides: list[Annotated[int, Field(ge=2, le=64)]] = Field(
+        [], description="also flow between frames this far apart, for slow motion: 2, 4, 8"
+    )
 
 
 class SegmentObjectsConfig(Section):

@@ -7,7 +7,6 @@ Writes  flow.h5   forward and backward flow (dx, dy) in pixels, and which pixels
 import logging
 import pickle
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +40,25 @@ def estimate_flow(frames: Path, weights: Path | None, flow: Path, config: Estima
         attributes = {"backend": "raft", "model": chosen.model, "weights": chosen.file}
         batch = config.batch_pairs if device.type == "cuda" else 1
     log.info("flow by %s", ", ".join(value for value in attributes.values() if value))
-    pairs = flow_pairs(paths, estimator, batch, config.consistency_px)
     count = len(paths) - 1
     shares: list[float] = []
+    pairs = flow_pairs(paths, estimator, batch, config.consistency_px)
+    longer = {
+        stride: progress(
+            flow_pairs(paths, estimator, batch, config.consistency_px, stride),
+            f"flow over {stride} frames",
+            max(len(paths) - stride, 0),
+            "pairs",
+        )
+        for stride in sorted(set(config.strides))
+    }
     write_flow(
         flow,
         with_shares(progress(pairs, "flow", count, "pairs"), shares),
         count,
         size,
-        {**attributes, "consistency_px": config.consistency_px},
+        {**attributes, "consistency_px": config.consistency_px, "strides": [1, *longer]},
+        longer,
     )
     tell_consistency(shares)
 
@@ -108,16 +117,19 @@ def read_network(path: Path) -> torch.nn.Module:
         ) from error
 
 
-def flow_pairs(paths: list[Path], estimator: Estimator, batch: int, tolerance_px: float) -> Iterator[FlowPair]:
-    """Flow of all pairs of neighbours, both ways; at most `batch` + 1 frames are in memory."""
-    images = [read_frame(paths[0])]
-    for start in range(0, len(paths) - 1, batch):
-        images += [read_sized(path, images[0].shape) for path in paths[start + 1 : start + 1 + batch]]
-        ahead = list(pairwise(images))
+def flow_pairs(
+    paths: list[Path], estimator: Estimator, batch: int, tolerance_px: float, stride: int = 1
+) -> Iterator[FlowPair]:
+    """Flow of all pairs of frames `stride` apart, both ways; at most `batch` + `stride` frames are in memory."""
+    shape = read_frame(paths[0]).shape
+    images = [read_sized(path, shape) for path in paths[:stride]]
+    for start in range(0, len(paths) - stride, batch):
+        images += [read_sized(path, shape) for path in paths[start + stride : start + stride + batch]]
+        ahead = list(zip(images[:-stride], images[stride:], strict=True))
         flows = estimator(ahead + [(second, first) for first, second in ahead])
         for forward, backward in zip(flows[: len(ahead)], flows[len(ahead) :], strict=True):
             yield checked_pair(forward, backward, tolerance_px)
-        images = images[-1:]
+        images = images[-stride:]
 
 
 def read_sized(path: Path, shape: tuple[int, ...]) -> np.ndarray:

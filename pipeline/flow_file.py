@@ -1,4 +1,5 @@
-"""flow.h5: optical flow between neighbouring frames, both ways, written and read pair by pair."""
+"""flow.h5: optical flow between neighbouring frames, both ways, written and read pair by pair; on demand also
+between frames further apart."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.atomic import whole
+from pipeline.errors import StageError
 from pipeline.h5_schema import Field, describe, open_checked, write_attributes
 
 SCHEMA, VERSION = "monoverse-flow", 1
@@ -34,28 +36,51 @@ class FlowPair:
 
 
 def write_flow(
-    path: Path, pairs: Iterable[FlowPair], count: int, size: tuple[int, int], attributes: Mapping[str, Any]
+    path: Path,
+    pairs: Iterable[FlowPair],
+    count: int,
+    size: tuple[int, int],
+    attributes: Mapping[str, Any],
+    longer: Mapping[int, Iterable[FlowPair]] | None = None,
 ) -> None:
-    """Write `count` pairs as they come, never holding more than one; `size` is (height, width)."""
+    """Write `count` pairs as they come, never holding more than one; `size` is (height, width).
+
+    `longer` holds the flow between frames further apart, by their distance: groups stride_2, stride_4, ...
+    """
     with whole(path) as partial, h5py.File(partial, "w") as file:
         write_attributes(file, SCHEMA, VERSION, attributes)
+        write_pairs(file, pairs, count, size)
+        for stride, apart in (longer or {}).items():
+            write_pairs(file.create_group(group_name(stride)), apart, max(count + 1 - stride, 0), size)
+
+
+def write_pairs(group: h5py.Group, pairs: Iterable[FlowPair], count: int, size: tuple[int, int]) -> None:
+    """The datasets of a group, filled as the pairs come."""
+    for field in FIELDS:
+        shape = (count, *size, *([2] if "xy=2" in field.axes else []))
+        chunks = (1, *shape[1:]) if count else None
+        dataset = group.create_dataset(
+            field.name, shape, field.dtype, chunks=chunks, compression="lzf" if count else None
+        )
+        describe(dataset, field)
+    for index, pair in enumerate(pairs):
         for field in FIELDS:
-            shape = (count, *size, *([2] if "xy=2" in field.axes else []))
-            chunks = (1, *shape[1:]) if count else None
-            dataset = file.create_dataset(
-                field.name, shape, field.dtype, chunks=chunks, compression="lzf" if count else None
-            )
-            describe(dataset, field)
-        for index, pair in enumerate(pairs):
-            for field in FIELDS:
-                file[field.name][index] = getattr(pair, field.name)
+            group[field.name][index] = getattr(pair, field.name)
 
 
-def read_flow_pairs(path: Path, pairs: Iterable[int] | None = None) -> Iterator[FlowPair]:
-    """The flow of every pair (or of those asked for), one at a time."""
+def group_name(stride: int) -> str:
+    """Where the flow between frames of a distance lies in the file."""
+    return "/" if stride == 1 else f"stride_{stride}"
+
+
+def read_flow_pairs(path: Path, pairs: Iterable[int] | None = None, stride: int = 1) -> Iterator[FlowPair]:
+    """The flow of every pair (or of those asked for), one at a time; `stride` frames apart."""
     with open_checked(path, SCHEMA, VERSION, FIELDS) as file:
-        for index in range(len(file["forward"])) if pairs is None else pairs:
-            yield FlowPair(*(file[field.name][index] for field in FIELDS))
+        if group_name(stride) not in file:
+            raise StageError(f"{path} has no flow between frames {stride} apart; add {stride} to estimate_flow.strides")
+        group = file[group_name(stride)]
+        for index in range(len(group["forward"])) if pairs is None else pairs:
+            yield FlowPair(*(group[field.name][index] for field in FIELDS))
 
 
 def read_flow_attributes(path: Path) -> dict[str, Any]:

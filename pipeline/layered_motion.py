@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from pipeline.flow_chain import Step
 
 STRIDES = (1, 3)
-FEWEST_PX, FEWEST_FOR_CURVES_PX = 20, 150
+FEWEST_PX, FEWEST_FOR_CURVES_PX, MOST_FITTED_PX = 20, 150, 1500
 INLIER_PX = 0.5
 TYPICAL_ERROR = 8.0  # of a wrong match, in levels of Lab
 MOST_ERROR = 3.0  # of them
@@ -99,6 +99,7 @@ def fitted_motion(step: Step, where: Bool[np.ndarray, "height width"], curved: b
         rows, columns = np.nonzero(where)
     if len(rows) < FEWEST_PX:
         return None
+    rows, columns = (index[:: 1 + len(rows) // MOST_FITTED_PX] for index in (rows, columns))
     middle, scale = (float(columns.mean()), float(rows.mean())), float(np.sqrt(len(rows)))
     terms = polynomial(
         columns.astype(float), rows.astype(float), middle, scale, curved and len(rows) > FEWEST_FOR_CURVES_PX

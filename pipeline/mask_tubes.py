@@ -1,5 +1,7 @@
 """Moving regions followed through time: pixels of one thing have one id in all frames, however its region breaks up."""
 
+from itertools import combinations
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -17,6 +19,7 @@ ALIKE = 0.7  # of the motion against the background
 CONTACT_PX = 4
 SEAMLESS = 0.005  # of the width: a smaller jump of motion at a contact is none
 MOST_LOOKS, FEWEST_LOOKS = 12, 4
+Pairs = list[tuple[int, np.ndarray, np.ndarray]]  # frame, and the two tubes in it
 
 
 def find_tubes(
@@ -124,16 +127,18 @@ def nearest_id(
 def merged_tubes(
     tubes: UInt8[np.ndarray, "frame height width"], chain: FlowChain
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Tubes that are near each other and move alike, joined: the parts of one thing."""
-    ids = [int(k) for k in np.unique(tubes) if k]
+    """Tubes that are near each other and move alike, or that touch and move as one, joined: parts of one thing."""
+    seen = [set(np.unique(frame)) - {0} for frame in tubes]
+    ids = sorted(int(k) for k in set().union(*seen))
     velocities = {k: tube_velocity(tubes == k, tubes > 0, chain) for k in ids}
     parent = {k: k for k in ids}
-    for a in ids:
-        for b in ids:
-            one = a < b and near(tubes == a, tubes == b) and alike(velocities[a], velocities[b])
-            if one or (a < b and continuous(tubes == a, tubes == b, chain)):
-                old, new = parent[b], parent[a]
-                parent = {k: new if root == old else root for k, root in parent.items()}
+    for a, b in combinations(ids, 2):
+        both = [t for t, present in enumerate(seen) if a in present and b in present]
+        looks = both[:: max(1, len(both) // MOST_LOOKS)]
+        pairs = [(t, tubes[t] == a, tubes[t] == b) for t in looks]
+        if (near(pairs) and alike(velocities[a], velocities[b])) or continuous(pairs, chain):
+            old, new = parent[b], parent[a]
+            parent = {k: new if root == old else root for k, root in parent.items()}
     table = np.arange(256, dtype=np.uint8)
     table[ids] = [parent[k] for k in ids]
     return table[tubes]
@@ -165,15 +170,10 @@ def alike(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 
     return bool(apart < ALIKE * min(np.linalg.norm(v[:, 2:], axis=1).mean() for v in smooth))
 
 
-def continuous(
-    first: Bool[np.ndarray, "frame height width"], second: Bool[np.ndarray, "frame height width"], chain: FlowChain
-) -> bool:
+def continuous(pairs: Pairs, chain: FlowChain) -> bool:
     """Whether the motion of one goes on in the other where they touch, as it does on one rigid thing."""
-    both = np.flatnonzero(first.any((1, 2)) & second.any((1, 2))).tolist()
-    jumps = [
-        jump for t in both[:: max(1, len(both) // MOST_LOOKS)] for jump in contact_jumps(first[t], second[t], chain, t)
-    ]
-    return len(jumps) >= FEWEST_LOOKS and float(np.median(jumps)) < SEAMLESS * first.shape[2]
+    jumps = [jump for t, first, second in pairs for jump in contact_jumps(first, second, chain, t)]
+    return len(jumps) >= FEWEST_LOOKS and float(np.median(jumps)) < SEAMLESS * chain.forward.shape[2]
 
 
 def contact_jumps(
@@ -198,14 +198,13 @@ def grown(mask: Bool[np.ndarray, "height width"], radius: int) -> Bool[np.ndarra
     return cv2.dilate(mask.astype(np.uint8), disk(radius)) > 0
 
 
-def near(first: Bool[np.ndarray, "frame height width"], second: Bool[np.ndarray, "frame height width"]) -> bool:
-    """Whether two tubes come close in most frames that have both."""
-    both = np.flatnonzero(first.any((1, 2)) & second.any((1, 2)))
-    reach = NEAR * float(np.hypot(*first.shape[1:]))
+def near(pairs: Pairs) -> bool:
+    """Whether two tubes come close in most of the frames."""
     close = [
-        (cv2.distanceTransform((~first[t]).astype(np.uint8), cv2.DIST_L2, 3)[second[t]].min() < reach) for t in both
+        cv2.distanceTransform((~first).astype(np.uint8), cv2.DIST_L2, 3)[second].min() < NEAR * np.hypot(*first.shape)
+        for _, first, second in pairs
     ]
-    return bool(len(both) and np.mean(close) > 0.5)
+    return bool(close and np.mean(close) > 0.5)
 
 
 def disk(radius: int) -> UInt8[np.ndarray, "size size"]:

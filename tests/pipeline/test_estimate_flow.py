@@ -73,6 +73,29 @@ def test_dis_finds_a_shift_both_ways(tmp_path: Path) -> None:
     assert (attributes["backend"], attributes["weights"], attributes["pairs"]) == ("dis", "", 2)
 
 
+def test_flow_over_several_frames_is_stored_when_asked_for(tmp_path: Path) -> None:
+    frames = shifted_frames(tmp_path / "frames", [(0, 0), (2, 0), (4, 1), (6, 1), (8, 2)])
+    estimate_flow(frames, None, tmp_path / "flow.h5", EstimateFlowConfig(strides=[4, 2]))
+    inner = (slice(16, -16), slice(16, -16))
+    for stride, motions in ((1, 4), (2, 3), (4, 1)):
+        pairs = list(read_flow_pairs(tmp_path / "flow.h5", stride=stride))
+        assert len(pairs) == motions
+        np.testing.assert_allclose(np.median(pairs[0].forward[inner][..., 0]), -2 * stride, atol=0.2)
+        np.testing.assert_allclose(np.median(pairs[-1].backward[inner][..., 0]), 2 * stride, atol=0.2)
+    assert read_flow_attributes(tmp_path / "flow.h5")["strides"].tolist() == [1, 2, 4]
+    with pytest.raises(StageError, match=r"add 8 to estimate_flow\.strides"):
+        next(read_flow_pairs(tmp_path / "flow.h5", stride=8))
+
+
+def test_half_precision_finds_nearly_the_same_flow() -> None:
+    torch.manual_seed(0)
+    network = raft_small().eval()
+    images = torch.randint(0, 255, (2, 1, 128, 128, 3), generator=torch.Generator().manual_seed(0)).byte()
+    full, half = (predict_flow(network, *images, 1.0, 2, half=half) for half in (False, True))
+    assert half.dtype == torch.float32
+    assert 0 < (half - full).abs().max() < 0.1 * full.abs().max()
+
+
 def test_a_pixel_that_does_not_return_is_not_consistent() -> None:
     forward, backward = np.zeros((8, 8, 2), np.float32), np.zeros((8, 8, 2), np.float32)
     forward[..., 0] = 1
