@@ -23,6 +23,8 @@ class ObjectGeometry(BaseModel):
     reason: str
     method: str
     numbers: dict[str, float]
+    residual_px: list[float | None] = []  # median of each frame, None where the object has no pose
+    points: list[int] = []  # seen in each frame
 
 
 class Geometry(BaseModel):

@@ -32,6 +32,7 @@ from pipeline.object_model import reconstruct_object
 from pipeline.progress import progress
 from pipeline.rigid_model import object_observations
 from pipeline.tracks_file import read_tracks
+from pipeline.verdicts import frame_points, frame_residuals_px
 
 log = logging.getLogger(__name__)
 Source = Literal["given", "metadata", "self_calibrated", "default"]
@@ -113,6 +114,8 @@ def summary(results: dict[int, Reconstructed], names: dict[int, str], source: So
                 reason=result.judgement.reason,
                 method=result.model.method,
                 numbers=dict(result.judgement.numbers),
+                residual_px=frame_residuals_px(result.model, result.seen),
+                points=frame_points(result.model, result.seen),
             )
             for k, result in sorted(results.items())
         ],

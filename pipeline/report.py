@@ -24,7 +24,8 @@ from pipeline.errors import StageError
 from pipeline.figures import cost_figure, geometry_figure, training_figure, validity_figure
 from pipeline.flow_file import read_flow_attributes
 from pipeline.frames_folder import read_frames, read_frames_info, read_json
-from pipeline.geometry_file import read_geometry
+from pipeline.geometry_figures import fit_figure
+from pipeline.geometry_file import Geometry, read_geometry
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.metrics_table import read_metrics
 from pipeline.pictures import hex_colour
@@ -96,7 +97,7 @@ def report(
         "warnings": warnings(facts.records, facts.objects, verdicts, facts.metrics),
         "tiles": tiles(facts.metrics, verdicts),
         "objects": object_rows(facts.objects, verdicts),
-        "camera": camera_section(verdicts.model_dump(), facts.scene),
+        "camera": camera_section(verdicts, facts.scene),
         "input": input_section(images, masks, facts.info, config.video_width),
         "flow": flow_section(images, flow, facts.info, config.video_width),
         "methods": [method_section(folder, histories, facts, names, config.video_width) for folder in renders],
@@ -164,17 +165,18 @@ def flow_section(images: Images, flow: Path, info: dict[str, Any], width: int) -
     }
 
 
-def camera_section(geometry: dict[str, Any], scene: Scene) -> dict[str, Any]:
+def camera_section(geometry: Geometry, scene: Scene) -> dict[str, Any]:
     """Intrinsics in words, and the picture of points and cameras."""
-    fx, _, cx, cy = geometry["intrinsics"]
-    spread = geometry["focal_std_px"]
+    fx, _, cx, cy = geometry.intrinsics
+    spread = geometry.focal_std_px
     return {
-        "words": CAMERA_WORDS[geometry["camera"]],
+        "words": CAMERA_WORDS[geometry.camera],
         "focal": f"{fx:.1f}" + (f" ± {spread:.1f}" if spread else ""),
         "angle": f"{2 * np.degrees(np.arctan(scene.camera.width / 2 / fx)):.0f}",
         "centre": f"({cx:.1f}, {cy:.1f})",
-        "source": SOURCE_WORDS[geometry["intrinsics_source"]],
+        "source": SOURCE_WORDS[geometry.intrinsics_source],
         "figure": Markup(geometry_figure(scene)),
+        "fit": Markup(fit_figure(geometry)),
     }
 
 

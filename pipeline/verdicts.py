@@ -51,6 +51,19 @@ def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float | int]
     return {name: round(float(value), 5) for name, value in numbers.items()}
 
 
+def frame_residuals_px(model: RigidModel, seen: Observations) -> list[float | None]:
+    """Median reprojection error of every frame; None where there is no pose or no point."""
+    kept = usable(model, seen)
+    error, frame = reprojection_errors_px(model, seen)[kept], seen.frame[kept]
+    own = (error[frame == index] for index in range(seen.frame_count))
+    return [round(median(values), 4) if np.isfinite(values).any() else None for values in own]
+
+
+def frame_points(model: RigidModel, seen: Observations) -> list[int]:
+    """How many of the model's points each frame shows."""
+    return np.bincount(seen.frame[usable(model, seen)], minlength=seen.frame_count).tolist()
+
+
 def spread_numbers(rotation_deg: float, trajectory_percent: float) -> dict[str, float | int]:
     """How far poses may be off, by the names that the report shows."""
     return {"rotation_std_deg": round(rotation_deg, 5), "trajectory_std_percent": round(trajectory_percent, 5)}

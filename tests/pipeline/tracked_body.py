@@ -24,7 +24,9 @@ def solid(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1, 1, (count, 3)) * [0.8, 0.6, 0.7]
 
 
-def tracked(poses: np.ndarray, points: np.ndarray, noise: float = 0.0, length: int | None = None, seed: int = 1):
+def tracked(
+    poses: np.ndarray, points: np.ndarray, noise: float = 0.0, length: int | None = None, seed: int = 1
+) -> tuple[RigidModel, Observations]:
     """The model and its observations, each point seen for `length` frames from some frame on."""
     random, frames = np.random.default_rng(seed), len(poses)
     length = min(length or frames, frames)
