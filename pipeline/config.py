@@ -123,6 +123,9 @@ class ReconstructObjectsConfig(Section):
 
 class PackSceneConfig(Section):
     near: float = Field(0.1, gt=0, description="near bound, as a share of the nearest background point")
+    longest_gap: int = Field(
+        0, ge=0, description="most frames in a row without a pose that count as known, interpolated; 0: none do"
+    )
 
 
 class TrainOsnConfig(Section):

@@ -153,7 +153,8 @@ def pack_objects(
         if entry.id != BACKGROUND_ID:
             unit, *limits = object_units(own.depth, near, far)
             bounds = np.array(limits)
-        pose, visible = filled_poses(models[entry.id][0].camera_from_object)
+        pose, registered = filled_poses(models[entry.id][0].camera_from_object)
+        visible = bridged(registered, config.longest_gap)
         pose[:, :3, 3] *= unit
         own = own.scaled(unit)
         box = oriented_box(seen_surface(own, pose, object_ids == entry.id, camera))
@@ -175,6 +176,16 @@ def filled_poses(
     elif len(known) == 1:
         pose[:] = pose[known[0]]
     return pose, visible
+
+
+def bridged(registered: Bool[np.ndarray, "frame"], longest_gap: int) -> Bool[np.ndarray, "frame"]:
+    """Registered frames, and those in gaps between them that are short enough for interpolated poses."""
+    known = np.flatnonzero(registered)
+    visible = registered.copy()
+    for before, after in zip(known[:-1], known[1:], strict=True):
+        if after - before - 1 <= longest_gap:
+            visible[before:after] = True
+    return visible
 
 
 def renumbered(

@@ -13,8 +13,9 @@ from pipeline.config import PackSceneConfig
 from pipeline.errors import StageError
 from pipeline.geometry_file import Geometry, ObjectGeometry, read_geometry, write_geometry
 from pipeline.masks_file import read_masks, write_masks
-from pipeline.pack_scene import filled_poses, frame_times, pack_scene, renumbered
+from pipeline.pack_scene import bridged, filled_poses, frame_times, pack_scene, renumbered
 from pipeline.scene_file import Scene, read_scene
+from pipeline.truth_file import Truth
 from tests.pipeline.tracked_body import turning_poses
 from tests.synthetic import FRAMES, SyntheticScene, camera_from_object, synthetic_truth, write_synthetic_scene
 
@@ -80,7 +81,7 @@ def test_observed_points_project_to_where_they_were_seen(whole: Packed) -> None:
         np.testing.assert_allclose(before, project(scene.camera, transform(true[frame - 1], lifted)), atol=0.05)
 
 
-def depth_unit(scene: Scene, truth, index: int) -> float:
+def depth_unit(scene: Scene, truth: Truth, index: int) -> float:
     """True depth over the scene's."""
     own = scene.observation_object == index
     columns, rows = np.floor(scene.observation_xy[own]).astype(int).T
@@ -138,6 +139,13 @@ def test_frames_before_the_first_pose_repeat_it() -> None:
     np.testing.assert_allclose(filled[0], filled[1])
     np.testing.assert_allclose(filled[3], filled[2])
     assert visible.sum() == 2
+
+
+def test_only_short_gaps_are_bridged_and_only_where_asked() -> None:
+    registered = np.array([0, 1, 0, 1, 0, 0, 1, 0], bool)
+    assert bridged(registered, 0).tolist() == registered.tolist()
+    assert bridged(registered, 1).tolist() == [False, True, True, True, False, False, True, False]
+    assert bridged(registered, 2).tolist() == [False, *[True] * 6, False]
 
 
 def test_ids_are_counted_anew() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pipeline.patch_registration import (
+    Registration,
     centred,
     cut_patches,
     ids_at,
@@ -39,7 +40,7 @@ def plain_ids() -> torch.Tensor:
     return torch.zeros((SIZE, SIZE), dtype=torch.uint8)
 
 
-def found_after(matrix: np.ndarray, guess: torch.Tensor, gain: float = 1.0, offset: float = 0.0):
+def found_after(matrix: np.ndarray, guess: torch.Tensor, gain: float = 1.0, offset: float = 0.0) -> Registration:
     patches = cut_patches(texture(), plain_ids(), SEEDS, 5)
     eye = torch.eye(2).expand(len(SEEDS), 2, 2).clone()
     return register_patches(patches, gain * texture(matrix) + offset, plain_ids(), guess, eye)
