@@ -14,7 +14,7 @@ from models.osn.z_buffer import SoloViews
 from models.rays import Rays
 from models.rendering import Rendering
 
-METHOD, SCHEMA, SCHEMA_VERSION = "osn", "monoverse-osn", 1
+METHOD, SCHEMA, SCHEMA_VERSION = "osn", "monoverse-osn", 2
 
 
 class OsnMethod:

@@ -26,4 +26,4 @@ def solo_views_chunk(scene: ObjectScene, grids: list[DensityLogits], pixels: Pix
         sums = scene.render_pairs(grids, rays, pixels.frames, None, colour=False)
         depth = sums.depth / sums.weight.clamp(min=1e-3)
         depth[:, 0] = depth[:, 0] + (1 - sums.weight[:, 0]) * (scene.far - depth[:, 0])
-        return SoloViews(depth, sums.weight, pixels.objects, pixels.frames)
+        return SoloViews(depth, sums.weight, pixels.objects, pixels.certain, pixels.frames)

@@ -12,22 +12,34 @@ from torch import Tensor
 from models.rays import TensorFields
 
 SOLID = 0.5  # an object with less opacity is not seen there
+GLIMPSE = 0.1  # enough of the very object that the masks show there
 CHUNK_ELEMENTS = 1 << 22
 
 
 @dataclass(frozen=True)
 class SoloViews(TensorFields):
-    """Each object alone along rays: depth in its own units and opacity; and the object that was really seen."""
+    """Each object alone along rays: depth in its own units and opacity; and the object that was really seen.
+
+    `certain`: the border of that object's mask is not near.
+    """
 
     depth: Float[Tensor, "ray object"]
     opacity: Float[Tensor, "ray object"]
     objects: Int64[Tensor, "ray"]
+    certain: Bool[Tensor, "ray"]
     frames: Int64[Tensor, "ray"]
 
 
 def solid(views: SoloViews) -> Bool[Tensor, "ray object"]:
-    """Objects that can be seen along a ray; the background always can."""
-    there = views.opacity > SOLID
+    """Objects that can be seen along a ray; the background always can.
+
+    Near the borders of masks fields reach a little too far, or not far enough. So a moving object that was not seen there
+    hides nothing, and the one that was seen is there if it shows at all. Otherwise such pixels are wrong under scales at
+    which nothing is wrong, and right where an object has sunk into another: the valid region would grow.
+    """
+    there = (views.opacity > SOLID) & views.certain[:, None]
+    own = torch.nn.functional.one_hot(views.objects, there.shape[1]).bool()
+    there = torch.where(own, views.opacity > GLIMPSE, there)
     return torch.cat([torch.ones_like(there[:, :1]), there[:, 1:]], dim=1)
 
 

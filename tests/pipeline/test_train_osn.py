@@ -213,9 +213,9 @@ def test_object_without_pixels_or_poses_is_refused(scene_path, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"method": "osn", "schema_version": 99}, "expected 1"),
+        ({"method": "osn", "schema_version": 99}, "expected 2"),
         ({"method": "magic"}, "holds method magic"),
-        ({"method": "osn", "schema_version": 1, "fields": {}}, "is damaged"),
+        ({"method": "osn", "schema_version": 2, "fields": {}}, "is damaged"),
         ([1, 2], "holds method list"),
     ],
 )

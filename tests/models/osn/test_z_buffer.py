@@ -1,5 +1,7 @@
 """Segmentation under many scales, against cases worked by hand and a loop."""
 
+from dataclasses import replace
+
 import torch
 
 from models.osn.validity import conflict_text, conflicts
@@ -7,7 +9,8 @@ from models.osn.z_buffer import SoloViews, explained, hard_agreement, soft_agree
 
 
 def views(depth, opacity, objects) -> SoloViews:
-    return SoloViews(torch.tensor(depth), torch.tensor(opacity), torch.tensor(objects), torch.arange(len(objects)) // 2)
+    seen, frames = torch.tensor(objects), torch.arange(len(objects)) // 2
+    return SoloViews(torch.tensor(depth), torch.tensor(opacity), seen, torch.ones_like(seen, dtype=torch.bool), frames)
 
 
 BALL_BEFORE_WALL = views([[10.0, 4.0], [10.0, 4.0], [10.0, 0.0]], [[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]], [1, 1, 0])
@@ -24,8 +27,15 @@ def test_transparent_object_hides_nothing():
 
 
 def test_object_seen_where_its_field_is_empty_is_never_explained():
-    seen = views([[10.0, 4.0]], [[1.0, 0.2]], [1])
+    seen = views([[10.0, 4.0]], [[1.0, 0.05]], [1])
     assert explained(seen, torch.tensor([[1.0, 1.0], [1.0, 9.0]]), None).tolist() == [0.0, 0.0]
+
+
+def test_object_that_reaches_over_the_border_of_its_mask_hides_nothing():
+    sure = views([[10.0, 4.0]], [[1.0, 0.9]], [0])
+    scales = torch.tensor([[1.0, 1.0], [1.0, 3.0]])
+    assert explained(sure, scales, None).tolist() == [0.0, 1.0]
+    assert explained(replace(sure, certain=torch.tensor([False])), scales, None).tolist() == [1.0, 1.0]
 
 
 def test_hard_buffer_agrees_with_a_loop():
@@ -35,14 +45,17 @@ def test_hard_buffer_agrees_with_a_loop():
         torch.rand(count, objects, generator=generator) + 1,
         torch.rand(count, objects, generator=generator),
         torch.randint(objects, (count,), generator=generator),
+        torch.rand(count, generator=generator) > 0.3,
         torch.zeros(count, dtype=torch.int64),
     )
     scales = torch.cat([torch.ones(20, 1), 0.5 + torch.rand(20, 2, generator=generator)], dim=1)
     for row, scale in zip(hard_agreement(solo, scales), scales, strict=True):
         for ray in range(count):
-            there = [k for k in range(objects) if k == 0 or solo.opacity[ray, k] > 0.5]
+            seen, opacity = int(solo.objects[ray]), solo.opacity[ray]
+            others = {k for k in range(objects) if solo.certain[ray] and opacity[k] > 0.5} - {seen}
+            there = others | {0} | ({seen} if opacity[seen] > 0.1 else set())
             nearest = min(there, key=lambda k: float(scale[k] * solo.depth[ray, k]))
-            assert bool(row[ray]) == (nearest == int(solo.objects[ray]))
+            assert bool(row[ray]) == (nearest == seen)
     assert torch.allclose(explained(solo, scales, None), hard_agreement(solo, scales).float().mean(1))
 
 
