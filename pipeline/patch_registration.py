@@ -4,7 +4,8 @@ Comparing with the birth, not with the last frame, is what keeps a track from dr
 compositional (Baker & Matthews, 2004) with gain and offset of brightness, robust weights, and all patches at once.
 """
 
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Bool, Float, Integer
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 ITERATIONS = 12
+PART = 256  # patches that one core takes at a time
 CONVERGED_PX = 0.01
 AFFINE_PRIOR = 1.5  # grey levels: how strongly a patch without texture keeps its last shape
 CORRELATED_VALUES = 6.0  # values of compressed video that count as one: blocks and channels err together
@@ -119,6 +121,20 @@ def register_patches(
             break
     residual, weights = compare(patches, image, ids, xy, affine, offsets)
     return Registration(xy, affine, *quality(patches, jacobian, prior, residual, weights))
+
+
+def register_in_parts(
+    pool: Executor,
+    patches: Patches,
+    image: Float[Tensor, "channel height width"],
+    ids: Integer[Tensor, "height width"],
+    xy: Float[Tensor, "track xy=2"],
+    affine: Float[Tensor, "track 2 2"],
+) -> Registration:
+    """The same, a part on every free core; the size of parts is fixed, so that cores do not change the result."""
+    parts = torch.arange(len(xy)).split(PART)
+    found = list(pool.map(lambda part: register_patches(patches[part], image, ids, xy[part], affine[part]), parts))
+    return Registration(*(torch.cat([getattr(one, field.name) for one in found]) for field in fields(Registration)))
 
 
 def patch_jacobian(patches: Patches, offsets: Float[Tensor, "sample xy=2"]) -> Float[Tensor, "track value parameter"]:

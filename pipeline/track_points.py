@@ -11,6 +11,7 @@ Writes  tracks.h5  observations of points with their uncertainty
 
 import logging
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,12 @@ from pipeline.patch_registration import (
     Registration,
     cut_patches,
     ids_at,
-    register_patches,
+    register_in_parts,
     sample_image,
     shape_is_plausible,
 )
 from pipeline.progress import progress
+from pipeline.threads import one_thread_each
 from pipeline.tracks_file import Tracks, write_tracks
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,8 @@ def track_points(frames: Path, flow: Path, masks: Path, tracks: Path, config: Tr
     if len(paths) != len(object_ids):
         raise StageError(f"{masks} has {len(object_ids)} frames, {frames} has {len(paths)}; run segment_objects again")
     images = (smooth_image(read_frame(path)) for path in progress(paths, "tracking frame"))
-    found = collect(follow(images, object_ids, read_flow_pairs(flow), config), config.shortest)
+    with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        found = collect(follow(images, object_ids, read_flow_pairs(flow), config, pool), config.shortest)
     write_tracks(tracks, found, {"spacing_px": config.spacing_px, "patch_radius_px": config.patch_radius_px})
     for k in np.unique(found.object_ids):
         log.info("object %d: %d tracks", k, int((found.object_ids == k).sum()))
@@ -92,6 +95,7 @@ def follow(
     object_ids: UInt8[np.ndarray, "frame height width"],
     pairs: Iterator[FlowPair],
     config: TrackPointsConfig,
+    pool: Executor,
 ) -> Iterator[tuple[int, Active]]:
     """The tracks alive in each frame; flow is read pair by pair."""
     active, born = None, 0
@@ -99,7 +103,7 @@ def follow(
         image = torch.from_numpy(colours).permute(2, 0, 1).contiguous()
         inner = torch.from_numpy(inside_masks(object_ids[frame], config.mask_margin_px))
         if active is not None:
-            active = advance(active, next(pairs), image, inner, config)
+            active = advance(active, next(pairs), image, inner, config, pool)
         seeds = seed_points(colours, inner.numpy(), None if active is None else active.xy.numpy(), config)
         fresh = begin(image, inner, torch.from_numpy(seeds), born, config)
         born += len(seeds)
@@ -134,6 +138,7 @@ def advance(
     image: Float[Tensor, "channel height width"],
     inner: Integer[Tensor, "height width"],
     config: TrackPointsConfig,
+    pool: Executor,
 ) -> Active:
     """The tracks that are found again in the next frame."""
     if not len(active.numbers):
@@ -141,7 +146,7 @@ def advance(
     flow = torch.from_numpy(pair.forward).permute(2, 0, 1)
     predicted = active.xy + sample_image(flow, active.xy, "bilinear").T
     returns = ids_at(torch.from_numpy(pair.forward_valid.astype(np.uint8)), active.xy) == 1
-    found = register_patches(active.patches, image, inner, predicted, active.affine)
+    found = register_in_parts(pool, active.patches, image, inner, predicted, active.affine)
     alive = is_found(found, predicted, returns, active.patches, inner, config)
     moved = Active(active.numbers, found.xy, found.affine, found.sigma_px, active.patches)
     return moved[alive]

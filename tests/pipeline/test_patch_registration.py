@@ -1,16 +1,20 @@
 """Patches are found where they went: moved, turned, brighter, beside other objects."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from pipeline import patch_registration
 from pipeline.patch_registration import (
     Registration,
     centred,
     cut_patches,
     ids_at,
     patch_offsets,
+    register_in_parts,
     register_patches,
     sample_image,
     shape_is_plausible,
@@ -110,3 +114,13 @@ def test_centred_values_have_no_weighted_mean() -> None:
 def test_mirrored_and_stretched_patches_are_refused() -> None:
     shapes = torch.tensor([[[1.0, 0], [0, 1]], [[-1, 0], [0, 1]], [[2, 0], [0, 1]], [[0.5, 0], [0, 1]]])
     assert shape_is_plausible(shapes, 1.8).tolist() == [True, False, False, False]
+
+
+def test_parts_on_many_cores_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patch_registration, "PART", 2)
+    patches, eye = cut_patches(texture(), plain_ids(), SEEDS, 5), torch.eye(2).expand(3, 2, 2).clone()
+    inputs = (patches, texture(np.array([[1, 0, 0.4], [0, 1, 0.3]])), plain_ids(), SEEDS, eye)
+    with ThreadPoolExecutor(2) as pool:
+        found = register_in_parts(pool, *inputs)
+    torch.testing.assert_close(found.xy, register_patches(*inputs).xy, atol=1e-3, rtol=0)
+    assert found.sigma_px.shape == (3,)
