@@ -14,6 +14,7 @@ FEWEST_POINTS = 30
 DEPTH_MARGIN = 0.3  # beyond what still points have, as a share of their range
 MOST_ERRORS = 3.0  # of noise: a worse view does not count more
 LEAST_NOISE = 1e-3  # in the units of the points: about 0.15 px
+TRIMMED_TO = 0.8  # share of the still-looking points that views are fitted to
 TINY = 1e-9
 
 
@@ -59,14 +60,23 @@ def fitted_views(
     for _ in range(ROUNDS):
         points = np.concatenate([homogeneous(xy), depth[:, None]], axis=1)
         cameras = np.stack([resected(points, y, known & s, n) for y, s, n in zip(landed, seen, noise, strict=True)])
-        low, high = np.percentile(depth[known], [0.5, 99.5])
+        low, high = np.percentile(depth[still], [0.5, 99.5])
         margin = DEPTH_MARGIN * (high - low)
         views = ProjectiveViews(cameras[..., :3], cameras[..., 3], noise, (float(low - margin), float(high + margin)))
         mapped = np.einsum("vij,pj->vpi", views.plane, homogeneous(xy))
-        depth, known = best_depth(mapped, views, landed, seen), still
+        depth = best_depth(mapped, views, landed, seen)
         error = np.linalg.norm(projected(mapped, views.epipole, depth) - landed, axis=-1)
+        known = still & agreeing(error / noise[:, None], seen, still)
         noise = np.array([max(LEAST_NOISE, 1.5 * np.median(e[s & still])) for e, s in zip(error, seen, strict=True)])
     return views
+
+
+def agreeing(
+    error: Float[np.ndarray, "view point"], seen: Bool[np.ndarray, "view point"], still: Bool[np.ndarray, "point"]
+) -> Bool[np.ndarray, "point"]:
+    """The points that fit best: those that move, and yet looked still, are among the rest."""
+    worst = np.where(seen, error, 0).max(0)
+    return worst <= np.quantile(worst[still], TRIMMED_TO)
 
 
 def canonical(fundamental: Float[np.ndarray, "3 3"]) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
