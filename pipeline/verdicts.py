@@ -20,6 +20,7 @@ FEWEST_TRACKS = 30
 FEWEST_REGISTERED_SHARE = 0.7
 FLAT_RATIO = 0.04
 REPROJECTION_PX = 0.8
+REVERSED_DEG = 15.0  # a mirrored shape turns the other way, hardly ever by less than this
 Numbers = Mapping[str, float | int]
 
 
@@ -92,7 +93,8 @@ def judge(numbers: Numbers, rival: Rival | None = None) -> Judgement:
     if rival is not None:
         doubts.append(
             f"another shape explains the video as well, {rival.rotation_deg:.0f} degrees and "
-            f"{rival.trajectory_percent:.0f} % of the path away; its depth may be reversed"
+            f"{rival.trajectory_percent:.0f} % of the path away"
+            + (": depth may be reversed" if rival.rotation_deg > REVERSED_DEG else "")
         )
     return Judgement("weak" if doubts else "ok", "; ".join(doubts) or "well determined", numbers)
 
