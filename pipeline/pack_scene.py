@@ -13,6 +13,7 @@ Writes  scene.h5
 import json
 import logging
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ def bridged(registered: Bool[np.ndarray, "frame"], longest_gap: int) -> Bool[np.
     """Registered frames, and those in gaps between them that are short enough for interpolated poses."""
     known = np.flatnonzero(registered)
     visible = registered.copy()
-    for before, after in zip(known[:-1], known[1:], strict=True):
+    for before, after in pairwise(known):
         if after - before - 1 <= longest_gap:
             visible[before:after] = True
     return visible
