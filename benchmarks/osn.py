@@ -145,7 +145,7 @@ def main() -> None:
     truths |= {f"seed {seed}": simulated_truth(seed, chosen.objects, chosen.work) for seed in range(chosen.seeds)}
     results = {}
     for name, truth in truths.items():
-        print(name)
+        print(name, flush=True)
         results[name] = measure(truth, chosen.factor, config, chosen.every, chosen.keep)
         print("  ".join(f"{key} {value:.3f}" for key, value in results[name].items()), flush=True)
     for key in next(iter(results.values())):

@@ -58,3 +58,30 @@ rule train_semantic_flow:
         "python -m pipeline.train_semantic_flow"
         " --scene {input.scene:q} --labels {params.labels:q} --checkpoint {output.checkpoint:q} --history {output.history:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+# Not part of a report: `snakemake --cores 4 results/NAME/osn/objects` for whoever goes on with the objects elsewhere.
+rule export_objects:
+    input:
+        checkpoint="results/{scene}/osn/checkpoint.pt",
+        scene="results/{scene}/scene.h5",
+        code=sources("pipeline.export_objects"),
+    output:
+        objects=directory("results/{scene}/osn/objects"),
+        record="results/{scene}/records/export_objects.json",
+    log:
+        "results/{scene}/logs/export_objects.log",
+    benchmark:
+        "results/{scene}/benchmarks/export_objects.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Meshes and points of the objects of {wildcards.scene}"
+    shell:
+        "python -m pipeline.export_objects"
+        " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --objects {output.objects:q}"
+        " --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -1,0 +1,73 @@
+"""Meshes and places of trained objects."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from models.osn.object_scene import FieldShape, ObjectScene
+from pipeline import export_objects as stage
+from pipeline.cameras import transform
+from pipeline.errors import StageError
+from pipeline.osn_checkpoint import OsnMethod
+from pipeline.osn_setup import scene_geometry
+from pipeline.scene_file import read_scene
+from tests.synthetic import write_synthetic_scene
+
+SCALES = torch.tensor([[1.0, 1.5, 0.7]])
+
+
+def ball(field_resolution: tuple[int, ...], half: torch.Tensor, radius: float) -> torch.Tensor:
+    """Logits of a dense ball in the middle of a box."""
+    axes = [torch.linspace(-float(h), float(h), size) for h, size in zip(half, field_resolution, strict=True)]
+    distance = torch.stack(torch.meshgrid(*axes, indexing="ij")).norm(dim=0)
+    return (radius - distance) / radius * 100
+
+
+@pytest.fixture
+def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A scene whose objects are balls, exported."""
+    path = write_synthetic_scene(tmp_path).scene
+    scene = read_scene(path)
+    shape = FieldShape(density_channels=2, colour_channels=2, shell=0.0)
+    generator = torch.Generator().manual_seed(0)
+    fields = ObjectScene(scene_geometry(scene, torch.device("cpu")), shape, [(30, 31, 32)] * 3, generator)
+    method = OsnMethod(fields, None, None, SCALES, torch.ones(1))
+    halves = [space.half_extent for space in fields.spaces]
+    method.grids = [ball((30, 31, 32), half, 0.6 * float(half.min())) for half in halves]
+    monkeypatch.setattr(stage, "load_method", lambda checkpoint, device: method)
+    stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "objects")
+    return scene, halves, tmp_path / "objects"
+
+
+def test_mesh_of_a_ball_is_a_ball_turned_outwards_and_as_coloured_points(exported):
+    scene, halves, folder = exported
+    for entry, half in zip(scene.objects, halves, strict=True):
+        mesh = trimesh.load(folder / f"{entry['id']}.glb", force="mesh")
+        radius = 0.6 * float(half.min())
+        cell = 2 * float(half.max()) / 29
+        assert np.allclose(np.linalg.norm(mesh.vertices, axis=1), radius, atol=0.75 * cell)
+        assert mesh.volume > 0.7 * 4 / 3 * np.pi * radius**3
+        points = trimesh.load(folder / f"{entry['id']}.ply")
+        assert len(points.vertices) > 500 and len(np.unique(points.colors, axis=0)) > 10
+
+
+def test_object_lies_in_the_world_where_its_scale_puts_it(exported):
+    """x_world = P0 (s camera_from_object X), worked through the camera."""
+    scene, _, folder = exported
+    listed = json.loads((folder / "poses.json").read_text())["objects"]
+    point, t = np.array([0.1, -0.2, 0.3]), 2
+    for k, entry in enumerate(listed):
+        in_camera = float(SCALES[0, k]) * transform(np.linalg.inv(scene.object_from_camera[k, t].astype(float)), point)
+        expected = transform(scene.object_from_camera[0, t].astype(float), in_camera)
+        assert np.allclose(transform(np.array(entry["world_from_object"][t]), point), expected, atol=1e-5)
+        assert abs(entry["scale"] - float(SCALES[0, k])) < 1e-6
+
+
+def test_method_without_objects_is_refused(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "load_method", lambda checkpoint, device: object())
+    with pytest.raises(StageError, match="without objects of their own"):
+        stage.export_objects(tmp_path / "checkpoint.pt", tmp_path / "scene.h5", tmp_path / "other")
