@@ -56,13 +56,13 @@ def best_model(seen: Observations, search: Search) -> list[Candidate]:
         return []
     held_out = np.arange(seen.track_count) % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
     training, judging = seen.of_tracks(~held_out), seen.of_tracks(held_out)
-    training = strongest(training, search.adjustment_tracks, search.seed)
-    mapping = strongest(training, search.mapping_tracks, search.seed)
-    pairs = verified_pairs(mapping, search.camera, search.seed)
+    # Adjustment costs frames squared times tracks: the search makes do with few, the winner gets them all.
+    training = strongest(training, search.mapping_tracks, search.seed)
+    pairs = verified_pairs(training, search.camera, search.seed)
     freedom = Freedom(focal=not search.focal_known)
     found: list[Candidate] = []
     for mapper in (map_globally, map_incrementally):
-        for model in mapper(mapping, search.camera, pairs, search.focal_known, search.seed):
+        for model in mapper(training, search.camera, pairs, search.focal_known, search.seed):
             if model.registered.sum() > 2:
                 found.append(judged(completed(model, training, freedom, search.seed), judging))
         if found and beyond_doubt(max(found, key=lambda candidate: candidate.merit), training):

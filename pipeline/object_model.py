@@ -41,7 +41,8 @@ def reconstruct_object(
     if numbers["registered_frames"] < FEWEST_REGISTERED_SHARE * numbers["frames_with_tracks"]:
         reason = f"only {numbers['registered_frames']:.0f} of {numbers['frames_with_tracks']:.0f} frames are registered"
         return flat(seen, masks, search, reason, numbers)
-    return Reconstructed(without_outliers(found, seen), seen, judge(numbers, strongest_rival(candidates, training)))
+    rival = strongest_rival(candidates, strongest(seen, search.mapping_tracks, search.seed))
+    return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
 
 
 def flat(
