@@ -14,7 +14,8 @@ from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_p
 # An object more than 3 degrees or 10 % of the path off must not be called ok: its spread must leave room for that.
 ROTATION_STD_DEG = 2.7
 TRAJECTORY_STD_PERCENT = 9.5
-EXPLAINED_PERCENT = 70.0
+EXPLAINED_PERCENT = 85.0  # of a rigid thing's observations, 97 and more are
+RESIDUAL_SIGMAS = 1.5  # a rigid thing leaves less than one
 ANGLE_DEG = 3.0
 FEWEST_TRACKS = 30
 FEWEST_REGISTERED_SHARE = 0.7
@@ -110,6 +111,10 @@ def doubts_about(numbers: Numbers) -> list[str]:
         (
             numbers["explained_percent"] < EXPLAINED_PERCENT,
             f"only {numbers['explained_percent']:.0f} % of the observations follow one rigid motion: not rigid",
+        ),
+        (
+            numbers["residual_sigmas"] > RESIDUAL_SIGMAS,
+            f"residuals are {numbers['residual_sigmas']:.1f} times the tracks' own errors: it bends, or poses are wrong",
         ),
         (numbers["reprojection_error_px"] > REPROJECTION_PX, f"residuals of {numbers['reprojection_error_px']:.2f} px"),
         (

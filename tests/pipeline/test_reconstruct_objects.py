@@ -27,7 +27,7 @@ SEARCH = Search(CAMERA, True, 0, 1200, 4000)
 BLIND = replace(SEARCH, camera=Intrinsics.centred(256.0, 192, 256), focal_known=False)
 SOUND = {
     "registered_frames": 30, "frames_with_tracks": 30, "points": 200, "explained_percent": 99.0,
-    "reprojection_error_px": 0.2, "triangulation_angle_deg": 20.0, "flatness": 0.5,
+    "reprojection_error_px": 0.2, "residual_sigmas": 0.6, "triangulation_angle_deg": 20.0, "flatness": 0.5,
     "rotation_std_deg": 0.5, "trajectory_std_percent": 2.0,
 }  # fmt: skip
 
@@ -176,6 +176,7 @@ def test_a_sound_model_is_ok_and_every_doubt_is_in_words() -> None:
         ("points", 12, "without texture"),
         ("explained_percent", 60.0, "not rigid"),
         ("reprojection_error_px", 1.0, "residuals"),
+        ("residual_sigmas", 2.1, "it bends"),
         ("triangulation_angle_deg", 1.0, "depth is uncertain"),
         ("flatness", 0.01, "planar"),
         ("rotation_std_deg", 4.0, "ambiguous"),
