@@ -247,8 +247,8 @@ def test_what_speeds_up_along_its_epipolar_line_fits_no_depth() -> None:
     steps, moving = steps_of_a_moving_camera(1.0, 0.0)
     everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
     residual = np.mean(background_residuals(steps, everywhere), axis=0)
-    assert np.percentile(residual[~moving], 99) < 0.5
-    assert np.median(residual[moving]) > 1
+    assert np.percentile(residual[~moving], 99) < 1, "more than noise explains"
+    assert np.median(residual[moving]) > 3
 
 
 def still_chain(count: int, size: tuple[int, int]) -> FlowChain:
