@@ -32,7 +32,7 @@ class SceneConfig(Section):
     masks: str | None = Field(None, description="folder of masks, one a frame")
     prompts: list[Prompt] = Field([], description="clicks and boxes for segment_objects")
     poses: str | None = Field(
-        None, description="camera poses to use for the background: COLMAP model or transforms.json"
+        None, description="camera poses to use for the background: COLMAP model, transforms.json, or OSN's own files"
     )
     intrinsics: tuple[Positive, Positive, Positive, Positive] | None = Field(
         None, description="fx, fy, cx, cy in pixels of the video as stored"
