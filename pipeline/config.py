@@ -131,7 +131,7 @@ class PackSceneConfig(Section):
 class TrainOsnConfig(Section):
     seed: int = Field(0, ge=0, description="seed of all random choices")
     bootstrap_steps: int = Field(200, ge=1, description="steps with each object rendered alone")
-    steps: int = Field(1000, ge=1, description="composite steps")
+    steps: int = Field(1400, ge=1, description="composite steps")
     rounds: int = Field(3, ge=1, description="times that fields and scale network are trained in turn")
     round_steps: int = Field(100, ge=1, description="composite steps in each of these rounds")
     most_rays: int = Field(8192, ge=16, description="most rays in a step")
