@@ -3,6 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
+
+# Tensors in tests are small: threads that wait for each other on a busy machine cost more than they bring.
+torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
