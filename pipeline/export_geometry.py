@@ -83,7 +83,7 @@ def write_object(folder: Path, model: pycolmap.Reconstruction, masks: Bool[np.nd
 def warn_of(entry: ObjectGeometry) -> None:
     """Whoever goes on from an object must know what it is worth."""
     if entry.verdict != "ok":
-        log.warning("the geometry of %s is %s: %s", entry.name, entry.verdict, entry.reason)
+        log.warning("%s", entry.doubt)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,11 @@ class ObjectGeometry(BaseModel):
     residual_px: list[float | None] = []  # median of each frame, None where the object has no pose
     points: list[int] = []  # seen in each frame
 
+    @property
+    def doubt(self) -> str:
+        """What a user must know of an object that is not ok: the same sentence in log and report."""
+        return f"{self.name}: {self.verdict}. {self.reason}"
+
 
 class Geometry(BaseModel):
     """Intrinsics in pixels (fx, fy, cx, cy) with their source, what the camera does, and the objects."""

@@ -103,7 +103,7 @@ def chosen(judged: Geometry) -> list[ObjectGeometry]:
         raise StageError("geometry.json has no background; run reconstruct_objects again")
     for entry in entries[1:]:
         if entry.verdict == "failed":
-            log.warning("object %d is left out, its pixels are ignored: %s", entry.id, entry.reason)
+            log.warning("%s is left out, its pixels are ignored", entry.name)
     return [entry for entry in entries if entry.id == BACKGROUND_ID or entry.verdict != "failed"]
 
 

@@ -70,8 +70,9 @@ def reconstruct_objects(
     for k in progress(moving, "reconstructing object"):
         results[k] = reconstruct_object(object_observations(points, k, len(object_ids)), object_ids == k, search)
     write_reconstruction(reconstruction, results)
-    write_geometry(geometry, summary(results, {entry["id"]: entry["name"] for entry in found}, source, motion))
-    report_doubts(results)
+    judged = summary(results, {entry["id"]: entry["name"] for entry in found}, source, motion)
+    write_geometry(geometry, judged)
+    report_doubts(judged)
 
 
 def first_camera(
@@ -122,15 +123,13 @@ def summary(results: dict[int, Reconstructed], names: dict[int, str], source: So
     )
 
 
-def report_doubts(results: dict[int, Reconstructed]) -> None:
+def report_doubts(geometry: Geometry) -> None:
     """A warning for each object that is not ok."""
-    for k, result in results.items():
-        name = "background" if k == BACKGROUND_ID else f"object {k}"
-        judgement = result.judgement
-        if judgement.verdict != "ok":
-            log.warning("geometry of %s is %s (%s): %s", name, judgement.verdict, result.model.method, judgement.reason)
+    for entry in geometry.objects:
+        if entry.verdict != "ok":
+            log.warning("%s", entry.doubt)
         else:
-            log.info("geometry of %s is ok (%s)", name, result.model.method)
+            log.info("geometry of %s is ok (%s)", entry.name, entry.method)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def report(
         "title": facts.title,
         "subtitle": subtitle(facts),
         "trust": trust(verdicts, facts.metrics, facts.truth is not None),
-        "warnings": warnings(facts.records, facts.objects, verdicts, facts.metrics),
+        "warnings": warnings(facts.records, facts.objects, verdicts),
         "tiles": tiles(facts.metrics, verdicts),
         "objects": object_rows(facts.objects, verdicts),
         "camera": camera_section(verdicts, facts.scene),

@@ -116,9 +116,7 @@ def likeness_word(psnr_db: float) -> str:
     return next((word for bound, word in bounds if psnr_db >= bound), "poor")
 
 
-def warnings(
-    records: list[dict[str, Any]], objects: dict[str, Any], geometry: Geometry, metrics: pd.DataFrame
-) -> list[Warned]:
+def warnings(records: list[dict[str, Any]], objects: dict[str, Any], geometry: Geometry) -> list[Warned]:
     """All that a user must know before believing anything, without repetition."""
     found = [Warned("Geometry", CAMERA_WORDS[geometry.camera])] if geometry.camera != "moving" else []
     if not any(entry.id for entry in geometry.objects) and not objects.get("warnings"):
@@ -129,11 +127,7 @@ def warnings(
         found.append(
             Warned("Geometry", f"The focal length is {SOURCE_WORDS['default']}; give `intrinsics` if you know it.")
         )
-    found += [
-        Warned("Geometry", f"{entry.name}: {entry.verdict}. {entry.reason}")
-        for entry in geometry.objects
-        if entry.verdict != "ok"
-    ]
+    found += [Warned("Geometry", entry.doubt) for entry in geometry.objects if entry.verdict != "ok"]
     found += [Warned("Masks", text) for text in objects.get("warnings", [])]
     for record in records:
         title = STAGE_TITLES.get(record["stage"], record["stage"])

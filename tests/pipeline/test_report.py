@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from pipeline.errors import StageError
-from pipeline.geometry_file import write_geometry
-from pipeline.report_facts import likeness_word, number_text
+from pipeline.geometry_file import Geometry, ObjectGeometry, write_geometry
+from pipeline.metrics_table import read_metrics
+from pipeline.report_facts import likeness_word, number_text, warnings
 from tests.pipeline.judged_scene import JudgedScene, geometry, judged_scene
 
 VOID = {"meta", "link", "img", "br", "input", "use", "path", "hr"}
@@ -108,6 +109,20 @@ def test_warnings_come_before_anything_else(html: str) -> None:
     assert text.index("few valid scales") < text.index("Input and masks Masks by")
     assert text.index("masks were made for a test") < text.index("Masks at even times")
     assert text.index("Usable with care: sphere 2 (weak)") < text.index("few valid scales")
+
+
+def test_a_doubt_is_told_once_though_stage_and_verdict_both_tell_it() -> None:
+    entries = [
+        ObjectGeometry(id=k, name=f"thing {k}", verdict=verdict, reason="so", method="global", numbers={})
+        for k, verdict in enumerate(("ok", "weak"))
+    ]
+    judged = Geometry(
+        intrinsics=(9, 9, 4, 4), intrinsics_source="given", focal_std_px=None, camera="moving", objects=entries
+    )
+    doubts = [entry.doubt for entry in judged.objects if entry.verdict != "ok"]
+    records = [{"stage": "reconstruct_objects", "warnings": doubts}]
+    found = [warned.text for warned in warnings(records, {"warnings": []}, judged)]
+    assert doubts and [found.count(doubt) for doubt in doubts] == [1] * len(doubts)
 
 
 def test_missing_numbers_are_listed_with_their_reasons(html: str) -> None:
