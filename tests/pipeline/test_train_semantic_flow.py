@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
+from pipeline import semantic_flow_training as training
 from pipeline import train_semantic_flow as stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.errors import StageError
 from pipeline.scene_file import Scene, read_scene, write_scene
 from pipeline.semantic_flow_checkpoint import SemanticFlowMethod, method_from_checkpoint
-from pipeline.semantic_flow_data import camera_rays, training_pixels, training_points
+from pipeline.semantic_flow_data import camera_rays, scene_cameras, training_pixels, training_points
 from pipeline.semantic_labels import training_labels
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 
@@ -96,10 +97,10 @@ def test_probabilities_of_classes_sum_to_the_opacity(trained: tuple[SemanticFlow
 def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
     written: SyntheticScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: tuple[str, int]
 ) -> None:
-    monkeypatch.setattr(stage, "STEPS_PER_ROW", 5)
+    monkeypatch.setattr(training, "STEPS_PER_ROW", 5)
     config = small(static_steps=12, steps=14, rays=64, warped_rays=8, semantic_rays=16)
     whole = train(written.scene, tmp_path / "whole", config)
-    update = stage.update
+    update = training.update
 
     def kill(run: stage.Run, parts: dict[str, torch.Tensor]) -> None:
         if (run.stage, run.step) == (killed_at[0], killed_at[1] + 3):
@@ -107,7 +108,7 @@ def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
         update(run, parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "update", kill)
+        patch.setattr(training, "update", kill)
         with pytest.raises(KeyboardInterrupt):
             train(written.scene, tmp_path / "killed", config)
     assert not (tmp_path / "killed" / "checkpoint.pt").exists()
@@ -168,7 +169,7 @@ def test_known_motion_carries_points_to_where_the_object_is_next(written: Synthe
     scene = read_scene(written.scene)
     labels = training_labels(scene, None, small())
     points = training_points(scene, labels, np.ones(scene.object_count))
-    cameras = stage.scene_cameras(scene)
+    cameras = scene_cameras(scene)
     chosen = points.motion_known[:, 0]
     frame, xy = points.frame[chosen], points.xy[chosen]
     rays = camera_rays(cameras, xy, frame)

@@ -1,0 +1,181 @@
+"""Training of Semantic Flow step by step: a run begins, passes through its two stages, and keeps its state."""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.rays import Rays
+from models.semantic_flow.model import SemanticFlow
+from models.semantic_flow.objectives import Batch, joint_losses, static_losses
+from pipeline.config import TrainSemanticFlowConfig
+from pipeline.errors import StageError
+from pipeline.object_scales import object_scales
+from pipeline.progress import progress
+from pipeline.scene_file import Scene
+from pipeline.semantic_flow_data import (
+    Pixels,
+    Points,
+    camera_rays,
+    draw,
+    scene_cameras,
+    training_points,
+)
+from pipeline.semantic_flow_run import Run, save_state
+from pipeline.semantic_flow_setup import (
+    COARSER,
+    create_model,
+    first_place,
+    focus,
+    frame_maps,
+    loss_weights,
+    model_sizes,
+    optimiser,
+    second_model,
+    second_place,
+    world_points,
+)
+from pipeline.semantic_labels import Labels
+
+log = logging.getLogger(__name__)
+STEPS_PER_ROW = 50
+MOST_BROKEN_STEPS = 20
+ACTIVE_SAMPLE = 4000
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run trains on, and how often and where it keeps its state."""
+
+    pixels: Pixels
+    points: Points
+    resume: Path
+    fingerprint: str
+    config: TrainSemanticFlowConfig
+
+
+def on_device(scene: Scene, labels: Labels, run: Run, device: torch.device) -> Points:
+    return training_points(scene, labels, run.scales).to(device)
+
+
+def started(scene: Scene, labels: Labels, config: TrainSemanticFlowConfig, device: torch.device) -> Run:
+    """A run at its beginning."""
+    place = first_place(scene, scene_cameras(scene))
+    sizes = model_sizes(config, len(labels.names), place, COARSER)
+    model = create_model(sizes, place, frame_maps(scene, config.feature_channels), config.seed, device)
+    generator = torch.Generator(device).manual_seed(config.seed)
+    return Run("static", 0, model, optimiser(model, config), generator, np.ones(scene.object_count), [])
+
+
+def second_stage(
+    run: Run, scene: Scene, labels: Labels, pixels: Pixels, config: TrainSemanticFlowConfig, device: torch.device
+) -> Run:
+    """A run at the beginning of stage 2: objects at their scales, finer grids, a fresh optimiser."""
+
+    def static_depth(xy: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        where = torch.from_numpy(xy.astype(np.float32)).to(device), torch.from_numpy(frame.astype(np.int64)).to(device)
+        return static_depths(run.model, camera_rays(run.model.place.cameras, *where)).cpu().numpy()
+
+    scales = object_scales(scene, labels.labelled, static_depth)
+    moving = (scene.observation_object > 0) & labels.labelled[scene.observation_frame]
+    moving &= scene.visible[0, scene.observation_frame]
+    active = active_points(run.model, pixels, run.generator)
+    place = second_place(run.model.place, np.concatenate([world_points(scene, moving, scales), active]))
+    model = second_model(run.model, config, place, device)
+    return Run("joint", 0, model, optimiser(model, config), run.generator, scales, run.rows)
+
+
+def static_depths(model: SemanticFlow, rays: Rays) -> Float[Tensor, "ray"]:
+    """Depth of the static scene along rays."""
+    with torch.no_grad():
+        nodes = model.static.grid.nodes()
+        parts = [
+            model.trace(nodes, rays[i : i + 4096], None, moving=False).depth for i in range(0, len(rays.frames), 4096)
+        ]
+        return torch.cat(parts)
+
+
+def active_points(model: SemanticFlow, pixels: Pixels, generator: torch.Generator) -> Float[np.ndarray, "point xyz=3"]:
+    """Where the static scene lies behind pixels in which something moves: what moves is nearer."""
+    if not len(pixels.active):
+        return np.zeros((0, 3))
+    cameras = model.place.cameras
+    index = pixels.active[
+        torch.randint(len(pixels.active), (ACTIVE_SAMPLE,), generator=generator, device=generator.device)
+    ]
+    area = cameras.height * cameras.width
+    frame, inside = torch.div(index, area, rounding_mode="floor"), index % area
+    xy = torch.stack([inside % cameras.width, torch.div(inside, cameras.width, rounding_mode="floor")], dim=-1) + 0.5
+    rays = camera_rays(cameras, xy, frame)
+    depth = static_depths(model, rays)
+    return (rays.origins + depth[:, None] * rays.directions).cpu().double().numpy()
+
+
+def train_stage(run: Run, material: Material) -> None:
+    """All remaining steps of the run's stage."""
+    config, saved = material.config, time.monotonic()
+    total = config.static_steps if run.stage == "static" else config.steps
+    sums: dict[str, float] = {}
+    for _ in progress(range(run.step, total), f"{run.stage} stage", unit="steps"):
+        set_rates(run.optimiser, config, run.step / total)
+        batch = draw_batch(run, material)
+        parts = losses(run, batch, config)
+        update(run, parts)
+        run.step += 1
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach()) / STEPS_PER_ROW
+        if run.step % STEPS_PER_ROW == 0:
+            run.rows.append({"stage": run.stage, "step": run.step, "loss": sum(sums.values()), **sums})
+            sums = {}
+            if time.monotonic() - saved > config.resume_seconds:
+                save_state(material.resume, material.fingerprint, run)
+                saved = time.monotonic()
+
+
+def draw_batch(run: Run, material: Material) -> Batch:
+    config = material.config
+    return draw(
+        material.pixels,
+        material.points,
+        run.model.place.cameras,
+        config.rays,
+        config.moving_share,
+        config.observations,
+        run.generator,
+        still_only=run.stage == "static",
+    )
+
+
+def losses(run: Run, batch: Batch, config: TrainSemanticFlowConfig) -> dict[str, Float[Tensor, ""]]:
+    """The named losses of this stage."""
+    if run.stage == "static":
+        return static_losses(run.model, batch, loss_weights(config), run.generator)
+    return joint_losses(run.model, batch, loss_weights(config), focus(config), run.generator)
+
+
+def update(run: Run, parts: dict[str, Float[Tensor, ""]]) -> None:
+    """One step downhill; a step whose loss is no number is left out, and many of them end the run."""
+    total = torch.stack(list(parts.values())).sum()
+    if not bool(torch.isfinite(total)):
+        run.broken += 1
+        names = ", ".join(name for name, value in parts.items() if not bool(torch.isfinite(value)))
+        log.warning(
+            "step %d of the %s stage: the loss is no number (%s); the step is left out", run.step, run.stage, names
+        )
+        if run.broken > MOST_BROKEN_STEPS:
+            raise StageError(f"training broke down ({names}); lower train_semantic_flow.plane_rate or network_rate")
+        return
+    run.optimiser.zero_grad(set_to_none=True)
+    total.backward()
+    run.optimiser.step()
+
+
+def set_rates(adam: torch.optim.Adam, config: TrainSemanticFlowConfig, done: float) -> None:
+    """Exponential decay over a stage."""
+    for group, rate in zip(adam.param_groups, (config.plane_rate, config.network_rate), strict=True):
+        group["lr"] = rate * config.last_rate**done
