@@ -12,7 +12,6 @@ import torch
 
 from pipeline.errors import StageError
 from pipeline.geometry_file import Geometry, ObjectGeometry, write_geometry
-from pipeline.metrics_table import read_metrics
 from pipeline.report_facts import likeness_word, number_text, warnings
 from tests.pipeline.judged_scene import JudgedScene, geometry, judged_scene
 
