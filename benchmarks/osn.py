@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.scene_from_truth import scene_from_truth
 from models.osn.rendering import render_world
-from models.osn.workers import workers
+from models.workers import workers
 from pipeline.cli import stage_device
 from pipeline.config import SimulateSceneConfig, TrainOsnConfig
 from pipeline.evaluate import as_validity

@@ -15,7 +15,7 @@ from models.osn.loops import SampleGradients
 from models.osn.object_scene import DensityLogits
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from models.osn.training_pixels import TrainingPixels
-from models.osn.workers import Spread
+from models.workers import Spread
 from pipeline.config import TrainOsnConfig
 from pipeline.errors import StageError
 from pipeline.osn_run import Run, keep

@@ -20,8 +20,8 @@ import torch
 from models.osn.scale_network import NetworkTraining, train_network
 from models.osn.scale_sampling import ScaleSamples, central_first, sample_valid, valid_region
 from models.osn.solo_views import solo_views
-from models.osn.workers import workers
 from models.osn.z_buffer import SoloViews, explained
+from models.workers import workers
 from pipeline.atomic import whole
 from pipeline.cli import commit, run_stage, stage_device
 from pipeline.config import TrainOsnConfig

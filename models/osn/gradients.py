@@ -14,7 +14,7 @@ from torch import Tensor
 from models.osn.loops import SampleGradients, product_gradients, volume_gradient
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import StepLosses
-from models.osn.workers import Spread
+from models.workers import Spread
 
 ShardLosses = Callable[[int, list[DensityLogits], list[SampleGradients]], StepLosses]
 SLABS = 4  # pieces of an object's dense grid

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from models import grid_kernels
 from models.osn import kernels
 from models.osn.field import VmField
 from models.osn.interpolation import AXES
@@ -77,7 +78,7 @@ def products_at(field: VmField, points: Float[np.ndarray, "xyz=3 sample"]) -> Fl
     for i, (a, b, c) in enumerate(AXES):
         plane, line = field.colour_planes[i].detach().numpy(), field.colour_lines[i].detach().numpy()
         part = products.numpy()[:, i * channels : (i + 1) * channels]
-        kernels.gather_product(plane, line, points[a], points[b], points[c], field.resolution[b], part)
+        grid_kernels.gather_product(plane, line, points[a], points[b], points[c], field.resolution[b], part)
     return products
 
 
@@ -130,7 +131,7 @@ def volume_gradient(resolution: tuple[int, ...], samples: list[SampleGradients])
     """Gradient of the density's logits at all nodes of one object."""
     total = torch.zeros(resolution)
     for part in samples:
-        kernels.scatter_volume(part.by_logit, part.points, total.numpy())
+        grid_kernels.scatter_volume(part.by_logit, part.points, total.numpy())
     return total
 
 
@@ -145,5 +146,5 @@ def product_gradients(
     for part in samples:
         where = part.points[a], part.points[b], part.points[c], field.resolution[b]
         into = by_plane.numpy(), by_line.numpy()
-        kernels.scatter_product(plane.numpy(), line.numpy(), *where, part.by_product[:, channels], *into)
+        grid_kernels.scatter_product(plane.numpy(), line.numpy(), *where, part.by_product[:, channels], *into)
     return by_plane, by_line

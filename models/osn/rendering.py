@@ -6,9 +6,9 @@ from torch import Tensor
 
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import composed
-from models.osn.workers import workers
 from models.rays import Rays
 from models.rendering import Rendering
+from models.workers import workers
 
 RAYS_AT_ONCE = 4096
 

@@ -4,8 +4,8 @@ import torch
 
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training_pixels import PixelBatch
-from models.osn.workers import Spread
 from models.osn.z_buffer import SoloViews
+from models.workers import Spread
 
 RAYS_AT_ONCE = 4096
 
