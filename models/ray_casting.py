@@ -159,11 +159,16 @@ def turn(a_from_b: Float[Tensor, "4 4"], vectors: Float[Tensor, "*batch xyz=3"])
     return vectors @ a_from_b[:3, :3].T
 
 
-def rigid_inverse(a_from_b: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
-    """b_from_a of a rigid a_from_b."""
+def size_of(a_from_b: Float[Tensor, "4 4"]) -> Float[Tensor, ""]:
+    """How much larger than in frame b things are in frame a; 1 where the similarity is rigid."""
+    return (a_from_b[:3, :3].square().sum() / 3).sqrt()
+
+
+def similarity_inverse(a_from_b: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
+    """b_from_a of a rigid a_from_b, or of one that changes the size too."""
     b_from_a = torch.eye(4, dtype=a_from_b.dtype, device=a_from_b.device)
-    b_from_a[:3, :3] = a_from_b[:3, :3].T
-    b_from_a[:3, 3] = -a_from_b[:3, :3].T @ a_from_b[:3, 3]
+    b_from_a[:3, :3] = a_from_b[:3, :3].T / size_of(a_from_b) ** 2
+    b_from_a[:3, 3] = -b_from_a[:3, :3] @ a_from_b[:3, 3]
     return b_from_a
 
 
@@ -197,7 +202,7 @@ def nearest_hits(
     depth = torch.full(origins.shape[:-1], torch.inf, device=origins.device)
     index = torch.zeros(origins.shape[:-1], dtype=torch.int64, device=origins.device)
     for number, part in enumerate(parts):
-        distance = hit_depth(part.shape, rigid_inverse(world_from_part[number]), origins, directions)
+        distance = hit_depth(part.shape, similarity_inverse(world_from_part[number]), origins, directions)
         index = torch.where(distance < depth, number, index)
         depth = torch.minimum(depth, distance)
     return Hits(depth, index)
@@ -213,7 +218,7 @@ def blocked(
     hidden = torch.zeros(origins.shape[:-1], dtype=torch.bool, device=origins.device)
     for number, part in enumerate(parts):
         if not part.shape.inside:
-            inverse = rigid_inverse(world_from_part[number])
+            inverse = similarity_inverse(world_from_part[number])
             hidden |= hit_depth(part.shape, inverse, origins, targets - origins) < 1
     return hidden
 
@@ -227,6 +232,6 @@ def solo_depths(
     """Depth of every object as if it were alone, inf where a ray misses it."""
     depths = torch.full((len(world_from_object), len(origins)), torch.inf, device=origins.device)
     for part, world_from_part in zip(parts, world_from_parts(parts, world_from_object), strict=True):
-        distance = hit_depth(part.shape, rigid_inverse(world_from_part), origins, directions)
+        distance = hit_depth(part.shape, similarity_inverse(world_from_part), origins, directions)
         depths[part.object_id] = torch.minimum(depths[part.object_id], distance)
     return depths

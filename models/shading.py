@@ -15,7 +15,8 @@ from models.ray_casting import (
     blocked,
     move,
     nearest_hits,
-    rigid_inverse,
+    similarity_inverse,
+    size_of,
     turn,
     world_from_parts,
 )
@@ -70,15 +71,20 @@ class View:
 
 @dataclass(frozen=True)
 class Stage:
-    """All that is lit: the parts of all objects with their textures, and the lamp."""
+    """All that is lit: the parts of all objects with their textures, and the lamp.
+
+    Without `shadows` the lamp's light comes as from afar and passes through everything: how a surface looks then depends
+    on which way it faces, and not on where it is.
+    """
 
     parts: Sequence[Part]
     atlas: Atlas
     lighting: Lighting
+    shadows: bool = True
 
     def to(self, device: torch.device) -> "Stage":
         parts = [replace(part, object_from_part=part.object_from_part.to(device)) for part in self.parts]
-        return Stage(parts, self.atlas.to(device), self.lighting.to(device))
+        return Stage(parts, self.atlas.to(device), self.lighting.to(device), self.shadows)
 
 
 def render_image(
@@ -116,9 +122,10 @@ def hit_surfaces(
     for number, part in enumerate(stage.parts):
         rays = (hits.part == number).nonzero()[:, 0]
         if len(rays):
-            local = move(rigid_inverse(world_from_part[number]), points[rays])
-            normals[rays] = turn(world_from_part[number], part.shape.normals(local))
-            footprint = ray_footprint(hits[rays], directions[rays], normals[rays], focal_px)
+            local = move(similarity_inverse(world_from_part[number]), points[rays])
+            size = size_of(world_from_part[number])
+            normals[rays] = turn(world_from_part[number], part.shape.normals(local)) / size
+            footprint = ray_footprint(hits[rays], directions[rays], normals[rays], focal_px) / size
             albedo[rays] = look_up(stage.atlas, number, on_cube(part.shape, local), footprint)
     return Surfaces(points, normals, albedo)
 
@@ -146,16 +153,19 @@ def shade(
 ) -> Float[Tensor, "ray rgb=3"]:
     """Linear light that leaves the surfaces."""
     light = stage.lighting
+    sky = 0.5 + 0.5 * surfaces.normals @ light.sky
+    soft = light.ambient_colour + sky[:, None] * light.sky_colour
+    if not stage.shadows:
+        key = (surfaces.normals @ (lamp / lamp.norm())).clamp(min=0)
+        return surfaces.albedo * (key[:, None] * light.lamp_colour + soft)
     to_lamp = lamp - surfaces.points
     distance = to_lamp.norm(dim=-1)
     facing = ((to_lamp * surfaces.normals).sum(-1) / distance).clamp(min=0)
     lifted = surfaces.points + 2e-3 * surfaces.normals
     lit = (~blocked(stage.parts, world_from_part, lifted, lamp.expand_as(lifted))).float()
     key = facing * lit / (0.5 + 0.5 * (distance / light.lamp.norm()) ** 2)
-    sky = 0.5 + 0.5 * surfaces.normals @ light.sky
     open_air = openness(stage.parts, world_from_part, world_from_object, surfaces)
-    soft = open_air[:, None] * (light.ambient_colour + sky[:, None] * light.sky_colour)
-    return surfaces.albedo * (key[:, None] * light.lamp_colour + soft)
+    return surfaces.albedo * (key[:, None] * light.lamp_colour + open_air[:, None] * soft)
 
 
 def openness(
@@ -171,7 +181,7 @@ def openness(
     share = torch.ones(len(surfaces.points), device=surfaces.points.device)
     for number, part in enumerate(parts):
         if part.shape.inside:
-            local = move(rigid_inverse(world_from_part[number]), surfaces.points)
+            local = move(similarity_inverse(world_from_part[number]), surfaces.points)
             gap = (local.new_tensor(part.shape.half_extent) - local.abs()).clamp(min=0).sort(-1).values
             share = share * (1 - 0.35 * torch.exp(-gap[:, 1] / 0.5))
         elif part.object_id > 0:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Method = Literal["osn", "semantic_flow"]
 Positive = Annotated[float, Field(gt=0)]
+Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class Section(BaseModel):
@@ -25,12 +26,36 @@ class Prompt(Section):
     name: str | None = Field(None, description="what the object is called in the report")
 
 
+class Edit(Section):
+    """One change to a trained Semantic Flow, for a video: a thing that is taken out, moved, repeated or recoloured."""
+
+    object: str = Field(description="name or id of an object, or name of a class")
+    action: Literal["remove", "duplicate", "move", "recolour"]
+    offset: tuple[float, float, float] = Field(
+        (0, 0, 0), description="right, down and forward as the first view has them, in world units"
+    )
+    rotation: tuple[float, float, float] = Field(
+        (0, 0, 0), description="degrees about these axes, through the object's centre"
+    )
+    colour: tuple[Level, Level, Level] | None = Field(None, description="red, green, blue of 255; also of a copy")
+    video: str | None = Field(None, description="edits of the same name are shown together, others each alone")
+
+    @model_validator(mode="after")
+    def says_what_its_action_needs(self) -> "Edit":
+        if self.action == "recolour" and self.colour is None:
+            raise ValueError(f"recolouring {self.object} needs colour: [red, green, blue]")
+        if self.action in ("move", "duplicate") and not (any(self.offset) or any(self.rotation)):
+            raise ValueError(f"to {self.action} {self.object}, give offset: [right, down, forward] or rotation:")
+        return self
+
+
 class SceneConfig(Section):
     """One video and what is known of it."""
 
     video: str = Field(description="video file, folder of images, or `simulate`")
     masks: str | None = Field(None, description="folder of masks, one a frame")
     prompts: list[Prompt] = Field([], description="clicks and boxes for segment_objects")
+    edits: list[Edit] = Field([], description="changes to the trained scene, for render_views")
     poses: str | None = Field(
         None, description="camera poses to use for the background: COLMAP model, transforms.json, or OSN's own files"
     )
@@ -58,6 +83,9 @@ class SimulateSceneConfig(Section):
     fps: float = Field(12.0, gt=0, description="frames a second")
     noise: float = Field(0.0, ge=0, description="standard deviation of the camera's noise, in 8-bit levels")
     quality: int = Field(15, ge=0, le=40, description="rate factor of the H.264 video, lower is better")
+    combinations: int = Field(
+        0, ge=0, description="scenes with other scales that show the same video; light then casts no shadows"
+    )
 
 
 class ExtractFramesConfig(Section):
@@ -250,6 +278,8 @@ class RenderViewsConfig(Section):
     )
     scale_samples: int = Field(3, ge=1, description="valid scenes shown side by side from one new view")
     rays_per_chunk: int = Field(16384, ge=1, description="rays rendered at once; fewer need less memory")
+    edits: list[Edit] = Field([], description="changes to a trained Semantic Flow; normally given with the scene")
+    edit_frames: int = Field(16, ge=1, description="most frames of the video of an edit")
 
 
 class EvaluateConfig(Section):

@@ -2,7 +2,8 @@
 
 Reads   nothing       the seed makes the scene
 Writes  video.mp4     H.264, the moving camera's view
-        truth.h5      images, depth, object ids, poses of the video's and of held-out views; depth of each object alone
+        truth.h5      images, depth, object ids, poses of the video's and of held-out views; depth of each object alone;
+                      with `combinations`, held-out views of other scenes that show exactly the same video
 """
 
 import logging
@@ -12,20 +13,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from models.ray_casting import solo_depths
-from models.shading import Stage, View, render_image
+from models.shading import SUBPIXELS, Stage, View, render_image
+from pipeline.camera_paths import evenly_chosen
 from pipeline.cli import run_stage, stage_device
 from pipeline.config import SimulateSceneConfig
 from pipeline.progress import progress
 from pipeline.simulated_action import Action, poses_with_background, random_action, world_parts
+from pipeline.simulated_scales import draw_scales, ratio_limits, scaled_action
 from pipeline.simulated_world import TYPICAL_DEPTH, painted_stage, random_background, random_lighting, random_paints
 from pipeline.threads import one_thread_each
-from pipeline.truth_file import Truth, TruthViews, write_truth
+from pipeline.truth_file import TrueScenes, Truth, TruthViews, write_truth
 from pipeline.video_file import write_video
 
 log = logging.getLogger("pipeline.simulate_scene")
+SCENE_VIEWS = 4  # of the held-out cameras, for each of the other scenes
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ def random_world(config: SimulateSceneConfig, device: torch.device) -> Simulated
     pixel = TYPICAL_DEPTH / (focal * config.width)
     paints = random_paints(random, background, action.objects, config, pixel)
     stage = painted_stage(world_parts(background, action.objects), paints, random_lighting(random), pixel)
+    # Shadows and the lamp's nearness tell where an object is, so that only one of its scales would be true.
+    stage = replace(stage, shadows=config.combinations == 0)
     return SimulatedWorld(stage.to(device), action, focal * config.width)
 
 
@@ -66,26 +72,58 @@ def render_truth(world: SimulatedWorld, config: SimulateSceneConfig) -> Truth:
     random = np.random.default_rng([config.seed, 1])
     noisy = train.images + config.noise * random.standard_normal(train.images.shape, dtype=np.float32)
     train = replace(train, images=noisy.round().clip(0, 255).astype(np.uint8))
-    return Truth(train, test, solo_depth, world.focal_px)
+    scenes = render_scenes(world, config) if config.combinations else None
+    return Truth(train, test, solo_depth, world.focal_px, scenes)
+
+
+def render_scenes(world: SimulatedWorld, config: SimulateSceneConfig) -> TrueScenes:
+    """Held-out views, evenly chosen, of other scenes that show the same video."""
+    size: tuple[int, int] = (config.height, config.width)
+    scales = draw_scales(np.random.default_rng([config.seed, 2]), video_limits(world, size), config.combinations)
+    rows, films = np.array(evenly_chosen(config.frames, SCENE_VIEWS)), []
+    for number, row in enumerate(scales, start=1):
+        moved = replace(world, action=scaled_action(world.action, row))
+        films.append(film(moved, world.action.test_cameras, size, f"scene {number} of {len(scales)}", rows)[0])
+    images, depth, ids = (
+        np.stack([getattr(views, name) for views in films]) for name in ("images", "depth", "object_ids")
+    )
+    return TrueScenes(scales, rows, images, depth, ids)
+
+
+def video_limits(world: SimulatedWorld, size: tuple[int, int]) -> Float[np.ndarray, "seen behind"]:
+    """Below which ratios of scales nothing in the video changes: no pixel's centre, and no sample of its colour."""
+    limits = np.full((len(world.action.objects) + 1,) * 2, np.inf)
+    for camera, placed in zip(world.action.train_cameras, world.action.world_from_object, strict=True):
+        view = View(torch.tensor(camera, dtype=torch.float32), world.focal_px, *size)
+        for shift in (*SUBPIXELS, (0.0, 0.0)):
+            poses = poses_with_background(placed)
+            depth = solo_depths(world.stage.to(poses.device).parts, poses, *view.rays(shift)).reshape(-1, 1, *size)
+            solo = torch.where(depth.isfinite(), depth, 0).double().numpy()
+            limits = np.minimum(limits, ratio_limits(solo, depth.argmin(0).byte().numpy()))
+    return limits
 
 
 def film(
-    world: SimulatedWorld, world_from_camera: Float[np.ndarray, "frame 4 4"], size: tuple[int, int], what: str
-) -> tuple[TruthViews, Float[np.ndarray, "object frame height width"]]:
-    """The views of a camera path, and the depth of each object alone (0 where it is not)."""
-    frames = range(len(world_from_camera))
+    world: SimulatedWorld,
+    world_from_camera: Float[np.ndarray, "frame 4 4"],
+    size: tuple[int, int],
+    what: str,
+    frames: Int[np.ndarray, "view"] | None = None,
+) -> tuple[TruthViews, Float[np.ndarray, "object view height width"]]:
+    """The views of a camera path, all or some, and the depth of each object alone (0 where it is not)."""
+    frames = np.arange(len(world_from_camera)) if frames is None else frames
     on_cpu = world.stage.lighting.lamp.device.type == "cpu"
     with one_thread_each() as threads, ThreadPoolExecutor(threads if on_cpu else 1) as pool:
-        shots = pool.map(lambda frame: shoot(world, world_from_camera[frame], frame, size), frames)
+        shots = pool.map(lambda frame: shoot(world, world_from_camera[frame], frame, size), frames.tolist())
         images, solo = zip(*progress(shots, what, total=len(frames), unit="frames"), strict=True)
     depth = np.stack(solo, axis=1)
     views = TruthViews(
         images=np.stack(images),
         depth=depth.min(axis=0),
         object_ids=depth.argmin(axis=0).astype(np.uint8),
-        world_from_camera=world_from_camera,
-        world_from_object=world.action.world_from_object,
-        time=np.arange(len(images), dtype=np.int32),
+        world_from_camera=world_from_camera[frames],
+        world_from_object=world.action.world_from_object[frames],
+        time=frames.astype(np.int32),
     )
     return views, np.where(np.isfinite(depth), depth, 0)
 

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from pipeline.atomic import whole
 from pipeline.errors import StageError
 
+SCENE_FIELDS = ("scales", "rows", "images", "depth", "object_ids")
 VIEW_FIELDS = ("images", "depth", "object_ids", "world_from_camera", "world_from_object", "time")
 
 
@@ -26,6 +27,20 @@ class TruthViews:
 
 
 @dataclass(frozen=True)
+class TrueScenes:
+    """Scenes that show the same video with objects at other scales: what some of the test cameras see of each.
+
+    `rows` says which of the test views these are; scales are multiples of those that the video was rendered with.
+    """
+
+    scales: Float[np.ndarray, "scene object"]
+    rows: Int[np.ndarray, "view"]
+    images: UInt8[np.ndarray, "scene view height width rgb=3"]
+    depth: Float[np.ndarray, "scene view height width"]
+    object_ids: UInt8[np.ndarray, "scene view height width"]
+
+
+@dataclass(frozen=True)
 class Truth:
     """The video's own views, held-out views, and each object's depth rendered alone (0 = no hit)."""
 
@@ -33,6 +48,7 @@ class Truth:
     test: TruthViews
     solo_depth: Float[np.ndarray, "object frame height width"]
     focal_px: float
+    scenes: TrueScenes | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,7 +65,8 @@ def read_truth(path: Path) -> Truth:
     try:
         with h5py.File(path, "r") as file:
             train, test = (read_views(file[name]) for name in ("train", "test"))
-            return Truth(train, test, file["train/solo_depth"][...], float(file.attrs["focal_px"]))
+            scenes = TrueScenes(*(file["scenes"][name][...] for name in SCENE_FIELDS)) if "scenes" in file else None
+            return Truth(train, test, file["train/solo_depth"][...], float(file.attrs["focal_px"]), scenes)
     except (OSError, KeyError) as error:
         raise StageError(
             f"{path} is not a truth file ({error}); see the README for its layout, or leave `truth` out"
@@ -74,4 +91,6 @@ def write_truth(path: Path, truth: Truth) -> None:
                 )
         solo = truth.solo_depth.astype(np.float16)
         file.create_dataset("train/solo_depth", data=solo, chunks=(1, 1, height, width), compression="gzip")
+        for field in SCENE_FIELDS if truth.scenes else ():
+            file.create_dataset(f"scenes/{field}", data=getattr(truth.scenes, field), compression="gzip")
         file.attrs.update({"focal_px": truth.focal_px, "width": width, "height": height, "objects": truth.object_count})
