@@ -178,8 +178,9 @@ class TrainOsnConfig(Section):
     depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
     border_px: int = Field(
-        2, ge=0, description="pixels this near to the border of a mask teach colour, but not which object they are"
+        2, ge=0, description="pixels this near to the border of a mask do not judge scales, as the mask may be wrong there"
     )
+    border_trust: float = Field(1.0, ge=0, le=1, description="weight of such pixels' ids in training the fields")
     spread_weight: float = Field(1e-2, ge=0, description="weight of the spread of samples in depth along a ray")
     variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
     network_steps: int = Field(300, ge=1, description="steps of the scale network in each round")
@@ -265,6 +266,7 @@ class TrainSemanticFlowConfig(Section):
     plane_rate: float = Field(0.02, gt=0, description="learning rate of grids")
     network_rate: float = Field(0.002, gt=0, description="learning rate of networks")
     last_rate: float = Field(0.1, gt=0, le=1, description="share of the learning rates left at the end of a stage")
+    shards: int = Field(4, ge=1, description="parts of a step on CPU, which share the cores; part of the result")
     resume_seconds: float = Field(60.0, gt=0, description="how often the state is kept, to go on after a kill")
     weights: SemanticFlowWeights = Field(SemanticFlowWeights(), description="how much each loss counts")
 
@@ -273,6 +275,7 @@ class RenderViewsConfig(Section):
     observed_frames: int = Field(8, ge=1, description="most of the video's own views to render, evenly chosen")
     path_frames: int = Field(20, ge=1, description="frames of the camera path around the scene")
     held_out_frames: int = Field(8, ge=1, description="most of truth's test views to render, evenly chosen")
+    held_out_samples: int = Field(4, ge=0, description="valid scenes to take mean and spread over in these views")
     held_out_candidates: int = Field(
         1, ge=1, description="valid scenes nearest to the true scales that held-out views are rendered of"
     )

@@ -28,7 +28,6 @@ from pipeline.evaluation_rendering import (
     HELD_OUT_METRICS,
     held_out_findings,
     observed_findings,
-    valid_scenes_findings,
 )
 from pipeline.evaluation_scales import METRICS as SCALE_METRICS
 from pipeline.evaluation_scales import (
@@ -38,6 +37,7 @@ from pipeline.evaluation_scales import (
     true_region,
     validity_slices,
 )
+from pipeline.evaluation_scenes import comparison_findings, valid_scenes_findings
 from pipeline.evaluation_semantics import semantic_findings
 from pipeline.flow_file import read_flow_pairs
 from pipeline.frames_folder import read_frames_info, read_json
@@ -185,7 +185,8 @@ def render_findings(
     found, best = held_out_findings(folder, listed, known.truth, known.alignment.rows, known.matching, lpips)
     if best:
         best_held_out[listed.method] = best.name
-    return findings + found
+    judged = comparison_findings(folder, listed, known.truth, known.alignment.rows, known.matching, lpips)
+    return findings + found + judged
 
 
 def method_findings(

@@ -78,15 +78,19 @@ def held_out_target(
     """Truth's test views at the size of the renders."""
     height, width = size
     seen = np.stack([covisible(truth, view, train_rows) for view in views])
-    depth = [
-        cv2.resize(truth.test.depth[view], (width, height), interpolation=cv2.INTER_NEAREST_EXACT) for view in views
-    ]
     return Target(
         resized_images(truth.test.images[views], height, width),
         resized_ids(truth.test.object_ids[views], height, width),
-        np.stack(depth),
+        resized_depths(truth.test.depth[views], height, width),
         resized_ids(seen.astype(np.uint8), height, width).astype(bool),
     )
+
+
+def resized_depths(
+    depth: Float[np.ndarray, "view old_height old_width"], height: int, width: int
+) -> Float[np.ndarray, "view height width"]:
+    """Depth at another size, each pixel from the nearest one."""
+    return np.stack([cv2.resize(view, (width, height), interpolation=cv2.INTER_NEAREST_EXACT) for view in depth])
 
 
 def resized_images(
@@ -107,14 +111,8 @@ def set_findings(
     lpips: Lpips | None,
     matching: dict[int, int] | None = None,
 ) -> Findings:
-    """All numbers of one set of views."""
-    images, ids = read_set_images(folder, entry), read_set_ids(folder, entry)
-    ids = in_true_ids(ids, matching) if matching else ids
-    values = image_values(images, target, lpips)
-    values |= label_values(ids, target.object_ids)
-    if target.depth is not None:
-        depth = read_set_depth(folder, entry)
-        values["depth_mae"] = float(np.mean([depth_mae(*pair) for pair in zip(depth, target.depth, strict=True)]))
+    """All numbers of one set of views, and those that are missing."""
+    values = set_values(folder, entry, target, lpips, matching)
     findings = Findings.of([Row(STAGE, method, item, metric, value) for metric, value in values.items()])
     if lpips is None:
         findings += Findings.absent(STAGE, ["lpips"], NO_LPIPS, method, item)
@@ -123,6 +121,19 @@ def set_findings(
         reason = "hardly a pixel of any held-out view is seen in enough frames of the video"
         findings += Findings.absent(STAGE, names, reason, method, item)
     return findings
+
+
+def set_values(
+    folder: Path, entry: RenderSet, target: Target, lpips: Lpips | None, matching: dict[int, int] | None = None
+) -> dict[str, float]:
+    """All numbers of one set of views, by metric."""
+    images, ids = read_set_images(folder, entry), read_set_ids(folder, entry)
+    values = image_values(images, target, lpips)
+    values |= label_values(in_true_ids(ids, matching) if matching else ids, target.object_ids)
+    if target.depth is not None:
+        depth = read_set_depth(folder, entry)
+        values["depth_mae"] = float(np.mean([depth_mae(*pair) for pair in zip(depth, target.depth, strict=True)]))
+    return values
 
 
 def image_values(
@@ -170,23 +181,3 @@ def label_values(
         np.where(ignored, BACKGROUND_ID, target).astype(np.uint8),
     )
     return {"miou": float(np.mean(list(ious.values()))), "panoptic_quality": quality}
-
-
-def valid_scenes_findings(folder: Path, renders: Renders) -> Findings:
-    """How alike the different valid scenes look from the observed view, and from the new one."""
-    entries = renders.of_kind("scales")
-    names = ("same_view_psnr_db", "new_view_psnr_db")
-    if len(entries) < 2:
-        return Findings.absent(STAGE, names, "there is only one valid scene to show", renders.method)
-    pictures = [to_unit(read_set_images(folder, entry)) for entry in entries]
-    rows = [
-        Row(
-            STAGE,
-            renders.method,
-            "all",
-            name,
-            min(psnr_db(a[view], b[view]) for i, a in enumerate(pictures) for b in pictures[:i]),
-        )
-        for view, name in enumerate(names)
-    ]
-    return Findings.of(rows)

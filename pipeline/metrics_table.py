@@ -46,6 +46,10 @@ MEANINGS: dict[str, Meaning] = {
     "ssim_covisible": Meaning("", True, "SSIM where the video saw the surface in enough frames"),
     "lpips_covisible": Meaning("", False, "LPIPS where the video saw the surface in enough frames"),
     "depth_mae": Meaning("truth's units", False, "depth error, after median and spread are aligned"),
+    "psnr_db_spread": Meaning("dB", None, "standard deviation of PSNR over scenes"),
+    "ssim_spread": Meaning("", None, "standard deviation of SSIM over scenes"),
+    "lpips_spread": Meaning("", None, "standard deviation of LPIPS over scenes"),
+    "depth_mae_spread": Meaning("truth's units", None, "standard deviation of the depth error over scenes"),
     "panoptic_quality": Meaning("", True, "segments found and how well they overlap, at most 1"),
     "same_view_psnr_db": Meaning(
         "dB", True, "lowest likeness of two valid scenes from an observed view: high, as all explain the video"

@@ -16,20 +16,29 @@ LEAST_OBSERVATIONS = 8  # depths needed for a ratio
 
 @dataclass(frozen=True)
 class TruthAlignment:
-    """`rows` gives each frame's row in truth's train views (-1: none); scales that cannot be known are NaN."""
+    """`rows` gives each frame's row in truth's train views (-1: none); scales that cannot be known are NaN.
+
+    `true_objects` is the true object on which most of each object's sparse points lie.
+    """
 
     rows: Int[np.ndarray, "frame"]
     estimated_from_true: Similarity
     true_scales: Float[np.ndarray, "object"]
+    true_objects: Int[np.ndarray, "object"]
+
+    def scales_of(self, scene: Float[np.ndarray, "true"]) -> Float[np.ndarray, "object"]:
+        """The scales that this scene's objects have where the true ones are multiplied by those given."""
+        return self.true_scales * scene[self.true_objects]
 
 
 def align_to_truth(scene: Scene, info: dict[str, Any], truth: Truth) -> TruthAlignment:
     """Align by the cameras of the frames that both know; the world's scale by depth where the camera hardly moves."""
     rows = truth_rows(info, truth.train)
-    ratios = depth_ratios(scene, truth, rows)
+    ratios, objects = depth_ratios(scene, truth, rows)
     both = np.flatnonzero((rows >= 0) & scene.visible[0])
     if len(both) == 0:
-        return TruthAlignment(rows, Similarity(1.0, np.eye(3), np.zeros(3)), np.full(scene.object_count, np.nan))
+        unknown = np.full(scene.object_count, np.nan)
+        return TruthAlignment(rows, Similarity(1.0, np.eye(3), np.zeros(3)), unknown, objects)
     true_poses = truth.train.world_from_camera[rows[both]].astype(np.float64)
     estimated_poses = scene.object_from_camera[0, both].astype(np.float64)
     similarity = align_poses(true_poses, estimated_poses)
@@ -39,7 +48,7 @@ def align_to_truth(scene: Scene, info: dict[str, Any], truth: Truth) -> TruthAli
         scale = 1 / float(ratios[0])
         shift = estimated_poses[:, :3, 3].mean(0) - scale * similarity.rotation @ centre
         similarity = Similarity(scale, similarity.rotation, shift)
-    return TruthAlignment(rows, similarity, ratios / ratios[0])
+    return TruthAlignment(rows, similarity, ratios / ratios[0], objects)
 
 
 def truth_rows(info: dict[str, Any], views: TruthViews) -> Int[np.ndarray, "frame"]:
@@ -54,8 +63,10 @@ def camera_spread(world_from_camera: Float[np.ndarray, "frame 4 4"]) -> float:
     return float(np.linalg.norm(centres - centres.mean(0), axis=1).mean())
 
 
-def depth_ratios(scene: Scene, truth: Truth, rows: Int[np.ndarray, "frame"]) -> Float[np.ndarray, "object"]:
-    """Median of true depth over estimated depth at each object's sparse points; NaN where there are too few.
+def depth_ratios(
+    scene: Scene, truth: Truth, rows: Int[np.ndarray, "frame"]
+) -> tuple[Float[np.ndarray, "object"], Int[np.ndarray, "object"]]:
+    """Median of true depth over estimated depth at each object's sparse points (NaN: too few), and the true object there.
 
     An object's estimated depth is in its own units, so the ratio over the background's is its true scale. The depth
     seen at the point's own pixel is taken, so no object needs to be matched to a true one.
@@ -64,14 +75,17 @@ def depth_ratios(scene: Scene, truth: Truth, rows: Int[np.ndarray, "frame"]) -> 
     columns = np.floor(scene.observation_xy[:, 0] * width / scene.camera.width).astype(int).clip(0, width - 1)
     lines = np.floor(scene.observation_xy[:, 1] * height / scene.camera.height).astype(int).clip(0, height - 1)
     row = rows[scene.observation_frame]
-    true_depth = truth.train.depth[row.clip(0), lines, columns]
+    true_depth, true_ids = (
+        values[row.clip(0), lines, columns] for values in (truth.train.depth, truth.train.object_ids)
+    )
     usable = (row >= 0) & np.isfinite(true_depth) & (true_depth > 0) & (scene.observation_depth > 0)
-    ratios = np.full(scene.object_count, np.nan)
+    ratios, objects = np.full(scene.object_count, np.nan), np.arange(scene.object_count)
     for index in range(scene.object_count):
         chosen = usable & (scene.observation_object == index)
         if chosen.sum() >= LEAST_OBSERVATIONS:
             ratios[index] = np.median(true_depth[chosen] / scene.observation_depth[chosen])
-    return ratios
+            objects[index] = np.bincount(true_ids[chosen]).argmax()
+    return ratios, objects.clip(max=truth.object_count - 1)
 
 
 def nearest_scales(

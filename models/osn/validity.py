@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.osn.z_buffer import SoloViews, hard_agreement, solid
+from models.osn.z_buffer import SOLID, SoloViews, hard_agreement, solid
+
+CONTACT_QUANTILE = 0.02
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,13 @@ def conflict_text(conflict: Conflict, names: list[str]) -> str:
     if conflict.seen == conflict.shown:
         return f"{seen} was seen where its field is empty ({share}; frames {frames})"
     return f"{shown} would hide {seen} ({share}; frames {frames})"
+
+
+def contact_scales(views: SoloViews) -> Float[Tensor, "object"]:
+    """The largest scale at which each object stays before the background, but for a few outliers among the pixels."""
+    scales = torch.ones_like(views.depth[0])
+    for k in range(1, len(scales)):
+        own = (views.objects == k) & views.certain & (views.opacity[:, k] > SOLID)
+        if own.any():
+            scales[k] = (views.depth[own, 0] / views.depth[own, k]).quantile(CONTACT_QUANTILE)
+    return scales
