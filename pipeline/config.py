@@ -178,7 +178,9 @@ class TrainOsnConfig(Section):
     depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
     border_px: int = Field(
-        2, ge=0, description="pixels this near to the border of a mask do not judge scales, as the mask may be wrong there"
+        2,
+        ge=0,
+        description="pixels this near to the border of a mask do not judge scales, as the mask may be wrong there",
     )
     border_trust: float = Field(1.0, ge=0, le=1, description="weight of such pixels' ids in training the fields")
     spread_weight: float = Field(1e-2, ge=0, description="weight of the spread of samples in depth along a ray")

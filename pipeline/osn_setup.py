@@ -74,6 +74,7 @@ def training_pixels(scene: Scene, config: TrainOsnConfig, device: torch.device) 
         torch.from_numpy(scene.visible).to(device),
         sparse_depths(scene).to(device),
         config.border_px,
+        config.border_trust,
     )
     for k, usable in enumerate(pixels.usable):
         if not len(usable):

@@ -1,7 +1,7 @@
 """What training minimises."""
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from models.osn.compositing import PairSums
@@ -9,16 +9,16 @@ from models.osn.compositing import PairSums
 LEAST_SHARE = 1e-3
 
 
-def mean_where(values: Float[Tensor, "ray"], chosen: Bool[Tensor, "ray"]) -> Float[Tensor, ""]:
-    """The mean over some of the rays; of none it is 0."""
-    return (values * chosen).sum() / chosen.sum().clamp(min=1)
+def weighted_mean(values: Float[Tensor, "ray"], weights: Float[Tensor, "ray"]) -> Float[Tensor, ""]:
+    """The mean over the rays as far as each counts; where none does it is 0."""
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def colour_loss(
-    seen: Float[Tensor, "ray rgb=3"], wanted: Float[Tensor, "ray rgb=3"], chosen: Bool[Tensor, "ray"]
+    seen: Float[Tensor, "ray rgb=3"], wanted: Float[Tensor, "ray rgb=3"], weights: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
     """Mean squared error."""
-    return mean_where((seen - wanted).square().mean(dim=1), chosen)
+    return weighted_mean((seen - wanted).square().mean(dim=1), weights)
 
 
 def depth_loss(
@@ -44,15 +44,15 @@ def spread_loss(sums: PairSums) -> Float[Tensor, ""]:
 
 
 def segmentation_loss(
-    shares: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], certain: Bool[Tensor, "ray"]
+    shares: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], trust: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
     """Cross-entropy of the normalised weights per object against the observed object."""
     normalised = shares / shares.sum(dim=1, keepdim=True).clamp(min=LEAST_SHARE)
-    return mean_where(-normalised.gather(1, objects[:, None])[:, 0].clamp(min=LEAST_SHARE).log(), certain)
+    return weighted_mean(-normalised.gather(1, objects[:, None])[:, 0].clamp(min=LEAST_SHARE).log(), trust)
 
 
 def silhouette_loss(
-    weight: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], certain: Bool[Tensor, "ray"]
+    weight: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], trust: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
     """Objects alone: opaque on their own pixels, transparent where the background is seen through their box.
 
@@ -62,4 +62,4 @@ def silhouette_loss(
     opaque = -(weight * own).sum(dim=1).clamp(min=LEAST_SHARE).log()
     background = (objects == 0)[:, None] & ~own
     clear = -(1 - weight).clamp(min=LEAST_SHARE).log() * background
-    return mean_where(opaque + clear.sum(dim=1), certain)
+    return weighted_mean(opaque + clear.sum(dim=1), trust)

@@ -54,9 +54,9 @@ def bootstrap_losses(
     )
     colour = sums.colour[own.T] + behind
     return StepLosses(
-        colour_loss(colour, batch.colours, batch.certain),
+        colour_loss(colour, batch.colours, batch.certain.float()),
         depth_loss(sums, batch.objects, batch.depth, batch.depth_weight),
-        silhouette_loss(sums.weight, batch.objects, batch.certain),
+        silhouette_loss(sums.weight, batch.objects, batch.trust),
         spread_loss(sums),
         sums.samples.sum(),
     )
@@ -76,9 +76,9 @@ def composite_losses(
     colour, shares = composed(scene, sums, rays.directions[0])
     own = scales.gather(1, batch.objects[:, None])[:, 0]
     return StepLosses(
-        colour_loss(colour, batch.colours, torch.ones_like(batch.certain)),
+        colour_loss(colour, batch.colours, torch.ones_like(batch.trust)),
         depth_loss(sums, batch.objects, batch.depth * own, batch.depth_weight),
-        segmentation_loss(shares, batch.objects, batch.certain),
+        segmentation_loss(shares, batch.objects, batch.trust),
         spread_loss(sums),
         sums.samples.sum(),
     )

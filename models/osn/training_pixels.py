@@ -17,7 +17,7 @@ DEPTH_SHARE = 0.2  # of a batch's rays go through pixels whose depth is known
 class PixelBatch(TensorFields):
     """Rays of the video's cameras and what was seen along them; depth in the object's units, weight 0 if unknown.
 
-    `certain`: the object is known for sure, the border of its mask is not near.
+    `certain`: the border of the object's mask is not near. `trust`: how much its id counts, 1 where it is certain.
     """
 
     frames: Int64[Tensor, "ray"]
@@ -25,6 +25,7 @@ class PixelBatch(TensorFields):
     colours: Float[Tensor, "ray rgb=3"]
     objects: Int64[Tensor, "ray"]
     certain: Bool[Tensor, "ray"]
+    trust: Float[Tensor, "ray"]
     depth: Float[Tensor, "ray"]
     depth_weight: Float[Tensor, "ray"]
 
@@ -49,6 +50,7 @@ class TrainingPixels:
     depths: SparseDepths
     usable: list[Int64[Tensor, "..."]]
     shares: list[float]
+    border_trust: float
 
     @staticmethod
     def build(
@@ -58,6 +60,7 @@ class TrainingPixels:
         visible: Bool[Tensor, "object frame"],
         depths: SparseDepths,
         border_px: int = 0,
+        border_trust: float = 0.0,
     ) -> "TrainingPixels":
         """Pixels of an object in a frame in which it is not registered are ignored."""
         usable = []
@@ -68,7 +71,7 @@ class TrainingPixels:
         total = max(sum(roots), 1.0)
         shares = [root / total for root in roots]
         certain = certain_pixels(object_ids, border_px, len(visible))
-        return TrainingPixels(images, object_ids, certain, intrinsics, depths, usable, shares)
+        return TrainingPixels(images, object_ids, certain, intrinsics, depths, usable, shares, border_trust)
 
     def draw(self, count: int, generator: torch.Generator) -> PixelBatch:
         """Random pixels of all frames, objects by their shares; some of them with known depth."""
@@ -99,7 +102,8 @@ class TrainingPixels:
         directions = pixel_directions(self.intrinsics, xy)
         objects = self.object_ids.flatten()[pixels].long()
         certain, unknown = self.certain.flatten()[pixels], torch.zeros_like(xy[:, 0])
-        return PixelBatch(frames, directions, colours, objects, certain, torch.ones_like(unknown), unknown)
+        trust = torch.where(certain, 1.0, self.border_trust)
+        return PixelBatch(frames, directions, colours, objects, certain, trust, torch.ones_like(unknown), unknown)
 
 
 def certain_pixels(

@@ -8,7 +8,7 @@ from models.osn.compositing import PairSums, pair_sums
 from models.osn.field import variation_gradient
 from models.osn.losses import depth_loss, segmentation_loss, silhouette_loss, spread_loss
 
-ALL = torch.tensor([True, True])
+ALL = torch.ones(2)
 
 
 def sums(weights: list[float], depths: list[float]) -> PairSums:
@@ -56,8 +56,11 @@ def test_written_gradient_of_total_variation_is_the_gradient():
     assert torch.allclose(variation_gradient(plane.detach(), (1, 2)), expected, atol=1e-6)
 
 
-def test_uncertain_rays_do_not_say_which_object_they_see():
-    weight, certain = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.9]]), torch.tensor([True, False])
-    assert torch.allclose(silhouette_loss(weight, torch.tensor([0, 1]), certain), torch.tensor(math.log(2)), atol=1e-6)
-    assert segmentation_loss(weight, torch.tensor([0, 2]), ~certain) > 0.7
-    assert segmentation_loss(weight, torch.tensor([0, 2]), ~ALL) == 0
+def test_rays_say_which_object_they_see_as_far_as_they_are_trusted():
+    weight, trust = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.9]]), torch.tensor([1.0, 0.0])
+    assert torch.allclose(silhouette_loss(weight, torch.tensor([0, 1]), trust), torch.tensor(math.log(2)), atol=1e-6)
+    assert segmentation_loss(weight, torch.tensor([0, 2]), 1 - trust) > 0.7
+    assert segmentation_loss(weight, torch.tensor([0, 2]), 0 * trust) == 0
+    parts = [segmentation_loss(weight, torch.tensor([0, 2]), torch.eye(2)[i]) for i in range(2)]
+    together = segmentation_loss(weight, torch.tensor([0, 2]), torch.tensor([1.0, 0.5]))
+    assert torch.allclose(together, (parts[0] + 0.5 * parts[1]) / 1.5)

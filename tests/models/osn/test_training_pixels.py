@@ -15,6 +15,16 @@ def pixels() -> TrainingPixels:
     return TrainingPixels.build(images, ids, INTRINSICS, torch.tensor([[True, True], [True, False]]), DEPTHS)
 
 
+def test_ids_at_the_border_of_a_mask_are_trusted_less():
+    ids = torch.zeros(1, 12, 12, dtype=torch.uint8)
+    ids[0, 3:9, 3:9] = 1
+    images, visible = torch.zeros(1, 12, 12, 3, dtype=torch.uint8), torch.ones(2, 1, dtype=torch.bool)
+    built = TrainingPixels.build(images, ids, INTRINSICS, visible, DEPTHS, border_px=1, border_trust=0.25)
+    batch = built.at(torch.tensor([0, 3 * 12 + 3, 5 * 12 + 5, 2 * 12 + 4]))
+    assert batch.certain.tolist() == [True, False, True, False]
+    assert batch.trust.tolist() == [1.0, 0.25, 1.0, 0.25]
+
+
 def test_ignored_pixels_and_unknown_frames_are_left_out():
     assert pixels().usable[0].tolist() == [0, 1, 4, 5, 6, 8, 11, 13, 14, 15]
     assert pixels().usable[1].tolist() == [2, 3]
