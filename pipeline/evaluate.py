@@ -32,6 +32,8 @@ from pipeline.evaluation_rendering import (
 from pipeline.evaluation_scales import METRICS as SCALE_METRICS
 from pipeline.evaluation_scales import (
     Validity,
+    bounds_findings,
+    limit_remarks,
     region_findings,
     scale_findings,
     true_region,
@@ -78,11 +80,11 @@ def evaluate(
     findings += perception_findings(flow, object_ids, known)
     findings += geometry_findings(packed, read_geometry(geometry), known)
     lpips = load_lpips(weights) if config.lpips else None
-    remarks: dict[str, Any] = {"truth": truth_remarks(packed, known), "best_held_out": {}, "validity": {}}
+    remarks: dict[str, Any] = {"truth": truth_remarks(packed, known), "best_held_out": {}, "validity": {}, "limits": {}}
     for folder in renders:
         findings += render_findings(folder, packed, known, lpips, remarks["best_held_out"])
     for checkpoint in checkpoints:
-        findings += method_findings(checkpoint, packed, known, remarks["validity"])
+        findings += method_findings(checkpoint, packed, known, remarks)
         findings += class_findings(checkpoint, renders, object_ids, known)
     write_metrics(metrics, metrics.resolve().parent.name, findings.rows)
     with whole(notes) as partial:
@@ -189,10 +191,8 @@ def render_findings(
     return findings + found + judged
 
 
-def method_findings(
-    checkpoint: Path, scene: Scene, known: KnownTruth | None, validity_maps: dict[str, Any]
-) -> Findings:
-    """Scales of one method against truth; keeps its maps of valid scales for the report."""
+def method_findings(checkpoint: Path, scene: Scene, known: KnownTruth | None, remarks: dict[str, Any]) -> Findings:
+    """Scales of one method against truth; keeps its maps of valid scales, and what limits them, for the report."""
     method, name = load_method(checkpoint, stage_device()), checkpoint.parent.name
     score = getattr(method, "validity", None)
     if score is None or scene.object_count < 2:
@@ -200,8 +200,9 @@ def method_findings(
     validity = as_validity(score, method.scales.device)
     ids, scales = scene_ids(scene), method.scales.cpu().numpy()
     region = NO_TRUTH if known is None else true_region(known.truth, known.alignment.true_scales, ids, known.matching)
-    validity_maps[name] = validity_slices(validity, region, scene.scale_range, scales[0], ids)
-    findings = region_findings(validity, region, scene.scale_range, name)
+    remarks["validity"][name] = validity_slices(validity, region, scene.scale_range, scales[0], ids)
+    remarks["limits"][name] = limit_remarks(method, scene, ids)
+    findings = region_findings(validity, region, scene.scale_range, name) + bounds_findings(scales, ids, name)
     if known is None:
         return findings + Findings.absent("train_osn", SCALE_METRICS[1:], NO_TRUTH, name)
     nearest = nearest_scales(scales, known.alignment.true_scales, 1)[0]

@@ -10,9 +10,14 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, UInt8
 
+from models.osn.validity import limits
+from models.rendering import TrainedMethod
 from pipeline.metrics_table import Findings, Row
+from pipeline.osn_checkpoint import OsnMethod
+from pipeline.scene_file import Scene
 from pipeline.truth_file import Truth
 
 STAGE = "train_osn"
@@ -21,6 +26,7 @@ AGREEMENT = 0.99
 TRUE_LOW, TRUE_HIGH = 0.5, 1.8  # the region is compared within these multiples of the true scale
 PIXELS = 40_000
 SAMPLES, GRID = 2048, 41
+WORST_FRAMES = 6
 VALID_SCORE = 0.5
 Validity = Callable[[Float[np.ndarray, "sample object"]], Float[np.ndarray, "sample"]]
 
@@ -129,6 +135,35 @@ def scale_findings(
         error = 100 * abs(scales[nearest, index] / true_scales[index] - 1)
         findings += Findings.of([Row(STAGE, method, str(identity), "scale_error_percent", float(error))])
     return findings
+
+
+def bounds_findings(scales: Float[np.ndarray, "sample object"], ids: list[int], method: str) -> Findings:
+    """Between which scales each object lies in the valid scenes."""
+    rows = []
+    for index, identity in list(enumerate(ids))[1:]:
+        low, high = float(scales[:, index].min()), float(scales[:, index].max())
+        rows.append(Row(STAGE, method, str(identity), "lowest_valid_scale", low))
+        rows.append(Row(STAGE, method, str(identity), "highest_valid_scale", high))
+    return Findings.of(rows)
+
+
+def limit_remarks(method: TrainedMethod, scene: Scene, ids: list[int]) -> list[dict[str, Any]]:
+    """What limits each object's scale on either side of the first valid scene: who would hide whom, and in which frames."""
+    if not isinstance(method, OsnMethod) or method.views is None or method.network is None:
+        return []
+    bounds = torch.from_numpy(scene.scale_range).to(method.scales)
+    return [
+        {
+            "object": ids[limit.object],
+            "above": limit.above,
+            "scale": limit.scale,
+            "seen": None if limit.conflict is None else ids[limit.conflict.seen],
+            "shown": None if limit.conflict is None else ids[limit.conflict.shown],
+            "share": None if limit.conflict is None else limit.conflict.share,
+            "frames": [] if limit.conflict is None else sorted(limit.conflict.frames[:WORST_FRAMES]),
+        }
+        for limit in limits(method.views, method.validity, method.scales[0], bounds)
+    ]
 
 
 def validity_slices(

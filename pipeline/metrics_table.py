@@ -59,6 +59,8 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "valid_region_iou": Meaning("", True, "overlap of the predicted with the true region of valid scales"),
     "valid_fraction": Meaning("", None, "share of the scales' range that the network calls valid"),
+    "lowest_valid_scale": Meaning("", None, "smallest scale of the object among the sampled valid scenes"),
+    "highest_valid_scale": Meaning("", None, "largest scale of the object among the sampled valid scenes"),
     "scale_error_percent": Meaning("%", False, "distance of the nearest sampled valid scale from the true one"),
     "total_accuracy": Meaning("", True, "share of pixels with the right class"),
     "average_accuracy": Meaning("", True, "share of pixels with the right class, mean over classes"),
