@@ -11,9 +11,9 @@ over the true scenes of PSNR, SSIM, LPIPS (where AlexNet's weights are in weight
     samples    PSNR in held-out views of the scene that was filmed, mean over sampled scenes
     valid      share of the 1000 scenes that are truly valid
 
-Beside the method: its fields at one fixed scale an object (the middle of the range; where the object touches what lies
-behind it; the one that was filmed, as a perfect depth sensor would give it; and the best fixed scale there is for these
-true scenes, which nobody can know), and two trainings without scale network: at the middle scale, and at uniform ones.
+Beside the method: its fields at one fixed scale an object (the middle of the range; what contact and motion suggest;
+the one that was filmed, as a perfect depth sensor would give it; and the mean of the true scenes' scales, which nobody
+can know), and two trainings without scale network: at the middle scale, and at uniform ones.
 """
 
 import argparse
@@ -55,9 +55,9 @@ VARIANTS = {
 ITEMS = {
     "scenes": "OSN, best of 1000",
     "scenes_fixed_middle": "fixed: middle of the range",
-    "scenes_fixed_contact": "fixed: contact",
-    "scenes_fixed_filmed": "fixed: given depth (exact)",
-    "scenes_fixed_best": "fixed: best for these truths",
+    "scenes_fixed_likely": "fixed: contact and motion",
+    "scenes_fixed_filmed": "fixed: exact depth",
+    "scenes_fixed_best": "fixed: mean of the truths",
 }
 SAMPLES, OBSERVED = 6, 4
 
@@ -133,20 +133,19 @@ def judge(bench: Bench, method: TrainedMethod, baselines: bool, candidates: int,
         listed = Renders(
             method="osn", valid_scales=len(valid.scales), object_ids=ids, sets=[plan.entry for plan in plans]
         )
-        matching = {k: k for k in ids}
-        found = comparison_findings(folder, listed, bench.truth, views.alignment.rows, matching, lpips)
+        found = comparison_findings(folder, listed, bench.truth, lpips)
         seen = observed_findings(folder, listed, bench.scene, None)
     table = pd.DataFrame([(row.item, row.metric, row.value) for row in found.rows], columns=["item", "metric", "value"])
     numbers = table.pivot(index="item", columns="metric", values="value")
     numbers.loc["scenes", "observed"] = np.mean([row.value for row in seen.rows if row.metric == "psnr_db"])
-    numbers.loc["scenes", "samples"] = numbers.loc["samples", "psnr_db"]
+    numbers.loc["scenes", "samples"] = numbers["psnr_db"].get("samples", np.nan)
     numbers.loc["scenes", "valid"] = bench.region.valid(valid.scales).mean()
     return numbers
 
 
 def compare(bench: Bench, options: dict[str, Any], candidates: int, lpips: Lpips | None) -> pd.DataFrame:
     """The table of one scene."""
-    rows = {}
+    rows: dict[str, pd.Series] = {}
     for scales, title in VARIANTS.items():
         numbers = judge(bench, trained(bench, scales, options), scales == "network", candidates, lpips)
         chosen = ITEMS if scales == "network" else {"scenes": title}

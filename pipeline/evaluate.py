@@ -187,8 +187,7 @@ def render_findings(
     found, best = held_out_findings(folder, listed, known.truth, known.alignment.rows, known.matching, lpips)
     if best:
         best_held_out[listed.method] = best.name
-    judged = comparison_findings(folder, listed, known.truth, known.alignment.rows, known.matching, lpips)
-    return findings + found + judged
+    return findings + found + comparison_findings(folder, listed, known.truth, lpips)
 
 
 def method_findings(checkpoint: Path, scene: Scene, known: KnownTruth | None, remarks: dict[str, Any]) -> Findings:

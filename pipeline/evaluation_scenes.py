@@ -3,79 +3,96 @@
 A baseline is the same trained scene at one fixed scale an object, as a method without a scale network would have it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, UInt8
 
-from pipeline.evaluation_rendering import STAGE, Target, held_out_target, resized_depths, resized_images, set_values
-from pipeline.metrics import psnr_db, to_unit
+from pipeline.evaluation_rendering import STAGE, resized_depths, resized_images
+from pipeline.metrics import depth_mae, psnr_db, ssim, to_unit
 from pipeline.metrics_table import Findings, Row
-from pipeline.object_matching import resized_ids
 from pipeline.perceptual import Lpips
-from pipeline.renders_folder import Renders, read_set_images
+from pipeline.renders_folder import Renders, RenderSet, read_set_depth, read_set_images
 from pipeline.truth_file import TrueScenes, Truth
 
 JUDGED = ("psnr_db", "ssim", "lpips", "depth_mae")
 Values = dict[str, float]
 
 
-def comparison_findings(
-    folder: Path,
-    renders: Renders,
-    truth: Truth,
-    rows: Int[np.ndarray, "frame"],
-    matching: dict[int, int],
-    lpips: Lpips | None,
-) -> Findings:
+@dataclass(frozen=True)
+class Views:
+    """Images and depth of some views, rendered or true."""
+
+    images: UInt8[np.ndarray, "view height width rgb=3"]
+    depth: Float[np.ndarray, "view height width"]
+
+
+def comparison_findings(folder: Path, renders: Renders, truth: Truth, lpips: Lpips | None) -> Findings:
     """Fixed scales against the filmed scene, mean and spread over valid scenes, and the same over all true scenes."""
     fixed, samples = renders.of_kind("fixed"), renders.of_kind("sample")
     if not fixed + samples:
         return Findings()
     size = read_set_images(folder, (fixed + samples)[0]).shape[1:3]
-    target = held_out_target(truth, (fixed + samples)[0].views, rows[rows >= 0], size)
+    target = held_out_target(truth, (fixed + samples)[0].views, size)
     findings = [
         row
         for entry in fixed
-        for row in spread_rows([set_values(folder, entry, target, lpips, matching)], renders.method, entry.name)
+        for row in spread_rows([likeness(shown(folder, entry), target, lpips)], renders.method, entry.name)
     ]
-    findings += spread_rows(
-        [set_values(folder, entry, target, lpips, matching) for entry in samples], renders.method, "samples"
-    )
+    each = [likeness(shown(folder, entry), target, lpips) for entry in samples]
+    findings += spread_rows(each, renders.method, "samples")
     if truth.scenes:
-        findings += scene_rows(folder, renders, truth.scenes, size, matching, lpips)
+        findings += scene_rows(folder, renders, truth.scenes, size, lpips)
     return Findings.of(findings)
 
 
+def shown(folder: Path, entry: RenderSet) -> Views:
+    """What was rendered."""
+    return Views(read_set_images(folder, entry), read_set_depth(folder, entry))
+
+
+def held_out_target(truth: Truth, views: list[int], size: tuple[int, int]) -> Views:
+    """Truth's test views of the filmed scene."""
+    return Views(resized_images(truth.test.images[views], *size), resized_depths(truth.test.depth[views], *size))
+
+
+def likeness(rendered: Views, target: Views, lpips: Lpips | None) -> Values:
+    """Numbers of one set of views, mean over the views."""
+    each: list[Values] = []
+    for image, depth, wanted, wanted_depth in zip(
+        rendered.images, rendered.depth, target.images, target.depth, strict=True
+    ):
+        pair = to_unit(image), to_unit(wanted)
+        each.append({"psnr_db": psnr_db(*pair), "ssim": ssim(*pair), "depth_mae": depth_mae(depth, wanted_depth)})
+        if lpips:
+            each[-1]["lpips"] = lpips.distance(*pair)
+    return {metric: float(np.mean([values[metric] for values in each])) for metric in each[0]}
+
+
 def scene_rows(
-    folder: Path,
-    renders: Renders,
-    scenes: TrueScenes,
-    size: tuple[int, int],
-    matching: dict[int, int],
-    lpips: Lpips | None,
+    folder: Path, renders: Renders, scenes: TrueScenes, size: tuple[int, int], lpips: Lpips | None
 ) -> list[Row]:
     """Mean and spread over the true scenes: of the best candidate for each, and of every fixed scale."""
+    fixed = {entry.name: shown(folder, entry) for entry in renders.of_kind("fixed")}
     best: list[Values] = []
-    fixed: dict[str, list[Values]] = {entry.name: [] for entry in renders.of_kind("fixed")}
+    each: dict[str, list[Values]] = {name: [] for name in fixed}
     for number in range(len(scenes.scales)):
         candidates = [entry for entry in renders.of_kind("scene") if entry.scene_row == number]
         target = scene_target(scenes, number, candidates[0].views, size)
-        each = [set_values(folder, entry, target, lpips, matching) for entry in candidates]
-        best.append(max(each, key=lambda values: values["psnr_db"]))
-        for entry in renders.of_kind("fixed"):
-            fixed[entry.name].append(set_values(folder, entry, target, lpips, matching))
+        judged = [likeness(shown(folder, entry), target, lpips) for entry in candidates]
+        best.append(max(judged, key=lambda values: values["psnr_db"]))
+        for name, views in fixed.items():
+            each[name].append(likeness(views, target, lpips))
     rows = spread_rows(best, renders.method, "scenes")
-    return rows + [row for name, each in fixed.items() for row in spread_rows(each, renders.method, f"scenes_{name}")]
+    return rows + [row for name, own in each.items() for row in spread_rows(own, renders.method, f"scenes_{name}")]
 
 
-def scene_target(scenes: TrueScenes, number: int, views: list[int], size: tuple[int, int]) -> Target:
+def scene_target(scenes: TrueScenes, number: int, views: list[int], size: tuple[int, int]) -> Views:
     """What some test views should show of one of the true scenes."""
     chosen = [scenes.rows.tolist().index(view) for view in views]
-    return Target(
-        resized_images(scenes.images[number, chosen], *size),
-        resized_ids(scenes.object_ids[number, chosen], *size),
-        resized_depths(scenes.depth[number, chosen], *size),
+    return Views(
+        resized_images(scenes.images[number, chosen], *size), resized_depths(scenes.depth[number, chosen], *size)
     )
 
 

@@ -5,7 +5,8 @@ for outliers, of the static depth to the object's own depth at scale 1. It is th
 something, and too large for what is in the air.
 Below: at a wrong scale the camera's own motion appears as motion of the object, so the true motion is rarely much
 slower than the slowest one. The scale of the slowest motion is a little too small for what moves with the camera.
-The geometric mean of both is taken. OSN is the method that keeps all scales.
+The geometric mean of both is taken. OSN is the method that keeps all scales; it shows the valid scene first that is
+nearest to these.
 """
 
 import logging
@@ -14,6 +15,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float
 
+from models.osn.validity import contact_scales
+from models.osn.z_buffer import SoloViews
 from pipeline.cameras import inverse
 from pipeline.scene_file import Scene
 
@@ -30,15 +33,29 @@ def object_scales(
     """The scale of each object, judged in the given frames alone and within the scene's own bounds."""
     scales = np.ones(scene.object_count)
     for index in range(1, scene.object_count):
-        bounds = [contact_scale(scene, index, frames, static_depth), slowest_scale(scene, index, frames)]
-        low, high = (float(bound) for bound in scene.scale_range[index])
-        name = scene.objects[index]["name"]
-        if bounds[0] is None:
+        contact = contact_scale(scene, index, frames, static_depth)
+        if contact is None:
+            name = scene.objects[index]["name"]
             log.warning("%s has too few points for a scale; it keeps the one that its reconstruction has", name)
-        known = [min(bound, bounds[0] or bound) for bound in bounds if bound is not None]
-        scales[index] = float(np.clip(np.exp(np.mean(np.log(known))) if known else 1.0, low, high))
-        log.info("%s gets scale %.3f (contact %s, slowest motion %s)", name, scales[index], *map(shown, bounds))
+        scales[index] = between(scene, index, contact, slowest_scale(scene, index, frames))
     return scales
+
+
+def likely_scales(views: SoloViews, scene: Scene) -> Float[np.ndarray, "object"]:
+    """The same from what trained fields show of every object alone, in all frames."""
+    contact, frames = contact_scales(views).double().cpu().numpy(), np.ones(scene.frame_count, bool)
+    moving = range(1, scene.object_count)
+    return np.array([1.0, *(between(scene, k, float(contact[k]), slowest_scale(scene, k, frames)) for k in moving)])
+
+
+def between(scene: Scene, index: int, contact: float | None, slowest: float | None) -> float:
+    """The geometric mean of the bounds that are known, within the object's range; 1 where none is."""
+    low, high = (float(bound) for bound in scene.scale_range[index])
+    known = [min(bound, contact or bound) for bound in (contact, slowest) if bound is not None]
+    scale = float(np.clip(np.exp(np.mean(np.log(known))) if known else 1.0, low, high))
+    name, bounds = scene.objects[index]["name"], (shown(contact), shown(slowest))
+    log.info("%s gets scale %.3f (contact %s, slowest motion %s)", name, scale, *bounds)
+    return scale
 
 
 def shown(bound: float | None) -> str:

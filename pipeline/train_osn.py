@@ -18,13 +18,14 @@ import pandas as pd
 import torch
 
 from models.osn.scale_network import NetworkTraining, train_network
-from models.osn.scale_sampling import ScaleSamples, central_first, sample_valid, valid_region
+from models.osn.scale_sampling import ScaleSamples, nearest_first, sample_valid, valid_region
 from models.osn.solo_views import solo_views
 from models.osn.z_buffer import SoloViews, explained
 from models.workers import workers
 from pipeline.atomic import whole
 from pipeline.cli import commit, run_stage, stage_device
 from pipeline.config import TrainOsnConfig
+from pipeline.object_scales import likely_scales
 from pipeline.osn_checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
 from pipeline.osn_field_training import Clock, Material, train_fields
 from pipeline.osn_run import POOL, Run, identity, resumed, started
@@ -51,7 +52,7 @@ def train_osn(scene: Path, checkpoint: Path, history: Path, scales: Path, config
     run = resumed(resume, fingerprint, config, device) or started(packed, config, device)
     with workers(device) as spread:
         train(run, Material(packed, pixels, config, resume, fingerprint, spread))
-    samples = draw_scenes(run, config)
+    samples = draw_scenes(run, packed, config)
     with whole(scales) as partial:
         scales_table(samples, packed).to_csv(partial, index=False)
     with whole(history) as partial:
@@ -113,12 +114,12 @@ def clearly_valid(samples: ScaleSamples, views: SoloViews, tolerance: float) -> 
     return samples[accuracy >= accuracy.max() - tolerance]
 
 
-def draw_scenes(run: Run, config: TrainOsnConfig) -> ScaleSamples:
-    """The valid scenes that go into the checkpoint, the most central first."""
-    if run.network is None:
+def draw_scenes(run: Run, scene: Scene, config: TrainOsnConfig) -> ScaleSamples:
+    """The valid scenes that go into the checkpoint, those nearest to what geometry suggests first."""
+    if run.network is None or run.views is None:
         return run.pool
     samples = sample_valid(run.network, config.scale_samples, run.generator)
-    return central_first(samples, run.network.low, run.network.width)
+    return nearest_first(samples, torch.from_numpy(likely_scales(run.views, scene)).to(samples.scales))
 
 
 def scales_table(samples: ScaleSamples, scene: Scene) -> pd.DataFrame:

@@ -50,13 +50,9 @@ def sample_valid(network: ScaleNetwork, count: int, generator: torch.Generator) 
     return ScaleSamples(network.scales(normalised[order]), score[order])
 
 
-def central_first(samples: ScaleSamples, low: Float[Tensor, "object"], width: Float[Tensor, "object"]) -> ScaleSamples:
-    """The samples, the one in the middle of all others first: at the border of the valid region objects touch or sink.
-
-    In the middle is what lies nearest to the others on average (their medoid), each object's range counting as 1.
-    """
-    normalised = (samples.scales - low) / width.clamp(min=1e-6)
-    return samples[torch.cdist(normalised, normalised).mean(dim=1).argsort(stable=True)]
+def nearest_first(samples: ScaleSamples, wanted: Float[Tensor, "object"]) -> ScaleSamples:
+    """The samples by how near, in ratio, their scales are to the wanted ones."""
+    return samples[(samples.scales / wanted).log().square().sum(dim=1).argsort(stable=True)]
 
 
 def uniform_samples(
@@ -71,11 +67,6 @@ def uniform_samples(
 def middle_sample(scale_range: Float[Tensor, "object bound=2"]) -> ScaleSamples:
     """One fixed scale an object, the middle of its range: a baseline."""
     return ScaleSamples(scale_range.mean(dim=1)[None], torch.ones_like(scale_range[:1, 0]))
-
-
-def nearest_sample(samples: ScaleSamples, wanted: Float[Tensor, "object"]) -> int:
-    """The index of the valid scene whose relative scales are nearest to the wanted ones."""
-    return int((samples.scales / wanted).log().square().sum(dim=1).argmin())
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ import torch
 from models.osn.scale_network import NetworkTraining, ScaleNetwork, train_network, valid_targets
 from models.osn.scale_sampling import (
     ScaleSamples,
-    central_first,
     middle_sample,
-    nearest_sample,
+    nearest_first,
     sample_valid,
     uniform_samples,
     valid_region,
@@ -71,16 +70,10 @@ def test_where_nothing_is_valid_the_best_are_taken_with_a_warning(caplog):
     assert region.fraction == 0.0 and region.bounds.shape == (3, 2)
 
 
-def test_nearest_sample_is_nearest_in_ratio():
-    samples = ScaleSamples(torch.tensor([[1.0, 4.0], [1.0, 1.2]]), torch.ones(2))
-    assert nearest_sample(samples, torch.tensor([1.0, 2.1])) == 1  # 2.1 / 1.2 < 4 / 2.1
-    assert nearest_sample(samples, torch.tensor([1.0, 2.3])) == 0
-
-
-def test_the_sample_in_the_middle_of_the_others_comes_first():
-    scales = torch.tensor([[1.0, 0.5, 1.0], [1.0, 1.4, 1.9], [1.0, 2.5, 3.0], [1.0, 1.3, 2.1], [1.0, 1.6, 2.0]])
-    ordered = central_first(ScaleSamples(scales, torch.arange(5.0)), RANGE[:, 0], RANGE[:, 1] - RANGE[:, 0])
-    assert ordered.scores[0] in (1.0, 3.0, 4.0) and set(ordered.scores[3:].tolist()) == {0.0, 2.0}
+def test_the_nearest_sample_in_ratio_comes_first():
+    samples = ScaleSamples(torch.tensor([[1.0, 4.0], [1.0, 1.2]]), torch.tensor([0.0, 1.0]))
+    assert nearest_first(samples, torch.tensor([1.0, 2.1])).scores.tolist() == [1, 0]  # 2.1 / 1.2 < 4 / 2.1
+    assert nearest_first(samples, torch.tensor([1.0, 2.3])).scores.tolist() == [0, 1]
 
 
 def test_baselines_stay_in_range():
