@@ -3,9 +3,12 @@
     python -m benchmarks.osn --truth ../shared/data/workshop/truth.h5 --factor 2
     python -m benchmarks.osn --seeds 5 --objects 3 --options '{"steps": 600}'
 
+    python -m benchmarks.osn --results results/demo
+
 Prints PSNR of held-out views at the true scale over wall time (looking is not counted), then a row per phase: steps,
-seconds, milliseconds per ray, samples per ray; then ids that agree, and the intersection over union of predicted and
-true valid region. Truth gives poses, masks and sparse depths: what other stages get wrong is not measured here.
+seconds, milliseconds per step and per ray, samples per ray; then ids that agree, milliseconds per rendered view, and
+the intersection over union of predicted and true valid region. With --truth and --seeds poses, masks and sparse depths
+are true: what other stages get wrong is not measured. With --results they are those of a finished run.
 """
 
 import argparse
@@ -18,32 +21,78 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 
 from benchmarks.scene_from_truth import scene_from_truth
 from models.osn.rendering import render_world
 from models.workers import workers
 from pipeline.cli import stage_device
 from pipeline.config import SimulateSceneConfig, TrainOsnConfig
-from pipeline.evaluate import as_validity
+from pipeline.evaluate import as_validity, known_truth
+from pipeline.evaluation_rendering import held_out_target
 from pipeline.evaluation_scales import region_findings, true_region
+from pipeline.frames_folder import read_frames_info
+from pipeline.masks_file import read_masks
 from pipeline.osn_field_training import Material
 from pipeline.osn_run import Run, started
 from pipeline.osn_setup import Phase, training_pixels
 from pipeline.render_views import view_rays
-from pipeline.scene_file import Scene
+from pipeline.scene_file import Scene, read_scene
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import train
-from pipeline.truth_file import Truth, TruthViews, read_truth
+from pipeline.truth_file import Truth, read_truth
 
 LOOKS = 4  # held-out views looked at while training
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scene to train on, and held-out views to judge by: cameras in the scene's world, and what they should see."""
+
+    scene: Scene
+    world_from_camera: Float[np.ndarray, "view 4 4"]
+    frames: list[int]
+    images: UInt8[np.ndarray, "view height width rgb=3"]
+    object_ids: UInt8[np.ndarray, "view height width"]
+    truth: Truth
+    true_scales: Float[np.ndarray, "object"]
+    matching: dict[int, int]
+
+
+def true_case(truth: Truth, factor: int) -> Case:
+    """True poses, masks and depths."""
+    scene, test, centre = scene_from_truth(truth, factor)
+    world = test.world_from_camera.astype(np.float64)
+    world[:, :3, 3] -= centre
+    same = {k: k for k in range(scene.object_count)}
+    frames = [int(time) for time in test.time]
+    return Case(scene, world, frames, test.images, test.object_ids, truth, np.ones(scene.object_count), same)
+
+
+def results_case(folder: Path) -> Case:
+    """What the stages before training made of a video with truth."""
+    scene, info, truth = (
+        read_scene(folder / "scene.h5"),
+        read_frames_info(folder / "frames.json"),
+        read_truth(folder / "truth.h5"),
+    )
+    known = known_truth(scene, info, read_masks(folder / "masks.h5"), truth)
+    frame_of_time = {int(f["source_index"]): i for i, f in enumerate(info["frames"]) if scene.visible[0, i]}
+    views = [row for row, time in enumerate(truth.test.time) if int(time) in frame_of_time]
+    poses = known.alignment.estimated_from_true.poses(truth.test.world_from_camera[views].astype(np.float64))
+    frames = [frame_of_time[int(truth.test.time[view])] for view in views]
+    rows = known.alignment.rows
+    target = held_out_target(truth, views, rows[rows >= 0], scene.images.shape[1:3])
+    scales = known.alignment.true_scales
+    return Case(scene, poses, frames, target.images, target.object_ids, truth, scales, known.matching)
 
 
 @dataclass
 class Watch:
     """Looks on while a run trains: wall time without the looking, PSNR now and then, cost per phase."""
 
-    scene: Scene
-    views: TruthViews
+    case: Case
+    batch: int
     every_s: float
     begun: float = field(default_factory=time.monotonic)
     looking: float = 0.0
@@ -55,66 +104,79 @@ class Watch:
         return time.monotonic() - self.begun - self.looking
 
     def __call__(self, run: Run, phase: Phase) -> None:
-        """After a step of the fields. What the network took since the last one counts as its own."""
+        """After a step of the fields, or after a phase of the network."""
         now = self.seconds()
-        grid = "x".join(str(size) for size in run.fields.fields[0].resolution)
-        cost = self.costs[f"{phase.name} {grid}"]
-        for i, value in enumerate((1.0, now - self.before, run.rays, run.taken * run.rays)):
-            cost[i] += value
+        if phase.name == "network":
+            assert run.views is not None
+            name, steps = f"network, {self.batch} scales", phase.steps
+            rays, samples = steps * len(run.views.objects), 0.0
+        else:
+            grid = "x".join(str(size) for size in run.fields.fields[0].resolution)
+            name, steps, rays, samples = f"{phase.name} {grid}", 1, run.rays, run.taken * run.rays
+        for i, value in enumerate((steps, now - self.before, rays, samples)):
+            self.costs[name][i] += value
         if now - self.looked > self.every_s:
-            self.looked, start = now, time.monotonic()
-            chosen = np.linspace(0, len(self.views.time) - 1, LOOKS).round().astype(int)
-            psnr, _ = held_out(run, self.scene, self.views, chosen.tolist())
-            print(f"{now:7.0f} s  step {run.field_step:5d}  {psnr:6.2f} dB", flush=True)
-            self.looking += time.monotonic() - start
+            self.look(run, now)
         self.before = self.seconds()
 
+    def look(self, run: Run, now: float) -> None:
+        """Judge a few views."""
+        start = time.monotonic()
+        chosen = np.linspace(0, len(self.case.frames) - 1, LOOKS).round().astype(int)
+        psnr = held_out(run, self.case, chosen.tolist())["psnr_db"]
+        print(f"{now:7.0f} s  step {run.field_step:5d}  {psnr:6.2f} dB", flush=True)
+        self.looked, self.looking = now, self.looking + time.monotonic() - start
 
-def held_out(run: Run, scene: Scene, views: TruthViews, chosen: list[int]) -> tuple[float, float]:
-    """Mean PSNR of held-out views at the true scale, and the share of pixels whose object is right."""
-    ones, psnr, right = torch.ones(scene.object_count), [], []
+    def print_costs(self) -> None:
+        for name, (steps, spent, rays, samples) in self.costs.items():
+            print(
+                f"{name:24s} {steps:6.0f} steps {spent:7.1f} s {1e3 * spent / steps:7.1f} ms a step"
+                f" {1e3 * spent / rays:8.4f} ms a ray {rays / steps:7.0f} rays a step {samples / rays:6.1f} samples a ray"
+            )
+
+
+def held_out(run: Run, case: Case, chosen: list[int]) -> dict[str, float]:
+    """PSNR of held-out views at the true scales, pixels whose object is right, and the time a view takes."""
+    device, psnr, right = run.generator.device, [], []
+    scales = torch.from_numpy(np.nan_to_num(case.true_scales, nan=1.0)).float().to(device)
     with torch.no_grad():
         grids = run.fields.density_grids()
+    begun = time.monotonic()
     for index in chosen:
-        rays = view_rays(scene.camera, views.world_from_camera[index].astype(np.float64), int(views.time[index]))
-        rays = rays.to(run.generator.device)
-        rendering = render_world(run.fields, grids, rays, ones.to(run.generator.device))
-        wanted = torch.from_numpy(views.images[index]).reshape(-1, 3) / 255
+        rays = view_rays(case.scene.camera, case.world_from_camera[index], case.frames[index]).to(device)
+        rendering = render_world(run.fields, grids, rays, scales)
+        wanted = torch.from_numpy(case.images[index]).reshape(-1, 3) / 255
         psnr.append(float(-10 * (rendering.colour.cpu() - wanted).square().mean().log10()))
-        ids = torch.from_numpy(views.object_ids[index].astype(np.int64)).flatten()
-        right.append(float((rendering.object_weights.argmax(1).cpu() == ids).float().mean()))
-    return float(np.mean(psnr)), float(np.mean(right))
+        own = np.array([case.matching.get(int(entry["id"]), -1) for entry in case.scene.objects])
+        ids = own[rendering.object_weights.argmax(1).cpu().numpy()]
+        right.append(float((ids == case.object_ids[index].flatten()).mean()))
+    spent = 1e3 * (time.monotonic() - begun) / len(chosen)
+    return {"psnr_db": float(np.mean(psnr)), "ids_percent": 100 * float(np.mean(right)), "ms_per_view": spent}
 
 
-def measure(truth: Truth, factor: int, config: TrainOsnConfig, every_s: float, keep: Path | None) -> dict[str, float]:
-    """Train on a scene's truth and judge."""
-    scene, test, centre = scene_from_truth(truth, factor)
-    world = test.world_from_camera.copy()
-    world[:, :3, 3] -= centre
-    views = TruthViews(test.images, test.depth, test.object_ids, world, test.world_from_object, test.time)
+def measure(case: Case, config: TrainOsnConfig, every_s: float, keep: Path | None) -> dict[str, float]:
+    """Train on a scene and judge."""
     device = stage_device()
-    run, pixels = started(scene, config, device), training_pixels(scene, config, device)
-    watch = Watch(scene, views, every_s)
+    run, pixels = started(case.scene, config, device), training_pixels(case.scene, config, device)
+    watch = Watch(case, config.network_batch, every_s)
     with tempfile.TemporaryDirectory() as folder, workers(device) as spread:
-        train(run, Material(scene, pixels, config, Path(folder) / "resume.pt", "", spread, watch))
+        train(run, Material(case.scene, pixels, config, Path(folder) / "resume.pt", "", spread, watch))
     seconds = watch.seconds()
-    for name, (steps, spent, rays, samples) in watch.costs.items():
-        print(
-            f"{name:24s} {steps:6.0f} steps {spent:7.1f} s {1e3 * spent / rays:8.4f} ms a ray {samples / rays:6.1f} samples a ray"
-        )
-    psnr, right = held_out(run, scene, views, list(range(len(views.time))))
-    result = {"seconds": seconds, "psnr_db": psnr, "ids_percent": 100 * right}
+    watch.print_costs()
+    result = {"seconds": seconds} | held_out(run, case, list(range(len(case.frames))))
     if keep:
         torch.save({"fields": run.fields, "network": run.network, "views": run.views}, keep)
-    if run.network is None:
+    network = run.network
+    if network is None:
         return result
-    ids, ones = list(range(scene.object_count)), np.ones(scene.object_count)
-    region = true_region(truth, ones, ids, {k: k for k in ids})
+    region = true_region(
+        case.truth, case.true_scales, [int(entry["id"]) for entry in case.scene.objects], case.matching
+    )
 
     def score(scales: torch.Tensor) -> torch.Tensor:
-        return run.network(run.network.normalised(scales))
+        return network(network.normalised(scales))
 
-    rows = region_findings(as_validity(score, device), region, scene.scale_range, "osn").rows
+    rows = region_findings(as_validity(score, device), region, case.scene.scale_range, "osn").rows
     return result | {row.metric: row.value for row in rows}
 
 
@@ -130,6 +192,7 @@ def simulated_truth(seed: int, objects: int, work: Path) -> Truth:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--truth", type=Path, nargs="*", default=[], help="truth.h5 of scenes")
+    parser.add_argument("--results", type=Path, nargs="*", default=[], help="folders of finished runs with truth")
     parser.add_argument("--seeds", type=int, default=0, help="simulated scenes besides")
     parser.add_argument("--objects", type=int, default=2, help="moving objects in them")
     parser.add_argument("--factor", type=int, default=2, help="images are shrunk by it")
@@ -143,10 +206,12 @@ def main() -> None:
     config = TrainOsnConfig(**chosen.options)
     truths = {str(path): read_truth(path) for path in chosen.truth}
     truths |= {f"seed {seed}": simulated_truth(seed, chosen.objects, chosen.work) for seed in range(chosen.seeds)}
+    cases = {name: true_case(truth, chosen.factor) for name, truth in truths.items()}
+    cases |= {str(folder): results_case(folder) for folder in chosen.results}
     results = {}
-    for name, truth in truths.items():
-        print(name, flush=True)
-        results[name] = measure(truth, chosen.factor, config, chosen.every, chosen.keep)
+    for name, case in cases.items():
+        print(f"{name}, {case.scene.camera.width}x{case.scene.camera.height}, {chosen.threads} threads", flush=True)
+        results[name] = measure(case, config, chosen.every, chosen.keep)
         print("  ".join(f"{key} {value:.3f}" for key, value in results[name].items()), flush=True)
     for key in next(iter(results.values())):
         print(f"mean {key} {np.mean([result.get(key, np.nan) for result in results.values()]):.3f}")

@@ -102,6 +102,8 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
         | {"valid_fraction": region.fraction, "best_explained": float(accuracy.max())}
     )
     log.info("scales, round %d: %.1f %% of the range is valid", phase.round + 1, 100 * region.fraction)
+    if material.watch:
+        material.watch(run, phase)
 
 
 def clearly_valid(samples: ScaleSamples, views: SoloViews, tolerance: float) -> ScaleSamples:
