@@ -1,4 +1,4 @@
-"""Render a trained scene: observed views, a path around it, several valid scenes from one new view, held-out views.
+"""Render a trained scene: observed views, a path around it, valid scenes from one new view, held-out views, edits.
 
 Reads   checkpoint.pt, scene.h5, frames.json; truth.h5 if there is one
 Writes  renders/   PNG images and object ids, depth, mp4, listed in renders.json
@@ -26,10 +26,12 @@ from pipeline.config import RenderViewsConfig
 from pipeline.frames_folder import read_frames_info
 from pipeline.progress import progress
 from pipeline.renders_folder import Renders, write_renders, write_set
+from pipeline.scene_edits import edited_methods
 from pipeline.scene_file import Scene, read_scene
+from pipeline.semantic_flow_checkpoint import SemanticFlowMethod
 from pipeline.trained_method import load_method
 from pipeline.truth_file import read_truth
-from pipeline.view_plans import Plan, ValidScales, plan_held_out, plan_views
+from pipeline.view_plans import Plan, ValidScales, plan_edit, plan_held_out, plan_views
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +45,13 @@ def render_views(
     plans = plan_views(packed, valid, config)
     if truth:
         plans += plan_held_out(packed, valid, read_frames_info(info), read_truth(truth), config)
+    edited = edits(method, packed, config)
     with whole(renders) as partial:
         partial.mkdir()
         render_plans(partial, plans, method, packed, config.rays_per_chunk)
+        for plan, other in edited:
+            render_plans(partial, [plan], other, packed, config.rays_per_chunk)
+        plans += [plan for plan, _ in edited]
         ids = column_ids(method, packed).tolist()
         listed = Renders(
             method=checkpoint.parent.name,
@@ -55,6 +61,19 @@ def render_views(
         )
         write_renders(partial, listed)
     log.info("rendered %d views in %d sets", sum(len(plan.entry.frames) for plan in plans), len(plans))
+
+
+def edits(method: TrainedMethod, scene: Scene, config: RenderViewsConfig) -> list[tuple[Plan, TrainedMethod]]:
+    """The edited scenes that were asked for, each with its views."""
+    if not config.edits:
+        return []
+    if not isinstance(method, SemanticFlowMethod):
+        log.warning("render_views.edits: only Semantic Flow knows what things are; nothing of this method is edited")
+        return []
+    return [
+        (plan_edit(scene, number, caption, config.edit_frames), edited)
+        for number, (caption, edited) in enumerate(edited_methods(method, scene, config.edits))
+    ]
 
 
 def render_plans(folder: Path, plans: list[Plan], method: TrainedMethod, scene: Scene, chunk: int) -> None:

@@ -13,7 +13,7 @@ from pipeline.errors import StageError
 from pipeline.frames_folder import read_frame, read_json, write_image
 from pipeline.video_file import write_video
 
-Kind = Literal["observed", "held_out", "path", "scales"]
+Kind = Literal["observed", "held_out", "path", "scales", "edit"]
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
@@ -33,6 +33,7 @@ class RenderSet(BaseModel):
     frames: list[int]
     views: list[int] = []
     fps: float
+    caption: str = ""
     images: str
     ids: str
     depth: str

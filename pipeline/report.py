@@ -43,6 +43,7 @@ from pipeline.report_facts import (
     warnings,
 )
 from pipeline.report_pictures import (
+    edited_video,
     flow_video,
     flow_wheel,
     held_out_video,
@@ -196,6 +197,7 @@ def method_section(
         "held_out": held_out_section(folder, listed, facts, panel),
         "path": [path_video(folder, entry, panel) for entry in listed.of_kind("path")],
         "scenes": valid_scenes(folder, listed, names, panel),
+        "edits": [edited_video(folder, entry, facts.scene.images, panel) for entry in listed.of_kind("edit")],
         "valid_scales": listed.valid_scales,
         "validity": Markup(validity_figure(slices, names)) if slices else "",
         "validity_has_truth": any(entry["true"] is not None for entry in slices),

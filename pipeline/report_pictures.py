@@ -127,6 +127,18 @@ def compared(
 
 
 def path_video(folder: Path, entry: RenderSet, width: int) -> Picture:
+def edited_video(
+    folder: Path, entry: RenderSet, images: UInt8[np.ndarray, "frame height width rgb=3"], width: int
+) -> Picture:
+    """The video beside the scene as it was changed."""
+    rendered, ids = read_set_images(folder, entry), read_set_ids(folder, entry)
+    panels = (
+        side_by_side(*(fitted(panel, width) for panel in (wanted, image, label_colours(labels))))
+        for wanted, image, labels in zip(images[entry.frames], rendered, ids, strict=True)
+    )
+    return Picture(video_uri(panels, entry.fps), ["Video", entry.caption, "Objects"])
+
+
     """The way around the scene: colour, depth and objects."""
     images, ids, depth = read_set_images(folder, entry), read_set_ids(folder, entry), read_set_depth(folder, entry)
     near, far = (float(value) for value in np.percentile(depth, [1, 99]))

@@ -1,0 +1,284 @@
+"""A trained scene shown differently: things taken out, moved, repeated or painted, told apart by what they mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from models.rays import Rays
+from models.rendering import Rendering
+from models.semantic_flow.marching import Intervals, march
+from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, ray_sums
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
+LEAST_BRIGHTNESS = 0.05
+LEAST_SEEN = 1.0  # rays of a frame, below which a thing counts as not seen there
+RAYS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What an edit is about: a class, in the field that moves or in the one that does not; or one thing of a class.
+
+    `centres` are the places of all things of the class in every frame, `index` is the wanted one's row.
+    """
+
+    column: int
+    moves: bool
+    centres: Float[Tensor, "thing frame xyz=3"] | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Change:
+    """One edit: whether the thing stays where it was, where it is seen (again), and in which colour."""
+
+    selection: Selection
+    stays: bool
+    placed: Float[Tensor, "frame row=4 column=4"] | None = None  # new_from_old, world
+    tint: Float[Tensor, "rgb=3"] | None = None
+    brightness: float = 1.0  # mean luminance of the thing as it was
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One field as rays meet it: where it is read, what each sample would take alone, and by which change it is painted."""
+
+    points: Float[Tensor, "ray sample xyz=3"]
+    alpha: Float[Tensor, "ray sample"]
+    painted: Int64[Tensor, "ray sample"]  # index of a change, -1 for none
+    moves: bool
+
+
+def edited_rendering(
+    model: SemanticFlow, nodes: Float[Tensor, "x y z"], rays: Rays, changes: Sequence[Change]
+) -> Rendering:
+    """Render rays of the scene with all changes made."""
+    pieces = pieces_where_it_matters(model, nodes, rays, changes)
+    found = layers(model, nodes, rays, pieces, changes)
+    weights = layer_weights([layer.alpha for layer in found])
+    shown = [decoded(model, rays, layer, weights[..., i], changes) for i, layer in enumerate(found)]
+    colour, logits = (torch.stack(parts).sum(0) for parts in zip(*shown, strict=True))
+    both = weights.sum(-1)
+    opacity = both.sum(1)
+    depth = (both * pieces.depth).sum(1) / opacity.clamp(min=1e-6)
+    return Rendering(colour.clamp(0, 1), depth, opacity, torch.softmax(logits, dim=-1) * opacity[:, None])
+
+
+def pieces_where_it_matters(
+    model: SemanticFlow, nodes: Float[Tensor, "x y z"], rays: Rays, changes: Sequence[Change]
+) -> Intervals:
+    """Where to look along rays of the changed scene."""
+    place, sizes = model.place, model.sizes
+
+    def optics(pieces: Intervals) -> tuple[Tensor, Tensor, Tensor]:
+        left = torch.stack([1 - layer.alpha for layer in layers(model, nodes, rays, pieces, changes)]).prod(0)
+        nothing = torch.zeros_like(left)
+        return -left.clamp(min=1e-7).log(), nothing, nothing
+
+    return march(optics, place.near, place.far, sizes.coarse_samples, sizes.fine_samples, rays, None)
+
+
+def layers(
+    model: SemanticFlow, nodes: Float[Tensor, "x y z"], rays: Rays, pieces: Intervals, changes: Sequence[Change]
+) -> list[Layer]:
+    """The static field, the dynamic one, and what is seen in a place where it was not."""
+    points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
+    frames = rays.frames[:, None].expand_as(pieces.depth)
+    length = pieces.length / model.place.static_region.unit
+    moving, share = dynamic_alpha(model, points, frames, length)
+    moving, painted, gone = changed(model, points, frames, moving, changes, moves=True)
+    share = torch.where(gone, torch.zeros_like(share), share)
+    still = static_alpha(model, nodes, points, length)
+    still, static_painted, _ = changed(model, points, frames, still, changes, moves=False)
+    wall = -torch.expm1(-behind(torch.zeros_like(still)))
+    still = (1 - (1 - still) * (1 - wall)) * (1 - share)
+    result = [Layer(points, still, static_painted, False), Layer(points, moving, painted, True)]
+    for number, change in enumerate(changes):
+        if change.placed is not None:
+            result.append(copied(model, nodes, rays, points, length, change, number))
+    return result
+
+
+def copied(
+    model: SemanticFlow,
+    nodes: Float[Tensor, "x y z"],
+    rays: Rays,
+    points: Float[Tensor, "ray sample xyz=3"],
+    length: Float[Tensor, "ray sample"],
+    change: Change,
+    number: int,
+) -> Layer:
+    """A thing in its new place: its field read where the new place was before."""
+    assert change.placed is not None
+    back = torch.linalg.inv(change.placed)[rays.frames]
+    before = torch.einsum("rij,rsj->rsi", back[:, :3, :3], points) + back[:, None, :3, 3]
+    frames = rays.frames[:, None].expand_as(length)
+    moves = change.selection.moves
+    alpha = dynamic_alpha(model, before, frames, length)[0] if moves else static_alpha(model, nodes, before, length)
+    chosen = selected(model, before, frames, alpha > LEAST_WEIGHT, change.selection)
+    painted = torch.full_like(frames, number if change.tint is not None else -1)
+    return Layer(before, torch.where(chosen, alpha, torch.zeros_like(alpha)), painted, moves)
+
+
+def dynamic_alpha(
+    model: SemanticFlow,
+    points: Float[Tensor, "ray sample xyz=3"],
+    frames: Int64[Tensor, "ray sample"],
+    length: Float[Tensor, "ray sample"],
+) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
+    """What the dynamic field takes at samples, and its share there."""
+    density, share = model.dynamic_optics(points.flatten(0, 1), frames.flatten().to(points.dtype))
+    share = share.view_as(length)
+    return -torch.expm1(-density.view_as(length) * length) * share, share
+
+
+def static_alpha(
+    model: SemanticFlow,
+    nodes: Float[Tensor, "x y z"],
+    points: Float[Tensor, "ray sample xyz=3"],
+    length: Float[Tensor, "ray sample"],
+) -> Float[Tensor, "ray sample"]:
+    """What the static field would take at samples."""
+    return -torch.expm1(-model.static_optics(nodes, points.flatten(0, 1)).view_as(length) * length)
+
+
+def changed(
+    model: SemanticFlow,
+    points: Float[Tensor, "ray sample xyz=3"],
+    frames: Int64[Tensor, "ray sample"],
+    alpha: Float[Tensor, "ray sample"],
+    changes: Sequence[Change],
+    moves: bool,
+) -> tuple[Float[Tensor, "ray sample"], Int64[Tensor, "ray sample"], Bool[Tensor, "ray sample"]]:
+    """A field without what was taken away; which change paints each sample; and where something was taken away."""
+    painted = torch.full_like(frames, -1)
+    gone = torch.zeros_like(frames, dtype=torch.bool)
+    for number, change in enumerate(changes):
+        if change.selection.moves == moves and (not change.stays or paints_in_place(change)):
+            chosen = selected(model, points, frames, alpha > LEAST_WEIGHT, change.selection)
+            gone = gone if change.stays else gone | chosen
+            painted = torch.where(chosen, number, painted) if paints_in_place(change) else painted
+    return torch.where(gone, torch.zeros_like(alpha), alpha), painted, gone
+
+
+def paints_in_place(change: Change) -> bool:
+    """Whether the thing itself is painted, not its copy."""
+    return change.tint is not None and change.placed is None
+
+
+def selected(
+    model: SemanticFlow,
+    points: Float[Tensor, "ray sample xyz=3"],
+    frames: Int64[Tensor, "ray sample"],
+    candidates: Bool[Tensor, "ray sample"],
+    selection: Selection,
+) -> Bool[Tensor, "ray sample"]:
+    """The candidates that belong to a selection: of its class, and nearer to its centre than to its companions'."""
+    place, time = points[candidates], frames[candidates]
+    mine = point_logits(model, place, time, selection.moves).argmax(-1) == selection.column
+    if selection.centres is not None:
+        distance = (selection.centres[:, time] - place).norm(dim=-1)
+        mine &= distance.argmin(0) == selection.index
+    result = torch.zeros_like(candidates)
+    result[candidates] = mine
+    return result
+
+
+def point_logits(
+    model: SemanticFlow, points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"], moves: bool
+) -> Float[Tensor, "point classes"]:
+    """Logits of classes in one of the fields."""
+    if not moves:
+        return model.static.semantics(model.static_features(points))
+    return model.dynamic_logits(points, frames, model.dynamic_features(points, frames.to(points.dtype)))
+
+
+def field_colours(
+    model: SemanticFlow, points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"], moves: bool
+) -> Float[Tensor, "point rgb=3"]:
+    """Colours in one of the fields."""
+    if not moves:
+        return torch.sigmoid(model.static.colour(model.static_features(points)))
+    return torch.sigmoid(model.dynamic.colour(model.dynamic_features(points, frames.to(points.dtype))))
+
+
+def layer_weights(alphas: Sequence[Float[Tensor, "ray sample"]]) -> Float[Tensor, "ray sample layer"]:
+    """What samples take in the rendering, divided among layers in proportion; of two layers the same as `blend`."""
+    alpha = torch.stack(list(alphas), dim=-1)
+    left = (1 - alpha).prod(-1)
+    through = torch.cumprod(F.pad(left[:, :-1], (1, 0), value=1.0).clamp(min=1e-7), dim=1)
+    taken = through * (1 - left) / alpha.sum(-1).clamp(min=1e-8)
+    return taken[..., None] * alpha
+
+
+def decoded(
+    model: SemanticFlow,
+    rays: Rays,
+    layer: Layer,
+    weights: Float[Tensor, "ray sample"],
+    changes: Sequence[Change],
+) -> tuple[Float[Tensor, "ray rgb=3"], Float[Tensor, "ray classes"]]:
+    """Colours and logits that a layer adds to rays."""
+    kept = weights > LEAST_WEIGHT
+    points, frames = layer.points[kept], rays.frames[:, None].expand_as(weights)[kept]
+    colour = painted_colours(field_colours(model, points, frames, layer.moves), layer.painted[kept], changes)
+    logits = point_logits(model, points, frames, layer.moves)
+    return ray_sums(weights, kept, colour), ray_sums(weights, kept, logits)
+
+
+def painted_colours(
+    colours: Float[Tensor, "point rgb=3"], painted: Int64[Tensor, "point"], changes: Sequence[Change]
+) -> Float[Tensor, "point rgb=3"]:
+    """Colours with the paint of the changes: the new colour, as bright as the texture and light were there."""
+    for number, change in enumerate(changes):
+        if change.tint is not None:
+            shade = luminance(colours)[:, None] / max(change.brightness, LEAST_BRIGHTNESS)
+            colours = torch.where((painted == number)[:, None], (shade * change.tint).clamp(0, 1), colours)
+    return colours
+
+
+def luminance(colours: Float[Tensor, "*batch rgb=3"]) -> Float[Tensor, "*batch"]:
+    return colours @ torch.tensor(LUMINANCE, device=colours.device, dtype=colours.dtype)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A selected thing as the trained scene shows it from the frames' own cameras."""
+
+    centres: Float[Tensor, "frame xyz=3"]  # of what is seen of it; where it is not seen, as in the nearest frame
+    seen: Bool[Tensor, "frame"]
+    extent: float  # world units
+    brightness: float
+
+
+def measured(model: SemanticFlow, nodes: Float[Tensor, "x y z"], selection: Selection, rays: Rays) -> Measured:
+    """Where a selected thing is in each frame, how large and how bright it is, judged by rays through the frames."""
+    frames = model.place.cameras.frame_count
+    parts = [met(model, nodes, selection, rays[i : i + RAYS_AT_ONCE]) for i in range(0, len(rays.frames), RAYS_AT_ONCE)]
+    points, weight, owner = (torch.cat(values) for values in zip(*parts, strict=True))
+    total = weight.new_zeros(frames).index_add_(0, owner, weight)
+    sums = weight.new_zeros(frames, 3).index_add_(0, owner, weight[:, None] * points)
+    seen = total > LEAST_SEEN
+    if not bool(seen.any()):
+        return Measured(sums, seen, 0.0, 1.0)
+    known = seen.nonzero()[:, 0]
+    nearest = known[(torch.arange(frames, device=known.device)[:, None] - known).abs().argmin(1)]
+    centres = (sums / total.clamp(min=1e-6)[:, None])[nearest]
+    spread = (weight * (points - centres[owner]).square().sum(-1)).sum() / weight.sum()
+    brightness = (weight * luminance(field_colours(model, points, owner, selection.moves))).sum() / weight.sum()
+    return Measured(centres, seen, 2 * float(spread) ** 0.5, float(brightness))
+
+
+def met(
+    model: SemanticFlow, nodes: Float[Tensor, "x y z"], selection: Selection, rays: Rays
+) -> tuple[Float[Tensor, "point xyz=3"], Float[Tensor, "point"], Int64[Tensor, "point"]]:
+    """Samples of a selected thing that rays meet: places, weights, frames."""
+    found = layers(model, nodes, rays, pieces_where_it_matters(model, nodes, rays, []), [])
+    weights = layer_weights([layer.alpha for layer in found])[..., int(selection.moves)]
+    owners, points = rays.frames[:, None].expand_as(weights), found[0].points
+    chosen = selected(model, points, owners, weights > LEAST_WEIGHT, selection)
+    return points[chosen], weights[chosen], owners[chosen]

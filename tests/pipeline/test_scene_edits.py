@@ -1,0 +1,113 @@
+"""Edits asked for by name, of a scene that was trained for a moment."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from pipeline.config import Edit, RenderViewsConfig
+from pipeline.errors import StageError
+from pipeline.render_views import render_views
+from pipeline.renders_folder import read_renders, read_set_ids, read_set_images
+from pipeline.scene_edits import caption, change_of, edited_methods, find, placement, thing_centres
+from pipeline.scene_file import Scene, read_scene
+from pipeline.semantic_flow_checkpoint import SemanticFlowMethod, method_from_checkpoint
+from pipeline.train_semantic_flow import train_semantic_flow
+from tests.pipeline.small_semantic_flow import small
+from tests.synthetic import SyntheticScene, write_synthetic_scene
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> SyntheticScene:
+    return write_synthetic_scene(tmp_path_factory.mktemp("edits"))
+
+
+@pytest.fixture(scope="module")
+def scene(written: SyntheticScene) -> Scene:
+    return read_scene(written.scene)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("semantic_flow")
+
+
+@pytest.fixture(scope="module")
+def method(written: SyntheticScene, folder: Path) -> SemanticFlowMethod:
+    config = small(static_steps=40, steps=80)
+    train_semantic_flow(written.scene, None, folder / "checkpoint.pt", folder / "history.csv", config)
+    return method_from_checkpoint(torch.load(folder / "checkpoint.pt", weights_only=True), torch.device("cpu"))
+
+
+def test_edits_become_videos_of_the_scene_without_a_thing(
+    method: SemanticFlowMethod, written: SyntheticScene, folder: Path
+) -> None:
+    edits = [
+        Edit(object="left box", action="remove", video="alone"),
+        Edit(object="1", action="recolour", colour=(20, 200, 40)),
+        Edit(object="right box", action="remove", video="alone"),
+    ]
+    config = RenderViewsConfig(observed_frames=2, path_frames=1, edits=edits, edit_frames=2)
+    render_views(folder / "checkpoint.pt", written.scene, written.info, None, folder / "renders", config)
+    listed = read_renders(folder / "renders")
+    before = listed.of_kind("observed")[0]
+    alone, painted = listed.of_kind("edit")
+    assert alone.caption == "left box removed, right box removed" and alone.frames == before.frames
+    ids = read_set_ids(folder / "renders", before)
+    assert (ids > 0).mean() > 0.05
+    assert (read_set_ids(folder / "renders", alone) > 0).mean() < 0.2 * (ids > 0).mean()
+    old, new = (read_set_images(folder / "renders", entry).astype(float) for entry in (before, painted))
+    greener = (new - old)[..., 1] - (new - old)[..., 0]
+    assert greener[ids == 1].mean() > 20 > 5 > np.abs(greener[ids == 0]).mean()
+
+
+def test_names_ids_and_classes_are_found_and_others_refused(method: SemanticFlowMethod, scene: Scene) -> None:
+    assert find("left box", method, scene) == find("1", method, scene)
+    assert find("right box", method, scene).column == 2
+    with pytest.raises(StageError, match="horse; known are background, left box, right box"):
+        find("horse", method, scene)
+    with pytest.raises(StageError, match="background"):
+        change_of(Edit(object="background", action="remove"), method, scene)
+
+
+def test_one_object_of_a_class_is_told_by_its_place(method: SemanticFlowMethod, scene: Scene) -> None:
+    shared = {"class_names": ["background", "box"], "class_of": {0: 0, 1: 1, 2: 1}, "class_moves": [False, True]}
+    method = SemanticFlowMethod(method.model, {**method.facts, **shared})
+    assert find("box", method, scene).index is None
+    wanted = find("right box", method, scene)
+    assert (wanted.objects, wanted.index) == ([1, 2], 1)
+    (name, edited), *_ = edited_methods(method, scene, [Edit(object="right box", action="remove")])
+    selection = edited.changes[0].selection
+    assert name == "right box removed" and selection.centres is not None and selection.index == 1
+    assert bool((selection.centres[0, :, 0] < selection.centres[1, :, 0]).all())
+
+
+def test_centres_of_objects_project_into_their_masks(method: SemanticFlowMethod, scene: Scene) -> None:
+    centres = thing_centres(scene, method, [1, 2])
+    frames = torch.arange(scene.frame_count)
+    for thing, identity in ((0, 1), (1, 2)):
+        xy, _ = method.model.place.cameras.project(centres[thing], frames)
+        column, row = xy.long().numpy().T
+        assert (scene.object_ids[frames.numpy(), row, column] == identity).all()
+
+
+def test_a_thing_is_turned_about_its_centre_and_shifted_along_the_first_view(scene: Scene) -> None:
+    edit = Edit(object="x", action="move", offset=(0.5, 0, 0), rotation=(0, 0, 90))
+    centres = np.arange(3.0 * scene.frame_count).reshape(-1, 3)
+    placed = placement(edit, scene, centres)
+    axes = scene.object_from_camera[0, 0, :3, :3].astype(float)
+    moved = np.einsum("tij,tj->ti", placed[:, :3, :3], centres) + placed[:, :3, 3]
+    np.testing.assert_allclose(moved, centres + 0.5 * axes[:, 0], atol=1e-6)
+    np.testing.assert_allclose(placed[4, :3, :3] @ axes[:, 0], axes[:, 1], atol=1e-6)
+    assert caption(edit) == "x moved by (0.5, 0.0, 0.0), turned by (0.0, 0.0, 90.0) degrees"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"action": "recolour"}, "needs colour"), ({"action": "move"}, "give offset"), ({"action": "eat"}, "remove")],
+)
+def test_an_edit_that_says_too_little_is_refused(values: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Edit.model_validate({"object": "ball", **values})
