@@ -177,6 +177,9 @@ class TrainOsnConfig(Section):
     last_rate: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a share of the first")
     depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
+    sampling: Literal["boxes", "even_depth"] = Field(
+        "boxes", description="where rays are sampled; even_depth: a baseline, even in depth as the released code does"
+    )
     border_px: int = Field(
         2,
         ge=0,
@@ -252,14 +255,14 @@ class TrainSemanticFlowConfig(Section):
     steps: int = Field(2000, ge=1, description="steps of stage 2, everything")
     rays: int = Field(1024, ge=16, description="pixels a step")
     observations: int = Field(192, ge=0, description="sparse points a step")
-    semantic_rays: int = Field(384, ge=1, description="labelled pixels a step")
+    semantic_rays: int = Field(256, ge=1, description="labelled pixels a step")
     warped_rays: int = Field(160, ge=1, description="moving pixels a step on which consistency is asked for")
     moving_share: float = Field(0.33, ge=0, le=1, description="share of pixels drawn where something moves")
-    coarse_samples: int = Field(80, ge=8, description="cheap samples a ray")
+    coarse_samples: int = Field(64, ge=8, description="cheap samples a ray")
     fine_samples: int = Field(24, ge=4, description="full samples a ray")
-    semantic_samples: int = Field(4, ge=1, description="samples a ray that get dynamic labels")
+    semantic_samples: int = Field(2, ge=1, description="samples a ray that get dynamic labels")
     static_cells: float = Field(1.5e6, gt=0, description="cells of the static density grid")
-    static_resolution: int = Field(256, ge=8, description="cells of a static feature plane along each axis")
+    static_resolution: int = Field(192, ge=8, description="cells of a static feature plane along each axis")
     static_channels: int = Field(12, ge=2, description="channels of each static plane")
     dynamic_resolution: int = Field(96, ge=8, description="cells of a dynamic plane along each axis")
     dynamic_channels: int = Field(16, ge=2, description="channels of each dynamic plane")

@@ -133,8 +133,9 @@ def loss_weights(config: TrainSemanticFlowConfig) -> Weights:
     return Weights(**config.weights.model_dump())
 
 
-def focus(config: TrainSemanticFlowConfig) -> Focus:
-    return Focus(config.semantic_rays, config.warped_rays, config.hops)
+def focus(config: TrainSemanticFlowConfig, shards: int) -> Focus:
+    """What each shard of a step looks at."""
+    return Focus(max(config.semantic_rays // shards, 1), max(config.warped_rays // shards, 1), config.hops)
 
 
 def optimiser(model: SemanticFlow, config: TrainSemanticFlowConfig) -> torch.optim.Adam:

@@ -11,8 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.rays import Rays
+from models.semantic_flow.gradients import accumulate_gradients
 from models.semantic_flow.model import SemanticFlow
 from models.semantic_flow.objectives import Batch, joint_losses, static_losses
+from models.workers import Spread, workers
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.errors import StageError
 from pipeline.object_scales import object_scales
@@ -44,6 +46,7 @@ from pipeline.semantic_labels import Labels
 
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 50
+SMOOTH_EVERY = 8  # steps between two looks at the roughness of grids, which then counts as many times
 MOST_BROKEN_STEPS = 20
 ACTIVE_SAMPLE = 4000
 
@@ -121,20 +124,21 @@ def train_stage(run: Run, material: Material) -> None:
     config, saved = material.config, time.monotonic()
     total = config.static_steps if run.stage == "static" else config.steps
     sums: dict[str, float] = {}
-    for _ in progress(range(run.step, total), f"{run.stage} stage", unit="steps"):
-        set_rates(run.optimiser, config, run.step / total)
-        batch = draw_batch(run, material)
-        parts = losses(run, batch, config)
-        update(run, parts)
-        run.step += 1
-        for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach()) / STEPS_PER_ROW
-        if run.step % STEPS_PER_ROW == 0:
-            run.rows.append({"stage": run.stage, "step": run.step, "loss": sum(sums.values()), **sums})
-            sums = {}
-            if time.monotonic() - saved > config.resume_seconds:
-                save_state(material.resume, material.fingerprint, run)
-                saved = time.monotonic()
+    with workers(run.generator.device) as spread:
+        for _ in progress(range(run.step, total), f"{run.stage} stage", unit="steps"):
+            set_rates(run.optimiser, config, run.step / total)
+            run.optimiser.zero_grad(set_to_none=True)
+            parts = measured_losses(run, material, spread)
+            update(run, parts)
+            run.step += 1
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + float(value) / STEPS_PER_ROW
+            if run.step % STEPS_PER_ROW == 0:
+                run.rows.append({"stage": run.stage, "step": run.step, "loss": sum(sums.values()), **sums})
+                sums = {}
+                if time.monotonic() - saved > config.resume_seconds:
+                    save_state(material.resume, material.fingerprint, run)
+                    saved = time.monotonic()
 
 
 def draw_batch(run: Run, material: Material) -> Batch:
@@ -151,28 +155,43 @@ def draw_batch(run: Run, material: Material) -> Batch:
     )
 
 
-def losses(run: Run, batch: Batch, config: TrainSemanticFlowConfig) -> dict[str, Float[Tensor, ""]]:
-    """The named losses of this stage."""
-    if run.stage == "static":
-        return static_losses(run.model, batch, loss_weights(config), run.generator)
-    return joint_losses(run.model, batch, loss_weights(config), focus(config), run.generator)
+def measured_losses(run: Run, material: Material, spread: Spread) -> dict[str, Float[Tensor, ""]]:
+    """Draw a batch, render, compare: the named losses, and gradients added to those of the parameters."""
+    config, device = material.config, run.generator.device
+    shards = config.shards if device.type == "cpu" else 1
+    batch = draw_batch(run, material)
+    seeds = torch.randint(1 << 62, (shards + 1,), generator=run.generator, device=device).tolist()
+    rough = SMOOTH_EVERY * config.weights.smooth if seeds[-1] % SMOOTH_EVERY == 0 else 0.0
+    shown = torch.empty(len(batch.xy), device=device)
+    weights, looks = loss_weights(config), focus(config, shards)
+
+    def shard(index: int, nodes: Float[Tensor, "x y z"]) -> dict[str, Float[Tensor, ""]]:
+        mine = slice(index, None, shards)
+        generator = torch.Generator(device).manual_seed(seeds[index])
+        if run.stage == "static":
+            return static_losses(run.model, nodes, batch[mine], weights, generator)
+
+        def show_depth(depth: Float[Tensor, "ray"]) -> None:
+            shown[mine] = depth
+
+        return joint_losses(run.model, nodes, batch[mine], weights, looks, generator, show_depth)
+
+    parts = accumulate_gradients(run.model, shard, shards, rough, spread)
+    if run.stage == "joint":
+        run.model.remember_depth(batch.rays.frames, batch.xy, shown)
+    return parts
 
 
 def update(run: Run, parts: dict[str, Float[Tensor, ""]]) -> None:
     """One step downhill; a step whose loss is no number is left out, and many of them end the run."""
-    total = torch.stack(list(parts.values())).sum()
-    if not bool(torch.isfinite(total)):
-        run.broken += 1
-        names = ", ".join(name for name, value in parts.items() if not bool(torch.isfinite(value)))
-        log.warning(
-            "step %d of the %s stage: the loss is no number (%s); the step is left out", run.step, run.stage, names
-        )
-        if run.broken > MOST_BROKEN_STEPS:
-            raise StageError(f"training broke down ({names}); lower train_semantic_flow.plane_rate or network_rate")
+    if all(bool(torch.isfinite(value)) for value in parts.values()):
+        run.optimiser.step()
         return
-    run.optimiser.zero_grad(set_to_none=True)
-    total.backward()
-    run.optimiser.step()
+    run.broken += 1
+    names = ", ".join(name for name, value in parts.items() if not bool(torch.isfinite(value)))
+    log.warning("step %d of the %s stage: the loss is no number (%s); the step is left out", run.step, run.stage, names)
+    if run.broken > MOST_BROKEN_STEPS:
+        raise StageError(f"training broke down ({names}); lower train_semantic_flow.plane_rate or network_rate")
 
 
 def set_rates(adam: torch.optim.Adam, config: TrainSemanticFlowConfig, done: float) -> None:

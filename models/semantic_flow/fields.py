@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes, trilinear
+from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes
 
 STATIC_SHIFT, DYNAMIC_SHIFT, BLEND_SHIFT = -1.0, -1.0, -2.0
 HIDDEN = 64
@@ -39,14 +39,14 @@ class StaticField(nn.Module):
         super().__init__()
         self.grid = DensityGrid(density_resolution, channels, STATIC_SHIFT, generator)
         self.appearance = SpacePlanes(channels, feature_resolution, generator)
-        self.colour = perceptron([self.appearance.channels, HIDDEN, 3], generator)
-        self.semantics = perceptron([self.appearance.channels, HIDDEN, classes], generator)
+        self.colour = perceptron([self.appearance.channels, 3], generator)
+        self.semantics = perceptron([self.appearance.channels, classes], generator)
 
     def density(
         self, nodes: Float[Tensor, "x y z"], coordinates: Float[Tensor, "point xyz=3"]
     ) -> Float[Tensor, "point"]:
         """Density from the grid's nodes, which are made once a step and read many times."""
-        return F.softplus(trilinear(nodes, coordinates))
+        return F.softplus(self.grid.density(nodes, coordinates))
 
     def take(self, coarser: "StaticField") -> None:
         """Become a coarser field's function."""

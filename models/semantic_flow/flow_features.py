@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
@@ -51,7 +50,7 @@ def flow_tokens(
         seen = (
             (frame == wanted)
             & cameras.inside(xy, depth)
-            & (depth <= BEHIND * sample_nearest(maps.depth, cameras, xy, frame))
+            & (depth <= BEHIND * largest_around(maps.depth, cameras, xy, frame))
         )
         seen = seen | (offsets == 0)
         features = sample_maps(maps.features, cameras, xy, frame)
@@ -79,15 +78,22 @@ def sample_maps(
     return total
 
 
-def sample_nearest(
+def largest_around(
     maps: Float[Tensor, "frame height width"],
     cameras: Cameras,
     xy: Float[Tensor, "point token xy=2"],
     frame: Int64[Tensor, "point token"],
 ) -> Float[Tensor, "point token"]:
-    """The value of the cell that a pixel of the full image lies in."""
+    """The largest value of the cell that a pixel of the full image lies in and its neighbours.
+
+    Of depths the largest, so that borders of things do not hide what lies beside them.
+    """
+    height, width = maps.shape[1:]
     row, column = cells(maps, cameras, xy)
-    return maps[frame, row, column]
+    rows = [(row + down).clamp(0, height - 1) for down in (-1, 0, 1)]
+    columns = [(column + right).clamp(0, width - 1) for right in (-1, 0, 1)]
+    index = torch.stack([(frame * height + r) * width + c for r in rows for c in columns])
+    return maps.flatten()[index].amax(0)
 
 
 def cells(
@@ -98,8 +104,3 @@ def cells(
     column = (xy[..., 0] * (width / cameras.width)).long().clamp(0, width - 1)
     row = (xy[..., 1] * (height / cameras.height)).long().clamp(0, height - 1)
     return row, column
-
-
-def largest_depth_around(depth: Float[Tensor, "frame height width"]) -> Float[Tensor, "frame height width"]:
-    """The farthest depth in a cell and its neighbours, so that borders of objects do not hide what lies beside them."""
-    return F.max_pool2d(depth[:, None], 3, stride=1, padding=1)[:, 0]

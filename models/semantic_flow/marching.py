@@ -52,22 +52,26 @@ def intervals(edges: Float[Tensor, "ray edge"], rays: Rays) -> Intervals:
     return Intervals((edges[:, 1:] + edges[:, :-1]) / 2, edges.diff(dim=1) * speed)
 
 
+def wanted_shares(
+    count: int, rays: int, generator: torch.Generator | None, device: torch.device
+) -> Float[Tensor, "ray inner_edge"]:
+    """Which shares of a ray's weight lie before the inner edges of its fine intervals; random in training."""
+    wanted = torch.linspace(0, 1, count + 1, device=device)[1:-1].expand(rays, -1)
+    if generator is not None:
+        wanted = wanted + (torch.rand(wanted.shape, generator=generator, device=device) - 0.5) / count
+    return wanted.contiguous()
+
+
 def fine_edges(
-    edges: Float[Tensor, "ray edge"],
-    weights: Float[Tensor, "ray sample"],
-    count: int,
-    generator: torch.Generator | None,
+    edges: Float[Tensor, "ray edge"], weights: Float[Tensor, "ray sample"], wanted: Float[Tensor, "ray inner_edge"]
 ) -> Float[Tensor, "ray finer_edge"]:
-    """Edges drawn from the weights of coarse intervals, widened to their neighbours; the ends stay."""
+    """Edges at shares of the weights of coarse intervals, each widened to its neighbours; the ends stay."""
     wide = F.max_pool1d(weights[:, None], 3, stride=1, padding=1)[:, 0]
     wide = wide / wide.sum(1, keepdim=True).clamp(min=1e-8)
     density = (1 - SPARE_SHARE) * wide + SPARE_SHARE / weights.shape[1]
     below = F.pad(density.cumsum(1), (1, 0))
     below = below / below[:, -1:]
-    wanted = torch.linspace(0, 1, count + 1, device=edges.device)[1:-1].expand(len(edges), -1)
-    if generator is not None:
-        wanted = wanted + (torch.rand(wanted.shape, generator=generator, device=edges.device) - 0.5) / count
-    index = torch.searchsorted(below, wanted.contiguous(), right=True).clamp(1, below.shape[1] - 1)
+    index = torch.searchsorted(below, wanted, right=True).clamp(1, below.shape[1] - 1)
     low, high = below.gather(1, index - 1), below.gather(1, index)
     share = (wanted - low) / (high - low).clamp(min=1e-8)
     start, end = edges.gather(1, index - 1), edges.gather(1, index)
@@ -99,7 +103,9 @@ def march(
     optics: Optics, near: float, far: float, coarse: int, fine: int, rays: Rays, generator: torch.Generator | None
 ) -> Intervals:
     """Where to look along rays: many cheap samples say where the few costly ones go. No gradients flow here."""
+    count, device = len(rays.frames), rays.origins.device
     with torch.no_grad():
-        edges = coarse_edges(near, far, coarse, len(rays.frames), generator, rays.origins.device)
+        edges = coarse_edges(near, far, coarse, count, generator, device)
+        wanted = wanted_shares(fine, count, generator, device)
         shares = blend(*optics(intervals(edges, rays)))
-        return intervals(fine_edges(edges, shares.both, fine, generator), rays)
+        return intervals(fine_edges(edges, shares.both, wanted), rays)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from models.rays import Rays, TensorFields
 from models.semantic_flow.attention import Head, SemanticHead
 from models.semantic_flow.fields import DynamicField, StaticField
-from models.semantic_flow.flow_features import FrameMaps, cells, flow_tokens, largest_depth_around
+from models.semantic_flow.flow_features import FrameMaps, cells, flow_tokens
+from models.semantic_flow.fused_marching import march_grids
 from models.semantic_flow.marching import BEYOND, Intervals, Shares, blend, march
 from models.semantic_flow.space import Cameras, Region
 from models.semantic_flow.velocity import Integrator, VelocityField, advance, trajectory
@@ -107,15 +108,16 @@ class SemanticFlow(nn.Module):
 
     @property
     def maps(self) -> FrameMaps:
-        """The frames' features, and the depths they show, dilated: borders of things hide nothing beside them."""
-        return FrameMaps(self.get_buffer("frame_features"), largest_depth_around(self.get_buffer("frame_depth")))
+        """The frames' features, and the depths they show."""
+        return FrameMaps(self.get_buffer("frame_features"), self.get_buffer("frame_depth"))
 
-    def remember_depth(self, traced: Traced, xy: Float[Tensor, "ray xy=2"]) -> None:
-        """Keep the depth of traced training rays: later it says which trajectory points a frame does not see."""
-        with torch.no_grad():
-            shown = self.get_buffer("frame_depth")
-            row, column = cells(shown, self.place.cameras, xy)
-            shown[traced.rays.frames, row, column] = traced.depth
+    def remember_depth(
+        self, frames: Int64[Tensor, "ray"], xy: Float[Tensor, "ray xy=2"], depth: Float[Tensor, "ray"]
+    ) -> None:
+        """Keep the depth of training rays: later it says which trajectory points a frame does not see."""
+        shown = self.get_buffer("frame_depth")
+        row, column = cells(shown, self.place.cameras, xy)
+        shown[frames, row, column] = depth
 
     def normalised_time(self, times: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         return 2 * times / max(self.place.cameras.frame_count - 1, 1) - 1
@@ -159,6 +161,18 @@ class SemanticFlow(nn.Module):
         """March rays and weigh their samples; jittered where a generator is given, without moving things on request."""
         place, sizes = self.place, self.sizes
         optics = self.optics if moving else self.static_only
+        if rays.origins.device.type == "cpu":
+            pieces = march_grids(
+                nodes,
+                self.dynamic if moving else None,
+                (place.static_region, place.dynamic_region),
+                (place.near, place.far),
+                place.cameras.frame_count,
+                (sizes.coarse_samples, sizes.fine_samples),
+                rays,
+                generator,
+            )
+            return Traced(rays, pieces, blend(*optics(nodes, rays, pieces)))
         pieces = march(
             lambda coarse: optics(nodes, rays, coarse),
             place.near,

@@ -1,5 +1,6 @@
 """What one step of training asks of the model: a batch of rays in, named losses out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,8 +12,9 @@ from models.semantic_flow import losses
 from models.semantic_flow.decoding import Shown, show
 from models.semantic_flow.marching import blend
 from models.semantic_flow.model import SemanticFlow, Traced, behind, ray_sums, strongest
+from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes
 
-SMOOTH_EVERY = 8
+Rough = DensityGrid | SpacePlanes | SpaceTimePlanes
 
 
 @dataclass(frozen=True)
@@ -63,27 +65,31 @@ class Focus:
 
 
 def static_losses(
-    model: SemanticFlow, batch: Batch, weights: Weights, generator: torch.Generator
+    model: SemanticFlow, nodes: Float[Tensor, "x y z"], batch: Batch, weights: Weights, generator: torch.Generator
 ) -> dict[str, Float[Tensor, ""]]:
     """Stage 1: the static field alone, on pixels that are not known to move."""
-    traced = model.trace(model.static.grid.nodes(), batch.rays, generator, moving=False)
+    traced = model.trace(nodes, batch.rays, generator, moving=False)
     shown = show(model, traced, batch.label != losses.UNLABELLED)
     landed, _, _ = landings(model, traced, batch)
     return {
         "colour": weights.colour * losses.robust_colour_loss(shown.colour, batch.colour),
         "semantics": weights.semantics * losses.cross_entropy(shown.logits, batch.label),
-        "smooth": weights.smooth * now_and_then(model, generator),
         **geometry_losses(model, traced, batch, weights, landed),
     }
 
 
 def joint_losses(
-    model: SemanticFlow, batch: Batch, weights: Weights, focus: Focus, generator: torch.Generator
+    model: SemanticFlow,
+    nodes: Float[Tensor, "x y z"],
+    batch: Batch,
+    weights: Weights,
+    focus: Focus,
+    generator: torch.Generator,
+    depths: Callable[[Float[Tensor, "ray"]], None],
 ) -> dict[str, Float[Tensor, ""]]:
-    """Stage 2: everything at once."""
-    nodes = model.static.grid.nodes()
+    """Stage 2: everything at once. The depths that the rays show are handed out besides."""
     traced = model.trace(nodes, batch.rays, generator)
-    model.remember_depth(traced, batch.xy)
+    depths(traced.depth.detach())
     semantic = first_labelled(batch.label, focus.semantic_rays)
     shown = show(model, traced, semantic)
     label = torch.where(semantic, batch.label, losses.UNLABELLED)
@@ -98,7 +104,6 @@ def joint_losses(
         "sparse": weights.sparse * losses.masked_mean(share, batch.moving < 0),
         "still": weights.still * still / unit,
         "motion": weights.motion * losses.motion_loss(moved, batch.motion, batch.motion_known, unit),
-        "smooth": weights.smooth * now_and_then(model, generator),
         **geometry_losses(model, traced, batch, weights, landed),
         **warped_losses(model, nodes, traced, batch, weights, focus, generator),
     }
@@ -194,13 +199,15 @@ def warped_losses(
     if len(chosen) == 0:
         return {}
     part, seen = batch[chosen], traced[chosen]
-    shown, original = warped(model, nodes, seen, part, by[chosen], hop)
+    shown = warped(model, nodes, seen, part, by[chosen], hop)
     known = part.label != losses.UNLABELLED
     result = {
         "consistency_colour": weights.consistency_colour * losses.colour_loss(shown.colour, part.colour),
         "consistency_semantics": weights.consistency_semantics * losses.cross_entropy(shown.logits, part.label),
     }
     if weights.self_consistency and not bool(known.all()):
+        with torch.no_grad():
+            original = show(model, seen, torch.ones_like(known)).logits
         result["self_consistency"] = weights.self_consistency * losses.agreement_loss(shown.logits, original, ~known)
     return result
 
@@ -212,8 +219,8 @@ def warped(
     part: Batch,
     by: Int64[Tensor, "ray"],
     hop: int,
-) -> tuple[Shown, Float[Tensor, "ray classes"]]:
-    """What rays show with the dynamic field of another time, and the logits they had at their own, without gradient."""
+) -> Shown:
+    """What rays show with the dynamic field of another time."""
     points, samples = seen.points, seen.intervals.depth.shape[1]
     times = part.rays.frames.to(points.dtype).repeat_interleave(samples)
     span = by.to(points.dtype).repeat_interleave(samples)
@@ -223,27 +230,25 @@ def warped(
     static = behind(model.static_optics(nodes, points.flatten(0, 1)).view_as(length) * length)
     shares = blend(static, density.view_as(length) * length, share.view_as(length))
     everywhere = torch.ones_like(part.label, dtype=torch.bool)
-    shown = show(model, Traced(part.rays, seen.intervals, shares), everywhere, moved.view_as(points) - points, by)
-    original = shown.logits
-    if bool((part.label == losses.UNLABELLED).any()):
-        with torch.no_grad():
-            original = show(model, seen, everywhere).logits
-    return shown, original.detach()
+    return show(model, Traced(part.rays, seen.intervals, shares), everywhere, moved.view_as(points) - points, by)
 
 
-def now_and_then(model: SemanticFlow, generator: torch.Generator) -> Float[Tensor, ""]:
-    """The roughness of all planes at one step in eight, eight times as strong: it costs as much as a step's rest."""
-    if int(torch.randint(SMOOTH_EVERY, (), generator=generator, device=generator.device)):
-        return torch.zeros((), device=generator.device)
-    return SMOOTH_EVERY * roughness(model)
+def rough_modules(model: SemanticFlow) -> list[tuple[Rough, float]]:
+    """The modules whose roughness counts, and how much."""
+    return [
+        (model.static.grid, 1.0),
+        (model.static.appearance, 0.1),
+        (model.dynamic.shape, 1.0),
+        (model.dynamic.appearance, 0.3),
+        (model.velocity.planes, 1.0),
+    ]
 
 
 def roughness(model: SemanticFlow) -> Float[Tensor, ""]:
-    """Roughness of all planes."""
-    static = model.static.grid.roughness() + 0.1 * model.static.appearance.roughness()
-    return (
-        static
-        + model.dynamic.shape.roughness()
-        + 0.3 * model.dynamic.appearance.roughness()
-        + model.velocity.planes.roughness()
-    )
+    """Mean squared differences of neighbouring nodes of all grids, weighted."""
+    parts = [
+        weight * (table.diff(dim=-2).square().mean() + table.diff(dim=-1).square().mean())
+        for module, weight in rough_modules(model)
+        for table in module.rough_tables()
+    ]
+    return torch.stack(parts).sum()

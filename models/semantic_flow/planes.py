@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.semantic_flow.table_reads import read
+
 SPACE_AXES = ((0, 1), (0, 2), (1, 2))
 TIME_AXES = (2, 1, 0)  # the axis that the plane in space leaves out goes with time
 INITIAL_SPACE = 0.1
@@ -29,15 +31,36 @@ class DensityGrid(nn.Module):
         self.planes = nn.ParameterList([factor(channels, *(self.resolution[a] for a in axes)) for axes in SPACE_AXES])
         self.lines = nn.ParameterList([factor(channels, self.resolution[axis]) for axis in TIME_AXES])
 
-    def nodes(self) -> Float[Tensor, "x y z"]:
-        """Density before its activation, at every node."""
-        xy, xz, yz = self.planes
-        z, y, x = self.lines
-        nx, ny, nz = self.resolution
+    def nodes(self, rows: slice = slice(None)) -> Float[Tensor, "x y z"]:
+        """Density before its activation, at every node; or at some rows of the first axis."""
+        xy, xz, yz = self.planes[0][:, rows], self.planes[1][:, rows], self.planes[2]
+        z, y, x = self.lines[0], self.lines[1], self.lines[2][:, rows]
+        nx, ny, nz = x.shape[1], *self.resolution[1:]
         from_yz = (x.T @ yz.flatten(1)).view(nx, ny, nz)
         left = torch.cat([y.T.expand(nx, -1, -1), xy.permute(1, 2, 0)], dim=2)
         right = torch.cat([xz.permute(1, 0, 2), z.expand(nx, -1, -1)], dim=1)
         return torch.baddbmm(from_yz, left, right) + self.shift
+
+    def factor_gradients(
+        self, by_node: Float[Tensor, "x y z"], number: int
+    ) -> tuple[Float[Tensor, "channel first second"], Float[Tensor, "channel node"]]:
+        """Gradients of one plane and its line from those of the nodes."""
+        plane, line = self.planes[number].detach(), self.lines[number].detach()
+        if number == 0:
+            by_plane = (by_node @ line.T).permute(2, 0, 1)
+            return by_plane.contiguous(), plane.flatten(1) @ by_node.flatten(0, 1)
+        if number == 1:
+            by_plane = (line @ by_node).permute(1, 0, 2)
+            return by_plane.contiguous(), (plane.permute(1, 0, 2) @ by_node.mT).sum(0)
+        return (line @ by_node.flatten(1)).view_as(plane), plane.flatten(1) @ by_node.flatten(1).T
+
+    def density(
+        self, nodes: Float[Tensor, "x y z"], coordinates: Float[Tensor, "point xyz=3"]
+    ) -> Float[Tensor, "point"]:
+        """Before its activation, from the nodes, at grid coordinates in [-1, 1]."""
+        if coordinates.device.type == "cpu":
+            return read(self, coordinates, None, nodes)
+        return trilinear(nodes, coordinates)
 
     def take(self, coarser: "DensityGrid") -> None:
         """Become a coarser grid's function."""
@@ -47,12 +70,9 @@ class DensityGrid(nn.Module):
             for mine, other in zip(self.lines, coarser.lines, strict=True):
                 mine.copy_(F.interpolate(other[None], size=mine.shape[1], mode="linear", align_corners=True)[0])
 
-    def roughness(self) -> Float[Tensor, ""]:
-        """Mean squared difference of neighbouring nodes of the planes."""
-        return sum(
-            (plane.diff(dim=dim).square().mean() for plane in self.planes for dim in (1, 2)),
-            start=torch.zeros((), device=self.planes[0].device),
-        )
+    def rough_tables(self) -> list[nn.Parameter]:
+        """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
+        return list(self.planes)
 
 
 class SpacePlanes(nn.Module):
@@ -71,6 +91,12 @@ class SpacePlanes(nn.Module):
 
     def forward(self, coordinates: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
         """Features at grid coordinates in [-1, 1]."""
+        if coordinates.device.type == "cpu":
+            return read(self, coordinates, None, self.planes, self.lines)
+        return self.in_tensors(coordinates)
+
+    def in_tensors(self, coordinates: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
+        """The same by tensor operations: the reference, and the way of GPUs."""
         on_planes = torch.stack([coordinates[:, axes] for axes in SPACE_AXES])
         along = torch.stack([coordinates[:, axis] for axis in TIME_AXES])
         on_lines = torch.stack([torch.zeros_like(along), along], dim=-1)
@@ -83,9 +109,9 @@ class SpacePlanes(nn.Module):
             for mine, other in ((self.planes, coarser.planes), (self.lines, coarser.lines)):
                 mine.copy_(F.interpolate(other, size=mine.shape[2:], mode="bilinear", align_corners=True))
 
-    def roughness(self) -> Float[Tensor, ""]:
-        """Mean squared difference of neighbouring nodes of the planes."""
-        return self.planes.diff(dim=2).square().mean() + self.planes.diff(dim=3).square().mean()
+    def rough_tables(self) -> list[nn.Parameter]:
+        """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
+        return [self.planes]
 
 
 class SpaceTimePlanes(nn.Module):
@@ -104,17 +130,22 @@ class SpaceTimePlanes(nn.Module):
         self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
     ) -> Float[Tensor, "point channel"]:
         """Features at grid coordinates and times in [-1, 1]."""
+        if coordinates.device.type == "cpu":
+            return read(self, coordinates, time, self.space, self.time)
+        return self.in_tensors(coordinates, time)
+
+    def in_tensors(
+        self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
+    ) -> Float[Tensor, "point channel"]:
+        """The same by tensor operations: the reference, and the way of GPUs."""
         in_space = torch.stack([coordinates[:, axes] for axes in SPACE_AXES])
         in_time = torch.stack([torch.stack([coordinates[:, axis], time], dim=-1) for axis in TIME_AXES])
         product = bilinear(self.space, in_space) * bilinear(self.time, in_time)
         return product.permute(2, 0, 1).flatten(1)
 
-    def roughness(self) -> Float[Tensor, ""]:
-        """Mean squared difference of neighbouring nodes, in space and in time."""
-        return sum(
-            (plane.diff(dim=dim).square().mean() for plane in (self.space, self.time) for dim in (2, 3)),
-            start=torch.zeros((), device=self.space.device),
-        )
+    def rough_tables(self) -> list[nn.Parameter]:
+        """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
+        return [self.space, self.time]
 
 
 def bilinear(

@@ -3,7 +3,7 @@
 import torch
 
 from models.rays import Rays
-from models.semantic_flow.marching import blend, coarse_edges, fine_edges, march
+from models.semantic_flow.marching import blend, coarse_edges, fine_edges, march, wanted_shares
 
 
 def optical(alpha: torch.Tensor) -> torch.Tensor:
@@ -41,7 +41,7 @@ def test_fine_samples_gather_where_the_weight_is() -> None:
     edges = coarse_edges(1.0, 10.0, 50, 4, None, torch.device("cpu"))
     weights = torch.zeros(4, 50)
     weights[:, 30] = 1.0
-    finer = fine_edges(edges, weights, 20, None)
+    finer = fine_edges(edges, weights, wanted_shares(20, 4, None, torch.device("cpu")))
     assert bool((finer.diff(dim=1) >= 0).all())
     inside = (finer >= edges[:, 29:30]) & (finer <= edges[:, 32:33])
     assert int(inside[0].sum()) >= 16
