@@ -31,10 +31,10 @@ class Views:
 def comparison_findings(folder: Path, renders: Renders, truth: Truth, lpips: Lpips | None) -> Findings:
     """Fixed scales against the filmed scene, mean and spread over valid scenes, and the same over all true scenes."""
     fixed, samples = renders.of_kind("fixed"), renders.of_kind("sample")
-    if not fixed + samples:
+    if not (judged := [*fixed, *samples, *renders.of_kind("scene")]):
         return Findings()
-    size = read_set_images(folder, (fixed + samples)[0]).shape[1:3]
-    target = held_out_target(truth, (fixed + samples)[0].views, size)
+    size = read_set_images(folder, judged[0]).shape[1:3]
+    target = held_out_target(truth, judged[0].views, size)
     findings = [
         row
         for entry in fixed

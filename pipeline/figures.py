@@ -152,8 +152,11 @@ def cost_figure(stages: Sequence[str], seconds: Sequence[float], memory_mb: Sequ
         return svg(figure)
 
 
-def validity_figure(slices: list[dict[str, Any]], names: dict[int, str]) -> str:
-    """Maps of the scale network's score, with the limit of the valid region and the true one where it is known."""
+def validity_figure(slices: list[dict[str, Any]], limits: list[dict[str, Any]], names: dict[int, str]) -> str:
+    """Maps of the scale network's score, with the limit of the valid region and the true one where it is known.
+
+    Where a line through the first scene leaves the region, the map says who would hide whom there.
+    """
     with figure_style("validity"):
         columns = min(len(slices), 3)
         rows = -(-len(slices) // columns)
@@ -161,6 +164,8 @@ def validity_figure(slices: list[dict[str, Any]], names: dict[int, str]) -> str:
         for number, entry in enumerate(slices):
             axes = figure.add_subplot(rows, columns, number + 1)
             (draw_map if len(entry["objects"]) == 2 else draw_curve)(axes, entry, names)
+            if len(entry["objects"]) == 2:
+                draw_limits(axes, entry, limits, names)
         figure.legend(handles=validity_legend(slices), loc="outside lower center", ncols=4, bbox_to_anchor=(0.5, -0.06))
         figure.tight_layout()
         return svg(figure)
@@ -184,6 +189,36 @@ def draw_map(axes: Any, entry: dict[str, Any], names: dict[int, str]) -> None:
     axes.grid(visible=False)
 
 
+def draw_limits(axes: Any, entry: dict[str, Any], limits: list[dict[str, Any]], names: dict[int, str]) -> None:
+    """Lines through the first scene as far as it stays valid, and what stops them."""
+    for limit in limits:
+        if limit["object"] not in entry["objects"]:
+            continue
+        axis, sign = entry["objects"].index(limit["object"]), 1 if limit["above"] else -1
+        end = list(entry["best"])
+        end[axis] = limit["scale"]
+        axes.plot(*zip(entry["best"], end, strict=True), color=MAP_INK, linewidth=0.9, linestyle=":")
+        if not limit["frames"]:
+            continue
+        axes.plot(*end, "_|"[1 - axis], color=MAP_INK, markersize=9, markeredgewidth=1.6)
+        axes.annotate(
+            f"{names[limit['shown']]} would hide\n{names[limit['seen']]} in frames {frames_text(limit['frames'])}",
+            end,
+            xytext=(0, 7 * sign) if axis else (7 * sign, 0),
+            textcoords="offset points",
+            rotation=0 if axis else 90,
+            ha="center" if axis else ("left" if sign > 0 else "right"),
+            va=("bottom" if sign > 0 else "top") if axis else "center",
+            fontsize=7,
+            color=MAP_INK,
+        )
+
+
+def frames_text(frames: list[int]) -> str:
+    """The first few frames."""
+    return ", ".join(str(frame) for frame in frames[:4]) + (" …" if len(frames) > 4 else "")
+
+
 def draw_curve(axes: Any, entry: dict[str, Any], names: dict[int, str]) -> None:
     """One object's scale."""
     x, score = np.array(entry["axes"][0]), np.array(entry["score"])
@@ -201,7 +236,7 @@ def validity_legend(slices: list[dict[str, Any]]) -> list[Line2D]:
     """What the marks on the maps are."""
     handles = [
         Line2D([], [], color=INK, label="limit of the predicted region"),
-        Line2D([], [], color=INK, marker="o", linestyle="", label="best sample"),
+        Line2D([], [], color=INK, marker="o", linestyle="", label="the scene shown first"),
     ]
     if any(entry["true"] is not None for entry in slices):
         handles.append(Line2D([], [], color=ACCENT, linestyle="--", label="limit of the true region"))

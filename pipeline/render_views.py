@@ -4,7 +4,9 @@ Reads   checkpoint.pt, scene.h5, frames.json; truth.h5 if there is one
 Writes  renders/   PNG images and object ids, depth, mp4, listed in renders.json
 
 Truth says only where to look from and which of the valid scenes lie nearest to the true scales (the "best of 1000"
-protocol: those nearest are rendered, `evaluate` takes the best). No image of it enters a rendering. Its held-out
+protocol: those nearest are rendered, `evaluate` takes the best; so for each scene where truth has several that show the
+same video). Valid scenes from all over the samples, and scenes at fixed scales that a method without a scale network
+would take, are rendered to compare with. No image of truth enters a rendering. Its held-out
 cameras are moved into the estimated world by the similarity between the estimated and the true training cameras, and
 look through the estimated intrinsics, as the training views do.
 """
@@ -23,6 +25,7 @@ from pipeline.atomic import whole
 from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
 from pipeline.cli import run_stage, stage_device
 from pipeline.config import RenderViewsConfig
+from pipeline.fixed_scales import fixed_scales
 from pipeline.frames_folder import read_frames_info
 from pipeline.progress import progress
 from pipeline.renders_folder import Renders, write_renders, write_set
@@ -31,7 +34,7 @@ from pipeline.scene_file import Scene, read_scene
 from pipeline.semantic_flow_checkpoint import SemanticFlowMethod
 from pipeline.trained_method import load_method
 from pipeline.truth_file import read_truth
-from pipeline.view_plans import Plan, ValidScales, plan_edit, plan_held_out, plan_views
+from pipeline.view_plans import Plan, ValidScales, held_out_cameras, plan_edit, plan_held_out, plan_scenes, plan_views
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,10 @@ def render_views(
     valid = ValidScales(method.scales.cpu().numpy(), method.scores.cpu().numpy())
     plans = plan_views(packed, valid, config)
     if truth:
-        plans += plan_held_out(packed, valid, read_frames_info(info), read_truth(truth), config)
+        known = read_truth(truth)
+        views = held_out_cameras(packed, read_frames_info(info), known, config)
+        plans += plan_held_out(packed, valid, fixed_scales(method, packed), views, config) if views else []
+        plans += plan_scenes(packed, valid, known.scenes, views, config) if views and known.scenes else []
     edited = edits(method, packed, config)
     with whole(renders) as partial:
         partial.mkdir()

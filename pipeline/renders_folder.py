@@ -13,16 +13,19 @@ from pipeline.errors import StageError
 from pipeline.frames_folder import read_frame, read_json, write_image
 from pipeline.video_file import write_video
 
-Kind = Literal["observed", "held_out", "path", "scales", "edit"]
+Kind = Literal["observed", "held_out", "path", "scales", "sample", "fixed", "scene", "edit"]
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 class RenderSet(BaseModel):
     """Views rendered under one scale vector.
 
-    `frames` are frame indices of the scene (times); `views` are rows of truth's test views, for held-out sets only.
-    A set of kind `scales` holds two views of one time: the observed one, then a novel one. Images of ids hold the
-    original object ids, those of masks.h5. Paths are relative to the folder.
+    `frames` are frame indices of the scene (times); `views` are rows of truth's test views. These are seen by the sets of
+    kind `held_out` (valid scenes nearest to the true one), `sample` (other valid ones), `fixed` (baselines) and `scene`
+    (valid scenes nearest to row `scene_row` of the scenes that truth has besides).
+    A set of kind `scales` holds two views of one time: the observed one, then a novel one; a set of kind `edit` shows
+    the video's own views of a scene that was changed as `caption` says. Images of ids hold the original object ids,
+    those of masks.h5. Paths are relative to the folder.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +35,7 @@ class RenderSet(BaseModel):
     score: float
     frames: list[int]
     views: list[int] = []
+    scene_row: int = -1
     fps: float
     caption: str = ""
     images: str

@@ -53,6 +53,7 @@ from pipeline.report_pictures import (
     path_video,
     valid_scenes,
 )
+from pipeline.report_scales import comparison_rows, limit_rows
 from pipeline.scene_file import Scene, read_scene
 from pipeline.truth_file import Truth, read_truth
 
@@ -187,6 +188,7 @@ def method_section(
     """Training and renders of one method."""
     listed = read_renders(folder)
     slices = facts.notes["validity"].get(listed.method) or []
+    limits = facts.notes["limits"].get(listed.method) or []
     history = [path for path in histories if path.parent.name == listed.method]
     panel = max(width * 2 // 3, 64)
     return {
@@ -195,11 +197,13 @@ def method_section(
         "training": Markup(training_figure(read_history(history[0]))) if history else "",
         "observed": [observed_video(folder, entry, facts.scene.images, panel) for entry in listed.of_kind("observed")],
         "held_out": held_out_section(folder, listed, facts, panel),
+        "edits": [edited_video(folder, entry, facts.scene.images, panel) for entry in listed.of_kind("edit")],
         "path": [path_video(folder, entry, panel) for entry in listed.of_kind("path")],
         "scenes": valid_scenes(folder, listed, names, panel),
-        "edits": [edited_video(folder, entry, facts.scene.images, panel) for entry in listed.of_kind("edit")],
         "valid_scales": listed.valid_scales,
-        "validity": Markup(validity_figure(slices, names)) if slices else "",
+        "validity": Markup(validity_figure(slices, limits, names)) if slices else "",
+        "limits": limit_rows(limits, names),
+        "comparison": comparison_rows(facts.metrics, listed.method),
         "validity_has_truth": any(entry["true"] is not None for entry in slices),
     }
 

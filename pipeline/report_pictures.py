@@ -11,6 +11,7 @@ from pipeline.camera_paths import evenly_chosen
 from pipeline.embedding import image_uri, video_uri
 from pipeline.evaluation_rendering import resized_images
 from pipeline.flow_file import read_flow_attributes, read_flow_pairs
+from pipeline.metrics import psnr_db, to_unit
 from pipeline.pictures import (
     depth_colours,
     error_colours,
@@ -126,7 +127,6 @@ def compared(
     return Picture(video_uri(panels, fps), captions)
 
 
-def path_video(folder: Path, entry: RenderSet, width: int) -> Picture:
 def edited_video(
     folder: Path, entry: RenderSet, images: UInt8[np.ndarray, "frame height width rgb=3"], width: int
 ) -> Picture:
@@ -139,6 +139,7 @@ def edited_video(
     return Picture(video_uri(panels, entry.fps), ["Video", entry.caption, "Objects"])
 
 
+def path_video(folder: Path, entry: RenderSet, width: int) -> Picture:
     """The way around the scene: colour, depth and objects."""
     images, ids, depth = read_set_images(folder, entry), read_set_ids(folder, entry), read_set_depth(folder, entry)
     near, far = (float(value) for value in np.percentile(depth, [1, 99]))
@@ -153,15 +154,19 @@ def edited_video(
 
 def valid_scenes(folder: Path, renders: Renders, names: dict[int, str], width: int) -> list[dict[str, Any]]:
     """Each valid scene from the observed view and from the new one, with its scales."""
-    shown = []
+    shown: list[dict[str, Any]] = []
+    first = [to_unit(read_set_images(folder, entry)) for entry in renders.of_kind("scales")[:1]]
     for entry in renders.of_kind("scales"):
-        observed, new = (fitted(image, width) for image in read_set_images(folder, entry))
+        images = read_set_images(folder, entry)
+        observed, new = (fitted(image, width) for image in images)
+        same, other = (psnr_db(*pair) for pair in zip(to_unit(images), first[0], strict=True))
         scales = list(zip(renders.object_ids, entry.scale, strict=True))[1:]
         shown.append(
             {
                 "observed": image_uri(observed),
                 "new": image_uri(new),
                 "scales": [f"{names[identity]} × {scale:.2f}" for identity, scale in scales],
+                "likeness": f"PSNR to the first: {same:.1f} dB above, {other:.1f} dB below" if shown else "",
             }
         )
     return shown

@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 from pipeline.camera_paths import aside_view, evenly_chosen, orbit, path_frames
 from pipeline.config import RenderViewsConfig
 from pipeline.errors import StageError
-from pipeline.renders_folder import RenderSet, planned_set
+from pipeline.renders_folder import Kind, RenderSet, planned_set
 from pipeline.scene_file import Scene
-from pipeline.truth_alignment import align_to_truth, nearest_scales
-from pipeline.truth_file import Truth
+from pipeline.truth_alignment import TruthAlignment, align_to_truth, nearest_scales
+from pipeline.truth_file import TrueScenes, Truth
 
 log = logging.getLogger(__name__)
 LEAST_SHARE = 0.5  # of an object's largest valid scale, in the scenes shown side by side
@@ -97,36 +97,70 @@ def plan_edit(scene: Scene, number: int, caption: str, count: int) -> Plan:
     return Plan(entry, scene.object_from_camera[0, shown].astype(np.float64))
 
 
-def plan_held_out(
-    scene: Scene, valid: ValidScales, info: dict[str, Any], truth: Truth, config: RenderViewsConfig
-) -> list[Plan]:
-    """Truth's test views whose time was extracted, under the valid scales nearest to the true ones."""
+@dataclass(frozen=True)
+class HeldOut:
+    """Truth's test cameras whose time was extracted and reconstructed, in the estimated world."""
+
+    rows: list[int]
+    frames: list[int]
+    world_from_camera: Float[np.ndarray, "view 4 4"]
+    alignment: TruthAlignment
+
+    def plan(
+        self, scene: Scene, name: str, kind: Kind, scale: Float[np.ndarray, "object"], score: float, **more: object
+    ) -> Plan:
+        """All these views under one scale vector."""
+        rate = frame_rate(scene, self.frames)
+        entry = planned_set(name, kind, scale.tolist(), score, self.frames, views=self.rows, fps=rate, **more)
+        return Plan(entry, self.world_from_camera)
+
+
+def held_out_cameras(scene: Scene, info: dict[str, Any], truth: Truth, config: RenderViewsConfig) -> HeldOut | None:
+    """Evenly chosen ones, or those from which truth shows its other scenes; None where there is none."""
     alignment = align_to_truth(scene, info, truth)
     frame_of_time = {int(f["source_index"]): i for i, f in enumerate(info["frames"]) if scene.visible[0, i]}
-    views = [row for row, time in enumerate(truth.test.time) if int(time) in frame_of_time]
-    if not views:
+    rows = [row for row, time in enumerate(truth.test.time) if int(time) in frame_of_time]
+    if truth.scenes:
+        rows = [row for row in truth.scenes.rows.tolist() if row in rows]
+    if not rows:
         log.warning(
             "truth holds no test view of a time that was extracted and reconstructed: no held-out view is rendered"
         )
-        return []
-    views = [views[index] for index in evenly_chosen(len(views), config.held_out_frames)]
-    frames = [frame_of_time[int(truth.test.time[view])] for view in views]
-    poses = alignment.estimated_from_true.poses(truth.test.world_from_camera[views].astype(np.float64))
-    nearest = nearest_scales(valid.scales, alignment.true_scales, config.held_out_candidates)
+        return None
+    rows = [rows[index] for index in evenly_chosen(len(rows), config.held_out_frames)]
+    frames = [frame_of_time[int(truth.test.time[row])] for row in rows]
+    poses = alignment.estimated_from_true.poses(truth.test.world_from_camera[rows].astype(np.float64))
+    return HeldOut(rows, frames, poses, alignment)
+
+
+def plan_held_out(
+    scene: Scene, valid: ValidScales, fixed: dict[str, np.ndarray], views: HeldOut, config: RenderViewsConfig
+) -> list[Plan]:
+    """Truth's test views: of the valid scenes nearest to the true one, of some others, and at fixed scales."""
+    nearest = nearest_scales(valid.scales, views.alignment.true_scales, config.held_out_candidates)
+    several = len(valid.scales) > 1
+    samples = evenly_chosen(len(valid.scales), config.held_out_samples) if several and config.held_out_samples else []
+    chosen: list[tuple[Kind, list[int]]] = [("held_out", nearest), ("sample", samples)]
+    plans = [
+        views.plan(scene, f"{kind}_{number:03d}", kind, valid.scales[index], float(valid.scores[index]))
+        for kind, indices in chosen
+        for number, index in enumerate(indices)
+    ]
+    return plans + [views.plan(scene, f"fixed_{name}", "fixed", scale, 1.0) for name, scale in fixed.items()]
+
+
+def plan_scenes(
+    scene: Scene, valid: ValidScales, scenes: TrueScenes, views: HeldOut, config: RenderViewsConfig
+) -> list[Plan]:
+    """The same views of the valid scenes nearest to each of the scenes that truth knows besides the one filmed."""
     return [
-        Plan(
-            planned_set(
-                f"held_out_{number:03d}",
-                "held_out",
-                valid.scales[sample].tolist(),
-                float(valid.scores[sample]),
-                frames,
-                views=views,
-                fps=frame_rate(scene, frames),
-            ),
-            poses,
+        views.plan(
+            scene, f"scene_{row:03d}_{number}", "scene", valid.scales[index], float(valid.scores[index]), scene_row=row
         )
-        for number, sample in enumerate(nearest)
+        for row, scales in enumerate(scenes.scales)
+        for number, index in enumerate(
+            nearest_scales(valid.scales, views.alignment.scales_of(scales), config.held_out_candidates)
+        )
     ]
 
 
