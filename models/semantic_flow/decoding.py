@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.rays import Rays, TensorFields
 from models.rendering import Rendering
 from models.semantic_flow.marching import Shares
-from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, ray_sums, strongest
+from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, places, ray_sums, strongest
 
 
 @dataclass(frozen=True)
@@ -25,48 +25,41 @@ def show(
     traced: Traced,
     semantic: Bool[Tensor, "ray"],
     by: Float[Tensor, "ray sample xyz=3"] | None = None,
-    frames_by: Tensor | None = None,
+    frames_by: Int64[Tensor, "ray"] | None = None,
 ) -> Shown:
     """Decode the samples that matter. Only rays marked `semantic` get logits; the others' are zero.
 
     With `by`, the dynamic field is read at points moved by that much, `frames_by` frames later: what the ray would show
     if the moving things of that time were brought back along their flow.
     """
-    weights, points = traced.shares, traced.points
-    kept = weights.static > LEAST_WEIGHT
-    features = model.static_features(points[kept])
+    weights, density_prior = traced.shares, model.sizes.density_prior
+    kept = places(weights.static > LEAST_WEIGHT)
+    features = model.static_features(traced.points_at(kept))
     colour = ray_sums(weights.static, kept, torch.sigmoid(model.static.colour(features)))
-    logits = semantic_sums(
-        weights.static, kept, semantic, model.sizes.density_prior, model.static.semantics(features), weights
-    )
+    told = class_weights(weights, weights.static, density_prior) * semantic[:, None]
+    logits = ray_sums(told, kept, model.static.semantics(features))
     frames = traced.rays.frames if frames_by is None else traced.rays.frames + frames_by
-    there = points if by is None else points + by
-    kept = weights.dynamic > LEAST_WEIGHT
-    frame = frames[kept.nonzero()[:, 0]]
-    features = model.dynamic_features(there[kept], frame.to(points.dtype))
-    colour = colour + ray_sums(weights.dynamic, kept, torch.sigmoid(model.dynamic.colour(features)))
     few = strongest(weights.dynamic, model.sizes.semantic_samples) & semantic[:, None]
-    mine = few[kept]
-    moving = model.dynamic_logits(there[few], frame[mine], features[mine])
-    return Shown(
-        colour, logits + semantic_sums(weights.dynamic, few, semantic, model.sizes.density_prior, moving, weights)
-    )
+    seen = weights.dynamic > LEAST_WEIGHT
+    kept, mine = places(seen), places(few[seen][None])
+    there = traced.points_at(kept) if by is None else traced.points_at(kept) + by.flatten(0, 1)[kept]
+    frame = frames[torch.div(kept, seen.shape[1], rounding_mode="floor")]
+    features = model.dynamic_features(there, frame.to(there.dtype))
+    colour = colour + ray_sums(weights.dynamic, kept, torch.sigmoid(model.dynamic.colour(features)))
+    moving = model.dynamic_logits(there[mine], frame[mine], features[mine])
+    told = class_weights(weights, weights.dynamic, density_prior)
+    return Shown(colour, logits + ray_sums(told, kept[mine], moving))
 
 
-def semantic_sums(
-    weights: Float[Tensor, "ray sample"],
-    chosen: Bool[Tensor, "ray sample"],
-    semantic: Bool[Tensor, "ray"],
-    density_prior: bool,
-    values: Float[Tensor, "chosen classes"],
-    shares: Shares,
-) -> Float[Tensor, "ray classes"]:
-    """Raw logits integrated with the densities as opacity prior; without it, those of the heaviest sample alone."""
-    if not density_prior:
-        heaviest = shares.both >= shares.both.amax(1, keepdim=True)
-        share = weights / shares.both.clamp(min=1e-8)
-        weights = torch.where(heaviest, share, torch.zeros_like(share)).detach()
-    return ray_sums(weights * semantic[:, None], chosen, values)
+def class_weights(
+    shares: Shares, weights: Float[Tensor, "ray sample"], density_prior: bool
+) -> Float[Tensor, "ray sample"]:
+    """What raw logits are integrated with: the densities as opacity prior; without it, the heaviest sample counts alone."""
+    if density_prior:
+        return weights
+    heaviest = shares.both >= shares.both.amax(1, keepdim=True)
+    share = weights / shares.both.clamp(min=1e-8)
+    return torch.where(heaviest, share, torch.zeros_like(share)).detach()
 
 
 def rendering(model: SemanticFlow, nodes: Float[Tensor, "x y z"], rays: Rays) -> Rendering:

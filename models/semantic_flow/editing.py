@@ -11,7 +11,7 @@ from torch import Tensor
 from models.rays import Rays
 from models.rendering import Rendering
 from models.semantic_flow.marching import Intervals, march
-from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, ray_sums
+from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, places, ray_sums
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 LEAST_BRIGHTNESS = 0.05
@@ -227,7 +227,7 @@ def decoded(
     points, frames = layer.points[kept], rays.frames[:, None].expand_as(weights)[kept]
     colour = painted_colours(field_colours(model, points, frames, layer.moves), layer.painted[kept], changes)
     logits = point_logits(model, points, frames, layer.moves)
-    return ray_sums(weights, kept, colour), ray_sums(weights, kept, logits)
+    return ray_sums(weights, places(kept), colour), ray_sums(weights, places(kept), logits)
 
 
 def painted_colours(

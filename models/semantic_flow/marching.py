@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.rays import Rays, TensorFields
+from models.semantic_flow import kernels
 
 SPARE_SHARE = 0.1  # of the fine samples that go anywhere along the ray, so that nothing stays unseen
 BEYOND = 1e3  # optical depth added behind the last sample: whatever is farther is painted on the far end
@@ -88,6 +90,35 @@ def blend(
     As in the paper T = prod (1 - alpha_d b)(1 - alpha_s (1 - b)). What a sample takes, 1 minus its factor, is
     divided in proportion; the paper adds both terms, which exceeds what was taken where both are opaque.
     """
+    if share.device.type == "cpu":
+        return Shares(*FusedBlend.apply(static_depth, dynamic_depth, share))
+    return blend_in_tensors(static_depth, dynamic_depth, share)
+
+
+class FusedBlend(torch.autograd.Function):
+    """One compiled pass over rays, forwards and backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Float[Tensor, "ray sample"]) -> tuple[Tensor, Tensor]:
+        ctx.kept = arrays = [tensor.detach().contiguous().numpy() for tensor in inputs]
+        static, dynamic = torch.empty(inputs[0].shape), torch.empty(inputs[0].shape)
+        kernels.blend(*arrays, static.numpy(), dynamic.numpy())
+        return static, dynamic
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Float[Tensor, "ray sample"]) -> tuple[Tensor, ...]:
+        found = tuple(torch.empty(gradients[0].shape) for _ in range(3))
+        wanted = (gradient.contiguous().numpy() for gradient in gradients)
+        kernels.blend_gradient(*ctx.kept, *wanted, *(tensor.numpy() for tensor in found))
+        return found
+
+
+def blend_in_tensors(
+    static_depth: Float[Tensor, "ray sample"],
+    dynamic_depth: Float[Tensor, "ray sample"],
+    share: Float[Tensor, "ray sample"],
+) -> Shares:
+    """The same by tensor operations: the reference, and the way of GPUs."""
     static = -torch.expm1(-static_depth) * (1 - share)
     dynamic = -torch.expm1(-dynamic_depth) * share
     left = (1 - static) * (1 - dynamic)

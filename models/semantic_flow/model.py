@@ -69,6 +69,12 @@ class Traced(TensorFields):
     def points(self) -> Float[Tensor, "ray sample xyz=3"]:
         return self.rays.origins[:, None] + self.intervals.depth[..., None] * self.rays.directions[:, None]
 
+    def points_at(self, chosen: Int64[Tensor, "chosen"]) -> Float[Tensor, "chosen xyz=3"]:
+        """Places of samples given by their flat indices."""
+        ray = torch.div(chosen, self.intervals.depth.shape[1], rounding_mode="floor")
+        depth = self.intervals.depth.flatten()[chosen]
+        return self.rays.origins[ray] + depth[:, None] * self.rays.directions[ray]
+
     @property
     def depth(self) -> Float[Tensor, "ray"]:
         weights = self.shares.both
@@ -232,9 +238,15 @@ def strongest(weights: Float[Tensor, "ray sample"], count: int) -> Bool[Tensor, 
     return (weights >= least) & (weights > LEAST_WEIGHT)
 
 
+def places(mask: Bool[Tensor, "ray sample"]) -> Int64[Tensor, "chosen"]:
+    """Flat indices of the chosen samples of all rays."""
+    return mask.flatten().nonzero()[:, 0]
+
+
 def ray_sums(
-    weights: Float[Tensor, "ray sample"], chosen: Bool[Tensor, "ray sample"], values: Float[Tensor, "chosen channel"]
+    weights: Float[Tensor, "ray sample"], chosen: Int64[Tensor, "chosen"], values: Float[Tensor, "chosen channel"]
 ) -> Float[Tensor, "ray channel"]:
-    """Weighted sums over the chosen samples of each ray."""
-    ray = chosen.nonzero()[:, 0]
-    return values.new_zeros(len(weights), values.shape[1]).index_add_(0, ray, weights[chosen][:, None] * values)
+    """Weighted sums over the chosen samples of each ray, given by their flat indices."""
+    ray = torch.div(chosen, weights.shape[1], rounding_mode="floor")
+    weighted = weights.flatten().index_select(0, chosen)[:, None] * values
+    return values.new_zeros(len(weights), values.shape[1]).index_add_(0, ray, weighted)

@@ -11,7 +11,7 @@ from models.rays import Rays, TensorFields
 from models.semantic_flow import losses
 from models.semantic_flow.decoding import Shown, show
 from models.semantic_flow.marching import blend
-from models.semantic_flow.model import SemanticFlow, Traced, behind, ray_sums, strongest
+from models.semantic_flow.model import SemanticFlow, Traced, behind, places, ray_sums, strongest
 from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes
 
 Rough = DensityGrid | SpacePlanes | SpaceTimePlanes
@@ -134,20 +134,22 @@ def landings(
     static = ray_projections(model, traced, target)
     landed = (traced.shares.static[..., None] * static).sum(1)
     total = traced.shares.static.sum(1)
-    few = strongest(traced.shares.dynamic, model.sizes.semantic_samples)
-    ray = few.nonzero()[:, 0]
+    few = places(strongest(traced.shares.dynamic, model.sizes.semantic_samples))
+    ray = torch.div(few, traced.shares.dynamic.shape[1], rounding_mode="floor")
+    taken = traced.shares.dynamic.flatten()[few]
+    moving = traced.points_at(few)
     known = rays.origins + batch.depth[:, None] * rays.directions
-    start = torch.cat([traced.points[few], known[batch.motion_known]])
+    start = torch.cat([moving, known[batch.motion_known]])
     frame = torch.cat([rays.frames[ray], rays.frames[batch.motion_known]]).to(start.dtype)
     by = torch.cat([batch.neighbour[ray], batch.neighbour[batch.motion_known]]).to(start.dtype)
     displacement = model.moved(start, frame, by) - start
     moved = torch.zeros_like(known)
     moved[batch.motion_known] = displacement[len(ray) :]
-    xy, _ = cameras.project(traced.points[few] + displacement[: len(ray)], target[ray])
+    xy, _ = cameras.project(moving + displacement[: len(ray)], target[ray])
     landed = landed + ray_sums(traced.shares.dynamic, few, bounded(xy, cameras.width))
-    total = total + (traced.shares.dynamic * few).sum(1)
+    total = total.index_add(0, ray, taken)
     speed = displacement[: len(ray)].abs().sum(1)
-    mean_speed = (traced.shares.dynamic[few].detach() * speed).sum() / max(len(rays.frames), 1)
+    mean_speed = (taken.detach() * speed).sum() / max(len(rays.frames), 1)
     return landed / total.clamp(min=1e-3)[:, None], moved, mean_speed
 
 

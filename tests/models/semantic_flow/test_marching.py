@@ -3,7 +3,7 @@
 import torch
 
 from models.rays import Rays
-from models.semantic_flow.marching import blend, coarse_edges, fine_edges, march, wanted_shares
+from models.semantic_flow.marching import blend, blend_in_tensors, coarse_edges, fine_edges, march, wanted_shares
 
 
 def optical(alpha: torch.Tensor) -> torch.Tensor:
@@ -57,3 +57,18 @@ def test_a_wall_is_found_at_its_depth() -> None:
     shares = blend(*wall(pieces))
     depth = (shares.both * pieces.depth).sum(1) / shares.both.sum(1)
     assert bool((depth - 4.0).abs().max() < 0.1)
+
+
+def test_blending_in_a_loop_has_the_values_and_gradients_of_the_tensor_code() -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs = [torch.rand(20, 9, generator=generator) for _ in range(3)]
+    inputs[0][:, 4] *= 30.0
+    inputs = [values.requires_grad_() for values in inputs]
+    weights = torch.randn(2, 20, 9, generator=generator)
+    found = []
+    for how in (blend, blend_in_tensors):
+        shares = how(*inputs)
+        total = (shares.static * weights[0] + shares.dynamic * weights[1]).sum()
+        found.append([shares.static, shares.dynamic, *torch.autograd.grad(total, inputs)])
+    for mine, reference in zip(*found, strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-3, atol=1e-5)
