@@ -63,6 +63,7 @@ class SceneConfig(Section):
         None, description="fx, fy, cx, cy in pixels of the video as stored"
     )
     labels: str | None = Field(None, description="folder of label maps, for train_semantic_flow")
+    depth: str | None = Field(None, description="folder of depth maps, one a frame, for a baseline of OSN")
     truth: str | None = Field(None, description="truth.h5, for evaluation only")
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
     end: float | None = Field(None, gt=0, description="second to stop at")
@@ -193,8 +194,9 @@ class TrainOsnConfig(Section):
     network_loss: Literal["cross_entropy", "squared"] = Field(
         "cross_entropy", description="the paper has cross_entropy, its code squared"
     )
-    scales: Literal["network", "uniform", "middle"] = Field(
-        "network", description="uniform, middle: baselines without the scale network, with random or with fixed scales"
+    scales: Literal["network", "uniform", "middle", "depth"] = Field(
+        "network",
+        description="baselines without the scale network: uniform (random), middle (fixed), depth (fixed by given depth)",
     )
     z_buffer: Literal["hard", "soft"] = Field("hard", description="hard: the nearest object is seen; soft: blended")
     soft_sharpness: float = Field(10.0, gt=0, description="of the soft z-buffer, per depth of the background")

@@ -127,7 +127,11 @@ def grid_steps(config: TrainOsnConfig) -> list[int]:
 
 
 def field_shape(config: TrainOsnConfig) -> FieldShape:
-    return FieldShape(density_channels=config.density_channels, colour_channels=config.colour_channels)
+    return FieldShape(
+        density_channels=config.density_channels,
+        colour_channels=config.colour_channels,
+        even_depth=config.sampling == "even_depth",
+    )
 
 
 def field_optimiser(fields: ObjectScene, config: TrainOsnConfig) -> torch.optim.Adam:

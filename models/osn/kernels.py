@@ -31,11 +31,14 @@ def interval(origin, direction, half, near):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def march_rays(origins, directions, present, jitter, half, near, shell, unit, logits, inner, edges, scale, least):
+def march_rays(
+    origins, directions, present, jitter, half, near, shell, unit, logits, inner, edges, reach, stretch, scale, least
+):
     """Samples of one object that add more than `least` to its own image, in order of ray and depth.
 
     Ray, depth, optical depth, its derivative by the density's logit, and three rows of points of the unit cube. `edges`
-    are the borders of the shell's bins as multiples of the box; see `ray_bins` for what a bin is.
+    are the borders of the shell's bins as multiples of the box; see `ray_bins` for what a bin is. Where `reach` gives
+    each ray's first and last depth, bins are even between them, whatever the box, and lengths are multiplied by `stretch`.
     """
     outer, half_one = len(edges) - 1, np.float32(0.5)
     rays, points = (
@@ -48,14 +51,17 @@ def march_rays(origins, directions, present, jitter, half, near, shell, unit, lo
         if not present[ray]:
             continue
         origin, direction = origins[ray], directions[ray]
-        enter, leave = interval(origin, direction, half, near)
+        if len(reach):
+            enter, leave = reach[ray, 0], reach[ray, 1]
+        else:
+            enter, leave = interval(origin, direction, half, near)
         if leave <= enter:
             continue
         step, norm, slope = (leave - enter) / np.float32(inner), ZERO, ZERO
         for axis in range(3):
             norm += direction[axis] * direction[axis]
             slope = max(slope, abs(direction[axis]) / half[axis])
-        to_unit = np.float32(math.sqrt(norm)) / unit
+        to_unit = np.float32(math.sqrt(norm)) / unit * (stretch[ray] if len(reach) else ONE)
         through = ONE
         for index in range(inner + outer):
             if index < inner:
@@ -73,6 +79,8 @@ def march_rays(origins, directions, present, jitter, half, near, shell, unit, lo
                 far = max(max(abs(x), abs(y)), max(abs(z), ONE))
                 shrink = (ONE + shell * (ONE - ONE / far)) / (far * (ONE + shell))
                 x, y, z = x * shrink, y * shrink, z * shrink
+            elif len(reach) and max(abs(x), max(abs(y), abs(z))) > ONE:
+                continue
             x, y, z = x * half_one + half_one, y * half_one + half_one, z * half_one + half_one
             logit = trilinear(logits, x, y, z)
             if logit < EMPTY_LOGIT:

@@ -68,7 +68,12 @@ def march_one(
     numbers = np.array([space.near, space.shell, space.unit, density_scale, LEAST_WEIGHT], np.float32)
     edges = shell_edges(steps.outer if space.shell else 0, present.device).numpy()
     arrays = (tensor.detach().contiguous().numpy() for tensor in tensors)
-    return kernels.march_rays(*arrays, *numbers[:3], logits.detach().numpy(), steps.inner, edges, *numbers[3:])
+    reach, stretch = np.empty((0, 2), np.float32), np.empty(0, np.float32)
+    if steps.reach is not None:
+        reach = torch.stack([steps.reach.first, steps.reach.last], dim=1).numpy()
+        stretch = steps.reach.stretch.contiguous().numpy()
+    grid = logits.detach().numpy()
+    return kernels.march_rays(*arrays, *numbers[:3], grid, steps.inner, edges, reach, stretch, *numbers[3:])
 
 
 def products_at(field: VmField, points: Float[np.ndarray, "xyz=3 sample"]) -> Float[Tensor, "sample channels"]:

@@ -40,12 +40,25 @@ class Samples(TensorFields):
 
 
 @dataclass(frozen=True)
+class Reach:
+    """The released code's sampling, a baseline: even in the scene's depth between the same bounds for all objects.
+
+    Its optical lengths are the scene's: an object's opacity changes with its scale by `stretch`.
+    """
+
+    first: Float[Tensor, "ray"]
+    last: Float[Tensor, "ray"]
+    stretch: Float[Tensor, "ray"]
+
+
+@dataclass(frozen=True)
 class Steps:
-    """Bins along a ray: inside the box, and in the shell around it. Jitter only in training."""
+    """Bins along a ray: inside the box and in the shell around it, or over a reach. Jitter only in training."""
 
     inner: int
     outer: int
     jitter: torch.Generator | None
+    reach: Reach | None = None
 
 
 def offsets(present: Bool[Tensor, "ray"], jitter: torch.Generator | None) -> Float[Tensor, "ray"]:
@@ -67,13 +80,20 @@ def march(
     with torch.no_grad():
         origins, directions = rays.origins[index].detach(), rays.directions[index].detach()
         offset = offsets(rays.present[index], steps.jitter)
-        enter, leave, hit = box_interval(space, origins, directions)
+        if steps.reach is None:
+            enter, leave, hit = box_interval(space, origins, directions)
+        else:
+            enter, leave = steps.reach.first, steps.reach.last
+            hit = leave > enter
         ray = (hit & rays.present[index]).nonzero()[:, 0]
         origins, directions = origins[ray], directions[ray]
         bins = ray_bins(space, directions, enter[ray], leave[ray], steps.inner, steps.outer)
         depth = bins.start + bins.length * offset[ray, None]
-        points = space.grid_points(origins.T[..., None] + depth * directions.T[..., None])
-        density = density_at(logits.detach(), points.flatten(1)).view_as(depth)
+        positions = origins.T[..., None] + depth * directions.T[..., None]
+        density = density_at(logits.detach(), space.grid_points(positions).flatten(1)).view_as(depth)
+        if steps.reach is not None:
+            bins = bins.stretched(steps.reach.stretch[ray])
+            density = density * space.contains(positions)
         kept = solo_weights(density * density_scale * bins.optical_length) > LEAST_WEIGHT
         row, column = kept.nonzero().unbind(1)
         owner = torch.full_like(row, index)

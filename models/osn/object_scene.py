@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from models.osn.compositing import PairSums, pair_sums, weights_by_depth
 from models.osn.field import VmField, density_at
 from models.osn.loops import SampleGradients, SampleSums, march_all
-from models.osn.marching import ObjectRays, Samples, Steps, march
+from models.osn.marching import ObjectRays, Reach, Samples, Steps, march
 from models.osn.shading import FarColour, Shader
 from models.osn.space import Space
 from models.rays import Rays
@@ -43,6 +43,7 @@ class FieldShape:
     shell: float = 0.3
     outer_bins: int = 24
     bins_per_node: float = 1.0
+    even_depth: bool = False  # the released code's sampling, a baseline
 
 
 class ObjectScene(nn.Module):
@@ -103,21 +104,36 @@ class ObjectScene(nn.Module):
         object_from_world = rotation @ rotation[:1].transpose(-1, -2)
         return object_from_world[..., :2].flatten(-2)
 
-    def steps(self, index: int, jitter: torch.Generator | None) -> Steps:
+    def steps(
+        self, index: int, jitter: torch.Generator | None, scales: Float[Tensor, "ray object"] | None, rays: ObjectRays
+    ) -> Steps:
         """As many bins as the grid has nodes along its diagonal."""
+        if self.shape.even_depth:
+            factors = torch.ones_like(rays.origins[index, :, 0]) if scales is None else scales[:, index]
+            reach = Reach(self.near / factors, self.far / factors, factors)
+            return Steps(self.bins(0), 0, jitter, reach)
+        return Steps(self.bins(index), self.shape.outer_bins, jitter)
+
+    def bins(self, index: int) -> int:
         diagonal = sum(size**2 for size in self.fields[index].resolution) ** 0.5
         if index == 0 and self.shape.shell:
             diagonal /= 1 + self.shape.shell
-        return Steps(max(2, round(diagonal * self.shape.bins_per_node)), self.shape.outer_bins, jitter)
+        return max(2, round(diagonal * self.shape.bins_per_node))
 
     def density_grids(self) -> list[DensityLogits]:
         """Every object's density; made once, used for all rays of a step."""
         return [field.density_logits() for field in self.fields]
 
-    def samples(self, grids: list[DensityLogits], rays: ObjectRays, jitter: torch.Generator | None) -> list[Samples]:
+    def samples(
+        self,
+        grids: list[DensityLogits],
+        rays: ObjectRays,
+        jitter: torch.Generator | None,
+        scales: Float[Tensor, "ray object"] | None,
+    ) -> list[Samples]:
         """The samples that matter, of each object."""
         return [
-            march(space, logits, rays, k, self.steps(k, jitter), self.shape.density_scale)
+            march(space, logits, rays, k, self.steps(k, jitter, scales, rays), self.shape.density_scale)
             for k, (space, logits) in enumerate(zip(self.spaces, grids, strict=True))
         ]
 
@@ -150,7 +166,7 @@ class ObjectScene(nn.Module):
     ) -> PairSums:
         """On CPU."""
         objects, count = rays.present.shape
-        steps = [self.steps(k, jitter) for k in range(objects)]
+        steps = [self.steps(k, jitter, scales, rays) for k in range(objects)]
         marched = march_all(self.spaces, grids, rays, steps, self.shape.density_scale)
         bases = [field.basis for field in self.fields] if colour else []
         sums = SampleSums.apply(list(self.fields), marched, scales, sink, (count, objects), *bases)
@@ -171,7 +187,7 @@ class ObjectScene(nn.Module):
     ) -> PairSums:
         """On GPUs; gradients flow through the graph."""
         objects, count = rays.present.shape
-        parts = self.samples(grids, rays, jitter)
+        parts = self.samples(grids, rays, jitter, scales)
         queried = [self.query(grids[k], rays, k, part, colour) for k, part in enumerate(parts)]
         samples = Samples.joined(parts)
         optical_depth, channels = (torch.cat(values) for values in zip(*queried, strict=True))

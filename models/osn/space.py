@@ -35,6 +35,11 @@ class Space:
             relative = relative * ((1 + self.shell * (1 - 1 / distance)) / (distance * (1 + self.shell)))
         return relative * 0.5 + 0.5
 
+    def contains(self, points: Float[Tensor, "xyz=3 *batch"]) -> Bool[Tensor, "*batch"]:
+        """Whether the grid knows of positions; with a shell it does of all."""
+        relative = points / self.half_extent.view(3, *[1] * (points.ndim - 1))
+        return (relative.abs().amax(0) <= 1) | bool(self.shell)
+
 
 @dataclass(frozen=True)
 class Bins:
@@ -43,6 +48,10 @@ class Bins:
     start: Float[Tensor, "ray bin"]
     length: Float[Tensor, "ray bin"]
     optical_length: Float[Tensor, "ray bin"]
+
+    def stretched(self, factors: Float[Tensor, "ray"]) -> "Bins":
+        """The same bins with other optical lengths."""
+        return Bins(self.start, self.length, self.optical_length * factors[:, None])
 
 
 def box_interval(

@@ -52,7 +52,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch):
 
 def train(scene: Path, folder: Path, config: TrainOsnConfig = TINY) -> Path:
     checkpoint = folder / "checkpoint.pt"
-    train_osn(scene, checkpoint, folder / "history.csv", folder / "scales.csv", config)
+    train_osn(scene, None, checkpoint, folder / "history.csv", folder / "scales.csv", config)
     return checkpoint
 
 
@@ -168,6 +168,13 @@ def test_scene_without_moving_objects_trains_and_has_one_scale(scene_path, tmp_p
 def test_baselines_train_without_a_scale_network(scene_path, tmp_path, scales, count):
     method = load_method(train(scene_path, tmp_path, TINY.model_copy(update={"scales": scales})), CPU)
     assert method.scales.shape == (count, 3) and (method.validity(method.scales) == 1).all()
+
+
+def test_baseline_with_the_released_codes_sampling_trains_and_is_rendered_as_trained(scene_path, tmp_path):
+    method = load_method(train(scene_path, tmp_path, TINY.model_copy(update={"sampling": "even_depth"})), CPU)
+    assert method.fields.shape.even_depth
+    rendering = method.render(frame_rays(read_scene(scene_path), 2))
+    assert torch.isfinite(rendering.colour).all() and rendering.object_weights[:, 1:].max() > 0.1
 
 
 def test_object_seen_in_few_frames_is_absent_in_the_others(scene_path, tmp_path):

@@ -1,5 +1,7 @@
 """Laws of rendering several objects, on random fields."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -79,9 +81,11 @@ def test_gradients_of_factors_agree_with_the_graph_of_all_nodes():
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours, expected, strict=True))
 
 
+@pytest.mark.parametrize("even_depth", [False, True])
 @pytest.mark.parametrize("together", [False, True])
-def test_loops_agree_with_tensor_code_in_values_and_gradients(scene, together):
+def test_loops_agree_with_tensor_code_in_values_and_gradients(scene, together, even_depth):
     """The tensor code is the slow reference: every sum on every ray, and every parameter's gradient."""
+    scene.shape = replace(scene.shape, even_depth=even_depth)
     directions, world = camera_rays(scene, 1, 200)
     rays = scene.observed_rays(world.frames, directions)
     scales = torch.tensor([1.0, 1.4]).expand(200, -1).contiguous() if together else None
@@ -126,6 +130,14 @@ def test_scaling_one_object_alone_leaves_its_image_and_scales_its_depth(scene):
     assert torch.allclose(one.colour, other.colour, atol=1e-5)
     assert torch.allclose(one.weight, other.weight, atol=1e-5)
     assert torch.allclose(2.5 * one.depth, other.depth, rtol=1e-4, atol=1e-4)
+
+
+def test_sampling_as_in_the_released_code_makes_large_scales_more_opaque(scene):
+    scene.shape = replace(scene.shape, even_depth=True, bins_per_node=20.0)
+    scene.fields[1].density_shift = -5.0
+    weights = [pairs(scene, torch.tensor([1.0, s]), present=(False, True)).weight[:, 1] for s in (0.7, 1.0, 1.4)]
+    partly = (weights[1] > 0.05) & (weights[1] < 0.95)
+    assert partly.sum() > 5 and weights[0][partly].mean() < weights[1][partly].mean() < weights[2][partly].mean()
 
 
 def test_world_rays_of_the_videos_own_camera_see_what_it_saw(scene):
