@@ -95,7 +95,7 @@ def trained(bench: Bench, scales: str, options: dict[str, Any]) -> TrainedMethod
     folder = bench.folder / scales
     checkpoint, settings = folder / "checkpoint.pt", folder / "settings.json"
     if not settings.exists() or settings.read_text() != config.model_dump_json():
-        train_osn(bench.folder / "scene.h5", checkpoint, folder / "history.csv", folder / "scales.csv", config)
+        train_osn(bench.folder / "scene.h5", None, checkpoint, folder / "history.csv", folder / "scales.csv", config)
         settings.write_text(config.model_dump_json())
     return load_method(checkpoint, torch.device("cpu"))
 

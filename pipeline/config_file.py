@@ -13,9 +13,13 @@ from pipeline.config import Config, SceneConfig
 from pipeline.errors import StageError
 
 SIMULATE = "simulate"
-PATHS_OF_SCENE = ("masks", "poses", "labels", "truth")
+PATHS_OF_SCENE = ("masks", "poses", "labels", "depth", "truth")
 # What `--config` may say of one video without writing config.yaml; `name` is the scene's.
-COMMAND_LINE_KEYS = ("video", "name", *(key for key in SceneConfig.model_fields if key not in ("video", "prompts", "edits")))
+COMMAND_LINE_KEYS = (
+    "video",
+    "name",
+    *(key for key in SceneConfig.model_fields if key not in ("video", "prompts", "edits")),
+)
 FORBIDDEN_IN_NAMES = set('/\\{}*?"\n')
 
 

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from models.osn.object_scene import ObjectScene
 from models.osn.scale_network import ScaleNetwork
-from models.osn.scale_sampling import ScaleSamples, middle_sample, sample_valid, uniform_samples
+from models.osn.scale_sampling import ScaleSamples, fixed_sample, middle_sample, sample_valid, uniform_samples
 from models.osn.z_buffer import SoloViews
 from pipeline.atomic import whole
 from pipeline.config import TrainOsnConfig
+from pipeline.errors import StageError
 from pipeline.osn_checkpoint import fields_from_state, fields_state, network_from_state, network_state, views_state
 from pipeline.osn_setup import field_optimiser, field_shape, grid_resolutions, network_optimiser, scene_geometry
 from pipeline.scene_file import Scene
@@ -55,8 +58,10 @@ def identity(scene: Path, config: TrainOsnConfig) -> str:
     return digest.hexdigest()
 
 
-def started(scene: Scene, config: TrainOsnConfig, device: torch.device) -> Run:
-    """A run at its beginning."""
+def started(
+    scene: Scene, config: TrainOsnConfig, device: torch.device, given: Float[np.ndarray, "object"] | None = None
+) -> Run:
+    """A run at its beginning; with fixed scales where depth maps gave them."""
     generator = torch.Generator(device).manual_seed(config.seed)
     geometry = scene_geometry(scene, device)
     fields = ObjectScene(geometry, field_shape(config), grid_resolutions(scene, config.grids[0]), generator)
@@ -70,6 +75,10 @@ def started(scene: Scene, config: TrainOsnConfig, device: torch.device) -> Run:
         pool = uniform_samples(scale_range, POOL, generator)
     elif config.scales == "middle":
         pool = middle_sample(scale_range)
+    elif config.scales == "depth":
+        if given is None:
+            raise StageError("train_osn.scales: depth needs depth maps; give the scene `depth: FOLDER`")
+        pool = fixed_sample(torch.from_numpy(given).to(scale_range))
     optimiser = None if network is None else network_optimiser(network)
     return Run(fields, field_optimiser(fields, config), network, optimiser, generator, pool)
 

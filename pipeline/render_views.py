@@ -1,6 +1,6 @@
 """Render a trained scene: observed views, a path around it, valid scenes from one new view, held-out views, edits.
 
-Reads   checkpoint.pt, scene.h5, frames.json; truth.h5 if there is one
+Reads   checkpoint.pt, scene.h5, frames.json; depth maps for a baseline and truth.h5, if there are any
 Writes  renders/   PNG images and object ids, depth, mp4, listed in renders.json
 
 Truth says only where to look from and which of the valid scenes lie nearest to the true scales (the "best of 1000"
@@ -40,7 +40,13 @@ log = logging.getLogger(__name__)
 
 
 def render_views(
-    checkpoint: Path, scene: Path, info: Path, truth: Path | None, renders: Path, config: RenderViewsConfig
+    checkpoint: Path,
+    scene: Path,
+    info: Path,
+    depth: Path | None,
+    truth: Path | None,
+    renders: Path,
+    config: RenderViewsConfig,
 ) -> None:
     packed = read_scene(scene)
     method = load_method(checkpoint, stage_device())
@@ -49,7 +55,7 @@ def render_views(
     if truth:
         known = read_truth(truth)
         views = held_out_cameras(packed, read_frames_info(info), known, config)
-        plans += plan_held_out(packed, valid, fixed_scales(method, packed), views, config) if views else []
+        plans += plan_held_out(packed, valid, fixed_scales(method, packed, depth), views, config) if views else []
         plans += plan_scenes(packed, valid, known.scenes, views, config) if views and known.scenes else []
     edited = edits(method, packed, config)
     with whole(renders) as partial:

@@ -1,6 +1,6 @@
 """Train OSN: a field per object and the network that knows which scales of the objects explain the video.
 
-Reads   scene.h5
+Reads   scene.h5; with `scales: depth` a folder of depth maps
 Writes  checkpoint.pt   the trained method
         history.csv     losses, PSNR and cost over the steps
         scales.csv      valid scenes: a scale per object, and the network's score
@@ -25,6 +25,7 @@ from models.workers import workers
 from pipeline.atomic import whole
 from pipeline.cli import commit, run_stage, stage_device
 from pipeline.config import TrainOsnConfig
+from pipeline.given_depth import given_scales
 from pipeline.object_scales import likely_scales
 from pipeline.osn_checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
 from pipeline.osn_field_training import Clock, Material, train_fields
@@ -43,13 +44,16 @@ BANK, VIEW_RAYS = 16384, 24576
 CLEARLY = 0.2  # of the tolerance
 
 
-def train_osn(scene: Path, checkpoint: Path, history: Path, scales: Path, config: TrainOsnConfig) -> None:
+def train_osn(
+    scene: Path, depth: Path | None, checkpoint: Path, history: Path, scales: Path, config: TrainOsnConfig
+) -> None:
     packed, device = read_scene(scene), stage_device()
     resume = checkpoint.with_name(RESUME)
     resume.parent.mkdir(parents=True, exist_ok=True)
     fingerprint = identity(scene, config)
     pixels = training_pixels(packed, config, device)
-    run = resumed(resume, fingerprint, config, device) or started(packed, config, device)
+    given = given_scales(depth, packed) if depth and config.scales == "depth" else None
+    run = resumed(resume, fingerprint, config, device) or started(packed, config, device, given)
     with workers(device) as spread:
         train(run, Material(packed, pixels, config, resume, fingerprint, spread))
     samples = draw_scenes(run, packed, config)

@@ -66,7 +66,12 @@ def uniform_samples(
 
 def middle_sample(scale_range: Float[Tensor, "object bound=2"]) -> ScaleSamples:
     """One fixed scale an object, the middle of its range: a baseline."""
-    return ScaleSamples(scale_range.mean(dim=1)[None], torch.ones_like(scale_range[:1, 0]))
+    return fixed_sample(scale_range.mean(dim=1))
+
+
+def fixed_sample(scales: Float[Tensor, "object"]) -> ScaleSamples:
+    """One fixed scale an object: a baseline."""
+    return ScaleSamples(scales[None], torch.ones_like(scales[:1]))
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def test_edits_become_videos_of_the_scene_without_a_thing(
         Edit(object="right box", action="remove", video="alone"),
     ]
     config = RenderViewsConfig(observed_frames=2, path_frames=1, edits=edits, edit_frames=2)
-    render_views(folder / "checkpoint.pt", written.scene, written.info, None, folder / "renders", config)
+    render_views(folder / "checkpoint.pt", written.scene, written.info, None, None, folder / "renders", config)
     listed = read_renders(folder / "renders")
     before = listed.of_kind("observed")[0]
     alone, painted = listed.of_kind("edit")

@@ -3,6 +3,7 @@ rule render_views:
         checkpoint="results/{scene}/{method}/checkpoint.pt",
         scene="results/{scene}/scene.h5",
         info="results/{scene}/frames.json",
+        depth=scene_files("depth"),
         truth=truth_path,
         code=sources("pipeline.render_views"),
     output:
@@ -20,12 +21,13 @@ rule render_views:
         runtime=120,
         gpu=1,
     params:
+        depth=scene_path("depth"),
         options=options("render_views"),
     message:
         "Views of {wildcards.scene} by {wildcards.method}"
     shell:
         "python -m pipeline.render_views"
-        " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --info {input.info:q} --truth {input.truth:q}"
+        " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --info {input.info:q} --depth {params.depth:q} --truth {input.truth:q}"
         " --renders {output.renders:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 

@@ -2,6 +2,7 @@
 rule train_osn:
     input:
         scene="results/{scene}/scene.h5",
+        depth=scene_files("depth"),
         code=ancient(sources("pipeline.train_osn")),
     output:
         checkpoint="results/{scene}/osn/checkpoint.pt",
@@ -20,12 +21,13 @@ rule train_osn:
         runtime=720,
         gpu=1,
     params:
+        depth=scene_path("depth"),
         options=options("train_osn"),
     message:
         "Training OSN on {wildcards.scene}"
     shell:
         "python -m pipeline.train_osn"
-        " --scene {input.scene:q} --checkpoint {output.checkpoint:q} --history {output.history:q} --scales {output.scales:q}"
+        " --scene {input.scene:q} --depth {params.depth:q} --checkpoint {output.checkpoint:q} --history {output.history:q} --scales {output.scales:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 

@@ -1,0 +1,83 @@
+"""Depth maps that a person gives."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from models.osn.z_buffer import SoloViews
+from pipeline.config import TrainOsnConfig
+from pipeline.errors import StageError
+from pipeline.fixed_scales import fixed_scales
+from pipeline.given_depth import given_scales, read_depths
+from pipeline.osn_checkpoint import OsnMethod
+from pipeline.osn_run import started
+from tests.analytic_world import FRAMES, HEIGHT, TRUE_SCALES, WIDTH, analytic_scene, analytic_truth
+
+TRUTH = analytic_truth()
+SCENE = analytic_scene(TRUTH)
+
+
+def written(folder: Path, factor: float = 1.0) -> Path:
+    """The true depth maps in other units."""
+    folder.mkdir()
+    for frame, depth in enumerate(TRUTH.train.depth):
+        np.save(folder / f"{frame}.npy", factor * np.where(np.isfinite(depth), depth, 0))
+    return folder
+
+
+def test_true_depth_in_any_unit_gives_the_true_scales(tmp_path: Path):
+    for number, factor in enumerate((1.0, 37.0)):
+        scales = given_scales(written(tmp_path / str(number), factor), SCENE)
+        assert scales == pytest.approx(TRUE_SCALES, rel=5e-3)
+
+
+def test_images_of_16_bits_at_another_size_are_read_in_the_order_of_their_numbers(tmp_path: Path):
+    for frame in range(FRAMES):
+        image = np.full((2 * HEIGHT, 2 * WIDTH), 100 * frame + 300, np.uint16)
+        cv2.imwrite(str(tmp_path / f"depth{frame + 95}.png"), image)
+    depth = read_depths(tmp_path, (FRAMES, HEIGHT, WIDTH))
+    assert depth.shape == (FRAMES, HEIGHT, WIDTH) and depth[:, 0, 0].tolist() == [100 * t + 300 for t in range(FRAMES)]
+
+
+def test_depth_that_does_not_fit_is_refused(tmp_path: Path):
+    folder = written(tmp_path / "depth")
+    (folder / "0.npy").unlink()
+    with pytest.raises(StageError, match=f"holds {FRAMES - 1} depth maps"):
+        given_scales(folder, SCENE)
+    np.save(folder / "0.npy", np.zeros((HEIGHT, WIDTH, 3)))
+    with pytest.raises(StageError, match="one number a pixel"):
+        given_scales(folder, SCENE)
+    for frame in range(FRAMES):
+        np.save(folder / f"{frame}.npy", np.zeros((HEIGHT, WIDTH)))
+    with pytest.raises(StageError, match="gives a depth to 0 points of background"):
+        given_scales(folder, SCENE)
+
+
+def test_training_at_the_given_scales_knows_no_others(tmp_path: Path):
+    config, device = TrainOsnConfig(scales="depth", grids=[8]), torch.device("cpu")
+    scales = given_scales(written(tmp_path / "depth"), SCENE)
+    run = started(SCENE, config, device, scales)
+    assert run.network is None and run.pool.scales.tolist() == [pytest.approx(scales)]
+    with pytest.raises(StageError, match="needs depth maps"):
+        started(SCENE, config, device)
+
+
+def test_the_baselines_are_within_the_range(tmp_path: Path):
+    run = started(SCENE, TrainOsnConfig(scales="middle", grids=[8]), torch.device("cpu"))
+    views = SoloViews(
+        torch.tensor([[4.0, 2.0, 3.0]] * 3),
+        torch.ones(3, 3),
+        torch.tensor([0, 1, 2]),
+        torch.ones(3, dtype=torch.bool),
+        torch.zeros(3, dtype=torch.int64),
+    )
+    method = OsnMethod(run.fields, None, views, run.pool.scales, run.pool.scores)
+    found = fixed_scales(method, SCENE, written(tmp_path / "depth"))
+    assert list(found) == ["middle", "likely", "depth"]
+    for scales in found.values():
+        assert scales[0] == 1
+        assert (scales >= SCENE.scale_range[:, 0]).all() and (scales <= SCENE.scale_range[:, 1]).all()
+    assert found["middle"] == pytest.approx(SCENE.scale_range.mean(1))
