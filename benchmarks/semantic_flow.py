@@ -1,33 +1,40 @@
-"""Semantic Flow and its ablations on scenes with known truth: one table of PSNR and mIoU, against the point head.
+"""Semantic Flow and its ablations on scenes with known truth: one table of PSNR and mIoU, and what each variant gains.
 
-    python -m benchmarks.semantic_flow ../shared/data/workshop/truth.h5 --task tracking --variants flow_attention point
+    python -m benchmarks.semantic_flow ../shared/data/workshop/truth.h5 --seeds 5 --work /tmp/semantic_flow_benchmark
 
 Poses and sparse depths are the true ones with noise, flow is estimated: what is measured is training alone. All
-variants of a scene train equally long. Columns: PSNR and mIoU on held-out views; mIoU in the training camera at times
-without labels. `point` is the baseline without any flow in its semantics, `point_carried` gets the carried labels too.
+variants train equally long. Every cell (scene, task, variant) is kept in the work folder with the settings it was made
+by: a run that was stopped goes on, and one with more variants, tasks or scenes makes only what is new. Columns: PSNR and
+mIoU on held-out views; mIoU in the training camera at times without labels (task full: at all times). `point` is the
+baseline without any flow in its semantics; `point_carried` gets the labels carried along the flow too.
 """
 
 import argparse
+import hashlib
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from benchmarks.truth_scene import truth_scene
 from models.rays import Rays
 from models.semantic_flow.space import Cameras
-from pipeline.config import TrainSemanticFlowConfig
+from pipeline.atomic import whole
+from pipeline.config import SimulateSceneConfig, TrainSemanticFlowConfig
 from pipeline.metrics import psnr_db, to_unit
 from pipeline.scene_file import Scene, write_scene
 from pipeline.semantic_flow_checkpoint import SemanticFlowMethod, method_from_checkpoint
 from pipeline.semantic_flow_data import camera_rays
 from pipeline.semantic_labels import held_out_frames
 from pipeline.semantic_metrics import view_scores
+from pipeline.simulate_scene import simulate_scene
 from pipeline.train_semantic_flow import train_semantic_flow
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -43,71 +50,115 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "reach_2": {"reach": 2},
     "geometry_feature": {"geometry_feature": True},
 }
+TASKS: dict[str, dict[str, Any]] = {"full": {"task": "full"}} | {
+    f"{task}_{share}": {"task": task, "labelled_share": share / 100}
+    for task in ("completion", "tracking")
+    for share in (25, 50, 75)
+}
 PIXEL_STEP, FRAME_STEP, CHUNK = 2, 3, 8192
+NUMBERS = ("view_psnr_db", "view_miou", "time_miou", "cpu_seconds")
 
 
 @dataclass(frozen=True)
-class Result:
+class Cell:
     """One trained variant, judged."""
 
     scene: str
+    task: str
     variant: str
-    seconds: float
-    psnr_db: float
+    cpu_seconds: float
+    view_psnr_db: float
     view_miou: float
     time_miou: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("truths", nargs="+", type=Path, help="truth.h5 files")
-    parser.add_argument("--task", choices=["full", "completion", "tracking"], default="full")
-    parser.add_argument("--share", type=float, default=0.25, help="share of frames with labels")
+    parser.add_argument("truths", nargs="*", type=Path, help="truth.h5 files")
+    parser.add_argument("--seeds", type=int, default=0, help="simulated scenes besides")
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=["completion_25", "tracking_25"])
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=["flow_attention", "point"])
-    parser.add_argument("--options", default="{}", help="more settings of train_semantic_flow, JSON")
+    parser.add_argument("--factor", type=int, default=1, help="images are shrunk by it")
+    parser.add_argument("--options", type=json.loads, default={}, help="more settings of train_semantic_flow, JSON")
     parser.add_argument("--threads", type=int, default=1, help="on a busy machine one thread is faster than two")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    results = []
-    for path in arguments.truths:
-        scene, test = truth_scene(path)
-        for variant in arguments.variants:
-            options = {"task": arguments.task, "labelled_share": arguments.share, **json.loads(arguments.options)}
-            config = TrainSemanticFlowConfig.model_validate({**options, **VARIANTS[variant]})
-            results.append(judged(path.parent.name + "/" + path.stem, variant, scene, test, config))
-            print(row(results[-1]), flush=True)
-    print_means(results, arguments.variants)
+    parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "semantic_flow_benchmark")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    truths = [*chosen.truths, *(simulated(seed, chosen.work) for seed in range(chosen.seeds))]
+    cells = []
+    for variant in chosen.variants:
+        for task in chosen.tasks:
+            for truth in truths:
+                cells.append(kept_cell(truth, task, variant, chosen.factor, chosen.options, chosen.work))
+                print(line(cells[-1]), flush=True)
+    print_table(pd.DataFrame([asdict(cell) for cell in cells]), chosen.variants)
 
 
-def judged(name: str, variant: str, scene: Scene, test: Any, config: TrainSemanticFlowConfig) -> Result:
+def simulated(seed: int, work: Path) -> Path:
+    """The truth of a simulated scene, made once."""
+    folder = work / f"seed{seed}"
+    if not (folder / "truth.h5").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        simulate_scene(folder / "video.mp4", folder / "truth.h5", SimulateSceneConfig(seed=seed))
+    return folder / "truth.h5"
+
+
+def kept_cell(truth: Path, task: str, variant: str, factor: int, options: dict[str, Any], work: Path) -> Cell:
+    """A cell from the work folder, or made now and kept there."""
+    config = TrainSemanticFlowConfig.model_validate({**options, **TASKS[task], **merged(options, VARIANTS[variant])})
+    settings = f"{truth.resolve()} {factor} {config.model_dump_json()}"
+    name = f"{truth.resolve().parent.name}-{task}-{variant}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.json"
+    path = work / "cells" / name
+    if path.exists():
+        return Cell(**json.loads(path.read_text()))
+    scene, test = known_scene(truth, factor)
+    cell = judged(truth.resolve().parent.name, task, variant, scene, test, config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as partial:
+        partial.write_text(json.dumps(asdict(cell)))
+    return cell
+
+
+def merged(options: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
+    """A variant's settings; its weights go into those that are given, not in their place."""
+    weights = {**options.get("weights", {}), **variant.get("weights", {})}
+    return {**variant, **({"weights": weights} if weights else {})}
+
+
+@cache
+def known_scene(truth: Path, factor: int) -> Any:
+    return truth_scene(truth, factor)
+
+
+def judged(name: str, task: str, variant: str, scene: Scene, test: Any, config: TrainSemanticFlowConfig) -> Cell:
     """Train a variant and judge it."""
     with TemporaryDirectory() as folder:
         place = Path(folder)
         write_scene(place / "scene.h5", scene, {})
-        start = time.monotonic()
+        start = time.process_time()
         train_semantic_flow(place / "scene.h5", None, place / "checkpoint.pt", place / "history.csv", config)
-        seconds = time.monotonic() - start
+        seconds = time.process_time() - start
         state = torch.load(place / "checkpoint.pt", weights_only=True)
     method = method_from_checkpoint(state, torch.device("cpu"))
     views = list(range(0, scene.frame_count, FRAME_STEP))
-    psnr, view_miou = judge(method, scene, test.world_from_camera, test.images, test.object_ids, views)
+    psnr, view_miou = judge(method, test.world_from_camera, test.images, test.object_ids, views)
     times = held_out_frames(config.task, config.labelled_share, scene.frame_count)[::FRAME_STEP] or views
-    _, time_miou = judge(method, scene, scene.object_from_camera[0], scene.images, scene.object_ids, times)
-    return Result(name, variant, seconds, psnr, view_miou, time_miou)
+    _, time_miou = judge(method, scene.object_from_camera[0], scene.images, scene.object_ids, times)
+    return Cell(name, task, variant, seconds, psnr, view_miou, time_miou)
 
 
 def judge(
-    method: SemanticFlowMethod, scene: Scene, poses: np.ndarray, images: np.ndarray, ids: np.ndarray, frames: list[int]
+    method: SemanticFlowMethod, poses: np.ndarray, images: np.ndarray, ids: np.ndarray, frames: list[int]
 ) -> tuple[float, float]:
     """Mean PSNR, and mIoU over all pixels together."""
-    drawn = [render(method, scene, poses[frame], frame) for frame in frames]
+    drawn = [render(method, poses[frame], frame) for frame in frames]
     thinned = np.s_[frames, ::PIXEL_STEP, ::PIXEL_STEP]
     psnr = [psnr_db(colour, target) for (colour, _), target in zip(drawn, to_unit(images[thinned]), strict=True)]
     _, together = view_scores(np.stack([told for _, told in drawn]), ids[thinned], len(method.class_names))
     return float(np.mean(psnr)), together.miou
 
 
-def render(method: SemanticFlowMethod, scene: Scene, pose: np.ndarray, frame: int) -> tuple[torch.Tensor, np.ndarray]:
+def render(method: SemanticFlowMethod, pose: np.ndarray, frame: int) -> tuple[torch.Tensor, np.ndarray]:
     """Colours and classes of a view, thinned."""
     known = method.model.place.cameras
     camera = Cameras(torch.from_numpy(pose.astype(np.float32))[None], known.intrinsics, known.height, known.width)
@@ -122,31 +173,27 @@ def render(method: SemanticFlowMethod, scene: Scene, pose: np.ndarray, frame: in
     return colour, told.numpy()
 
 
-def row(result: Result) -> str:
+def line(cell: Cell) -> str:
     return (
-        f"{result.scene:24} {result.variant:20} {result.seconds:7.0f} s  PSNR {result.psnr_db:5.2f} dB  "
-        f"views mIoU {result.view_miou:.3f}  times mIoU {result.time_miou:.3f}"
+        f"{cell.scene:12} {cell.task:14} {cell.variant:20} {cell.cpu_seconds:6.0f} CPU s  "
+        f"views {cell.view_psnr_db:5.2f} dB, mIoU {cell.view_miou:.3f}  times mIoU {cell.time_miou:.3f}"
     )
 
 
-def print_means(results: list[Result], variants: list[str]) -> None:
-    """The mean of each variant over the scenes, and what the first is better by."""
-    means = {}
-    for variant in variants:
-        mine = [result for result in results if result.variant == variant]
-        numbers = [
-            np.mean([getattr(result, name) for result in mine])
-            for name in Result.__dataclass_fields__
-            if name not in ("scene", "variant")
-        ]
-        means[variant] = Result("mean", variant, *(float(number) for number in numbers))
-        print(row(means[variant]))
-    first = means[variants[0]]
-    for variant in variants[1:]:
-        print(
-            f"{variants[0]} over {variant}: views {first.view_miou - means[variant].view_miou:+.3f}, "
-            f"times {first.time_miou - means[variant].time_miou:+.3f} mIoU"
-        )
+def print_table(cells: pd.DataFrame, variants: list[str]) -> None:
+    """Means over the scenes, and what the first variant is better by: on the mean, and in how many scenes."""
+    means = cells.groupby(["task", "variant"], sort=False)[list(NUMBERS)].mean()
+    print("\nmean over", cells["scene"].nunique(), "scenes")
+    print(means.round(3).to_string())
+    for task, mine in cells.groupby("task", sort=False):
+        scores = mine.pivot(index="scene", columns="variant", values=["time_miou", "view_miou"])
+        for variant in variants[1:]:
+            gains = {kind: scores[kind][variants[0]] - scores[kind][variant] for kind in ("time_miou", "view_miou")}
+            told = ", ".join(
+                f"{kind} {gain.mean():+.3f} (better in {(gain > 0).sum()} of {len(gain)})"
+                for kind, gain in gains.items()
+            )
+            print(f"{task}: {variants[0]} over {variant}: {told}")
 
 
 if __name__ == "__main__":
