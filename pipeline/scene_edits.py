@@ -21,6 +21,7 @@ from pipeline.semantic_flow_data import camera_rays
 
 log = logging.getLogger(__name__)
 MEASURING_RAYS = 1200  # a frame
+REACH = 1.25  # extents (twice the spread) from its centre within which all of a thing lies
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,18 @@ def change_of(edit: Edit, method: SemanticFlowMethod, scene: Scene) -> Change:
         raise StageError(
             f"render_views.edits: the background ({edit.object}) can only be recoloured, not {edit.action}d"
         )
-    centres = thing_centres(scene, method, wanted.objects) if wanted.index is not None else None
-    selection = Selection(wanted.column, moves, centres, wanted.index or 0)
-    size = measured_parts(method, selection)
+    size = measured_parts(method, Selection(wanted.column, moves))
     if not bool(size.seen.any()):
         log.warning("the edit of %s changes nothing: the trained scene shows no trace of it", edit.object)
     log.info("%s is about %.3g world units across, luminance %.2f", edit.object, size.extent, size.brightness)
+    centres = thing_centres(scene, method, wanted.objects) if wanted.objects else size.centres[None]
+    rivals = torch.tensor(method.facts["class_moves"], device=centres.device) if moves else None
+    selection = Selection(wanted.column, moves, rivals, centres, wanted.index, REACH * size.extent)
+    if wanted.column == 0:
+        selection = Selection(0, moves)
     placed = None
     if edit.action in ("move", "duplicate"):
-        centre = size.centres if centres is None else centres[selection.index]
+        centre = centres.mean(0) if wanted.index is None else centres[wanted.index]
         placed = placement(edit, scene, centre.cpu().double().numpy())
     tint = torch.tensor(edit.colour, dtype=torch.float32) / 255 if edit.colour else None
     device = method.scales.device

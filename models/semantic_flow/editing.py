@@ -1,5 +1,6 @@
 """A trained scene shown differently: things taken out, moved, repeated or painted, told apart by what they mean."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from models.rays import Rays
 from models.rendering import Rendering
 from models.semantic_flow.marching import Intervals, march
-from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, places, ray_sums
+from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, places, ray_sums, strongest
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 LEAST_BRIGHTNESS = 0.05
@@ -21,15 +22,18 @@ RAYS_AT_ONCE = 8192
 
 @dataclass(frozen=True)
 class Selection:
-    """What an edit is about: a class, in the field that moves or in the one that does not; or one thing of a class.
+    """What an edit is about: what is most like a class in one of the fields, near to where such things are.
 
-    `centres` are the places of all things of the class in every frame, `index` is the wanted one's row.
+    `rivals` are the classes that a sample may belong to (all by default). `centres` are the places of all things of the
+    class in every frame; with `index` only the one in this row is meant. Beyond `reach` of them nothing is selected.
     """
 
     column: int
     moves: bool
+    rivals: Bool[Tensor, "classes"] | None = None
     centres: Float[Tensor, "thing frame xyz=3"] | None = None
-    index: int = 0
+    index: int | None = None
+    reach: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -117,11 +121,13 @@ def copied(
     back = torch.linalg.inv(change.placed)[rays.frames]
     before = torch.einsum("rij,rsj->rsi", back[:, :3, :3], points) + back[:, None, :3, 3]
     frames = rays.frames[:, None].expand_as(length)
-    moves = change.selection.moves
-    alpha = dynamic_alpha(model, before, frames, length)[0] if moves else static_alpha(model, nodes, before, length)
-    chosen = selected(model, before, frames, alpha > LEAST_WEIGHT, change.selection)
-    painted = torch.full_like(frames, number if change.tint is not None else -1)
-    return Layer(before, torch.where(chosen, alpha, torch.zeros_like(alpha)), painted, moves)
+    moves, where = change.selection.moves, near(before, frames, change.selection)
+    place, time, piece = before[where][:, None], frames[where][:, None], length[where][:, None]
+    taken = dynamic_alpha(model, place, time, piece)[0] if moves else static_alpha(model, nodes, place, piece)
+    chosen = selected(model, place, time, taken > LEAST_WEIGHT, change.selection)
+    alpha = torch.zeros_like(length)
+    alpha[where] = torch.where(chosen, taken, torch.zeros_like(taken))[:, 0]
+    return Layer(before, alpha, torch.full_like(frames, number if change.tint is not None else -1), moves)
 
 
 def dynamic_alpha(
@@ -170,6 +176,18 @@ def paints_in_place(change: Change) -> bool:
     return change.tint is not None and change.placed is None
 
 
+def near(
+    points: Float[Tensor, "ray sample xyz=3"], frames: Int64[Tensor, "ray sample"], selection: Selection
+) -> Bool[Tensor, "ray sample"]:
+    """Points where the selected thing may be, and no companion of its class is nearer."""
+    if selection.centres is None:
+        return torch.ones_like(frames, dtype=torch.bool)
+    distance = torch.stack([(centre[frames] - points).norm(dim=-1) for centre in selection.centres])
+    least, nearest = distance.min(0)
+    mine = least <= selection.reach
+    return mine if selection.index is None else mine & (nearest == selection.index)
+
+
 def selected(
     model: SemanticFlow,
     points: Float[Tensor, "ray sample xyz=3"],
@@ -177,14 +195,13 @@ def selected(
     candidates: Bool[Tensor, "ray sample"],
     selection: Selection,
 ) -> Bool[Tensor, "ray sample"]:
-    """The candidates that belong to a selection: of its class, and nearer to its centre than to its companions'."""
-    place, time = points[candidates], frames[candidates]
-    mine = point_logits(model, place, time, selection.moves).argmax(-1) == selection.column
-    if selection.centres is not None:
-        distance = (selection.centres[:, time] - place).norm(dim=-1)
-        mine &= distance.argmin(0) == selection.index
+    """The candidates that belong to a selection, by where they are and by what they mean."""
+    candidates = candidates & near(points, frames, selection)
+    logits = point_logits(model, points[candidates], frames[candidates], selection.moves)
+    if selection.rivals is not None:
+        logits = logits.masked_fill(~selection.rivals, -math.inf)
     result = torch.zeros_like(candidates)
-    result[candidates] = mine
+    result[candidates] = logits.argmax(-1) == selection.column
     return result
 
 
@@ -226,8 +243,10 @@ def decoded(
     kept = weights > LEAST_WEIGHT
     points, frames = layer.points[kept], rays.frames[:, None].expand_as(weights)[kept]
     colour = painted_colours(field_colours(model, points, frames, layer.moves), layer.painted[kept], changes)
-    logits = point_logits(model, points, frames, layer.moves)
-    return ray_sums(weights, places(kept), colour), ray_sums(weights, places(kept), logits)
+    few = strongest(weights, model.sizes.semantic_samples) if layer.moves else kept
+    mine = few[kept]
+    logits = point_logits(model, points[mine], frames[mine], layer.moves)
+    return ray_sums(weights, places(kept), colour), ray_sums(weights, places(few), logits)
 
 
 def painted_colours(

@@ -140,9 +140,23 @@ def test_only_the_copy_of_a_repeated_thing_is_painted() -> None:
 
 def test_one_of_two_things_of_a_class_is_removed_by_where_it_is() -> None:
     centres = torch.stack([torch.stack([place(ball, frame) for frame in range(FRAMES)]) for ball in (0, 1)])
-    change = Change(Selection(1, True, centres, 1), False)
+    change = Change(Selection(1, True, centres=centres, index=1), False)
     _, told, _ = seen(Balls((1, 1)), [place(0, 3), place(1, 3)], 3, [change])
     assert told.tolist() == [1, 0]
+
+
+def test_beyond_its_reach_nothing_is_selected() -> None:
+    centres = place(0, 0).expand(1, FRAMES, 3)
+    change = Change(Selection(1, True, centres=centres, reach=0.2), False, shift(0, 1, 0))
+    points = [place(0, 0), place(0, 0) + torch.tensor([0.0, 1.3, 0.0])]
+    _, told, _ = seen(Balls(), points, 0, [change])
+    assert told.tolist() == [1, 0]
+
+
+def test_a_sample_belongs_to_the_likeliest_of_the_rivals() -> None:
+    rivals = torch.tensor([False, False, True])
+    _, told, _ = seen(Balls(), [place(0, 1), place(1, 1)], 1, [Change(Selection(2, True, rivals), False)])
+    assert told.tolist() == [0, 0]
 
 
 def test_the_wall_can_be_painted() -> None:
