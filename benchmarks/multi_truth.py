@@ -37,7 +37,7 @@ from pipeline.evaluation_scales import TrueRegion, true_region
 from pipeline.evaluation_scenes import comparison_findings
 from pipeline.fixed_scales import fixed_scales
 from pipeline.perceptual import Lpips, load_lpips
-from pipeline.render_views import render_plans
+from pipeline.render_views import render_plans, valid_scales
 from pipeline.renders_folder import Renders
 from pipeline.scene_file import Scene, write_scene
 from pipeline.simulate_scene import simulate_scene
@@ -121,7 +121,7 @@ def judge(bench: Bench, method: TrainedMethod, baselines: bool, candidates: int,
     """Numbers of one trained method by item and metric."""
     assert bench.truth.scenes is not None
     config = RenderViewsConfig(held_out_samples=SAMPLES, held_out_candidates=candidates)
-    valid = ValidScales(method.scales.cpu().numpy(), method.scores.cpu().numpy())
+    valid = valid_scales(method)
     views = held_out_cameras(bench.scene, bench.info, bench.truth, config)
     assert views is not None
     plans = plan_held_out(bench.scene, valid, fixed(method, bench) if baselines else {}, views, config)

@@ -4,16 +4,17 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.rendering import render_world
 from models.osn.scale_network import ScaleNetwork
-from models.osn.z_buffer import SoloViews
+from models.osn.z_buffer import SoloViews, explained
 from models.rays import Rays
 from models.rendering import Rendering
 
+CLEAR = 2e-3  # of the pixels
 METHOD, SCHEMA, SCHEMA_VERSION = "osn", "monoverse-osn", 2
 
 
@@ -42,6 +43,13 @@ class OsnMethod:
             return torch.ones_like(scales[:, 0])
         with torch.no_grad():
             return self.network(self.network.normalised(scales))
+
+    def clear(self) -> Bool[Tensor, "sample"]:
+        """The valid scenes that explain the video nearly as well as the best of them; others have begun to fail."""
+        if self.views is None:
+            return torch.ones_like(self.scores, dtype=torch.bool)
+        accuracy = explained(self.views, self.scales, None)
+        return accuracy >= accuracy.max() - CLEAR
 
 
 def fields_state(fields: ObjectScene) -> dict[str, Any]:

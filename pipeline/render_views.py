@@ -27,6 +27,7 @@ from pipeline.cli import run_stage, stage_device
 from pipeline.config import RenderViewsConfig
 from pipeline.fixed_scales import fixed_scales
 from pipeline.frames_folder import read_frames_info
+from pipeline.osn_checkpoint import OsnMethod
 from pipeline.progress import progress
 from pipeline.renders_folder import Renders, write_renders, write_set
 from pipeline.scene_edits import edited_methods
@@ -50,7 +51,7 @@ def render_views(
 ) -> None:
     packed = read_scene(scene)
     method = load_method(checkpoint, stage_device())
-    valid = ValidScales(method.scales.cpu().numpy(), method.scores.cpu().numpy())
+    valid = valid_scales(method)
     plans = plan_views(packed, valid, config)
     if truth:
         known = read_truth(truth)
@@ -86,6 +87,12 @@ def edits(method: TrainedMethod, scene: Scene, config: RenderViewsConfig) -> lis
         (plan_edit(scene, number, caption, config.edit_frames), edited)
         for number, (caption, edited) in enumerate(edited_methods(method, scene, config.edits))
     ]
+
+
+def valid_scales(method: TrainedMethod) -> ValidScales:
+    """The valid scenes of a method; all are clear where a method does not tell."""
+    clear = method.clear() if isinstance(method, OsnMethod) else torch.ones_like(method.scores, dtype=torch.bool)
+    return ValidScales(*(values.cpu().numpy() for values in (method.scales, method.scores, clear)))
 
 
 def render_plans(folder: Path, plans: list[Plan], method: TrainedMethod, scene: Scene, chunk: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from pipeline.camera_paths import aside_view, evenly_chosen, orbit, path_frames
 from pipeline.config import RenderViewsConfig
@@ -34,10 +34,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class ValidScales:
-    """The valid scenes of a method, best first."""
+    """The valid scenes of a method, best first; `clear` are those that show the video as well as any."""
 
     scales: Float[np.ndarray, "sample object"]
     scores: Float[np.ndarray, "sample"]
+    clear: Bool[np.ndarray, "sample"]
 
 
 def plan_views(scene: Scene, valid: ValidScales, config: RenderViewsConfig) -> list[Plan]:
@@ -65,7 +66,7 @@ def plan_scales(
     scene: Scene, valid: ValidScales, frames: Int[np.ndarray, "frame"], depth: float, count: int
 ) -> list[Plan]:
     """Different valid scenes at one time, each as observed and from one view aside; none where there is one scene."""
-    chosen = spread_samples(valid.scales, count)
+    chosen = spread_samples(valid.scales, count, valid.clear)
     if len(chosen) < 2:
         return []
     busiest = clearest_frame(scene, frames)
@@ -164,13 +165,18 @@ def plan_scenes(
     ]
 
 
-def spread_samples(scales: Float[np.ndarray, "sample object"], count: int) -> list[int]:
+def spread_samples(
+    scales: Float[np.ndarray, "sample object"], count: int, clear: Bool[np.ndarray, "sample"]
+) -> list[int]:
     """The best sample, then always the one farthest (by ratio) from all chosen; fewer where samples repeat.
 
     Objects much nearer than they could be are passed over: valid as they are, they leave the picture of a new view.
+    So are scenes that are only just valid: in these, objects have begun to sink into others.
     """
-    shown = np.flatnonzero((scales >= LEAST_SHARE * scales.max(0)).all(1))
-    shown = shown if len(shown) >= count else np.arange(len(scales))
+    candidates = clear if clear.sum() >= count else np.ones(len(scales), bool)
+    near = (scales >= LEAST_SHARE * scales[candidates].max(0)).all(1) & candidates
+    shown = np.flatnonzero(near if near.sum() >= count else candidates)
+    shown = np.concatenate([[0], shown[shown != 0]])
     logs = np.log(scales[shown])
     chosen, distance = [0], np.linalg.norm(logs - logs[0], axis=1)
     while len(chosen) < count and distance.max() > 1e-3:

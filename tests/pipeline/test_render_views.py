@@ -114,9 +114,15 @@ def test_a_damaged_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_samples_are_spread_from_the_best_outwards_and_never_repeat() -> None:
     scales = np.array([[1, 1.0], [1, 1.1], [1, 2.0], [1, 1.0], [1, 0.5]])
-    assert spread_samples(scales, 3) == [0, 2, 1]
-    assert spread_samples(scales, 5) == [0, 2, 4, 1]
-    assert spread_samples(np.ones((20, 2)), 4) == [0]
+    clear = np.ones(5, bool)
+    assert spread_samples(scales, 3, clear) == [0, 2, 1]
+    assert spread_samples(scales, 5, clear) == [0, 2, 4, 1]
+    assert spread_samples(np.ones((20, 2)), 4, np.ones(20, bool)) == [0]
+    clear[[2, 4]] = False  # those that have begun to fail are shown only where there are too few others
+    assert spread_samples(scales, 2, clear) == [0, 1]
+    assert spread_samples(scales, 5, clear) == [0, 2, 4, 1]
+    far = np.array([[1, 0.3], [1, 2.0], [1, 1.9], [1, 1.2]])
+    assert spread_samples(far, 2, np.ones(4, bool)) == [0, 1]  # the first is shown wherever it is
 
 
 def test_the_clearest_frame_shows_the_object_that_is_hardest_to_see(rendered: JudgedScene) -> None:
