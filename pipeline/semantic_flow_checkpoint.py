@@ -5,25 +5,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from models.rays import Rays
 from models.rendering import Rendering
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.flow_features import FrameMaps
+from models.semantic_flow.frame_memory import FrameMemory
 from models.semantic_flow.model import Place, SemanticFlow, Sizes
 from models.semantic_flow.space import Cameras, Region
+from models.workers import workers
 from pipeline.semantic_flow_setup import create_model
 
-METHOD, SCHEMA_VERSION = "semantic_flow", 1
+METHOD, SCHEMA_VERSION = "semantic_flow", 2
+RAYS_AT_ONCE = 4096
 
 
 class SemanticFlowMethod:
     """A trained model as every other stage sees it. It has one scene, so one row of scales, all ones."""
 
-    def __init__(self, model: SemanticFlow, facts: dict[str, Any]) -> None:
-        self.model, self.facts = model, facts
+    def __init__(self, model: SemanticFlow, facts: dict[str, Any], memory: FrameMemory | None = None) -> None:
+        self.model, self.facts, self.memory = model, facts, memory
         self.class_names = list(facts["class_names"])
         objects = int(facts["objects"])
         # A class is shown under the id of its first object; `object_weights` has one column a class.
@@ -37,8 +40,15 @@ class SemanticFlowMethod:
 
     def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
         """Render rays; `object_weights` has one column a class, and scales change nothing."""
-        with torch.no_grad():
-            return rendering(self.model, self.nodes, rays)
+
+        def part(chosen: Int64[Tensor, "chunk"]) -> Rendering:
+            with torch.no_grad():
+                return rendering(self.model, self.nodes, rays[chosen], self.memory)
+
+        chunks = torch.arange(len(rays.frames), device=rays.frames.device).split(RAYS_AT_ONCE)
+        with workers(rays.frames.device) as spread:
+            parts = list(spread(part, chunks))
+        return Rendering(*(torch.cat([getattr(one, name) for one in parts]) for name in vars(parts[0])))
 
 
 def model_state(model: SemanticFlow) -> dict[str, Any]:
@@ -75,13 +85,17 @@ def model_from_state(state: dict[str, Any], device: torch.device) -> SemanticFlo
     return model
 
 
-def save_checkpoint(path: Path, model: SemanticFlow, facts: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, model: SemanticFlow, facts: dict[str, Any], memory: FrameMemory | None = None) -> None:
     """Write the checkpoint; `facts` are plain values beside the model."""
-    torch.save({"method": METHOD, "schema_version": SCHEMA_VERSION, **facts, "model": model_state(model)}, path)
+    kept = {} if memory is None else {"memory": vars(memory.to("cpu"))}
+    state = {"method": METHOD, "schema_version": SCHEMA_VERSION, **facts, "model": model_state(model), **kept}
+    torch.save(state, path)
 
 
 def method_from_checkpoint(state: dict[str, Any], device: torch.device) -> SemanticFlowMethod:
     """The trained method in a checkpoint's contents."""
     model = model_from_state(state["model"], device)
     model.requires_grad_(False)
-    return SemanticFlowMethod(model, {name: value for name, value in state.items() if name != "model"})
+    memory = FrameMemory(**state["memory"]).to(device) if "memory" in state else None
+    facts = {name: value for name, value in state.items() if name not in ("model", "memory")}
+    return SemanticFlowMethod(model, facts, memory)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.rays import Rays, TensorFields
 from models.rendering import Rendering
+from models.semantic_flow.frame_memory import FrameMemory, repainted
 from models.semantic_flow.marching import Shares
 from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, places, ray_sums, strongest
 
@@ -26,11 +27,13 @@ def show(
     semantic: Bool[Tensor, "ray"],
     by: Float[Tensor, "ray sample xyz=3"] | None = None,
     frames_by: Int64[Tensor, "ray"] | None = None,
+    memory: FrameMemory | None = None,
 ) -> Shown:
     """Decode the samples that matter. Only rays marked `semantic` get logits; the others' are zero.
 
     With `by`, the dynamic field is read at points moved by that much, `frames_by` frames later: what the ray would show
-    if the moving things of that time were brought back along their flow.
+    if the moving things of that time were brought back along their flow. With `memory`, moving things take on the
+    colours of the frames that see them.
     """
     weights, density_prior = traced.shares, model.sizes.density_prior
     kept = places(weights.static > LEAST_WEIGHT)
@@ -43,9 +46,13 @@ def show(
     seen = weights.dynamic > LEAST_WEIGHT
     kept, mine = places(seen), places(few[seen][None])
     there = traced.points_at(kept) if by is None else traced.points_at(kept) + by.flatten(0, 1)[kept]
-    frame = frames[torch.div(kept, seen.shape[1], rounding_mode="floor")]
+    ray = torch.div(kept, seen.shape[1], rounding_mode="floor")
+    frame = frames[ray]
     features = model.dynamic_features(there, frame.to(there.dtype))
-    colour = colour + ray_sums(weights.dynamic, kept, torch.sigmoid(model.dynamic.colour(features)))
+    paint = torch.sigmoid(model.dynamic.colour(features))
+    if memory is not None:
+        paint = repainted(memory, model, traced.rays, ray, there, paint)
+    colour = colour + ray_sums(weights.dynamic, kept, paint)
     moving = model.dynamic_logits(there[mine], frame[mine], features[mine])
     told = class_weights(weights, weights.dynamic, density_prior)
     return Shown(colour, logits + ray_sums(told, kept[mine], moving))
@@ -62,10 +69,12 @@ def class_weights(
     return torch.where(heaviest, share, torch.zeros_like(share)).detach()
 
 
-def rendering(model: SemanticFlow, nodes: Float[Tensor, "x y z"], rays: Rays) -> Rendering:
+def rendering(
+    model: SemanticFlow, nodes: Float[Tensor, "x y z"], rays: Rays, memory: FrameMemory | None = None
+) -> Rendering:
     """Render rays as everyone else sees them; the weight of a class is its probability times the opacity."""
     traced = model.trace(nodes, rays, None)
-    shown = show(model, traced, torch.ones_like(rays.frames, dtype=torch.bool))
+    shown = show(model, traced, torch.ones_like(rays.frames, dtype=torch.bool), memory=memory)
     opacity = traced.shares.both.sum(1)
     probabilities = torch.softmax(shown.logits, dim=-1) * opacity[:, None]
     return Rendering(shown.colour.clamp(0, 1), traced.depth, opacity, probabilities)
