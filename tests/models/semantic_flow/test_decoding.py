@@ -1,0 +1,58 @@
+"""What traced rays show."""
+
+import torch
+
+from models.semantic_flow.decoding import show
+from models.semantic_flow.marching import Intervals, Shares
+from models.semantic_flow.model import SemanticFlow, Traced
+from tests.models.semantic_flow.tiny_model import tiny_model, tiny_rays
+
+RAYS, SAMPLES = 6, 8
+EVERY = torch.ones(RAYS, dtype=torch.bool)
+
+
+def traced(static: torch.Tensor, dynamic: torch.Tensor) -> Traced:
+    rays, _ = tiny_rays(RAYS)
+    depth = torch.linspace(1.5, 3.5, SAMPLES).expand(RAYS, -1)
+    return Traced(rays, Intervals(depth, torch.full_like(depth, 0.25)), Shares(static, dynamic))
+
+
+def opaque_at(sample: int) -> torch.Tensor:
+    weights = torch.zeros(RAYS, SAMPLES)
+    weights[:, sample] = 1.0
+    return weights
+
+
+def always(model: SemanticFlow, still: list[float], moving: list[float]) -> SemanticFlow:
+    """The model, with the same logits everywhere in each of its fields."""
+    with torch.no_grad():
+        for network, logits in ((model.static.semantics, still), (model.head.network, moving)):
+            network[-1].weight.zero_()
+            network[-1].bias.copy_(torch.tensor(logits))
+    return model
+
+
+def test_one_hot_logits_on_an_opaque_sample_give_that_class() -> None:
+    model, nothing = always(tiny_model(), [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]), torch.zeros(RAYS, SAMPLES)
+    still = show(model, traced(opaque_at(3), nothing), EVERY).logits
+    moving = show(model, traced(nothing, opaque_at(5)), EVERY).logits
+    torch.testing.assert_close(still, torch.tensor([[0.0, 9.0, 0.0]]).expand(RAYS, -1))
+    torch.testing.assert_close(moving, torch.tensor([[0.0, 0.0, 9.0]]).expand(RAYS, -1))
+
+
+def test_logits_are_weighted_by_density_and_without_that_prior_the_heaviest_sample_counts_alone() -> None:
+    static, dynamic = 0.3 * opaque_at(2), 0.6 * opaque_at(4)
+    for prior, wanted in ((True, [1.2, 0.0, 3.0]), (False, [0.0, 0.0, 5.0])):
+        model = always(tiny_model(density_prior=prior), [4.0, 0.0, 0.0], [0.0, 0.0, 5.0])
+        shown = show(model, traced(static, dynamic), EVERY)
+        torch.testing.assert_close(shown.logits, torch.tensor([wanted]).expand(RAYS, -1))
+
+
+def test_rays_that_are_not_asked_for_classes_get_none() -> None:
+    model, asked = tiny_model(), torch.arange(RAYS) < 2
+    shown = show(model, traced(0.5 * opaque_at(2), 0.5 * opaque_at(4)), asked)
+    assert bool((shown.logits[2:] == 0).all())
+    assert bool((shown.logits[:2] != 0).all())
+    everyone = show(model, traced(0.5 * opaque_at(2), 0.5 * opaque_at(4)), EVERY)
+    torch.testing.assert_close(shown.colour, everyone.colour)
+    torch.testing.assert_close(shown.logits[:2], everyone.logits[:2])
