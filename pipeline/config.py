@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Method = Literal["osn", "semantic_flow"]
+EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50"]
 Positive = Annotated[float, Field(gt=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
 
@@ -27,10 +28,13 @@ class Prompt(Section):
 
 
 class Edit(Section):
-    """One change to a trained Semantic Flow, for a video: a thing that is taken out, moved, repeated or recoloured."""
+    """One change to a trained scene, for a video: a thing that is taken out, shown alone, moved, repeated or recoloured.
 
-    object: str = Field(description="name or id of an object, or name of a class")
-    action: Literal["remove", "duplicate", "move", "recolour"]
+    Semantic Flow has all but `isolate`, OSN has remove, isolate and move.
+    """
+
+    object: str = Field(description="name or id of an object; of Semantic Flow also name of a class")
+    action: Literal["remove", "isolate", "duplicate", "move", "recolour"]
     offset: tuple[float, float, float] = Field(
         (0, 0, 0), description="right, down and forward as the first view has them, in world units"
     )
@@ -63,6 +67,9 @@ class SceneConfig(Section):
         None, description="fx, fy, cx, cy in pixels of the video as stored"
     )
     labels: str | None = Field(None, description="folder of label maps, for train_semantic_flow")
+    start_from: str | None = Field(
+        None, description="another scene, or an entry of shared_semantics, whose trained Semantic Flow to start from"
+    )
     depth: str | None = Field(None, description="folder of depth maps, one a frame, for a baseline of OSN")
     truth: str | None = Field(None, description="truth.h5, for evaluation only")
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
@@ -178,6 +185,10 @@ class TrainOsnConfig(Section):
     last_rate: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a share of the first")
     depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
+    pose_rate: float = Field(
+        0.0, ge=0, description="learning rate of small corrections of the poses, radians a step; 0 leaves poses as they are"
+    )
+    pose_prior: float = Field(1e-4, ge=0, description="weight of the corrections' size, in what SfM is usually off")
     sampling: Literal["boxes", "even_depth"] = Field(
         "boxes", description="where rays are sampled; even_depth: a baseline, even in depth as the released code does"
     )
@@ -253,9 +264,10 @@ class TrainSemanticFlowConfig(Section):
     hops: int = Field(1, ge=1, description="most frames between which consistency is asked for; the paper: 1")
     integrator: Literal["euler", "midpoint", "rk4"] = Field("euler", description="integration of the velocity")
     substeps: int = Field(1, ge=1, description="integration steps a frame")
-    static_steps: int = Field(800, ge=1, description="steps of stage 1, the static field alone")
-    steps: int = Field(2000, ge=1, description="steps of stage 2, everything")
-    rays: int = Field(1024, ge=16, description="pixels a step")
+    static_steps: int = Field(700, ge=1, description="steps of stage 1, the static field alone")
+    steps: int = Field(1000, ge=1, description="steps of stage 2, everything")
+    static_rays: int = Field(2048, ge=16, description="pixels a step of stage 1")
+    rays: int = Field(1536, ge=16, description="pixels a step of stage 2")
     observations: int = Field(192, ge=0, description="sparse points a step")
     semantic_rays: int = Field(256, ge=1, description="labelled pixels a step")
     warped_rays: int = Field(160, ge=1, description="moving pixels a step on which consistency is asked for")
@@ -269,10 +281,15 @@ class TrainSemanticFlowConfig(Section):
     dynamic_resolution: int = Field(96, ge=8, description="cells of a dynamic plane along each axis")
     dynamic_channels: int = Field(16, ge=2, description="channels of each dynamic plane")
     velocity_resolution: int = Field(32, ge=4, description="cells of a velocity plane along each axis")
+    adaptation_steps: int = Field(
+        500, ge=1, description="steps of stage 2 of a scene with `start_from`; stage 1 is shortened alike"
+    )
+    encoder: EncoderName = Field("auto", description="of the frames; auto: a ResNet whose weights lie in weights/")
     feature_channels: int = Field(24, ge=4, description="channels of the frames' features")
     plane_rate: float = Field(0.02, gt=0, description="learning rate of grids")
     network_rate: float = Field(0.002, gt=0, description="learning rate of networks")
     last_rate: float = Field(0.1, gt=0, le=1, description="share of the learning rates left at the end of a stage")
+    frame_colours: bool = Field(True, description="rendered moving things take on colours of the frames that see them")
     shards: int = Field(4, ge=1, description="parts of a step on CPU, which share the cores; part of the result")
     resume_seconds: float = Field(60.0, gt=0, description="how often the state is kept, to go on after a kill")
     weights: SemanticFlowWeights = Field(SemanticFlowWeights(), description="how much each loss counts")
@@ -288,7 +305,7 @@ class RenderViewsConfig(Section):
     )
     scale_samples: int = Field(3, ge=1, description="valid scenes shown side by side from one new view")
     rays_per_chunk: int = Field(16384, ge=1, description="rays rendered at once; fewer need less memory")
-    edits: list[Edit] = Field([], description="changes to a trained Semantic Flow; normally given with the scene")
+    edits: list[Edit] = Field([], description="changes to a trained scene; normally given with the scene")
     edit_frames: int = Field(16, ge=1, description="most frames of the video of an edit")
 
 
@@ -311,6 +328,9 @@ class Config(Section):
     """The whole of config.yaml."""
 
     scenes: dict[str, SceneConfig] = Field(min_length=1, description="name -> video and what is known of it")
+    shared_semantics: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(
+        {}, description="name -> scenes whose Semantic Flow is trained as one model"
+    )
     method: list[Method] = Field(["osn"], min_length=1, description="which method to train, or a list of both")
     simulate_scene: SimulateSceneConfig = SimulateSceneConfig()
     extract_frames: ExtractFramesConfig = ExtractFramesConfig()

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 
 from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.loops import SampleGradients
-from models.osn.object_scene import DensityLogits
+from models.osn.object_scene import DensityLogits, ObjectScene
+from models.osn.pose_refinement import prior_gradient, without_common_motion
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from models.osn.training_pixels import TrainingPixels
 from models.workers import Spread
@@ -118,10 +120,26 @@ def update(run: Run, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -
             f"step {run.step} of phase {phase.name} (round {phase.round}) has loss {total} ({parts}); resume.pt "
             "keeps an earlier good state; lower train_osn.grid_rate or train_osn.network_rate"
         )
-    run.optimiser.step()
+    with held_poses(run.fields, config.pose_prior if phase.name == "composite" else None):
+        run.optimiser.step()
     samples = max(1.0, float(losses.samples))
     run.taken = samples / run.rays
     run.rays = int(min(config.most_rays, max(FEWEST_RAYS, run.rays * min(1.5, config.samples_per_step / samples))))
+
+
+@contextmanager
+def held_poses(fields: ObjectScene, prior: float | None) -> Iterator[None]:
+    """A step in which corrections of poses stay small and without common motion; without a prior poses stay."""
+    corrections = fields.corrections
+    if corrections is not None and corrections.grad is not None:
+        if prior is None:
+            corrections.grad = None
+        else:
+            corrections.grad.add_(prior_gradient(corrections), alpha=prior)
+    yield
+    if corrections is not None:
+        with torch.no_grad():
+            corrections.copy_(without_common_motion(corrections, fields.visible))
 
 
 def note(run: Run, phase: Phase, losses: StepLosses) -> None:

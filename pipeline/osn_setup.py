@@ -131,6 +131,7 @@ def field_shape(config: TrainOsnConfig) -> FieldShape:
         density_channels=config.density_channels,
         colour_channels=config.colour_channels,
         even_depth=config.sampling == "even_depth",
+        refined_poses=config.pose_rate > 0,
     )
 
 
@@ -147,6 +148,8 @@ def field_optimiser(fields: ObjectScene, config: TrainOsnConfig) -> torch.optim.
         {"params": grids, "lr": config.grid_rate, "first_rate": config.grid_rate},
         {"params": networks, "lr": config.network_rate, "first_rate": config.network_rate},
     ]
+    if fields.corrections is not None:
+        groups.append({"params": [fields.corrections], "lr": config.pose_rate, "first_rate": config.pose_rate})
     return torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
 
 

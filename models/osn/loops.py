@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from models import grid_kernels
-from models.osn import kernels
+from models.osn import kernels, pose_kernels
 from models.osn.field import VmField
 from models.osn.interpolation import AXES
 from models.osn.marching import LEAST_WEIGHT, ObjectRays, Steps, offsets
@@ -41,6 +41,7 @@ class Marched:
     tau: Float[np.ndarray, "sample"]
     slope: Float[np.ndarray, "sample"]
     points: list[Float[np.ndarray, "xyz=3 _"]]
+    spaces: list[Space]
 
     def of(self, index: int) -> slice:
         return slice(int(self.base[index]), int(self.base[index + 1]))
@@ -56,7 +57,7 @@ def march_all(
     ]
     ray, depth, tau, slope = (np.concatenate([arrays[i] for arrays in found]) for i in range(4))
     base = np.cumsum([0] + [len(arrays[0]) for arrays in found])
-    return Marched(base, ray, depth, tau, slope, [arrays[4] for arrays in found])
+    return Marched(base, ray, depth, tau, slope, [arrays[4] for arrays in found], spaces)
 
 
 def march_one(
@@ -98,6 +99,9 @@ class SampleSums(torch.autograd.Function):
         scales: Float[Tensor, "ray object"] | None,
         sink: list[SampleGradients] | None,
         size: tuple[int, int],
+        logits: list[Tensor],
+        origins: Float[Tensor, "object ray xyz=3"],
+        directions: Float[Tensor, "object ray xyz=3"],
         *bases: Float[Tensor, "products channel"],
     ) -> Float[Tensor, "ray object sums"]:
         products = [products_at(fields[k], marched.points[k]) for k in range(len(bases))]
@@ -111,6 +115,7 @@ class SampleSums(torch.autograd.Function):
             marched.ray, marched.base, marched.depth, marched.tau, channels.numpy(), factors, alone, sums.numpy()
         )
         ctx.kept = marched, sink, products, bases, channels, factors, alone, met  # type: ignore[attr-defined]
+        ctx.places = fields, logits, origins, directions  # type: ignore[attr-defined]
         return sums
 
     @staticmethod
@@ -129,7 +134,37 @@ class SampleSums(torch.autograd.Function):
             by_basis.append(product.T @ mine)
             by_product = (mine @ basis.detach().T).numpy()
             sink.append(SampleGradients(k, marched.points[k], by_logit[marched.of(k)], by_product))
-        return None, None, None, None, None, *by_basis
+        by_rays: tuple[Tensor | None, Tensor | None] = (None, None)
+        if ctx.needs_input_grad[6]:  # type: ignore[attr-defined]
+            by_rays = ray_gradients(marched, sink[-len(bases) :], *ctx.places)  # type: ignore[attr-defined]
+        return None, None, None, None, None, None, *by_rays, *by_basis
+
+
+def ray_gradients(
+    marched: Marched,
+    samples: list[SampleGradients],
+    fields: list[VmField],
+    logits: list[Tensor],
+    origins: Float[Tensor, "object ray xyz=3"],
+    directions: Float[Tensor, "object ray xyz=3"],
+) -> tuple[Float[Tensor, "object ray xyz=3"], Float[Tensor, "object ray xyz=3"]]:
+    """Gradients of the rays, from those of their samples; depths along the ray stay as they are."""
+    by_origin, by_direction = torch.zeros_like(origins), torch.zeros_like(directions)
+    for part in samples:
+        k, field, space = part.index, fields[part.index], marched.spaces[part.index]
+        by_point = np.zeros_like(part.points)
+        pose_kernels.volume_slope(logits[k].detach().numpy(), part.points, part.by_logit, by_point)
+        for i, (a, b, c) in enumerate(AXES):
+            plane, line = field.colour_planes[i].detach().numpy(), field.colour_lines[i].detach().numpy()
+            wanted = part.by_product[:, i * field.colour_channels : (i + 1) * field.colour_channels]
+            where = part.points[a], part.points[b], part.points[c], field.resolution[b]
+            pose_kernels.product_slope(plane, line, *where, wanted, by_point[a], by_point[b], by_point[c])
+        rays = (tensor[k].detach().contiguous().numpy() for tensor in (origins, directions))
+        into = by_origin[k].numpy(), by_direction[k].numpy()
+        mine = marched.ray[marched.of(k)], marched.depth[marched.of(k)]
+        half = space.half_extent.numpy()
+        pose_kernels.ray_slope(*mine, by_point, *rays, half, np.float32(space.shell), *into)
+    return by_origin, by_direction
 
 
 def volume_gradient(resolution: tuple[int, ...], samples: list[SampleGradients]) -> Float[Tensor, "x y z"]:

@@ -12,6 +12,7 @@ from models.osn.compositing import PairSums, pair_sums, weights_by_depth
 from models.osn.field import VmField, density_at
 from models.osn.loops import SampleGradients, SampleSums, march_all
 from models.osn.marching import ObjectRays, Reach, Samples, Steps, march
+from models.osn.pose_refinement import corrected
 from models.osn.shading import FarColour, Shader
 from models.osn.space import Space
 from models.rays import Rays
@@ -44,6 +45,7 @@ class FieldShape:
     outer_bins: int = 24
     bins_per_node: float = 1.0
     even_depth: bool = False  # the released code's sampling, a baseline
+    refined_poses: bool = False
 
 
 class ObjectScene(nn.Module):
@@ -51,6 +53,7 @@ class ObjectScene(nn.Module):
 
     object_from_camera: Float[Tensor, "object frame 4 4"]
     visible: Bool[Tensor, "object frame"]
+    corrections: nn.Parameter | None  # of the poses, where they are refined; see `corrected`
     fields: Any  # a VmField per object
     shaders: Any  # a Shader per object
 
@@ -74,21 +77,31 @@ class ObjectScene(nn.Module):
         self.fields = nn.ModuleList([VmField(resolution, *channels, generator) for resolution in resolutions])
         self.shaders = nn.ModuleList([Shader(shape.features, shape.shader_width, generator) for _ in resolutions])
         self.far_colour = FarColour(geometry.half_extent.device)
+        self.corrections = None
+        if shape.refined_poses:
+            self.corrections = nn.Parameter(torch.zeros_like(geometry.object_from_camera[..., 0, :3].repeat(1, 1, 2)))
         self.loops = geometry.half_extent.device.type == "cpu"
 
     @property
     def object_count(self) -> int:
         return len(self.fields)
 
+    def poses(self) -> Float[Tensor, "object frame 4 4"]:
+        """Camera poses in the objects' frames, corrected where they are refined."""
+        if self.corrections is None:
+            return self.object_from_camera
+        units = self.half_extent.amax(dim=1)
+        return corrected(self.object_from_camera, self.corrections, units)
+
     def observed_rays(self, frames: Int64[Tensor, "ray"], directions: Float[Tensor, "ray xyz=3"]) -> ObjectRays:
         """Rays of the video's own cameras, in every object's frame."""
-        poses = self.object_from_camera[:, frames]
+        poses = self.poses()[:, frames]
         turned = torch.einsum("knij,nj->kni", poses[..., :3, :3], directions)
         return ObjectRays(poses[..., :3, 3], turned, self.visible[:, frames])
 
     def world_rays(self, rays: Rays, scales: Float[Tensor, "object"]) -> ObjectRays:
         """Rays of any camera at a frame's time, in every object's frame under its scale."""
-        poses = self.object_from_camera[:, rays.frames]
+        poses = self.poses()[:, rays.frames]
         camera_from_world = torch.linalg.inv(poses[0])
         rotation, shift = camera_from_world[:, :3, :3], camera_from_world[:, :3, 3]
         origins = torch.einsum("nij,nj->ni", rotation, rays.origins) + shift
@@ -169,7 +182,8 @@ class ObjectScene(nn.Module):
         steps = [self.steps(k, jitter, scales, rays) for k in range(objects)]
         marched = march_all(self.spaces, grids, rays, steps, self.shape.density_scale)
         bases = [field.basis for field in self.fields] if colour else []
-        sums = SampleSums.apply(list(self.fields), marched, scales, sink, (count, objects), *bases)
+        places = grids, rays.origins, rays.directions
+        sums = SampleSums.apply(list(self.fields), marched, scales, sink, (count, objects), *places, *bases)
         taken = torch.from_numpy(np.diff(marched.base)).float() / max(1, count)
         samples = taken.expand(count, objects)
         rgb = sums[..., 4:7] if colour else sums.new_zeros(count, objects, 3)

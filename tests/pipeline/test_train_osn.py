@@ -177,6 +177,25 @@ def test_baseline_with_the_released_codes_sampling_trains_and_is_rendered_as_tra
     assert torch.isfinite(rendering.colour).all() and rendering.object_weights[:, 1:].max() > 0.1
 
 
+def test_refined_poses_come_nearer_to_the_true_ones(scene_path, tmp_path):
+    """Across the view; along it a small image says little. What all frames share belongs to the field, not the poses."""
+    scene = read_scene(scene_path)
+    true, shaken, rng = scene.object_from_camera[1:], scene.object_from_camera.copy(), np.random.default_rng(0)
+    shaken[1:, :, :3, 3] += 0.1 * rng.standard_normal(shaken[1:, :, :3, 3].shape) * scene.box_half_extent[1:, None]
+    config = TINY.model_copy(
+        update={"pose_rate": 1e-2, "bootstrap_steps": 60, "steps": 40, "grids": [24], "samples_per_step": 16384}
+    )
+    shaken_path = changed(scene_path, tmp_path / "scene.h5", object_from_camera=shaken)
+    method = load_method(train(shaken_path, tmp_path, config), CPU)
+
+    def off(poses: np.ndarray) -> float:
+        error = (poses - true)[..., :3, 3]
+        in_camera = np.einsum("ktji,ktj->kti", true[..., :3, :3], error - error.mean(1, keepdims=True))
+        return float(np.square(in_camera[..., :2]).mean() ** 0.5)
+
+    assert off(method.fields.poses().numpy()[1:]) < 0.92 * off(shaken[1:])
+
+
 def test_object_seen_in_few_frames_is_absent_in_the_others(scene_path, tmp_path):
     visible = np.ones_like(read_scene(scene_path).visible)
     visible[1, 3:] = False

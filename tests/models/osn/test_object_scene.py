@@ -108,6 +108,32 @@ def test_loops_agree_with_tensor_code_in_values_and_gradients(scene, together, e
     assert all(torch.allclose(a, b, atol=2e-3, rtol=1e-3) for a, b in zip(by_loops, by_tensors, strict=True))
 
 
+def test_loops_and_tensor_code_agree_on_the_gradients_of_poses(scene):
+    """Those of the tensor code are the graph's; some rays leave the room's box, so the contraction takes part."""
+    directions, world = camera_rays(scene, 1, 300)
+    scene.fields[0].density_shift = scene.fields[1].density_shift = -7.0  # so that rays leave the room
+    scene.corrections = torch.nn.Parameter(0.02 * torch.randn(2, 2, 6, generator=torch.Generator().manual_seed(5)))
+    found = []
+    for scene.loops in (True, False):
+
+        def losses(shard, grids, sink):
+            rays = scene.observed_rays(world.frames, directions)
+            jitter = torch.Generator().manual_seed(2)
+            scales = torch.tensor([1.0, 1.4]).expand(300, -1).contiguous()
+            sums = scene.render_pairs(grids, rays, world.frames, scales, jitter, sink=sink)
+            assert (sums.depth[:, 0] > 10 * sums.weight[:, 0]).sum() > 5
+            values = [sums.weight, sums.depth, sums.colour, sums.features]
+            weights = [torch.randn(v.shape, generator=torch.Generator().manual_seed(7)) for v in values]
+            total = torch.stack([(v * w).sum() for v, w in zip(values, weights, strict=True)]).sum()
+            return StepLosses(total, *[total.detach() * 0] * 4)
+
+        accumulate_gradients(scene, losses, 1, LossWeights(0.0, 0.0, 0.0, 0.0), map)
+        found.append(scene.corrections.grad.clone())
+    by_loops, by_tensors = found
+    assert (by_tensors[:, 1].abs().amax(dim=1) > 0.1).all() and (by_tensors[:, 0] == 0).all()
+    assert torch.allclose(by_loops, by_tensors, rtol=1e-3, atol=1e-3)
+
+
 def test_upsampling_keeps_the_field():
     field = VmField((5, 5, 5), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
     finer = field.upsampled((9, 9, 9), torch.Generator().manual_seed(1))  # every other node is an old node
