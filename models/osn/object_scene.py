@@ -53,6 +53,7 @@ class ObjectScene(nn.Module):
 
     object_from_camera: Float[Tensor, "object frame 4 4"]
     visible: Bool[Tensor, "object frame"]
+    half_extent: Float[Tensor, "object xyz=3"]
     corrections: nn.Parameter | None  # of the poses, where they are refined; see `corrected`
     fields: Any  # a VmField per object
     shaders: Any  # a Shader per object
