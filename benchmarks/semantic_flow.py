@@ -136,7 +136,9 @@ def judged(name: str, task: str, variant: str, scene: Scene, test: Any, config: 
         place = Path(folder)
         write_scene(place / "scene.h5", scene, {})
         start = time.process_time()
-        train_semantic_flow(place / "scene.h5", None, place / "checkpoint.pt", place / "history.csv", config)
+        files = {"scene": "scene.h5", "checkpoint": "checkpoint.pt", "history": "history.csv"}
+        paths = {name: place / file for name, file in files.items()}
+        train_semantic_flow(**paths, labels=None, weights=None, config=config)
         seconds = time.process_time() - start
         state = torch.load(place / "checkpoint.pt", weights_only=True)
     method = method_from_checkpoint(state, torch.device("cpu"))

@@ -32,10 +32,9 @@ class Run:
     broken: int = 0
 
 
-def save_state(path: Path, fingerprint: str, run: Run) -> None:
-    """Keep everything, so that a killed run can go on."""
-    state = {
-        "fingerprint": fingerprint,
+def run_state(run: Run) -> dict[str, Any]:
+    """All of a run as plain values and tensors."""
+    return {
         "stage": run.stage,
         "step": run.step,
         "model": model_state(run.model),
@@ -45,12 +44,26 @@ def save_state(path: Path, fingerprint: str, run: Run) -> None:
         "rows": run.rows,
         "broken": run.broken,
     }
+
+
+def save_state(path: Path, fingerprint: str, run: Run) -> None:
+    """Keep everything, so that a killed run can go on."""
+    keep(path, {"fingerprint": fingerprint, **run_state(run)})
+
+
+def keep(path: Path, state: dict[str, Any]) -> None:
     with whole(path) as partial:
         torch.save(state, partial)
 
 
 def resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device) -> Run | None:
     """The run that was killed, if its state is there, whole, and of the same scene, labels and settings."""
+    state = kept(path, fingerprint)
+    return None if state is None else run_from_state(state, config, device)
+
+
+def kept(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """A state that was kept, if it is there, whole, and of the same scene, labels and settings."""
     if not path.exists():
         return None
     try:
@@ -61,8 +74,15 @@ def resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig, devic
     if state.get("fingerprint") != fingerprint:
         log.info("%s is of another scene or of other settings: training begins anew", path)
         return None
+    return state
+
+
+def run_from_state(
+    state: dict[str, Any], config: TrainSemanticFlowConfig, device: torch.device, with_head: bool = True
+) -> Run:
+    """The run that `run_state` describes; without its head's optimiser where many runs share one head."""
     model = model_from_state(state["model"], device)
-    adam = optimiser(model, config)
+    adam = optimiser(model, config, with_head)
     adam.load_state_dict(state["optimiser"])
     generator = torch.Generator(device)
     generator.set_state(state["generator"])

@@ -5,7 +5,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.semantic_flow.encoders import embedded_features
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.model import Place, SemanticFlow, Sizes
 from models.semantic_flow.objectives import Focus, Weights
@@ -15,7 +14,6 @@ from pipeline.config import TrainSemanticFlowConfig
 from pipeline.scene_file import Scene
 
 COARSER = 2  # stage 1 begins on grids with fewer cells by this factor along each axis
-DEPTH_CELL_PX = 4
 STATIC_SHELL, DYNAMIC_SHELL = 0.25, 0.35
 STATIC_BOUNDS, DYNAMIC_BOUNDS = (1.0, 99.0), (1.0, 99.0)
 MARGIN, LEAST_EXTENT = 1.1, 0.1
@@ -96,14 +94,6 @@ def model_sizes(config: TrainSemanticFlowConfig, classes: int, place: Place, coa
     )
 
 
-def frame_maps(scene: Scene, channels: int) -> FrameMaps:
-    """The features of all frames, and an empty record of the depths that they show."""
-    frames, height, width = scene.object_ids.shape
-    size = (-(-height // DEPTH_CELL_PX), -(-width // DEPTH_CELL_PX))
-    features = embedded_features(torch.from_numpy(scene.images), channels)
-    return FrameMaps(features, torch.full((frames, *size), float("inf")))
-
-
 def create_model(sizes: Sizes, place: Place, maps: FrameMaps, seed: int, device: torch.device) -> SemanticFlow:
     """A model with seeded weights, the same on every device."""
     generator = torch.Generator().manual_seed(seed)
@@ -138,11 +128,13 @@ def focus(config: TrainSemanticFlowConfig, shards: int) -> Focus:
     return Focus(max(config.semantic_rays // shards, 1), max(config.warped_rays // shards, 1), config.hops)
 
 
-def optimiser(model: SemanticFlow, config: TrainSemanticFlowConfig) -> torch.optim.Adam:
-    """Adam with one rate for grids and one for networks."""
+def optimiser(model: SemanticFlow, config: TrainSemanticFlowConfig, with_head: bool = True) -> torch.optim.Adam:
+    """Adam with one rate for grids and one for networks; without the semantic head where scenes share it."""
     grids: list[Tensor] = []
     networks: list[Tensor] = []
     for name, parameter in model.named_parameters():
+        if not with_head and name.startswith("head."):
+            continue
         is_grid = any(part in name for part in ("grid.", "appearance.", "shape.", ".planes."))
         (grids if is_grid else networks).append(parameter)
     groups = [{"params": grids, "lr": config.plane_rate}, {"params": networks, "lr": config.network_rate}]

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.rays import Rays
+from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.gradients import accumulate_gradients
 from models.semantic_flow.model import SemanticFlow
 from models.semantic_flow.objectives import Batch, joint_losses, static_losses
@@ -34,7 +35,6 @@ from pipeline.semantic_flow_setup import (
     create_model,
     first_place,
     focus,
-    frame_maps,
     loss_weights,
     model_sizes,
     optimiser,
@@ -43,11 +43,13 @@ from pipeline.semantic_flow_setup import (
     world_points,
 )
 from pipeline.semantic_labels import Labels
+from pipeline.shared_semantics import SharedSemantics, take_head
 
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 50
 SMOOTH_EVERY = 8  # steps between two looks at the roughness of grids, which then counts as many times
 MOST_BROKEN_STEPS = 20
+COARSE_SHARE = 0.3  # of stage 1 on coarse grids
 ACTIVE_SAMPLE = 4000
 
 
@@ -66,19 +68,27 @@ def on_device(scene: Scene, labels: Labels, run: Run, device: torch.device) -> P
     return training_points(scene, labels, run.scales).to(device)
 
 
-def started(scene: Scene, labels: Labels, config: TrainSemanticFlowConfig, device: torch.device) -> Run:
+def started(
+    scene: Scene, labels: Labels, maps: FrameMaps, config: TrainSemanticFlowConfig, device: torch.device
+) -> Run:
     """A run at its beginning."""
     place = first_place(scene, scene_cameras(scene))
     sizes = model_sizes(config, len(labels.names), place, COARSER)
-    model = create_model(sizes, place, frame_maps(scene, config.feature_channels), config.seed, device)
+    model = create_model(sizes, place, maps, config.seed, device)
     generator = torch.Generator(device).manual_seed(config.seed)
     return Run("static", 0, model, optimiser(model, config), generator, np.ones(scene.object_count), [])
 
 
 def second_stage(
-    run: Run, scene: Scene, labels: Labels, pixels: Pixels, config: TrainSemanticFlowConfig, device: torch.device
+    run: Run,
+    scene: Scene,
+    labels: Labels,
+    pixels: Pixels,
+    config: TrainSemanticFlowConfig,
+    device: torch.device,
+    shared: SharedSemantics | None = None,
 ) -> Run:
-    """A run at the beginning of stage 2: objects at their scales, finer grids, a fresh optimiser."""
+    """A run at the beginning of stage 2: objects at their scales, finer grids, shared semantics, a fresh optimiser."""
 
     def static_depth(xy: np.ndarray, frame: np.ndarray) -> np.ndarray:
         where = torch.from_numpy(xy.astype(np.float32)).to(device), torch.from_numpy(frame.astype(np.int64)).to(device)
@@ -90,6 +100,8 @@ def second_stage(
     active = active_points(run.model, pixels, run.generator)
     place = second_place(run.model.place, np.concatenate([world_points(scene, moving, scales), active]))
     model = second_model(run.model, config, place, device)
+    if shared:
+        take_head(model.head, shared)
     return Run("joint", 0, model, optimiser(model, config), run.generator, scales, run.rows)
 
 
@@ -124,11 +136,15 @@ def train_stage(run: Run, material: Material) -> None:
     config, saved = material.config, time.monotonic()
     total = config.static_steps if run.stage == "static" else config.steps
     sums: dict[str, float] = {}
+    learned = run.stage == "static" or not config.static_frozen
+    run.model.static.requires_grad_(learned)
     with workers(run.generator.device) as spread:
+        nodes = None if learned else run.model.static.grid.nodes()
         for _ in progress(range(run.step, total), f"{run.stage} stage", unit="steps"):
+            refine_static(run, config)
             set_rates(run.optimiser, config, run.step / total)
             run.optimiser.zero_grad(set_to_none=True)
-            parts = measured_losses(run, material, spread)
+            parts = measured_losses(run, material, spread, nodes)
             update(run, parts)
             run.step += 1
             for name, value in parts.items():
@@ -141,13 +157,20 @@ def train_stage(run: Run, material: Material) -> None:
                     saved = time.monotonic()
 
 
+def refine_static(run: Run, config: TrainSemanticFlowConfig) -> None:
+    """In the middle of stage 1: from coarse grids to those of the rest of training, with a fresh optimiser."""
+    if run.stage == "static" and run.step == round(COARSE_SHARE * config.static_steps):
+        run.model = second_model(run.model, config, run.model.place, run.generator.device)
+        run.optimiser = optimiser(run.model, config)
+
+
 def draw_batch(run: Run, material: Material) -> Batch:
     config = material.config
     return draw(
         material.pixels,
         material.points,
         run.model.place.cameras,
-        config.rays,
+        config.static_rays if run.stage == "static" else config.rays,
         config.moving_share,
         config.observations,
         run.generator,
@@ -155,7 +178,9 @@ def draw_batch(run: Run, material: Material) -> Batch:
     )
 
 
-def measured_losses(run: Run, material: Material, spread: Spread) -> dict[str, Float[Tensor, ""]]:
+def measured_losses(
+    run: Run, material: Material, spread: Spread, known_nodes: Float[Tensor, "x y z"] | None
+) -> dict[str, Float[Tensor, ""]]:
     """Draw a batch, render, compare: the named losses, and gradients added to those of the parameters."""
     config, device = material.config, run.generator.device
     shards = config.shards if device.type == "cpu" else 1
@@ -176,7 +201,7 @@ def measured_losses(run: Run, material: Material, spread: Spread) -> dict[str, F
 
         return joint_losses(run.model, nodes, batch[mine], weights, looks, generator, show_depth)
 
-    parts = accumulate_gradients(run.model, shard, shards, rough, spread)
+    parts = accumulate_gradients(run.model, shard, shards, rough, spread, known_nodes)
     if run.stage == "joint":
         run.model.remember_depth(batch.rays.frames, batch.xy, shown)
     return parts

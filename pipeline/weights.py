@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-WeightsStage = Literal["estimate_flow", "segment_objects", "evaluate"]
+WeightsStage = Literal["estimate_flow", "segment_objects", "train_semantic_flow", "evaluate"]
 TORCHVISION = "https://download.pytorch.org/models"
 SAM = "https://dl.fbaipublicfiles.com/segment_anything"
 
@@ -99,6 +99,36 @@ WEIGHTS = (
         375.0,
         "Apache-2.0",
         "facebookresearch/segment-anything",
+    ),
+    Weight(
+        "resnet18-f37072fd.pth",
+        "resnet18",
+        "train_semantic_flow",
+        f"{TORCHVISION}/resnet18-f37072fd.pth",
+        "f37072fd",
+        44.7,
+        "BSD-3-Clause",
+        "torchvision",
+    ),
+    Weight(
+        "resnet34-b627a593.pth",
+        "resnet34",
+        "train_semantic_flow",
+        f"{TORCHVISION}/resnet34-b627a593.pth",
+        "b627a593",
+        83.3,
+        "BSD-3-Clause",
+        "torchvision",
+    ),
+    Weight(
+        "resnet50-11ad3fa6.pth",
+        "resnet50",
+        "train_semantic_flow",
+        f"{TORCHVISION}/resnet50-11ad3fa6.pth",
+        "11ad3fa6",
+        97.8,
+        "BSD-3-Clause",
+        "torchvision",
     ),
     Weight(
         "alexnet-owt-7be5be79.pth",

@@ -1,29 +1,78 @@
 """Frozen features of the frames, encoded once, reduced and kept in half precision."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torchvision.models.resnet import ResNet
 
 LEVELS = 4
 HALF = torch.float16
+BASIS_SAMPLE = 20000
+IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def embedded_features(images: UInt8[Tensor, "frame height width rgb=3"], channels: int) -> Tensor:
-    """A feature pyramid that needs no weights: colour, contrast and oriented edges at four scales, reduced by PCA.
+@dataclass(frozen=True)
+class Basis:
+    """How features are reduced: standardised, turned to their principal components, brought to unit spread.
 
-    Returns (frame, height / 2, width / 2, channels) in half precision.
+    Scenes with one basis have the same features, so that one semantic network can read them.
     """
-    size = (max(images.shape[1] // 2, 1), max(images.shape[2] // 2, 1))
-    stacks = []
-    for image in images:
-        level = opponent(image.permute(2, 0, 1)[None].float() / 255)
-        parts = []
-        for _ in range(LEVELS):
-            parts.append(F.interpolate(level_features(level), size=size, mode="bilinear", align_corners=False))
-            level = F.avg_pool2d(blurred(level), 2, ceil_mode=True)
-        stacks.append(torch.cat(parts, dim=1)[0])
-    return reduced(torch.stack(stacks), channels)
+
+    mean: Float[Tensor, "channel"]
+    spread: Float[Tensor, "channel"]
+    directions: Float[Tensor, "channel kept"]
+    scale: Float[Tensor, "kept"]
+
+
+def pyramid_features(image: UInt8[Tensor, "height width rgb=3"]) -> Float[Tensor, "channel row column"]:
+    """A feature pyramid that needs no weights: colour, contrast and oriented edges at four scales, at half the size."""
+    size = (max(image.shape[0] // 2, 1), max(image.shape[1] // 2, 1))
+    level = opponent(image.permute(2, 0, 1)[None].float() / 255)
+    parts = []
+    for _ in range(LEVELS):
+        parts.append(F.interpolate(level_features(level), size=size, mode="bilinear", align_corners=False))
+        level = F.avg_pool2d(blurred(level), 2, ceil_mode=True)
+    return torch.cat(parts, dim=1)[0]
+
+
+def resnet_features(network: ResNet, image: UInt8[Tensor, "height width rgb=3"]) -> Float[Tensor, "channel row column"]:
+    """Stem and first three layers of a ResNet in evaluation mode, at a quarter of the size.
+
+    As the paper's encoder of what is static: of ResNet-18 64 + 64 + 128 + 256 = 512 channels.
+    """
+    with torch.no_grad():
+        mean, spread = (image.new_tensor(values, dtype=torch.float32) for values in (IMAGENET_MEAN, IMAGENET_SPREAD))
+        level = ((image.float() / 255 - mean) / spread).permute(2, 0, 1)[None]
+        level = network.maxpool(network.relu(network.bn1(network.conv1(level))))
+        parts = [level]
+        for layer in (network.layer1, network.layer2, network.layer3):
+            level = layer(level)
+            parts.append(F.interpolate(level, size=parts[0].shape[2:], mode="bilinear", align_corners=False))
+        return torch.cat(parts, dim=1)[0]
+
+
+def fitted_basis(maps: Sequence[Float[Tensor, "channel row column"]], channels: int) -> Basis:
+    """The basis of the features of some frames; where there are few channels, all are kept as they are."""
+    each = max(BASIS_SAMPLE // len(maps), 1)
+    flat = [frame.flatten(1).T for frame in maps]
+    sample = torch.cat([frame[:: max(len(frame) // each, 1)] for frame in flat])
+    mean, spread = sample.mean(0), sample.std(0).clamp(min=1e-6)
+    sample = (sample - mean) / spread
+    if channels >= sample.shape[1]:
+        return Basis(mean, spread, torch.eye(sample.shape[1], device=sample.device), torch.ones_like(mean))
+    _, _, directions = torch.linalg.svd(sample, full_matrices=False)
+    turned = directions[:channels].T.contiguous()
+    return Basis(mean, spread, turned, (sample @ turned).std(0).clamp(min=1e-6))
+
+
+def reduced(features: Float[Tensor, "channel row column"], basis: Basis) -> Tensor:
+    """Features of one frame in a basis, (row column channel), in half precision."""
+    standard = (features.permute(1, 2, 0) - basis.mean) / basis.spread
+    return (standard @ basis.directions / basis.scale).to(HALF)
 
 
 def opponent(rgb: Float[Tensor, "batch rgb=3 height width"]) -> Float[Tensor, "batch rgb=3 height width"]:
@@ -52,17 +101,3 @@ def blurred(images: Float[Tensor, "batch channel height width"]) -> Float[Tensor
     rows = kernel.view(1, 1, 1, 5).expand(channels, 1, 1, 5)
     padded = F.pad(images, (2, 2, 2, 2), mode="replicate")
     return F.conv2d(F.conv2d(padded, rows, groups=channels), rows.transpose(2, 3), groups=channels)
-
-
-def reduced(maps: Float[Tensor, "frame channel height width"], channels: int) -> Tensor:
-    """Standardised maps on their principal components, last axis channels; kept as they are where there are few."""
-    last = maps.permute(0, 2, 3, 1)
-    flat = last.flatten(0, 2)
-    mean, spread = flat.mean(0), flat.std(0).clamp(min=1e-6)
-    if channels >= flat.shape[1]:
-        return ((last - mean) / spread).to(HALF)
-    sample = (flat[:: max(len(flat) // 20000, 1)] - mean) / spread
-    _, _, directions = torch.linalg.svd(sample, full_matrices=False)
-    basis = directions[:channels].T
-    kept = ((last - mean) / spread) @ basis
-    return (kept / kept.flatten(0, 2).std(0).clamp(min=1e-6)).to(HALF)

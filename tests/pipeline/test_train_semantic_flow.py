@@ -46,7 +46,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> SyntheticScene:
 
 
 def train(scene: Path, folder: Path, config: TrainSemanticFlowConfig) -> SemanticFlowMethod:
-    stage.train_semantic_flow(scene, None, folder / "checkpoint.pt", folder / "history.csv", config)
+    stage.train_semantic_flow(scene, None, None, None, folder / "checkpoint.pt", folder / "history.csv", config)
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     return method_from_checkpoint(state, torch.device("cpu"))
 
@@ -102,7 +102,7 @@ def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
     whole = train(written.scene, tmp_path / "whole", config)
     update = training.update
 
-    def kill(run: stage.Run, parts: dict[str, torch.Tensor]) -> None:
+    def kill(run: training.Run, parts: dict[str, torch.Tensor]) -> None:
         if (run.stage, run.step) == (killed_at[0], killed_at[1] + 3):
             raise KeyboardInterrupt
         update(run, parts)

@@ -1,0 +1,93 @@
+"""What Semantic Flow reads in the frames: features by the encoder that is at hand, in a basis that scenes can share."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torchvision.models import resnet
+
+from models.semantic_flow.encoders import Basis, fitted_basis, pyramid_features, reduced, resnet_features
+from models.semantic_flow.flow_features import FrameMaps
+from pipeline.camera_paths import evenly_chosen
+from pipeline.config import EncoderName
+from pipeline.errors import StageError
+from pipeline.weights import WeightsStage, weights_present
+
+log = logging.getLogger(__name__)
+STAGE: WeightsStage = "train_semantic_flow"
+EMBEDDED = "embedded"
+BASIS_FRAMES = 12
+DEPTH_CELL_PX = 4
+Images = UInt8[np.ndarray, "frame height width rgb=3"]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen encoder of single frames; `origin` says whose weights it has."""
+
+    name: str
+    origin: str
+    encode: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class FrameFeatures:
+    """The frames' features with what made them: the encoder's name, and the basis."""
+
+    maps: FrameMaps
+    encoder: str
+    basis: Basis
+
+    def state(self) -> dict[str, Any]:
+        """Encoder and basis as plain values, for a checkpoint."""
+        return {"encoder": self.encoder, "basis": {name: value.cpu() for name, value in asdict(self.basis).items()}}
+
+
+def chosen_encoder(wanted: EncoderName, weights: Path | None) -> Encoder:
+    """The encoder that is asked for; `auto` is the first ResNet whose weights lie in the folder, else the embedded."""
+    present = weights_present(weights, STAGE)
+    if wanted == EMBEDDED or (wanted == "auto" and not present):
+        return Encoder(EMBEDDED, "no weights needed", pyramid_features)
+    chosen = [weight for weight in present if wanted in ("auto", weight.model)]
+    if weights is None or not chosen:
+        raise StageError(
+            f"train_semantic_flow.encoder is {wanted}, but its weights do not lie in {weights or 'a given folder'}; "
+            "`snakemake --cores 1 weights` downloads the files that download_weights names, or take encoder: auto"
+        )
+    network = load_resnet(weights / chosen[0].file, chosen[0].model)
+    return Encoder(chosen[0].model, chosen[0].file, lambda image: resnet_features(network, image))
+
+
+def load_resnet(path: Path, model: str) -> resnet.ResNet:
+    """A torchvision ResNet with the weights of a file, frozen."""
+    network: resnet.ResNet = getattr(resnet, model)(weights=None)
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # whatever a torn file makes torch raise
+        reason = str(error).splitlines()[0]
+        raise StageError(
+            f"{path} does not hold the weights of {model} ({reason}); delete it or fetch it anew"
+        ) from error
+    return network.eval().requires_grad_(False)
+
+
+def basis_of(scenes: Sequence[Images], encoder: Encoder, channels: int) -> Basis:
+    """The basis of the features of one scene, or of several that share it."""
+    each = max(BASIS_FRAMES // len(scenes), 2)
+    chosen = [images[index] for images in scenes for index in evenly_chosen(len(images), each)]
+    return fitted_basis([encoder.encode(torch.from_numpy(image)) for image in chosen], channels)
+
+
+def frame_features(images: Images, encoder: Encoder, basis: Basis) -> FrameFeatures:
+    """The features of all frames, and an empty record of the depths that they show."""
+    maps = torch.stack([reduced(encoder.encode(torch.from_numpy(image)), basis) for image in images])
+    height, width = images.shape[1:3]
+    size = (-(-height // DEPTH_CELL_PX), -(-width // DEPTH_CELL_PX))
+    log.info("features of the frames by %s (%s), %d channels", encoder.name, encoder.origin, maps.shape[-1])
+    return FrameFeatures(FrameMaps(maps, torch.full((len(images), *size), float("inf"))), encoder.name, basis)
