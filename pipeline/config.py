@@ -68,7 +68,7 @@ class SceneConfig(Section):
     )
     labels: str | None = Field(None, description="folder of label maps, for train_semantic_flow")
     start_from: str | None = Field(
-        None, description="another scene, or an entry of shared_semantics, whose trained Semantic Flow to start from"
+        None, description="a scene, an entry of shared_semantics, or a checkpoint, whose Semantic Flow to start from"
     )
     depth: str | None = Field(None, description="folder of depth maps, one a frame, for a baseline of OSN")
     truth: str | None = Field(None, description="truth.h5, for evaluation only")
@@ -200,6 +200,10 @@ class TrainOsnConfig(Section):
     border_trust: float = Field(1.0, ge=0, le=1, description="weight of such pixels' ids in training the fields")
     spread_weight: float = Field(1e-2, ge=0, description="weight of the spread of samples in depth along a ray")
     variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
+    pixel_memory_mb: int = Field(
+        2000, ge=1, description="memory for the video's pixels; of longer videos some frames at a time are read"
+    )
+    window_steps: int = Field(100, ge=1, description="steps after which other frames of such a video are read")
     network_steps: int = Field(300, ge=1, description="steps of the scale network in each round")
     network_batch: int = Field(2048, ge=16, description="scale vectors in a step of the scale network")
     network_loss: Literal["cross_entropy", "squared"] = Field(
@@ -266,6 +270,7 @@ class TrainSemanticFlowConfig(Section):
     substeps: int = Field(1, ge=1, description="integration steps a frame")
     static_steps: int = Field(700, ge=1, description="steps of stage 1, the static field alone")
     steps: int = Field(1000, ge=1, description="steps of stage 2, everything")
+    static_frozen: bool = Field(True, description="stage 2 leaves the static field as stage 1 made it, as in the paper")
     static_rays: int = Field(2048, ge=16, description="pixels a step of stage 1")
     rays: int = Field(1536, ge=16, description="pixels a step of stage 2")
     observations: int = Field(192, ge=0, description="sparse points a step")

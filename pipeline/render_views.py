@@ -28,6 +28,7 @@ from pipeline.config import RenderViewsConfig
 from pipeline.fixed_scales import fixed_scales
 from pipeline.frames_folder import read_frames_info
 from pipeline.osn_checkpoint import OsnMethod
+from pipeline.osn_edits import layered_methods
 from pipeline.progress import progress
 from pipeline.renders_folder import Renders, write_renders, write_set
 from pipeline.scene_edits import edited_methods
@@ -80,12 +81,15 @@ def edits(method: TrainedMethod, scene: Scene, config: RenderViewsConfig) -> lis
     """The edited scenes that were asked for, each with its views."""
     if not config.edits:
         return []
-    if not isinstance(method, SemanticFlowMethod):
-        log.warning("render_views.edits: only Semantic Flow knows what things are; nothing of this method is edited")
-        return []
+    edited: list[tuple[str, TrainedMethod]] = []
+    if isinstance(method, SemanticFlowMethod):
+        edited += edited_methods(method, scene, config.edits)
+    if isinstance(method, OsnMethod):
+        edited += layered_methods(method, scene, config.edits)
+    scale = method.scales[0].tolist()
     return [
-        (plan_edit(scene, number, caption, config.edit_frames), edited)
-        for number, (caption, edited) in enumerate(edited_methods(method, scene, config.edits))
+        (plan_edit(scene, number, caption, config.edit_frames, scale), other)
+        for number, (caption, other) in enumerate(edited)
     ]
 
 

@@ -48,21 +48,26 @@ class EditedMethod:
 
 def edited_methods(method: SemanticFlowMethod, scene: Scene, edits: list[Edit]) -> list[tuple[str, EditedMethod]]:
     """One edited scene for each video that the edits name, or for each edit that names none, with its caption."""
-    videos: dict[str, list[Edit]] = {}
-    for number, edit in enumerate(edits):
-        videos.setdefault(edit.video or f"edit {number}", []).append(edit)
     return [
-        (", ".join(map(caption, mine)), EditedMethod(method, [change_of(edit, method, scene) for edit in mine]))
-        for mine in videos.values()
+        (", ".join(map(edit_caption, mine)), EditedMethod(method, [change_of(edit, method, scene) for edit in mine]))
+        for mine in edits_by_video(edits)
     ]
 
 
-def caption(edit: Edit) -> str:
+def edits_by_video(edits: list[Edit]) -> list[list[Edit]]:
+    """The edits that are shown together."""
+    videos: dict[str, list[Edit]] = {}
+    for number, edit in enumerate(edits):
+        videos.setdefault(edit.video or f"edit {number}", []).append(edit)
+    return list(videos.values())
+
+
+def edit_caption(edit: Edit) -> str:
     """An edit in words."""
     if edit.action == "recolour":
         return f"{edit.object} in colour {edit.colour}"
-    if edit.action == "remove":
-        return f"{edit.object} removed"
+    if edit.action in ("remove", "isolate"):
+        return f"{edit.object} {'removed' if edit.action == 'remove' else 'alone'}"
     how = [f"by {edit.offset}"] if any(edit.offset) else []
     how += [f"turned by {edit.rotation} degrees"] if any(edit.rotation) else []
     return f"{edit.object} {'moved' if edit.action == 'move' else 'repeated'} {', '.join(how)}"
@@ -70,6 +75,8 @@ def caption(edit: Edit) -> str:
 
 def change_of(edit: Edit, method: SemanticFlowMethod, scene: Scene) -> Change:
     """The change that an edit asks for."""
+    if edit.action == "isolate":
+        raise StageError(f"render_views.edits: only OSN can show {edit.object} alone; remove the others instead")
     wanted = find(edit.object, method, scene)
     moves = bool(method.facts["class_moves"][wanted.column])
     if wanted.column == 0 and edit.action != "recolour":

@@ -89,12 +89,11 @@ def plan_scales(
     ]
 
 
-def plan_edit(scene: Scene, number: int, caption: str, count: int) -> Plan:
+def plan_edit(scene: Scene, number: int, caption: str, count: int, scale: list[float]) -> Plan:
     """The video's own views, for a scene that was changed."""
     frames = np.flatnonzero(scene.visible[0])
     shown = frames[evenly_chosen(len(frames), count)].tolist()
-    ones = [1.0] * scene.object_count
-    entry = planned_set(f"edit_{number:03d}", "edit", ones, 1.0, shown, caption=caption, fps=frame_rate(scene, shown))
+    entry = planned_set(f"edit_{number:03d}", "edit", scale, 1.0, shown, caption=caption, fps=frame_rate(scene, shown))
     return Plan(entry, scene.object_from_camera[0, shown].astype(np.float64))
 
 

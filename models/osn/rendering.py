@@ -1,5 +1,7 @@
 """Images of a trained scene from any camera, under any scales."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,10 +19,15 @@ def render_world(
     scene: ObjectScene, grids: list[DensityLogits], rays: Rays, scales: Float[Tensor, "object"]
 ) -> Rendering:
     """Render a flat batch of world rays in chunks, without gradients."""
+    return in_chunks(lambda chunk: render_chunk(scene, grids, chunk, scales), rays)
+
+
+def in_chunks(render: Callable[[Rays], Rendering], rays: Rays) -> Rendering:
+    """What a function renders of a few thousand rays at a time, side by side on CPU cores."""
     device = rays.frames.device
     chunks = torch.arange(len(rays.frames), device=device).split(RAYS_AT_ONCE)
     with workers(device) as spread:
-        parts = list(spread(lambda chunk: render_chunk(scene, grids, rays[chunk], scales), chunks))
+        parts = list(spread(lambda chunk: render(rays[chunk]), chunks))
     return Rendering(*(torch.cat([getattr(part, name) for part in parts]) for name in Rendering.__dataclass_fields__))
 
 

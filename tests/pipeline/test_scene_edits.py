@@ -11,7 +11,7 @@ from pipeline.config import Edit, RenderViewsConfig
 from pipeline.errors import StageError
 from pipeline.render_views import render_views
 from pipeline.renders_folder import read_renders, read_set_ids, read_set_images
-from pipeline.scene_edits import caption, change_of, edited_methods, find, placement, thing_centres
+from pipeline.scene_edits import change_of, edit_caption, edited_methods, find, placement, thing_centres
 from pipeline.scene_file import Scene, read_scene
 from pipeline.semantic_flow_checkpoint import SemanticFlowMethod, method_from_checkpoint
 from pipeline.train_semantic_flow import train_semantic_flow
@@ -101,7 +101,7 @@ def test_a_thing_is_turned_about_its_centre_and_shifted_along_the_first_view(sce
     moved = np.einsum("tij,tj->ti", placed[:, :3, :3], centres) + placed[:, :3, 3]
     np.testing.assert_allclose(moved, centres + 0.5 * axes[:, 0], atol=1e-6)
     np.testing.assert_allclose(placed[4, :3, :3] @ axes[:, 0], axes[:, 1], atol=1e-6)
-    assert caption(edit) == "x moved by (0.5, 0.0, 0.0), turned by (0.0, 0.0, 90.0) degrees"
+    assert edit_caption(edit) == "x moved by (0.5, 0.0, 0.0), turned by (0.0, 0.0, 90.0) degrees"
 
 
 @pytest.mark.parametrize(

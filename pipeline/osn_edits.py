@@ -1,0 +1,77 @@
+"""Edits of a trained OSN: objects hidden, shown alone, or moved in the world, under the first valid scale vector."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.osn.layers import Layers, render_layers
+from models.rays import Rays
+from models.rendering import Rendering
+from pipeline.cameras import inverse, transform
+from pipeline.config import Edit
+from pipeline.errors import StageError
+from pipeline.osn_checkpoint import OsnMethod
+from pipeline.scene_edits import edit_caption, edits_by_video, placement
+from pipeline.scene_file import Scene
+
+
+class LayeredOsn:
+    """A trained scene after edits, as the renderer sees it."""
+
+    def __init__(self, method: OsnMethod, layers: Layers) -> None:
+        self.method, self.layers = method, layers
+        self.scales, self.scores = method.scales, method.scores
+
+    def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
+        """Render rays under one scale vector; the best valid one by default."""
+        chosen = self.scales[0] if scales is None else scales
+        return render_layers(self.method.fields, self.method.grids, rays, chosen, self.layers)
+
+
+def layered_methods(method: OsnMethod, scene: Scene, edits: list[Edit]) -> list[tuple[str, LayeredOsn]]:
+    """One edited scene for each video that the edits name, or for each edit that names none, with its caption."""
+    return [
+        (", ".join(map(edit_caption, mine)), LayeredOsn(method, layers(mine, method, scene)))
+        for mine in edits_by_video(edits)
+    ]
+
+
+def layers(edits: list[Edit], method: OsnMethod, scene: Scene) -> Layers:
+    """What several edits together leave of the scene."""
+    hidden, alone = set[int](), set[int]()
+    moves = np.tile(np.eye(4), (scene.object_count, scene.frame_count, 1, 1))
+    for edit in edits:
+        index = find_object(edit.object, scene)
+        if edit.action == "remove":
+            hidden.add(index)
+        elif edit.action == "isolate":
+            alone.add(index)
+        elif edit.action == "move" and index > 0:
+            new_from_old = placement(edit, scene, centres(scene, index, float(method.scales[0, index])))
+            moves[index] = moves[index] @ inverse(new_from_old)
+        else:
+            raise StageError(
+                f"render_views.edits: OSN cannot {edit.action} {edit.object}; its objects can be hidden "
+                "(remove) or shown alone (isolate), and all but the background moved (move)"
+            )
+    shown = [(not alone or k in alone) and k not in hidden for k in range(scene.object_count)]
+    device = method.scales.device
+    return Layers(torch.tensor(shown, device=device), torch.from_numpy(moves).float().to(device))
+
+
+def find_object(name: str, scene: Scene) -> int:
+    """The index of an object by its name or its id."""
+    for index, entry in enumerate(scene.objects):
+        if name in (str(entry["name"]), str(entry["id"])):
+            return index
+    known = ", ".join(str(entry["name"]) for entry in scene.objects)
+    raise StageError(f"render_views.edits: there is no object {name}; known are {known}")
+
+
+def centres(scene: Scene, index: int, scale: float) -> Float[np.ndarray, "frame xyz=3"]:
+    """Where an object's centre is in the world; where it has no pose, as in the nearest frame."""
+    known = np.flatnonzero(scene.visible[index] & scene.visible[0])
+    nearest = known[np.abs(np.arange(scene.frame_count)[:, None] - known).argmin(1)]
+    poses = scene.object_from_camera[:, nearest].astype(np.float64)
+    return transform(poses[0], scale * inverse(poses[index])[:, :3, 3])
