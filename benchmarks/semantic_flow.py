@@ -86,9 +86,9 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     truths = [*chosen.truths, *(simulated(seed, chosen.work) for seed in range(chosen.seeds))]
     cells = []
-    for variant in chosen.variants:
+    for truth in truths:
         for task in chosen.tasks:
-            for truth in truths:
+            for variant in chosen.variants:
                 cells.append(kept_cell(truth, task, variant, chosen.factor, chosen.options, chosen.work))
                 print(line(cells[-1]), flush=True)
     print_table(pd.DataFrame([asdict(cell) for cell in cells]), chosen.variants)

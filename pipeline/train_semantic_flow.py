@@ -15,15 +15,11 @@ one of the scenes that were trained as one model takes its part of that model as
 
 from pathlib import Path
 
-import pandas as pd
-import torch
-
-from pipeline.atomic import whole
 from pipeline.cli import run_stage, stage_device
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.frame_features import chosen_encoder
 from pipeline.semantic_flow_lesson import begun, material, prepared, save_lesson, through_first_stage
-from pipeline.semantic_flow_run import resumed
+from pipeline.semantic_flow_run import resumed, write_history
 from pipeline.semantic_flow_training import train_stage
 from pipeline.shared_semantics import adaptation, copy_member, read_trained, scene_digest, shared_part
 
@@ -51,8 +47,7 @@ def train_semantic_flow(
     run = resumed(resume, lesson.fingerprint, config, device) or begun(lesson, device)
     run = through_first_stage(lesson, run, resume, device)
     train_stage(run, material(lesson, run, resume, device))
-    with whole(history) as partial:
-        pd.DataFrame(run.rows).to_csv(partial, index=False)
+    write_history(history, run.rows)
     save_lesson(checkpoint, lesson, run)
     resume.unlink(missing_ok=True)
 

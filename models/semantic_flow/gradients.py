@@ -43,15 +43,21 @@ class ShardResult:
 
 
 def accumulate_gradients(
-    model: SemanticFlow, losses_of: ShardLosses, shards: int, smooth: float, spread: Spread
+    model: SemanticFlow,
+    losses_of: ShardLosses,
+    shards: int,
+    smooth: float,
+    spread: Spread,
+    nodes: Float[Tensor, "x y z"] | None = None,
 ) -> Losses:
-    """Set every parameter's gradient (or add to it); returns the losses, means over the shards.
+    """Set the gradient of every parameter that is learned, or add to it; returns the losses, means over the shards.
 
-    `smooth` is the weight of the roughness of all grids in this step.
+    `smooth` is the weight of the roughness of all grids in this step; `nodes` are those of the static field's density
+    where it is not learned.
     """
     if model.place.cameras.intrinsics.device.type != "cpu":
         return plain_gradients(model, losses_of, smooth)
-    nodes = spread_nodes(model.static.grid, spread)
+    known = spread_nodes(model.static.grid, spread) if nodes is None else nodes
     tables = {id(parameter) for owner in grid_modules(model) for parameter in owner.parameters()}
     networks = [
         parameter for parameter in model.parameters() if id(parameter) not in tables and parameter.requires_grad
@@ -59,7 +65,7 @@ def accumulate_gradients(
 
     def shard(index: int) -> ShardResult:
         with gathering(Sink()) as sink:
-            losses = losses_of(index, nodes)
+            losses = losses_of(index, known)
             total = torch.stack(list(losses.values())).sum() / shards
             found = torch.autograd.grad(total, [*networks, sink.handle], allow_unused=True)
         return ShardResult({name: value.detach() for name, value in losses.items()}, found[:-1], sink.reads)
@@ -116,16 +122,22 @@ def table_gradients(model: SemanticFlow, reads: list[TableRead], smooth: float, 
     first: list[Callable[[], None]] = []
     grid = model.static.grid
     volumes: list[Tensor] = []
-    first.append(lambda: volumes.append(volume_gradient(torch.empty(grid.resolution), of(reads, grid))))
+    if learned(grid):
+        first.append(lambda: volumes.append(volume_gradient(torch.empty(grid.resolution), of(reads, grid))))
     for owner in grid_modules(model):
         if not isinstance(owner, DensityGrid) and (mine := of(reads, owner)):
             first += plane_work(owner, mine)
     run(first, spread)
-    run([partial(factor_work, grid, volumes[0], number) for number in range(3)], spread)
+    run([partial(factor_work, grid, volume, number) for volume in volumes for number in range(3)], spread)
     if not smooth:
         return torch.zeros(())
-    parts = list(spread(lambda pair: rough_work(pair[0], smooth * pair[1]), rough_modules(model)))
+    pairs = [(owner, weight) for owner, weight in rough_modules(model) if learned(owner)]
+    parts = list(spread(lambda pair: rough_work(pair[0], smooth * pair[1]), pairs))
     return torch.stack(parts).sum()
+
+
+def learned(owner: nn.Module) -> bool:
+    return all(parameter.requires_grad for parameter in owner.parameters())
 
 
 def of(reads: list[TableRead], owner: nn.Module) -> list[TableRead]:
