@@ -33,7 +33,50 @@ def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
         raise StageError("\n".join(explain(fault, files) for fault in error.errors())) from error
     for name, scene in config.scenes.items():
         check_scene(name, scene, files)
+        check_start(config, name, files)
+    check_shared(config, files)
     return config
+
+
+def start_of(config: Config, name: str) -> str | None:
+    """What a scene's Semantic Flow starts from: what it says, or the model that it is a part of."""
+    shared = [group for group, scenes in config.shared_semantics.items() if name in scenes]
+    return config.scenes[name].start_from or (shared[0] if shared else None)
+
+
+def check_start(config: Config, name: str, files: Sequence[Path]) -> None:
+    """What a scene starts from exists, and does not start from the scene itself."""
+    where, seen, start = line_of(("scenes", name, "start_from"), files), [name], start_of(config, name)
+    while start in config.scenes:
+        if start in seen:
+            raise StageError(f"scenes.{name}.start_from{where}: {' -> '.join([*seen, start])} goes in a circle")
+        seen, start = [*seen, start], start_of(config, start)
+    if start is None or start in config.shared_semantics or Path(start).exists():
+        return
+    known = [*config.shared_semantics, *(other for other in config.scenes if other != name)]
+    raise StageError(
+        f"scenes.{name}.start_from{where}: {start} is neither a scene, nor under shared_semantics, nor a checkpoint; "
+        f"known are {', '.join(known) or 'none'}"
+    )
+
+
+def check_shared(config: Config, files: Sequence[Path]) -> None:
+    """Scenes that are trained as one model exist, are in one such group, and start from nothing else."""
+    taken: dict[str, str] = {}
+    for group, scenes in config.shared_semantics.items():
+        where = f"shared_semantics.{group}{line_of(('shared_semantics', group), files)}"
+        if group in config.scenes:
+            raise StageError(f"{where}: there is a scene of this name; give the group another")
+        for name in scenes:
+            if name not in config.scenes:
+                raise StageError(f"{where}: there is no scene {name}; known are {', '.join(config.scenes)}")
+            if name in taken:
+                raise StageError(f"{where}: {name} is already in {taken[name]}; a scene can be in one group only")
+            if config.scenes[name].start_from or config.scenes[name].labels:
+                raise StageError(
+                    f"{where}: {name} has labels or start_from; scenes of a group are trained on their masks"
+                )
+            taken[name] = group
 
 
 def stage_options(config: Config, stage: str, scene: str) -> dict[str, Any]:

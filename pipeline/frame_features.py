@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from pipeline.weights import WeightsStage, weights_present
 
 log = logging.getLogger(__name__)
 STAGE: WeightsStage = "train_semantic_flow"
-EMBEDDED = "embedded"
 BASIS_FRAMES = 12
 DEPTH_CELL_PX = 4
 Images = UInt8[np.ndarray, "frame height width rgb=3"]
@@ -31,7 +30,7 @@ Images = UInt8[np.ndarray, "frame height width rgb=3"]
 class Encoder:
     """A frozen encoder of single frames; `origin` says whose weights it has."""
 
-    name: str
+    name: EncoderName
     origin: str
     encode: Callable[[Tensor], Tensor]
 
@@ -41,7 +40,7 @@ class FrameFeatures:
     """The frames' features with what made them: the encoder's name, and the basis."""
 
     maps: FrameMaps
-    encoder: str
+    encoder: EncoderName
     basis: Basis
 
     def state(self) -> dict[str, Any]:
@@ -52,8 +51,8 @@ class FrameFeatures:
 def chosen_encoder(wanted: EncoderName, weights: Path | None) -> Encoder:
     """The encoder that is asked for; `auto` is the first ResNet whose weights lie in the folder, else the embedded."""
     present = weights_present(weights, STAGE)
-    if wanted == EMBEDDED or (wanted == "auto" and not present):
-        return Encoder(EMBEDDED, "no weights needed", pyramid_features)
+    if wanted == "embedded" or (wanted == "auto" and not present):
+        return Encoder("embedded", "no weights needed", pyramid_features)
     chosen = [weight for weight in present if wanted in ("auto", weight.model)]
     if weights is None or not chosen:
         raise StageError(
@@ -61,7 +60,7 @@ def chosen_encoder(wanted: EncoderName, weights: Path | None) -> Encoder:
             "`snakemake --cores 1 weights` downloads the files that download_weights names, or take encoder: auto"
         )
     network = load_resnet(weights / chosen[0].file, chosen[0].model)
-    return Encoder(chosen[0].model, chosen[0].file, lambda image: resnet_features(network, image))
+    return Encoder(cast(EncoderName, chosen[0].model), chosen[0].file, lambda image: resnet_features(network, image))
 
 
 def load_resnet(path: Path, model: str) -> resnet.ResNet:

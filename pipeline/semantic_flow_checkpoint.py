@@ -85,11 +85,15 @@ def model_from_state(state: dict[str, Any], device: torch.device) -> SemanticFlo
     return model
 
 
-def save_checkpoint(path: Path, model: SemanticFlow, facts: dict[str, Any], memory: FrameMemory | None = None) -> None:
-    """Write the checkpoint; `facts` are plain values beside the model."""
+def checkpoint_state(model: SemanticFlow, facts: dict[str, Any], memory: FrameMemory | None = None) -> dict[str, Any]:
+    """The contents of a checkpoint; `facts` are plain values beside the model."""
     kept = {} if memory is None else {"memory": vars(memory.to("cpu"))}
-    state = {"method": METHOD, "schema_version": SCHEMA_VERSION, **facts, "model": model_state(model), **kept}
-    torch.save(state, path)
+    return {"method": METHOD, "schema_version": SCHEMA_VERSION, **facts, "model": model_state(model), **kept}
+
+
+def save_checkpoint(path: Path, model: SemanticFlow, facts: dict[str, Any], memory: FrameMemory | None = None) -> None:
+    """Write the checkpoint."""
+    torch.save(checkpoint_state(model, facts, memory), path)
 
 
 def method_from_checkpoint(state: dict[str, Any], device: torch.device) -> SemanticFlowMethod:

@@ -1,11 +1,13 @@
 """The state of a training run of Semantic Flow: kept in a file, and gone on from."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 
@@ -49,6 +51,12 @@ def run_state(run: Run) -> dict[str, Any]:
 def save_state(path: Path, fingerprint: str, run: Run) -> None:
     """Keep everything, so that a killed run can go on."""
     keep(path, {"fingerprint": fingerprint, **run_state(run)})
+
+
+def write_history(path: Path, rows: Sequence[dict[str, float | str]]) -> None:
+    """The losses over the steps; only their names where the run was too short for any."""
+    with whole(path) as partial:
+        pd.DataFrame(rows or None, columns=None if rows else ["stage", "step", "loss"]).to_csv(partial, index=False)
 
 
 def keep(path: Path, state: dict[str, Any]) -> None:

@@ -2,12 +2,12 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from pipeline import semantic_flow_checkpoint
 from pipeline.atomic import whole
 from pipeline.config import EncoderName, TrainSemanticFlowConfig
 from pipeline.errors import StageError
+from pipeline.semantic_flow_run import write_history
 from pipeline.semantic_labels import Labels
 
 log = logging.getLogger(__name__)
@@ -70,8 +71,7 @@ def copy_member(state: dict[str, Any], digest: str, checkpoint: Path, history: P
     log.info(
         "this scene is one of %d that were trained as one model: its part is taken as it is", len(state["members"])
     )
-    with whole(history) as partial:
-        pd.DataFrame(state["histories"][digest]).to_csv(partial, index=False)
+    write_history(history, state["histories"][digest])
     with whole(checkpoint) as partial:
         torch.save(mine, partial)
     return True
@@ -92,6 +92,17 @@ def shared_part(state: dict[str, Any], config: TrainSemanticFlowConfig, path: Pa
     features = source["features"]
     names, moves = list(source["class_names"]), list(source["class_moves"])
     return SharedSemantics(names, moves, features["encoder"], Basis(**features["basis"]), head)
+
+
+def all_classes(labels: Sequence[Labels]) -> tuple[list[str], list[bool]]:
+    """Names of the classes of several scenes, the background first, and which of them move."""
+    names, moves = list(labels[0].names), list(labels[0].moves)
+    for other in labels[1:]:
+        for name, moving in zip(other.names[1:], other.moves[1:], strict=True):
+            if name not in names:
+                names.append(name)
+                moves.append(moving)
+    return names, moves
 
 
 def with_classes(labels: Labels, names: list[str], moves: list[bool]) -> Labels:

@@ -9,9 +9,10 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from pipeline.config_file import SIMULATE, checked_config, stage_options
+from pipeline.config_file import SIMULATE, checked_config, stage_options, start_of
 from pipeline.errors import StageError
 from pipeline.sources import sources
+from pipeline.weights import weights_present
 from workflow.interpreter import put_interpreter_on_path
 from workflow.results_folder import check_writable, stage_errors
 
@@ -99,6 +100,41 @@ def weights_files(wildcards):
         str(path)
         for suffix in ("pt", "pth")
         for path in Path(WEIGHTS).glob(f"*.{suffix}")
+    )
+
+
+def encoder_files(wildcards):
+    """Weights of the frames' encoder at hand."""
+    return [
+        str(Path(WEIGHTS, weight.file))
+        for weight in weights_present(Path(WEIGHTS), "train_semantic_flow")
+    ]
+
+
+def start_checkpoint(wildcards):
+    """The trained Semantic Flow that a scene starts from or is a part of; empty where there is none."""
+    name = start_of(CONFIG, wildcards.scene)
+    if name is None:
+        return []
+    if name in CONFIG.shared_semantics:
+        return f"results/{name}/shared_semantics/checkpoint.pt"
+    if name in CONFIG.scenes:
+        return f"results/{name}/semantic_flow/checkpoint.pt"
+    return name
+
+
+def shared_scenes(wildcards):
+    """The scenes that are trained as one model."""
+    names = CONFIG.shared_semantics.get(wildcards.group, [])
+    return [f"results/{name}/scene.h5" for name in names] or [
+        f"there is no {wildcards.group} under shared_semantics in config.yaml"
+    ]
+
+
+def shared_options(wildcards):
+    """The settings of train_semantic_flow, as JSON, for several scenes."""
+    return json.dumps(
+        CONFIG.train_semantic_flow.model_dump(mode="json"), sort_keys=True
     )
 
 

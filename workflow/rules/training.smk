@@ -35,6 +35,8 @@ rule train_semantic_flow:
     input:
         scene="results/{scene}/scene.h5",
         labels=scene_files("labels"),
+        weights=encoder_files,
+        start_from=start_checkpoint,
         code=ancient(sources("pipeline.train_semantic_flow")),
     output:
         checkpoint="results/{scene}/semantic_flow/checkpoint.pt",
@@ -53,12 +55,49 @@ rule train_semantic_flow:
         gpu=1,
     params:
         labels=scene_path("labels"),
+        weights=WEIGHTS,
         options=options("train_semantic_flow"),
     message:
         "Training Semantic Flow on {wildcards.scene}"
     shell:
         "python -m pipeline.train_semantic_flow"
-        " --scene {input.scene:q} --labels {params.labels:q} --checkpoint {output.checkpoint:q} --history {output.history:q}"
+        " --scene {input.scene:q} --labels {params.labels:q} --weights {params.weights:q}"
+        " --start-from {input.start_from:q} --checkpoint {output.checkpoint:q} --history {output.history:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+# One model of several scenes, for the scenes that config.yaml lists under shared_semantics.
+rule train_shared_semantics:
+    input:
+        scenes=shared_scenes,
+        weights=encoder_files,
+        code=ancient(sources("pipeline.train_shared_semantics")),
+    output:
+        checkpoint="results/{group}/shared_semantics/checkpoint.pt",
+        history="results/{group}/shared_semantics/history.csv",
+        record="results/{group}/records/train_shared_semantics.json",
+    log:
+        "results/{group}/logs/train_shared_semantics.log",
+    benchmark:
+        "results/{group}/benchmarks/train_shared_semantics.tsv"
+    wildcard_constraints:
+        group=r"[^/]+",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=12000,
+        runtime=1440,
+        gpu=1,
+    params:
+        weights=WEIGHTS,
+        options=shared_options,
+    message:
+        "Training Semantic Flow on the scenes of {wildcards.group} as one model"
+    shell:
+        "python -m pipeline.train_shared_semantics"
+        " --scenes {input.scenes:q} --weights {params.weights:q}"
+        " --checkpoint {output.checkpoint:q} --history {output.history:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 

@@ -1,0 +1,189 @@
+"""Train Semantic Flow on several scenes as one model: fields of their own, one flow attention and semantic network.
+
+Reads   scene.h5 of every scene; an encoder's weights if there are any
+Writes  checkpoint.pt   the trained parts of all scenes; train_semantic_flow takes a scene's own, or starts another from it
+        history.csv     losses over the steps, by scene
+
+Classes are the same where their names are: give `classes` in the settings of train_semantic_flow, which are used here.
+Stage 1 knows no shared network and is trained scene by scene; a step of stage 2 draws from all scenes, each moves its
+own fields, and the shared network follows the mean of what they want. resume.pt and resume_N.pt keep the state of a
+run that was killed.
+"""
+
+import hashlib
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.semantic_flow.attention import SemanticHead
+from models.workers import Spread, workers
+from pipeline.atomic import whole
+from pipeline.cli import run_stage, stage_device
+from pipeline.config import TrainSemanticFlowConfig
+from pipeline.errors import StageError
+from pipeline.frame_features import basis_of, chosen_encoder
+from pipeline.progress import progress
+from pipeline.scene_file import read_scene
+from pipeline.semantic_flow_checkpoint import checkpoint_state
+from pipeline.semantic_flow_lesson import Lesson, begun, facts, frame_memory, material, prepared, through_first_stage
+from pipeline.semantic_flow_run import Run, keep, kept, resumed, run_from_state, run_state, write_history
+from pipeline.semantic_flow_setup import optimiser
+from pipeline.semantic_flow_training import STEPS_PER_ROW, Material, measured_losses, set_rates, update
+from pipeline.semantic_labels import training_labels
+from pipeline.shared_semantics import METHOD, SCHEMA_VERSION, SharedSemantics, all_classes, scene_digest
+
+log = logging.getLogger(__name__)
+RESUME = "resume.pt"
+
+
+@dataclass
+class Joint:
+    """Runs that share one semantic network, at the same step of stage 2."""
+
+    runs: list[Run]
+    adam: torch.optim.Adam
+
+    @property
+    def head(self) -> SemanticHead:
+        return self.runs[0].model.head
+
+
+def train_shared_semantics(
+    scenes: list[Path], weights: Path | None, checkpoint: Path, history: Path, config: TrainSemanticFlowConfig
+) -> None:
+    if len(scenes) < 2:
+        raise StageError(f"{len(scenes)} scenes were given; two or more are needed to share their semantics")
+    device, resume = stage_device(), checkpoint.with_name(RESUME)
+    resume.parent.mkdir(parents=True, exist_ok=True)
+    lessons = common_lessons(scenes, weights, config, device)
+    fingerprint = hashlib.sha256("".join(lesson.fingerprint for lesson in lessons).encode()).hexdigest()
+    parts = [resume.with_name(f"resume_{number}.pt") for number in range(len(scenes))]
+    joint = joint_resumed(resume, fingerprint, config, device) or joint_begun(lessons, parts, config, device)
+    materials = [material(*pair, resume, device) for pair in zip(lessons, joint.runs, strict=True)]
+    train_together(joint, materials, resume, fingerprint, config)
+    digests = [scene_digest(scene) for scene in scenes]
+    write(checkpoint, history, lessons, joint, dict(zip(digests, scenes, strict=True)))
+    for path in (resume, *parts):
+        path.unlink(missing_ok=True)
+
+
+def common_lessons(
+    scenes: list[Path], weights: Path | None, config: TrainSemanticFlowConfig, device: torch.device
+) -> list[Lesson]:
+    """All scenes with the same classes and the same feature basis."""
+    encoder = chosen_encoder(config.encoder, weights)
+    packed = [read_scene(scene) for scene in scenes]
+    names, moves = all_classes([training_labels(scene, None, config) for scene in packed])
+    basis = basis_of([scene.images for scene in packed], encoder, config.feature_channels)
+    shared = SharedSemantics(names, moves, encoder.name, basis, {})
+    log.info("%d scenes share the classes %s", len(scenes), ", ".join(names))
+    return [prepared(scene, None, encoder, shared, config, device) for scene in scenes]
+
+
+def joint_begun(
+    lessons: list[Lesson], parts: list[Path], config: TrainSemanticFlowConfig, device: torch.device
+) -> Joint:
+    """All scenes through stage 1, one after the other, then with one semantic network."""
+    runs = []
+    for lesson, part in zip(lessons, parts, strict=True):
+        run = resumed(part, lesson.fingerprint, config, device) or begun(lesson, device)
+        run = through_first_stage(lesson, run, part, device)
+        keep(part, {"fingerprint": lesson.fingerprint, **run_state(run)})
+        runs.append(run)
+    for run in runs:
+        run.optimiser = optimiser(run.model, config, with_head=False)
+    return tied(runs, config)
+
+
+def tied(runs: list[Run], config: TrainSemanticFlowConfig) -> Joint:
+    """Runs with the first one's semantic network, and an optimiser for it."""
+    for run in runs[1:]:
+        run.model.head = runs[0].model.head
+    adam = torch.optim.Adam(runs[0].model.head.parameters(), lr=config.network_rate, betas=(0.9, 0.99))
+    return Joint(runs, adam)
+
+
+def joint_resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device) -> Joint | None:
+    """The runs that were killed in stage 2, if their state is there and of the same scenes and settings."""
+    state = kept(path, fingerprint)
+    if state is None:
+        return None
+    joint = tied([run_from_state(one, config, device, with_head=False) for one in state["runs"]], config)
+    joint.adam.load_state_dict(state["adam"])
+    return joint
+
+
+def joint_state(joint: Joint, fingerprint: str) -> dict[str, Any]:
+    runs = [run_state(run) for run in joint.runs]
+    return {"fingerprint": fingerprint, "runs": runs, "adam": joint.adam.state_dict()}
+
+
+def train_together(
+    joint: Joint, materials: list[Material], resume: Path, fingerprint: str, config: TrainSemanticFlowConfig
+) -> None:
+    """All remaining steps of stage 2."""
+    saved, first = time.monotonic(), joint.runs[0]
+    sums: list[dict[str, float]] = [{} for _ in joint.runs]
+    for run in joint.runs:
+        run.model.static.requires_grad_(not config.static_frozen)
+    with workers(first.generator.device) as spread:
+        known = [run.model.static.grid.nodes() if config.static_frozen else None for run in joint.runs]
+        for _ in progress(range(first.step, config.steps), "shared stage", unit="steps"):
+            for number, parts in enumerate(shared_step(joint, materials, known, config, spread)):
+                for name, value in parts.items():
+                    sums[number][name] = sums[number].get(name, 0.0) + float(value) / STEPS_PER_ROW
+            if first.step % STEPS_PER_ROW == 0:
+                for run, mine in zip(joint.runs, sums, strict=True):
+                    run.rows.append({"stage": run.stage, "step": run.step, "loss": sum(mine.values()), **mine})
+                sums = [{} for _ in joint.runs]
+                if time.monotonic() - saved > config.resume_seconds:
+                    keep(resume, joint_state(joint, fingerprint))
+                    saved = time.monotonic()
+
+
+def shared_step(
+    joint: Joint,
+    materials: list[Material],
+    known_nodes: list[Tensor | None],
+    config: TrainSemanticFlowConfig,
+    spread: Spread,
+) -> list[dict[str, Tensor]]:
+    """One step of every scene's own fields, and one of the shared network; the losses of each scene."""
+    done = joint.runs[0].step / config.steps
+    joint.adam.param_groups[0]["lr"] = config.network_rate * config.last_rate**done
+    joint.adam.zero_grad(set_to_none=True)
+    each = []
+    for run, given, nodes in zip(joint.runs, materials, known_nodes, strict=True):
+        set_rates(run.optimiser, config, done)
+        run.optimiser.zero_grad(set_to_none=True)
+        each.append(measured_losses(run, given, spread, nodes))
+        update(run, each[-1])
+        run.step += 1
+    gradients = [parameter.grad for parameter in joint.head.parameters() if parameter.grad is not None]
+    if all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+        for gradient in gradients:
+            gradient.div_(len(joint.runs))
+        joint.adam.step()
+    return each
+
+
+def write(checkpoint: Path, history: Path, lessons: list[Lesson], joint: Joint, scenes: dict[str, Path]) -> None:
+    """The parts of all scenes by their digests, and their losses."""
+    members, histories = {}, {}
+    for lesson, run, digest in zip(lessons, joint.runs, scenes, strict=True):
+        members[digest] = checkpoint_state(run.model, facts(lesson, run), frame_memory(lesson, run))
+        histories[digest] = run.rows
+    rows = [{"scene": str(scenes[digest].parent.name), **row} for digest, mine in histories.items() for row in mine]
+    write_history(history, rows)
+    state = {"method": METHOD, "schema_version": SCHEMA_VERSION, "members": members, "histories": histories}
+    with whole(checkpoint) as partial:
+        torch.save(state, partial)
+
+
+if __name__ == "__main__":
+    run_stage(train_shared_semantics)
