@@ -160,7 +160,7 @@ def measure(case: Case, config: TrainOsnConfig, every_s: float, keep: Path | Non
     run, pixels = started(case.scene, config, device), training_pixels(case.scene, config, device)
     watch = Watch(case, config.network_batch, every_s)
     with tempfile.TemporaryDirectory() as folder, workers(device) as spread:
-        train(run, Material(case.scene, pixels, config, Path(folder) / "resume.pt", "", spread, watch))
+        train(run, Material(case.scene, lambda step: pixels, config, Path(folder) / "resume.pt", "", spread, watch))
     seconds = watch.seconds()
     watch.print_costs()
     result = {"seconds": seconds} | held_out(run, case, list(range(len(case.frames))))

@@ -3,7 +3,7 @@
 Every dataset carries `dims` and `meaning` as attributes, so that `h5dump` shows what it holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,20 @@ def describe(dataset: h5py.Dataset, field: Field) -> None:
 
 
 def read_h5(
-    path: Path, schema: str, version: int, fields: Sequence[Field]
+    path: Path, schema: str, version: int, fields: Sequence[Field], without: Collection[str] = ()
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """All fields and attributes of a file that has been checked against the table."""
+    """All fields and attributes of a file that has been checked against the table.
+
+    Fields to do without have their shape, and zeros that take no memory.
+    """
     with open_checked(path, schema, version, fields) as file:
         try:
-            arrays = {field.name: file[field.name][...] for field in fields}
+            arrays = {
+                field.name: np.broadcast_to(np.zeros((), field.dtype), file[field.name].shape)
+                if field.name in without
+                else file[field.name][...]
+                for field in fields
+            }
         except OSError as error:
             raise StageError(f"{path} is damaged ({error}); delete it and run again") from error
         return arrays, dict(file.attrs)

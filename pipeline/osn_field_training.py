@@ -16,10 +16,10 @@ from models.osn.loops import SampleGradients
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.pose_refinement import prior_gradient, without_common_motion
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
-from models.osn.training_pixels import TrainingPixels
 from models.workers import Spread
 from pipeline.config import TrainOsnConfig
 from pipeline.errors import StageError
+from pipeline.osn_pixels import PixelSource
 from pipeline.osn_run import Run, keep
 from pipeline.osn_setup import Phase, field_optimiser, grid_resolutions, grid_steps
 from pipeline.progress import SECONDS_BETWEEN_LINES, progress_line
@@ -35,7 +35,7 @@ class Material:
     """What a run trains on, and where and when it keeps its state."""
 
     scene: Scene
-    pixels: TrainingPixels
+    pixels: PixelSource
     config: TrainOsnConfig
     resume: Path
     fingerprint: str
@@ -92,7 +92,7 @@ def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
     """Draw rays and scales, render, compare: losses, and gradients in the parameters."""
     config, device = material.config, run.generator.device
     shards = config.shards if device.type == "cpu" else 1
-    batch = material.pixels.draw(run.rays, run.generator)
+    batch = material.pixels(run.field_step).draw(run.rays, run.generator)
     rows = torch.randint(len(run.pool.scales), (len(batch.frames),), generator=run.generator, device=device)
     seeds = torch.randint(1 << 62, (shards,), generator=run.generator, device=device).tolist()
     scales = run.pool.scales[rows]

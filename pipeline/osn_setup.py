@@ -65,9 +65,11 @@ def scene_geometry(scene: Scene, device: torch.device) -> SceneGeometry:
     )
 
 
-def training_pixels(scene: Scene, config: TrainOsnConfig, device: torch.device) -> TrainingPixels:
-    """The scene's pixels; refused where there is nothing to train on."""
-    pixels = TrainingPixels.build(
+def training_pixels(
+    scene: Scene, config: TrainOsnConfig, device: torch.device, numbers: list[int] | None = None
+) -> TrainingPixels:
+    """The scene's pixels; `numbers` are its frames' in the video, where it is a part of it."""
+    return TrainingPixels.build(
         torch.from_numpy(scene.images).to(device),
         torch.from_numpy(scene.object_ids).to(device),
         torch.from_numpy(scene.intrinsics).float().to(device),
@@ -75,13 +77,8 @@ def training_pixels(scene: Scene, config: TrainOsnConfig, device: torch.device) 
         sparse_depths(scene).to(device),
         config.border_px,
         config.border_trust,
+        None if numbers is None else torch.tensor(numbers, device=device),
     )
-    for k, usable in enumerate(pixels.usable):
-        if not len(usable):
-            raise StageError(
-                f"object {scene.objects[k]['name']} has no pixel in a frame where it is registered; check masks.h5"
-            )
-    return pixels
 
 
 def sparse_depths(scene: Scene) -> SparseDepths:

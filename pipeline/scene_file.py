@@ -1,7 +1,8 @@
 """scene.h5: everything training reads, in one file. This module alone knows its layout."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from pipeline.cameras import Intrinsics
-from pipeline.h5_schema import Field, read_h5, write_h5
+from pipeline.h5_schema import Field, open_checked, read_h5, write_h5
 
 SCHEMA, VERSION = "monoverse-scene", 1
 FIELDS = (
@@ -49,6 +50,7 @@ FIELDS = (
     Field("observation_depth", "float32", "observation", "z in the camera, object's units"),
     Field("observation_weight", "float32", "observation", "2 exp(-(e / mean e)^2), e = reprojection error"),
 )
+FLOW_FIELDS = tuple(field.name for field in FIELDS if field.name.startswith("flow"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,31 @@ def write_scene(path: Path, scene: Scene, attributes: dict[str, Any]) -> None:
     write_h5(path, SCHEMA, VERSION, FIELDS, arrays, {"objects": json.dumps(scene.objects), **attributes})
 
 
-def read_scene(path: Path) -> Scene:
-    """Read a scene and check it."""
-    arrays, attributes = read_h5(path, SCHEMA, VERSION, FIELDS)
+def read_scene(path: Path, without: Collection[str] = ()) -> Scene:
+    """Read a scene and check it; fields to do without are all zeros and take no memory."""
+    arrays, attributes = read_h5(path, SCHEMA, VERSION, FIELDS, without)
     return Scene(**arrays, objects=json.loads(attributes["objects"]))
+
+
+def read_scene_frames(path: Path, frames: list[int]) -> Scene:
+    """A scene of some of the frames, in their order, without flow."""
+    outline = read_scene(path, without=("images", "object_ids", *FLOW_FIELDS))
+    with open_checked(path, SCHEMA, VERSION, FIELDS) as file:
+        images, object_ids = (np.stack([file[name][frame] for frame in frames]) for name in ("images", "object_ids"))
+    place = np.full(outline.frame_count, -1)
+    place[frames] = np.arange(len(frames))
+    where = place[outline.observation_frame]
+    observed = {
+        name: getattr(outline, f"observation_{name}")[where >= 0] for name in ("object", "xy", "depth", "weight")
+    }
+    return replace(
+        outline,
+        images=images,
+        object_ids=object_ids,
+        times_s=outline.times_s[frames],
+        object_from_camera=outline.object_from_camera[:, frames],
+        visible=outline.visible[:, frames],
+        observation_frame=where[where >= 0].astype(outline.observation_frame.dtype),
+        **{f"observation_{name}": values for name, values in observed.items()},
+        **{name: getattr(outline, name)[: len(frames) - 1] for name in FLOW_FIELDS},
+    )

@@ -29,14 +29,10 @@ from pipeline.given_depth import given_scales
 from pipeline.object_scales import likely_scales
 from pipeline.osn_checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
 from pipeline.osn_field_training import Clock, Material, train_fields
+from pipeline.osn_pixels import pixel_source
 from pipeline.osn_run import POOL, Run, identity, resumed, started
-from pipeline.osn_setup import (
-    Phase,
-    scale_bank,
-    schedule,
-    training_pixels,
-)
-from pipeline.scene_file import Scene, read_scene
+from pipeline.osn_setup import Phase, scale_bank, schedule
+from pipeline.scene_file import FLOW_FIELDS, Scene, read_scene
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"
@@ -47,11 +43,11 @@ CLEARLY = 0.2  # of the tolerance
 def train_osn(
     scene: Path, depth: Path | None, checkpoint: Path, history: Path, scales: Path, config: TrainOsnConfig
 ) -> None:
-    packed, device = read_scene(scene), stage_device()
+    packed, device = read_scene(scene, without=("images", *FLOW_FIELDS)), stage_device()
     resume = checkpoint.with_name(RESUME)
     resume.parent.mkdir(parents=True, exist_ok=True)
     fingerprint = identity(scene, config)
-    pixels = training_pixels(packed, config, device)
+    pixels = pixel_source(scene, packed, config, device)
     given = given_scales(depth, packed) if depth and config.scales == "depth" else None
     run = resumed(resume, fingerprint, config, device) or started(packed, config, device, given)
     with workers(device) as spread:
@@ -85,7 +81,8 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
     """One phase of the scale network: explain the segmentation under many scales while the fields stand still."""
     assert run.network is not None and run.network_optimiser is not None
     config, network = material.config, run.network
-    run.views = solo_views(run.fields, material.pixels.draw_evenly(VIEW_RAYS, run.generator), material.spread)
+    pixels = material.pixels(run.field_step).draw_evenly(VIEW_RAYS, run.generator)
+    run.views = solo_views(run.fields, pixels, material.spread)
     bank = scale_bank(BANK, len(network.low) - 1, config.seed, network.low.device)
     sharpness = config.soft_sharpness if config.z_buffer == "soft" else None
     accuracy = explained(run.views, network.scales(bank), sharpness)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int, Int64, UInt8
 from torch import Tensor
 
 from models.rays import TensorFields
@@ -48,9 +48,10 @@ class TrainingPixels:
     certain: Bool[Tensor, "frame height width"]
     intrinsics: Float[Tensor, "value=4"]
     depths: SparseDepths
-    usable: list[Int64[Tensor, "..."]]
+    usable: list[Int[Tensor, "..."]]
     shares: list[float]
     border_trust: float
+    numbers: Int64[Tensor, "frame"]  # of the frames, in the video
 
     @staticmethod
     def build(
@@ -61,25 +62,27 @@ class TrainingPixels:
         depths: SparseDepths,
         border_px: int = 0,
         border_trust: float = 0.0,
+        numbers: Int64[Tensor, "frame"] | None = None,
     ) -> "TrainingPixels":
         """Pixels of an object in a frame in which it is not registered are ignored."""
         usable = []
         for k, frames in enumerate(visible):
-            usable.append(((object_ids == k) & frames[:, None, None]).flatten().nonzero()[:, 0])
+            usable.append(pixels_of(object_ids, k, frames))
         # Between equal shares and shares by area: small objects are seen often enough to become sharp.
         roots = [len(pixels) ** 0.5 for pixels in usable]
         total = max(sum(roots), 1.0)
         shares = [root / total for root in roots]
         certain = certain_pixels(object_ids, border_px, len(visible))
-        return TrainingPixels(images, object_ids, certain, intrinsics, depths, usable, shares, border_trust)
+        numbers = torch.arange(len(images), device=images.device) if numbers is None else numbers
+        return TrainingPixels(images, object_ids, certain, intrinsics, depths, usable, shares, border_trust, numbers)
 
     def draw(self, count: int, generator: torch.Generator) -> PixelBatch:
         """Random pixels of all frames, objects by their shares; some of them with known depth."""
         known = round(DEPTH_SHARE * count) if len(self.depths.pixel) else 0
         parts = []
         for pixels, share in zip(self.usable, self.shares, strict=True):
-            parts.append(pixels[randint(len(pixels), round((count - known) * share), generator)])
-        depths = self.depths[randint(max(1, len(self.depths.pixel)), known, generator)]
+            parts.append(pixels[randint(len(pixels), round((count - known) * share), generator)].long())
+        depths = self.depths[randint(len(self.depths.pixel), known, generator)]
         batch = self.at(torch.cat([*parts, depths.pixel]))
         unknown = batch.depth[: len(batch.depth) - known]
         return replace(
@@ -91,7 +94,7 @@ class TrainingPixels:
     def draw_evenly(self, count: int, generator: torch.Generator) -> PixelBatch:
         """Random usable pixels, each as likely as any other."""
         usable = torch.cat(self.usable)
-        return self.at(usable[randint(len(usable), min(count, len(usable)), generator)])
+        return self.at(usable[randint(len(usable), min(count, len(usable)), generator)].long())
 
     def at(self, pixels: Int64[Tensor, "ray"]) -> PixelBatch:
         """The rays of pixels given by their flat index, of unknown depth."""
@@ -103,7 +106,21 @@ class TrainingPixels:
         objects = self.object_ids.flatten()[pixels].long()
         certain, unknown = self.certain.flatten()[pixels], torch.zeros_like(xy[:, 0])
         trust = torch.where(certain, 1.0, self.border_trust)
-        return PixelBatch(frames, directions, colours, objects, certain, trust, torch.ones_like(unknown), unknown)
+        return PixelBatch(
+            self.numbers[frames], directions, colours, objects, certain, trust, torch.ones_like(unknown), unknown
+        )
+
+
+def pixels_of(
+    object_ids: UInt8[Tensor, "frame height width"], index: int, visible: Bool[Tensor, "frame"]
+) -> Int[Tensor, "..."]:
+    """Flat indices of an object's pixels in the frames where its pose is known; half as wide as torch's own."""
+    parts = [
+        ((ids == index).flatten().nonzero()[:, 0] + frame * ids.numel()).int()
+        for frame, ids in enumerate(object_ids)
+        if visible[frame]
+    ]
+    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int32, device=object_ids.device)
 
 
 def certain_pixels(
@@ -123,7 +140,7 @@ def certain_pixels(
 
 
 def randint(below: int, count: int, generator: torch.Generator) -> Int64[Tensor, "ray"]:
-    return torch.randint(below, (count,), generator=generator, device=generator.device)
+    return torch.randint(max(1, below), (count,), generator=generator, device=generator.device)
 
 
 def pixel_directions(intrinsics: Float[Tensor, "value=4"], xy: Float[Tensor, "ray xy=2"]) -> Float[Tensor, "ray xyz=3"]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.rays import Rays
-from pipeline import osn_field_training
+from pipeline import osn_field_training, osn_pixels
 from pipeline.cameras import camera_directions, pixel_centres
 from pipeline.config import TrainOsnConfig
 from pipeline.errors import StageError
@@ -148,6 +148,26 @@ def test_result_does_not_depend_on_the_number_of_cores(scene_path, untouched, tm
     torch.set_num_threads(3)
     three = weights(train(scene_path, tmp_path))
     assert all(torch.equal(untouched[name], three[name]) for name in untouched)
+
+
+def test_long_video_killed_and_resumed_ends_as_one_that_was_not(scene_path, tmp_path, monkeypatch):
+    """Its frames are read by turns; which ones follows from the step."""
+    monkeypatch.setattr(osn_pixels, "BYTES_PER_PIXEL", 1e6 / (48 * 64 * 3))
+    config = TINY.model_copy(update={"window_steps": 2, "pixel_memory_mb": 1})
+    whole_run = weights(train(scene_path, tmp_path / "whole", config))
+
+    def killed(run, phase, losses):
+        if run.field_step == 7:
+            raise KeyboardInterrupt
+        note(run, phase, losses)
+
+    note = osn_field_training.note
+    monkeypatch.setattr(osn_field_training, "note", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(scene_path, tmp_path / "killed", config)
+    monkeypatch.setattr(osn_field_training, "note", note)
+    resumed = weights(train(scene_path, tmp_path / "killed", config))
+    assert all(torch.equal(whole_run[name], resumed[name]) for name in whole_run)
 
 
 def test_state_of_other_settings_is_not_gone_on_from(scene_path, tmp_path, caplog):
