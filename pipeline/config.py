@@ -229,7 +229,7 @@ class SemanticFlowWeights(Section):
     """How much each loss of Semantic Flow counts."""
 
     colour: float = Field(3.0, ge=0, description="rendered against seen colour")
-    depth: float = Field(0.3, ge=0, description="depth of sparse points")
+    depth: float = Field(1.0, ge=0, description="depth of sparse points")
     flow: float = Field(0.04, ge=0, description="where pixels land against the estimated flow, per % of the width")
     motion: float = Field(0.03, ge=0, description="velocity against the motion of reconstructed objects, % of the unit")
     mask: float = Field(0.1, ge=0, description="rendered dynamicness against moving pixels of labelled frames")
@@ -240,7 +240,7 @@ class SemanticFlowWeights(Section):
     still: float = Field(0.05, ge=0, description="speed")
     sparse: float = Field(0.01, ge=0, description="dynamicness of pixels that are not known to move")
     entropy: float = Field(0.001, ge=0, description="undecided dynamicness")
-    distortion: float = Field(0.01, ge=0, description="spread of weights along rays")
+    distortion: float = Field(0.05, ge=0, description="spread of weights along rays")
     smooth: float = Field(0.02, ge=0, description="roughness of the planes in space and time")
 
 
