@@ -177,6 +177,7 @@ class TrainOsnConfig(Section):
     grids: list[Annotated[int, Field(ge=8, le=512)]] = Field(
         [40, 64, 96, 128], min_length=1, description="nodes along each side of the background's grid, coarse to fine"
     )
+    mixed_precision: bool = Field(False, description="bfloat16 in the small networks, on GPUs only")
     shards: int = Field(4, ge=1, le=64, description="parts of a step, side by side on CPU cores; part of the result")
     density_channels: int = Field(16, ge=1, description="components of density per plane")
     colour_channels: int = Field(24, ge=1, description="components of colour per plane")
@@ -198,7 +199,10 @@ class TrainOsnConfig(Section):
         description="pixels this near to the border of a mask do not judge scales, as the mask may be wrong there",
     )
     border_trust: float = Field(1.0, ge=0, le=1, description="weight of such pixels' ids in training the fields")
-    spread_weight: float = Field(1e-2, ge=0, description="weight of the spread of samples in depth along a ray")
+    spread_weight: float = Field(
+        1e-2, ge=0, description="distortion: weight of the spread of samples in depth along a ray"
+    )
+    density_weight: float = Field(0.0, ge=0, description="weight of the objects' mean density")
     variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
     pixel_memory_mb: int = Field(
         2000, ge=1, description="memory for the video's pixels; of longer videos some frames at a time are read"

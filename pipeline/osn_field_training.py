@@ -108,7 +108,13 @@ def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
 
 
 def loss_weights(config: TrainOsnConfig) -> LossWeights:
-    return LossWeights(config.depth_weight, config.segmentation_weight, config.spread_weight, config.variation_weight)
+    return LossWeights(
+        config.depth_weight,
+        config.segmentation_weight,
+        config.spread_weight,
+        config.variation_weight,
+        config.density_weight,
+    )
 
 
 def update(run: Run, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -> None:

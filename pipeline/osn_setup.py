@@ -129,6 +129,7 @@ def field_shape(config: TrainOsnConfig) -> FieldShape:
         colour_channels=config.colour_channels,
         even_depth=config.sampling == "even_depth",
         refined_poses=config.pose_rate > 0,
+        mixed_precision=config.mixed_precision,
     )
 
 

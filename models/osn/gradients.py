@@ -28,6 +28,7 @@ class LossWeights:
     objects: float
     spread: float
     variation: float
+    density: float = 0.0
 
     def total(self, losses: StepLosses) -> Float[Tensor, ""]:
         return losses.colour + self.depth * losses.depth + self.objects * losses.objects + self.spread * losses.spread
@@ -59,6 +60,7 @@ def accumulate_gradients(
     by_grid: Sequence[DensityLogits | None] = sums[len(graphed) :]
     if scene.loops:
         by_grid = sample_gradients(scene, [sink for _, sink, _ in results], spread)
+    add_density_gradients(grids, by_grid, weights.density)
     shape_gradients(scene, by_grid, weights.variation, spread)
     stacked = (torch.stack([getattr(losses, name) for losses, *_ in results]) for name in vars(results[0][0]))
     means = StepLosses(*(values.mean() for values in stacked))
@@ -81,6 +83,13 @@ def sample_gradients(scene: ObjectScene, sinks: list[list[SampleGradients]], spr
 
     list(spread(table, [(index, number) for index in range(len(by_grid)) for number in range(4)]))
     return by_grid
+
+
+def add_density_gradients(grids: list[DensityLogits], by_grid: Sequence[DensityLogits | None], weight: float) -> None:
+    """Of the mean density of each object's nodes, added in place: what no ray needs becomes empty."""
+    for grid, gradient in zip(grids, by_grid, strict=False):
+        if weight and gradient is not None:
+            gradient.add_(torch.sigmoid(grid), alpha=weight / grid.numel())
 
 
 def spread_density_grids(scene: ObjectScene, spread: Spread) -> list[DensityLogits]:

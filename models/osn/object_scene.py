@@ -46,6 +46,7 @@ class FieldShape:
     bins_per_node: float = 1.0
     even_depth: bool = False  # the released code's sampling, a baseline
     refined_poses: bool = False
+    mixed_precision: bool = False  # of the small networks on GPUs; densities and places need all their digits
 
 
 class ObjectScene(nn.Module):
@@ -82,6 +83,7 @@ class ObjectScene(nn.Module):
         if shape.refined_poses:
             self.corrections = nn.Parameter(torch.zeros_like(geometry.object_from_camera[..., 0, :3].repeat(1, 1, 2)))
         self.loops = geometry.half_extent.device.type == "cpu"
+        self.mixed = shape.mixed_precision and not self.loops
 
     @property
     def object_count(self) -> int:
@@ -111,6 +113,9 @@ class ObjectScene(nn.Module):
         origins = torch.einsum("knij,knj->kni", poses[..., :3, :3], scaled) + poses[..., :3, 3]
         turned = torch.einsum("knij,nj->kni", poses[..., :3, :3], directions)
         return ObjectRays(origins, turned, self.visible[:, rays.frames])
+
+    def network_precision(self) -> torch.autocast:
+        return torch.autocast(self.half_extent.device.type, torch.bfloat16, enabled=self.mixed)
 
     def light_axes(self, frames: Int64[Tensor, "ray"]) -> Float[Tensor, "object ray six"]:
         """Two axes of the world in each object's frame."""
@@ -220,7 +225,8 @@ class ObjectScene(nn.Module):
         optical_depth = density_at(logits, points) * (samples.optical_length * self.shape.density_scale)
         if not colour:
             return optical_depth, points.new_zeros(points.shape[1], 3)
-        features = self.fields[index].colour_features(points)
+        with self.network_precision():
+            features = self.fields[index].colour_features(points).float()
         return optical_depth, torch.cat([torch.sigmoid(features[:, :3]), features[:, 3:]], dim=1)
 
     def shaded(self, sums: PairSums, rays: ObjectRays, frames: Int64[Tensor, "ray"]) -> PairSums:
@@ -232,6 +238,8 @@ class ObjectScene(nn.Module):
             seen = (weight[:, 0] > 1e-2).nonzero()[:, 0]
             view = nn.functional.normalize(rays.directions[k, seen], dim=1)
             features = sums.features[seen, k] / weight[seen]
-            added = shader(features, torch.cat([view, light[k, seen]], dim=1)) * weight[seen]
+            with self.network_precision():
+                residual = shader(features, torch.cat([view, light[k, seen]], dim=1)).float()
+            added = residual * weight[seen]
             colours.append(sums.colour[:, k].index_add(0, seen, added))
         return replace(sums, colour=torch.stack(colours, dim=1))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.osn.field import VmField, density_at
-from models.osn.gradients import LossWeights, accumulate_gradients
+from models.osn.gradients import LossWeights, accumulate_gradients, add_density_gradients
 from models.osn.interpolation import AXES, Cells, interpolate_rows
 from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.rendering import render_world
@@ -106,6 +106,23 @@ def test_loops_agree_with_tensor_code_in_values_and_gradients(scene, together, e
     assert loops[0].max() > 0.3 and len(by_loops) == len(by_tensors) > 20
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(loops, tensors, strict=True))
     assert all(torch.allclose(a, b, atol=2e-3, rtol=1e-3) for a, b in zip(by_loops, by_tensors, strict=True))
+
+
+def test_mixed_precision_changes_colours_little_and_opacity_and_depth_not_at_all(scene):
+    scene.loops = False
+    exact = pairs(scene, torch.tensor([1.0, 1.2]))
+    scene.mixed = True
+    mixed = pairs(scene, torch.tensor([1.0, 1.2]))
+    assert torch.equal(exact.weight, mixed.weight) and torch.equal(exact.depth, mixed.depth)
+    assert mixed.colour.dtype == torch.float32 and 0 < (exact.colour - mixed.colour).abs().max() < 0.02
+
+
+def test_density_regulariser_is_the_gradient_of_the_mean_density():
+    grid = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (expected,) = torch.autograd.grad(torch.nn.functional.softplus(grid).mean(), grid)
+    found = torch.ones(3, 4, 5)
+    add_density_gradients([grid.detach()], [found], 0.3)
+    assert torch.allclose(found, 1 + 0.3 * expected)
 
 
 def test_loops_and_tensor_code_agree_on_the_gradients_of_poses(scene):
