@@ -140,11 +140,19 @@ def judged(name: str, task: str, variant: str, scene: Scene, test: Any, config: 
         paths = {name: place / file for name, file in files.items()}
         train_semantic_flow(**paths, labels=None, weights=None, start_from=None, config=config)
         seconds = time.process_time() - start
-        state = torch.load(place / "checkpoint.pt", weights_only=True)
+        return judged_checkpoint(name, task, variant, scene, test, place / "checkpoint.pt", seconds)
+
+
+def judged_checkpoint(
+    name: str, task: str, variant: str, scene: Scene, test: Any, checkpoint: Path, seconds: float
+) -> Cell:
+    """Judge a trained variant: held-out views, and the training camera at times without labels."""
+    state = torch.load(checkpoint, weights_only=True)
+    settings = TrainSemanticFlowConfig.model_validate(TASKS[task])
     method = method_from_checkpoint(state, torch.device("cpu"))
     views = list(range(0, scene.frame_count, FRAME_STEP))
     psnr, view_miou = judge(method, test.world_from_camera, test.images, test.object_ids, views)
-    times = held_out_frames(config.task, config.labelled_share, scene.frame_count)[::FRAME_STEP] or views
+    times = held_out_frames(settings.task, settings.labelled_share, scene.frame_count)[::FRAME_STEP] or views
     _, time_miou = judge(method, scene.object_from_camera[0], scene.images, scene.object_ids, times)
     return Cell(name, task, variant, seconds, psnr, view_miou, time_miou)
 
