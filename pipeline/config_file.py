@@ -33,8 +33,9 @@ def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
         raise StageError("\n".join(explain(fault, files) for fault in error.errors())) from error
     for name, scene in config.scenes.items():
         check_scene(name, scene, files)
-        check_start(config, name, files)
     check_shared(config, files)
+    for name in config.scenes:
+        check_start(config, name, files)
     return config
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config_file import checked_config
+from pipeline.config_file import checked_config, start_of
 from pipeline.errors import StageError
 
+CLIP = {"video": "simulate"}
 CONFIG = """\
 scenes:
   balloon:
@@ -98,3 +99,31 @@ def test_command_line_fault_is_named_without_a_line(tmp_path: Path, good: str) -
         check(tmp_path, good, video="none.mp4")
     with pytest.raises(StageError, match="add video=PATH"):
         check(tmp_path, good, masks="folder")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"scenes": {"a": {**CLIP, "start_from": "z"}}}, "scenes.a.start_from: z is neither a scene"),
+        (
+            {"scenes": {"a": {**CLIP, "start_from": "b"}, "b": {**CLIP, "start_from": "a"}}},
+            "a -> b -> a goes in a circle",
+        ),
+        ({"scenes": {"a": CLIP, "b": CLIP}, "shared_semantics": {"g": ["a", "z"]}}, "there is no scene z"),
+        ({"scenes": {"a": CLIP, "b": CLIP}, "shared_semantics": {"a": ["a", "b"]}}, "a scene of this name"),
+        ({"scenes": {"a": CLIP, "b": CLIP}, "shared_semantics": {"g": ["a", "b"], "h": ["b", "a"]}}, "already in g"),
+        (
+            {"scenes": {"a": {**CLIP, "start_from": "c"}, "b": CLIP, "c": CLIP}, "shared_semantics": {"g": ["a", "b"]}},
+            "trained on their masks",
+        ),
+    ],
+)
+def test_scenes_that_cannot_start_from_what_they_name_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(StageError, match=message):
+        checked_config(values, [])
+
+
+def test_a_scene_starts_from_what_it_names_or_from_the_model_that_it_is_a_part_of() -> None:
+    scenes = {"a": CLIP, "b": CLIP, "c": {**CLIP, "start_from": "both"}, "d": {**CLIP, "start_from": "c"}, "e": CLIP}
+    config = checked_config({"scenes": scenes, "shared_semantics": {"both": ["a", "b"]}}, [])
+    assert [start_of(config, name) for name in scenes] == ["both", "both", "both", "c", None]

@@ -31,3 +31,16 @@ def test_exported_masks_come_from_their_own_folder_name(project: Project) -> Non
     done = project.snakemake("--dry-run", "-p", "results/demo/masks")
     said = done.stdout + done.stderr
     assert "--export results/demo/masks " in said and str(Path("results/demo/masks.h5")) in said
+
+
+def test_scenes_of_one_model_are_trained_together_and_another_starts_from_it(tmp_path: Path) -> None:
+    scene = {"video": "simulate"}
+    shared = {"scenes": {"a": scene, "b": scene, "c": {**scene, "start_from": "both"}}, "method": "semantic_flow"}
+    project = copy_project(tmp_path, {"shared_semantics": {"both": ["a", "b"]}})
+    project.configure({"scenes": None, **shared})
+    done = project.snakemake("--dry-run", "-p", "results/c/report.html", "results/a/report.html")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert said.count("-m pipeline.train_shared_semantics") == 1
+    assert "--scenes results/a/scene.h5 results/b/scene.h5" in said
+    assert said.count("--start-from results/both/shared_semantics/checkpoint.pt") == 2
