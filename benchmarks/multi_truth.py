@@ -121,7 +121,7 @@ def judge(bench: Bench, method: TrainedMethod, baselines: bool, candidates: int,
     """Numbers of one trained method by item and metric."""
     assert bench.truth.scenes is not None
     config = RenderViewsConfig(held_out_samples=SAMPLES, held_out_candidates=candidates)
-    valid = valid_scales(method)
+    valid = valid_scales(method, [])
     views = held_out_cameras(bench.scene, bench.info, bench.truth, config)
     assert views is not None
     plans = plan_held_out(bench.scene, valid, fixed(method, bench) if baselines else {}, views, config)

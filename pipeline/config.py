@@ -181,7 +181,7 @@ class TrainOsnConfig(Section):
     shards: int = Field(4, ge=1, le=64, description="parts of a step, side by side on CPU cores; part of the result")
     density_channels: int = Field(16, ge=1, description="components of density per plane")
     colour_channels: int = Field(24, ge=1, description="components of colour per plane")
-    grid_rate: float = Field(0.02, gt=0, description="learning rate of planes and lines at first")
+    grid_rate: float = Field(0.06, gt=0, description="learning rate of planes and lines at first")
     network_rate: float = Field(2e-3, gt=0, description="learning rate of the small networks at first")
     last_rate: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a share of the first")
     depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
@@ -313,6 +313,7 @@ class RenderViewsConfig(Section):
         1, ge=1, description="valid scenes nearest to the true scales that held-out views are rendered of"
     )
     scale_samples: int = Field(3, ge=1, description="valid scenes shown side by side from one new view")
+    scales: list[Positive] = Field([], description="show the valid scene nearest to these scales of the moving objects")
     rays_per_chunk: int = Field(16384, ge=1, description="rays rendered at once; fewer need less memory")
     edits: list[Edit] = Field([], description="changes to a trained scene; normally given with the scene")
     edit_frames: int = Field(16, ge=1, description="most frames of the video of an edit")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.covisibility import covisible
-from pipeline.metrics import depth_mae, masked_psnr_db, masked_ssim, panoptic_quality, psnr_db, ssim, to_unit
+from pipeline.metrics import depth_mae, depth_mse, masked_psnr_db, masked_ssim, panoptic_quality, psnr_db, ssim, to_unit
 from pipeline.metrics_table import Findings, Row
 from pipeline.object_matching import in_true_ids, object_ious, resized_ids
 from pipeline.perceptual import Lpips
@@ -20,7 +20,7 @@ from pipeline.scene_file import Scene
 from pipeline.truth_file import Truth
 
 STAGE = "render_views"
-HELD_OUT_METRICS = ("psnr_db", "ssim", "depth_mae", "miou", "panoptic_quality")
+HELD_OUT_METRICS = ("psnr_db", "ssim", "depth_mae", "depth_mse", "miou", "panoptic_quality")
 NO_LPIPS = "LPIPS needs AlexNet's weights under weights/; `snakemake --cores 1 weights` downloads them"
 LEAST_COVISIBLE = 0.01  # share of a view's pixels below which its co-visible numbers mean nothing
 
@@ -132,7 +132,8 @@ def set_values(
     values |= label_values(in_true_ids(ids, matching) if matching else ids, target.object_ids)
     if target.depth is not None:
         depth = read_set_depth(folder, entry)
-        values["depth_mae"] = float(np.mean([depth_mae(*pair) for pair in zip(depth, target.depth, strict=True)]))
+        for metric, error in (("depth_mae", depth_mae), ("depth_mse", depth_mse)):
+            values[metric] = float(np.mean([error(*pair) for pair in zip(depth, target.depth, strict=True)]))
     return values
 
 

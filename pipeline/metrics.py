@@ -93,10 +93,22 @@ def window_sum(values: Float[Tensor, "channel height width"]) -> Float[Tensor, "
 
 def depth_mae(depth: Float[np.ndarray, "height width"], target: Float[np.ndarray, "height width"]) -> float:
     """Mean absolute error in the target's units, after depth is given its median and mean absolute deviation."""
+    return float(np.abs(depth_errors(depth, target)).mean())
+
+
+def depth_mse(depth: Float[np.ndarray, "height width"], target: Float[np.ndarray, "height width"]) -> float:
+    """Mean squared error after the same alignment."""
+    return float((depth_errors(depth, target) ** 2).mean())
+
+
+def depth_errors(
+    depth: Float[np.ndarray, "height width"], target: Float[np.ndarray, "height width"]
+) -> Float[np.ndarray, "height width"]:
+    """Differences in the target's units, after depth is given its median and mean absolute deviation."""
     shifted, wanted = depth - np.median(depth), target - np.median(target)
     spread = np.abs(shifted).mean()
     scale = np.abs(wanted).mean() / spread if spread > 0 else 0.0
-    return float(np.abs(scale * shifted - wanted).mean())
+    return scale * shifted - wanted
 
 
 def endpoint_errors(

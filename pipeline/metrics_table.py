@@ -46,6 +46,7 @@ MEANINGS: dict[str, Meaning] = {
     "ssim_covisible": Meaning("", True, "SSIM where the video saw the surface in enough frames"),
     "lpips_covisible": Meaning("", False, "LPIPS where the video saw the surface in enough frames"),
     "depth_mae": Meaning("truth's units", False, "depth error, after median and spread are aligned"),
+    "depth_mse": Meaning("truth's units²", False, "squared depth error, after median and spread are aligned"),
     "psnr_db_spread": Meaning("dB", None, "standard deviation of PSNR over scenes"),
     "ssim_spread": Meaning("", None, "standard deviation of SSIM over scenes"),
     "lpips_spread": Meaning("", None, "standard deviation of LPIPS over scenes"),

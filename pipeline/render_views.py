@@ -25,6 +25,7 @@ from pipeline.atomic import whole
 from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
 from pipeline.cli import run_stage, stage_device
 from pipeline.config import RenderViewsConfig
+from pipeline.errors import StageError
 from pipeline.fixed_scales import fixed_scales
 from pipeline.frames_folder import read_frames_info
 from pipeline.osn_checkpoint import OsnMethod
@@ -52,7 +53,7 @@ def render_views(
 ) -> None:
     packed = read_scene(scene)
     method = load_method(checkpoint, stage_device())
-    valid = valid_scales(method)
+    valid = valid_scales(method, config.scales)
     plans = plan_views(packed, valid, config)
     if truth:
         known = read_truth(truth)
@@ -93,10 +94,15 @@ def edits(method: TrainedMethod, scene: Scene, config: RenderViewsConfig) -> lis
     ]
 
 
-def valid_scales(method: TrainedMethod) -> ValidScales:
-    """The valid scenes of a method; all are clear where a method does not tell."""
+def valid_scales(method: TrainedMethod, wanted: list[float]) -> ValidScales:
+    """The valid scenes of a method, the one nearest to wanted scales first; all are clear where a method does not tell."""
     clear = method.clear() if isinstance(method, OsnMethod) else torch.ones_like(method.scores, dtype=torch.bool)
-    return ValidScales(*(values.cpu().numpy() for values in (method.scales, method.scores, clear)))
+    valid = ValidScales(*(values.cpu().numpy() for values in (method.scales, method.scores, clear)))
+    if not wanted or len(valid.scales) == 1:
+        return valid
+    if len(wanted) != valid.scales.shape[1] - 1:
+        raise StageError(f"render_views.scales has {len(wanted)} scales, the scene {valid.scales.shape[1] - 1} objects")
+    return valid.nearest_first(np.array([1.0, *wanted]))
 
 
 def render_plans(folder: Path, plans: list[Plan], method: TrainedMethod, scene: Scene, chunk: int) -> None:

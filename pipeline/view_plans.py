@@ -40,6 +40,11 @@ class ValidScales:
     scores: Float[np.ndarray, "sample"]
     clear: Bool[np.ndarray, "sample"]
 
+    def nearest_first(self, wanted: Float[np.ndarray, "object"]) -> "ValidScales":
+        """Ordered by how near, in ratio, the scales are to the wanted ones."""
+        order = nearest_scales(self.scales, wanted, len(self.scales))
+        return ValidScales(self.scales[order], self.scores[order], self.clear[order])
+
 
 def plan_views(scene: Scene, valid: ValidScales, config: RenderViewsConfig) -> list[Plan]:
     """What is rendered of every scene."""

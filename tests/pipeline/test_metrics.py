@@ -10,6 +10,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 from pipeline.metrics import (
     PSNR_CAP_DB,
     depth_mae,
+    depth_mse,
     endpoint_errors,
     intersection_over_union,
     masked_psnr_db,
@@ -98,6 +99,7 @@ def test_depth_error_is_in_the_truths_units() -> None:
     target = np.array([[1.0, 2.0, 3.0, 4.0, 5.0]])
     depth = np.array([[3.0, 2.0, 1.0, 4.0, 5.0]])  # same median and spread, two pixels swapped
     assert depth_mae(depth, target) == pytest.approx((2 + 0 + 2 + 0 + 0) / 5)
+    assert depth_mse(depth, target) == pytest.approx((4 + 0 + 4 + 0 + 0) / 5)
 
 
 def test_a_flat_depth_map_is_as_wrong_as_the_spread_of_the_truth() -> None:

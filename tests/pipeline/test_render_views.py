@@ -131,3 +131,14 @@ def test_the_clearest_frame_shows_the_object_that_is_hardest_to_see(rendered: Ju
     ids[4, 30:, 30:] = 2
     scene = replace(rendered.scene, object_ids=ids)
     assert clearest_frame(scene, np.arange(8)) == 4
+
+
+def test_the_valid_scene_nearest_to_wanted_scales_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = judged_scene(tmp_path, monkeypatch)
+    wanted = scene.method.scales[-1].tolist()
+    scene.render(config=FEW_VIEWS.model_copy(update={"scales": wanted[1:]}))
+    sets = read_renders(tmp_path / "osn/renders").sets
+    for kind in ("observed", "path", "scales"):
+        assert next(entry for entry in sets if entry.kind == kind).scale == pytest.approx(wanted)
+    with pytest.raises(StageError, match="1 scales, the scene 2 objects"):
+        scene.render(config=FEW_VIEWS.model_copy(update={"scales": [1.0]}))
