@@ -1,19 +1,27 @@
 """Moving regions followed through time: pixels of one thing have one id in all frames, however its region breaks up."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
+from scipy.spatial import cKDTree
 
 from pipeline.flow_chain import FlowChain, steps_from
 from pipeline.flow_geometry import follow
 from pipeline.layered_motion import fitted_motion
+from pipeline.motion_clusters import clustered_paths
+from pipeline.moving_paths import Sight, moving_paths
 
-MOVING, SURELY_MOVING = 0.4, 0.9  # mean evidence: every pixel of a region, and its best one
+MOVING, SURELY_MOVING = 0.4, 0.7  # mean evidence: every pixel of a tube, and its clearest tenth
 SMEARED = 0.5  # of a region's strong evidence: less is flow smeared over its border
-OVERLAP = 0.3
-LARGE = 0.004  # of the image
+WORKING_PX, SPACING_PX = 320, 4  # longer side at which motion is compared, and from one path to the next there
+FEWEST_SIGHTS = 40  # of a cluster's points, in all frames
+STEEP = 0.2  # change of flow from pixel to pixel
+TAKEN_OVER, TOGETHER = 0.4, 0.25  # of the area of a region
+VOTERS = 5  # paths that decide where a pixel belongs
+VOTER_PX, VOTER_MOTION_PX = 4.0, 0.4  # how much place and motion count for being near
 NEAR = 0.06  # of the image's diagonal
 ALIKE = 0.7  # of the motion against the background
 CONTACT_PX = 4
@@ -26,9 +34,19 @@ def find_tubes(
     evidence: Float[np.ndarray, "frame height width"], chain: FlowChain, smallest_share: float
 ) -> UInt8[np.ndarray, "frame height width"]:
     """Ids of moving regions, 0 elsewhere; regions that move together are one."""
+    height, width = evidence.shape[1:]
+    chain = chain.reduced(WORKING_PX)
+    size = chain.forward.shape[1:3]
+    evidence = np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA) for frame in evidence])
     smallest_px = max(12, int(smallest_share * evidence[0].size))
-    moving = [moving_regions(frame, smallest_px) for frame in evidence]
-    return merged_tubes(lasting(linked_regions(moving, chain)), chain)
+    moving = [moving_places(frame, smallest_px) for frame in evidence]
+    smooth = [mask & ~smeared(chain, t) for t, mask in enumerate(moving)]
+    sights = moving_paths(smooth, chain, SPACING_PX)
+    clusters = evident(clustered_paths(sights, size), sights, evidence)
+    labels = [labelled(mask, sights[t], clusters, chain, t) for t, mask in enumerate(moving)]
+    clear = np.stack([without_smear(*frame, smallest_px // 2) for frame in zip(labels, evidence, strict=True)])
+    tubes = merged_tubes(lasting(taken_over(clear, chain)), chain)
+    return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST) for frame in tubes])
 
 
 def lasting(tubes: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame height width"]:
@@ -41,19 +59,75 @@ def lasting(tubes: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray,
     return table[tubes]
 
 
-def moving_regions(evidence: Float[np.ndarray, "height width"], smallest_px: int) -> UInt8[np.ndarray, "height width"]:
-    """Connected regions with enough evidence, numbered from 1."""
+def moving_places(evidence: Float[np.ndarray, "height width"], smallest_px: int) -> Bool[np.ndarray, "height width"]:
+    """Connected regions with enough evidence."""
     mask = cv2.morphologyEx((evidence > MOVING).astype(np.uint8), cv2.MORPH_OPEN, disk(2))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    regions = np.zeros(mask.shape, np.uint8)
-    for label in sorted(range(1, count), key=lambda k: -stats[k, cv2.CC_STAT_AREA])[:60]:
-        inside = labels == label
-        if stats[label, cv2.CC_STAT_AREA] >= smallest_px and evidence[inside].max() > SURELY_MOVING:
-            strong = inside & (evidence > SMEARED * np.percentile(evidence[inside], 90))
-            for part in parts(cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_OPEN, disk(2)), smallest_px // 2):
-                if regions.max() < 250:
-                    regions[part] = regions.max() + 1
-    return regions
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= smallest_px
+    large[0] = False
+    return large[labels]
+
+
+def smeared(chain: FlowChain, frame: int) -> Bool[np.ndarray, "height width"]:
+    """Where flow goes over from one motion to another, and is neither."""
+    flow, _ = chain.step(frame, 1 if frame < chain.frame_count - 1 else -1)
+    slopes = [cv2.Sobel(flow, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1))]
+    return np.linalg.norm(np.concatenate(slopes, axis=-1), axis=-1) > STEEP
+
+
+def evident(
+    clusters: Int[np.ndarray, "track"], sights: Sequence[Sight], evidence: Float[np.ndarray, "frame height width"]
+) -> Int[np.ndarray, "track"]:
+    """Ids from 1 on of the clusters that are seen often and surely move; 0 for the paths of others."""
+    owners = np.concatenate([clusters[sight.paths] for sight in sights])
+    values = np.concatenate([frame[sight.pixels()] for frame, sight in zip(evidence, sights, strict=True)])
+    ids, newest = np.zeros_like(clusters), 0
+    for k in range(clusters.max(initial=-1) + 1):
+        own = values[owners == k]
+        if len(own) >= FEWEST_SIGHTS and np.percentile(own, 90) > SURELY_MOVING and newest < 250:
+            newest += 1
+            ids[clusters == k] = newest
+    return ids
+
+
+def labelled(
+    mask: Bool[np.ndarray, "height width"],
+    sight: Sight,
+    ids: Int[np.ndarray, "track"],
+    chain: FlowChain,
+    frame: int,
+) -> UInt8[np.ndarray, "height width"]:
+    """Each moving pixel's id, by a vote of the paths that are near it and move like it."""
+    known = sight.where(ids[sight.paths] > 0)
+    result = np.zeros(mask.shape, np.uint8)
+    if not len(known.paths) or not mask.any():
+        return result
+    flow, _ = chain.step(frame, 1 if frame < chain.frame_count - 1 else -1)
+    rows, columns = np.nonzero(mask)
+    wanted = np.stack([columns, rows], -1) / VOTER_PX, flow[rows, columns] / VOTER_MOTION_PX
+    voters = known.xy / VOTER_PX, flow[known.pixels()] / VOTER_MOTION_PX
+    count = min(VOTERS, len(known.paths))
+    distance, index = cKDTree(np.concatenate(voters, axis=1)).query(
+        np.concatenate(wanted, axis=1), k=[*range(1, count + 1)]
+    )
+    votes = np.zeros((len(rows), int(ids.max()) + 1))
+    for column in range(count):
+        np.add.at(votes, (np.arange(len(rows)), ids[known.paths[index[:, column]]]), 1 / (1 + distance[:, column]))
+    result[rows, columns] = votes.argmax(1)
+    return result
+
+
+def without_smear(
+    labels: UInt8[np.ndarray, "height width"], evidence: Float[np.ndarray, "height width"], smallest_px: int
+) -> UInt8[np.ndarray, "height width"]:
+    """The parts of each region with most of its evidence."""
+    result = np.zeros_like(labels)
+    for k in (int(k) for k in np.unique(labels) if k):
+        inside = labels == k
+        strong = inside & (evidence > SMEARED * np.percentile(evidence[inside], 90))
+        for part in parts(cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_OPEN, disk(2)), smallest_px):
+            result[part & ((result == 0) | inside)] = k
+    return result
 
 
 def parts(mask: UInt8[np.ndarray, "height width"], smallest_px: int) -> list[Bool[np.ndarray, "height width"]]:
@@ -64,64 +138,23 @@ def parts(mask: UInt8[np.ndarray, "height width"], smallest_px: int) -> list[Boo
     return [labels == k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= smallest_px]
 
 
-def linked_regions(
-    regions: list[UInt8[np.ndarray, "height width"]], chain: FlowChain
+def taken_over(
+    labels: UInt8[np.ndarray, "frame height width"], chain: FlowChain
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Regions joined over time by where the flow brings them; two things that meet stay two.
-
-    It starts where most regions are apart, and goes both ways from there.
-    """
-    start = int(np.argmax([large_regions(frame) for frame in regions]))
-    tubes = {start: regions[start]}
-    newest = int(regions[start].max())
-    for direction in (1, -1):
-        t = start + direction
-        while 0 <= t < len(regions):
-            flow, _ = chain.step(t, -direction)
-            expected = follow(tubes[t - direction], flow, nearest=True)
-            tubes[t], newest = linked_frame(regions[t], expected, newest)
-            t += direction
-    return np.stack([tubes[t] for t in range(len(regions))])
-
-
-def large_regions(regions: UInt8[np.ndarray, "height width"]) -> int:
-    """How many regions are large enough to be a thing and not noise."""
-    return int((np.bincount(regions.ravel())[1:] > LARGE * regions.size).sum())
-
-
-def linked_frame(
-    regions: UInt8[np.ndarray, "height width"], expected: UInt8[np.ndarray, "height width"], newest: int
-) -> tuple[UInt8[np.ndarray, "height width"], int]:
-    """Ids of one frame's regions from those that are expected there; a region where none is gets a new one."""
-    frame = np.zeros_like(expected)
-    for label in range(1, int(regions.max()) + 1):
-        inside = regions == label
-        ids = overlapping(inside, expected)
-        if not ids and newest < 250:
-            newest += 1
-            ids = [newest]
-        if ids:
-            frame[inside] = nearest_id(expected, ids, inside)
-    return frame, newest
-
-
-def overlapping(inside: Bool[np.ndarray, "height width"], expected: UInt8[np.ndarray, "height width"]) -> list[int]:
-    """Ids that share enough of a region, or of which the region holds enough."""
-    ids, counts = np.unique(expected[inside], return_counts=True)
-    area = int(inside.sum())
-    return [
-        int(k) for k, n in zip(ids, counts, strict=True) if k and n > OVERLAP * min(area, int((expected == k).sum()))
-    ]
-
-
-def nearest_id(
-    expected: UInt8[np.ndarray, "height width"], ids: list[int], inside: Bool[np.ndarray, "height width"]
-) -> UInt8[np.ndarray, "pixel"]:
-    """For each pixel of a region, which of the ids is nearest."""
-    if len(ids) == 1:
-        return np.full(int(inside.sum()), ids[0], np.uint8)
-    distances = [cv2.distanceTransform((expected != k).astype(np.uint8), cv2.DIST_L2, 3)[inside] for k in ids]
-    return np.array(ids, np.uint8)[np.argmin(distances, axis=0)]
+    """Ids of which one goes where the other was, joined: a thing that turns shows new paths and loses the old."""
+    areas = np.stack([np.bincount(frame.ravel(), minlength=256) for frame in labels]).astype(float)
+    passed = np.zeros((256, 256))
+    for t in range(1, len(labels)):
+        before = follow(labels[t - 1], chain.step(t, -1)[0], nearest=True)
+        np.add.at(passed, (before, labels[t]), 1)
+    net, typical = np.abs(passed - passed.T), areas.sum(0) / np.maximum((areas > 0).sum(0), 1)
+    large = areas > TOGETHER * typical
+    table = np.arange(256, dtype=np.uint8)
+    for a, b in combinations((int(k) for k in np.unique(labels) if k), 2):
+        together = (large[:, a] & large[:, b]).sum() / max(min(large[:, a].sum(), large[:, b].sum()), 1)
+        if together < 0.5 and net[a, b] > TAKEN_OVER * min(typical[a], typical[b]):
+            table[table == table[b]] = table[a]
+    return table[labels]
 
 
 def merged_tubes(

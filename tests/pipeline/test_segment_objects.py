@@ -17,7 +17,7 @@ from pipeline.frames_folder import frame_name, write_image
 from pipeline.mask_folder import read_key_masks, read_mask_folder
 from pipeline.mask_prompts import check_prompts
 from pipeline.mask_refinement import main_body, voted
-from pipeline.mask_tubes import linked_frame
+from pipeline.mask_tubes import taken_over
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.segment_objects import segment_objects
 
@@ -262,14 +262,13 @@ def test_evidence_of_a_still_video_is_negative_everywhere() -> None:
     assert (moving_evidence(images, still_chain(10, (40, 60))) < 0).all()
 
 
-def test_a_region_where_two_things_meet_stays_two() -> None:
-    expected = np.zeros((20, 40), np.uint8)
-    expected[5:15, 5:15], expected[5:15, 25:35] = 1, 2
-    touching = np.zeros((20, 40), np.uint8)
-    touching[5:15, 5:35] = 1
-    frame, newest = linked_frame(touching, expected, 2)
-    assert newest == 2
-    assert (frame[5:15, 5:18] == 1).all() and (frame[5:15, 23:35] == 2).all()
+def test_an_id_that_goes_on_where_another_ends_is_the_same_thing() -> None:
+    labels = np.zeros((10, 20, 40), np.uint8)
+    labels[:5, 5:15, 5:15], labels[5:, 5:15, 5:15] = 1, 2
+    labels[:, 5:15, 15:25] = 3
+    joined = taken_over(labels, still_chain(10, (20, 40)))
+    assert len(np.unique(joined[:, 5:15, 5:15])) == 1
+    assert joined[0, 10, 10] != joined[0, 10, 20], "what only touches stays another thing"
 
 
 def test_frames_outvote_a_frame_with_a_torn_mask() -> None:

@@ -1,0 +1,93 @@
+"""Paths along flow that is known, and which of them belong together."""
+
+import numpy as np
+
+from pipeline.flow_chain import FlowChain
+from pipeline.motion_clusters import Motion, clustered_paths, joined_groups, motion_terms, summed
+from pipeline.moving_paths import Sight, displacements, moving_paths
+
+FRAMES, SIZE = 14, (96, 128)
+
+
+def chain_of(flow: np.ndarray) -> FlowChain:
+    """A video in which every pair has the same flow, valid everywhere."""
+    forward = np.broadcast_to(flow.astype(np.float16), (FRAMES - 1, *flow.shape))
+    valid = np.ones(forward.shape[:3], bool)
+    return FlowChain(forward, -forward, valid, valid)
+
+
+def sights_of(places: list[np.ndarray]) -> list[Sight]:
+    """Points that are all seen in all frames."""
+    return [Sight(np.arange(len(xy)), xy.astype(np.float32)) for xy in places]
+
+
+def grid(left: int, right: int) -> np.ndarray:
+    """Places 4 pixels apart in 24 rows, x from left to right."""
+    return np.stack(np.meshgrid(np.arange(left, right, 4), np.arange(30, 54, 4)), -1).reshape(-1, 2).astype(float)
+
+
+def test_a_path_follows_the_flow_and_ends_where_it_is_not_valid() -> None:
+    flow = np.zeros((*SIZE, 2))
+    flow[..., 0] = 2
+    chain = chain_of(flow)
+    chain.forward_valid[5:] = False
+    mask = np.zeros(SIZE, bool)
+    mask[40:44, 20:100] = True
+    sights = moving_paths([mask] * FRAMES, chain, 4)
+    first = sights[0].paths
+    started = first[sights[0].xy[:, 0] < 80]
+    assert set(started) <= set(sights[5].paths) and not set(first) & set(sights[6].paths)
+    seen, moved = displacements(sights, 0, 3)
+    np.testing.assert_allclose(moved, [[6, 0]] * len(seen.paths))
+
+
+def test_new_paths_start_only_where_none_is() -> None:
+    mask = np.ones(SIZE, bool)
+    sights = moving_paths([mask] * FRAMES, chain_of(np.zeros((*SIZE, 2))), 4)
+    assert all(len(sight.paths) == SIZE[0] * SIZE[1] / 16 for sight in sights)
+    assert sights[-1].paths.max() == len(sights[0].paths) - 1
+
+
+def test_two_things_that_touch_in_all_frames_are_two_clusters() -> None:
+    left, right = grid(20, 44), grid(44, 68)
+    places = [
+        np.concatenate([left + np.array([0.3 * t, 0]), right + np.array([0.3 * t, 2.5 * np.sin(t)])])
+        for t in range(FRAMES)
+    ]
+    clusters = clustered_paths(sights_of(places), SIZE)
+    assert len(np.unique(clusters)) == 2
+    assert len(np.unique(clusters[: len(left)])) == 1
+
+
+def test_one_thing_that_turns_and_grows_is_one_cluster() -> None:
+    points, middle = grid(20, 68), np.array([44, 42])
+    places = []
+    for t in range(FRAMES):
+        c, s = 1.02**t * np.cos(0.08 * t), 1.02**t * np.sin(0.08 * t)
+        places.append((points - middle) @ np.array([[c, s], [-s, c]]) + middle + [t, 0.5 * t])
+    clusters = clustered_paths(sights_of(places), SIZE)
+    assert clusters.max() == 0 and (clusters == 0).mean() > 0.75
+
+
+def random_motion(seed: int) -> tuple[Motion, np.ndarray, np.ndarray]:
+    """Sums of one frame, with the terms and the displacements behind them."""
+    random = np.random.default_rng(seed)
+    terms, moved = motion_terms(random.uniform(0, 96, (20, 2)), SIZE), random.normal(size=(20, 2))
+    return summed([(3, terms, moved)]), terms, moved
+
+
+def test_the_error_of_a_joint_motion_is_that_of_a_fit_to_all_points() -> None:
+    (first, *a), (second, *b) = random_motion(0), random_motion(1)
+    terms, moved = (np.concatenate(pair) for pair in zip(a, b, strict=True))
+    fit = np.linalg.lstsq(terms, moved, rcond=None)[0]
+    np.testing.assert_allclose((first + second).error(), [((terms @ fit - moved) ** 2).sum()], rtol=1e-3)
+
+
+def test_sums_of_different_frames_stay_apart() -> None:
+    first, second = random_motion(0)[0], random_motion(1)[0]
+    later = Motion(5, second.count, second.gram, second.cross, second.square)
+    both = first + later
+    np.testing.assert_allclose(both.error(), [first.error()[0], 0, later.error()[0]])
+    assert joined_groups([first, later], {(0, 1)}, 1e9) == [0, 1], (
+        "without shared frames nothing says that they are one"
+    )
