@@ -13,7 +13,7 @@ from numba import njit
 
 from models.grid_kernels import ONE, ZERO, trilinear
 
-EMPTY_LOGIT = np.float32(-8.5)  # softplus(-8.5) = 2e-4: nothing
+EMPTY_LOGIT = np.float32(-10)  # softplus(-10) = 5e-5: nothing
 LEAST_DEPTH = np.float32(1e-6)
 
 

@@ -39,8 +39,8 @@ class FieldShape:
     colour_channels: int = 24
     features: int = 8
     shader_width: int = 64
-    density_shift: float = -3.0
-    density_scale: float = 25.0
+    density_shift: float = -4.5
+    density_scale: float = 100.0  # large: surfaces become sharp within few steps
     shell: float = 0.3
     outer_bins: int = 24
     bins_per_node: float = 1.0

@@ -13,7 +13,15 @@ from models.osn.rendering import render_world
 from models.osn.training import StepLosses
 from models.rays import Rays
 
-SHAPE = FieldShape(density_channels=2, colour_channels=3, features=4, shader_width=8, density_shift=0.0, outer_bins=8)
+SHAPE = FieldShape(
+    density_channels=2,
+    colour_channels=3,
+    features=4,
+    shader_width=8,
+    density_shift=0.0,
+    density_scale=25.0,
+    outer_bins=8,
+)
 
 
 def rotation(angle: float) -> torch.Tensor:
