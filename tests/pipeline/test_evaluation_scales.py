@@ -1,0 +1,54 @@
+"""What evaluation says of a scale network whose views are known."""
+
+import pytest
+import torch
+
+from models.osn.z_buffer import SoloViews, explained
+from pipeline.config import TrainOsnConfig
+from pipeline.evaluation_scales import bounds_findings, limit_remarks
+from pipeline.osn_checkpoint import OsnMethod
+from pipeline.osn_run import started
+from tests.analytic_world import TRUE_SCALES, analytic_scene, analytic_truth
+
+SCENE = analytic_scene(analytic_truth())
+IDS = [0, 4, 9]
+LIMIT = 2.4
+
+
+def method() -> OsnMethod:
+    """Object 1 is seen before the wall, in frame 6 and, with more pixels, in frame 2; it meets the wall at LIMIT."""
+    views = SoloViews(
+        torch.tensor([[4.0, 4.0 / LIMIT, 0.0]] * 3 + [[4.0, 0.0, 0.0]]),
+        torch.tensor([[1.0, 1.0, 0.0]] * 3 + [[1.0, 0.0, 0.0]]),
+        torch.tensor([1, 1, 1, 0]),
+        torch.ones(4, dtype=torch.bool),
+        torch.tensor([6, 2, 2, 0]),
+    )
+    run = started(SCENE, TrainOsnConfig(grids=[8]), torch.device("cpu"))
+    scales = torch.from_numpy(TRUE_SCALES)[None].float() * torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.5, 1.2]])
+    made = OsnMethod(run.fields, run.network, views, scales, torch.ones(2))
+    made.validity = lambda wanted: (explained(views, wanted, None) > 0.99).float()  # type: ignore[method-assign]
+    return made
+
+
+def test_limits_are_told_with_the_ids_of_the_masks():
+    found = {(entry["object"], entry["above"]): entry for entry in limit_remarks(method(), SCENE, IDS)}
+    assert len(found) == 4
+    above = found[4, True]
+    assert above["scale"] == pytest.approx(LIMIT, rel=0.02)
+    assert (above["seen"], above["shown"], above["frames"], above["share"]) == (4, 0, [2, 6], 0.75)
+    for side in ((4, False), (9, False), (9, True)):
+        assert found[side]["frames"] == [] and found[side]["seen"] is None
+
+
+def test_a_method_without_network_has_no_limits():
+    made = method()
+    made.network = None
+    assert limit_remarks(made, SCENE, IDS) == []
+
+
+def test_bounds_are_those_of_the_samples():
+    rows = {(row.item, row.metric): row.value for row in bounds_findings(method().scales.numpy(), IDS, "osn").rows}
+    assert rows["4", "lowest_valid_scale"] == pytest.approx(0.5 * TRUE_SCALES[1])
+    assert rows["9", "highest_valid_scale"] == pytest.approx(1.2 * TRUE_SCALES[2])
+    assert ("0", "lowest_valid_scale") not in rows
