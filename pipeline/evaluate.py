@@ -1,7 +1,7 @@
 """All numbers of a scene, from files alone: flow, masks, geometry, renders, scales, time and memory.
 
 Reads   scene.h5, frames.json, flow.h5, masks.h5, geometry.json, checkpoints and renders of the methods, records;
-        truth.h5 and AlexNet's weights (for LPIPS) if there are any
+        truth.h5, the label maps of Semantic Flow and AlexNet's weights (for LPIPS) if there are any
 Writes  metrics.csv       one row a number
         evaluation.json   numbers that are missing and why, which object is which true one, the maps of valid scales
 """
@@ -40,7 +40,7 @@ from pipeline.evaluation_scales import (
     validity_slices,
 )
 from pipeline.evaluation_scenes import comparison_findings, valid_scenes_findings
-from pipeline.evaluation_semantics import semantic_findings
+from pipeline.evaluation_semantics import ClassTargets, Semantics, label_targets, object_targets, semantic_results
 from pipeline.flow_file import read_flow_pairs
 from pipeline.frames_folder import read_frames_info, read_json
 from pipeline.geometry_file import Geometry, read_geometry
@@ -68,6 +68,7 @@ def evaluate(
     renders: list[Path],
     records: list[Path],
     truth: Path | None,
+    labels: Path | None,
     weights: Path | None,
     metrics: Path,
     notes: Path,
@@ -80,12 +81,22 @@ def evaluate(
     findings += perception_findings(flow, object_ids, known)
     findings += geometry_findings(packed, read_geometry(geometry), known)
     lpips = load_lpips(weights) if config.lpips else None
-    remarks: dict[str, Any] = {"truth": truth_remarks(packed, known), "best_held_out": {}, "validity": {}, "limits": {}}
+    remarks: dict[str, Any] = {
+        "semantics": {},
+        "truth": truth_remarks(packed, known),
+        "best_held_out": {},
+        "validity": {},
+        "limits": {},
+    }
     for folder in renders:
         findings += render_findings(folder, packed, known, lpips, remarks["best_held_out"])
     for checkpoint in checkpoints:
         findings += method_findings(checkpoint, packed, known, remarks)
-        findings += class_findings(checkpoint, renders, object_ids, known)
+        told = class_findings(
+            checkpoint, renders, lambda facts: class_targets(facts, packed, labels, object_ids, known)
+        )
+        findings += told.findings
+        remarks["semantics"][checkpoint.parent.name] = told.curve
     write_metrics(metrics, metrics.resolve().parent.name, findings.rows)
     with whole(notes) as partial:
         partial.write_text(json.dumps({"missing": [row._asdict() for row in findings.missing], **remarks}, indent=1))
@@ -103,18 +114,29 @@ class KnownTruth:
 
 
 def class_findings(
-    checkpoint: Path, renders: list[Path], object_ids: UInt8[np.ndarray, "frame height width"], known: KnownTruth | None
-) -> Findings:
+    checkpoint: Path, renders: list[Path], targets: Callable[[dict[str, Any]], ClassTargets | None]
+) -> Semantics:
     """How well a method that has classes tells them; nothing of one that has none."""
     facts = getattr(load_method(checkpoint, stage_device()), "facts", None)
     folders = [folder for folder in renders if folder.resolve().parent == checkpoint.resolve().parent]
     if facts is None or not folders:
-        return Findings()
-    listed = read_renders(folders[0])
+        return Semantics(Findings(), {})
+    return semantic_results(facts, folders[0], read_renders(folders[0]), targets(facts))
+
+
+def class_targets(
+    facts: dict[str, Any],
+    scene: Scene,
+    labels: Path | None,
+    object_ids: UInt8[np.ndarray, "frame height width"],
+    known: KnownTruth | None,
+) -> ClassTargets | None:
+    """What classes are judged by: label maps where the classes are theirs, else truth, else the masks."""
+    if not facts["classes_are_objects"]:
+        return label_targets(facts, scene, labels) if labels else None
     if known is None:
-        return semantic_findings(facts, folders[0], listed, object_ids, None, None)
-    views = known.truth.test.object_ids
-    return semantic_findings(facts, folders[0], listed, known.frame_ids, views, known.matching)
+        return object_targets(facts, object_ids)
+    return object_targets(facts, known.frame_ids, known.truth.test.object_ids, known.matching)
 
 
 def known_truth(

@@ -1,5 +1,6 @@
 """Semantic Flow judged: are classes right at times whose labels it saw, at others, and from held-out views?"""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,48 +8,94 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from pipeline.cameras import IGNORE_ID
+from pipeline.config import TrainSemanticFlowConfig
 from pipeline.metrics_table import Findings, Row
 from pipeline.object_matching import resized_ids
 from pipeline.renders_folder import Renders, read_set_ids
+from pipeline.scene_file import Scene
+from pipeline.semantic_labels import read_labels
 from pipeline.semantic_metrics import SemanticScores, merged_background, view_scores
+from pipeline.shared_semantics import with_classes
 
 STAGE = "train_semantic_flow"
 METRICS = ("miou", "total_accuracy", "average_accuracy")
-OWN_CLASSES = "the classes are those of label maps, which neither masks nor truth can judge"
+OWN_CLASSES = "the classes are those of label maps, which neither masks nor truth can judge; evaluate was given none"
 
 
-def semantic_findings(
+@dataclass(frozen=True)
+class ClassTargets:
+    """The right class (a column) of every pixel of the video, and of held-out views where truth has them; -1 unknown."""
+
+    frames: Int[np.ndarray, "frame height width"]
+    views: Int[np.ndarray, "view view_height view_width"] | None = None
+
+
+@dataclass(frozen=True)
+class Semantics:
+    """All numbers, and the mean IoU of every rendered frame for the report's curve."""
+
+    findings: Findings
+    curve: dict[str, list[Any]]
+
+
+def object_targets(
     facts: dict[str, Any],
-    folder: Path,
-    renders: Renders,
     frame_ids: UInt8[np.ndarray, "frame height width"],
-    view_ids: UInt8[np.ndarray, "view view_height view_width"] | None,
-    matching: dict[int, int] | None,
-) -> Findings:
+    view_ids: UInt8[np.ndarray, "view view_height view_width"] | None = None,
+    matching: dict[int, int] | None = None,
+) -> ClassTargets:
+    """Targets from object ids: true ones where `matching` (estimated id -> true id) is given, else those of the masks."""
+    table = class_table(classes_of(facts), matching)
+    return ClassTargets(table[frame_ids], None if view_ids is None else table[view_ids])
+
+
+def label_targets(facts: dict[str, Any], scene: Scene, labels: Path) -> ClassTargets:
+    """Targets from the label maps that were trained on, of all frames: those that a task kept back among them."""
+    config = TrainSemanticFlowConfig.model_validate(facts["options"])
+    given = with_classes(read_labels(scene, labels, config), facts["class_names"], facts["class_moves"])
+    return ClassTargets(given.ids)
+
+
+def classes_of(facts: dict[str, Any]) -> dict[int, int]:
+    return {int(identity): int(column) for identity, column in facts["class_of"].items()}
+
+
+def semantic_results(facts: dict[str, Any], folder: Path, renders: Renders, targets: ClassTargets | None) -> Semantics:
     """Scores of the rendered classes; `facts` are a checkpoint's values beside the model.
 
-    `frame_ids` and `view_ids` are the target's ids, true ones where `matching` (estimated id -> true id) is given, else
-    those of the masks. Each set is scored over all its pixels (`held_out_times`) and as the mean over its views
-    (`held_out_times_per_view`), with all classes and with the moving ones against one background (`..._foreground`).
+    Each set is scored over all its pixels (`held_out_times`) and as the mean over its views (`held_out_times_per_view`),
+    with all classes and with the moving ones against one background (`..._foreground`). Held-out views are also scored
+    at the times whose labels training never saw.
     """
-    if not facts["classes_are_objects"]:
-        return Findings.absent(STAGE, METRICS, OWN_CLASSES, renders.method)
-    table = class_table({int(key): int(value) for key, value in facts["class_of"].items()}, None)
-    target_table = class_table({int(key): int(value) for key, value in facts["class_of"].items()}, matching)
-    moves = np.array(facts["class_moves"], bool)
-    findings = Findings()
+    if targets is None:
+        return Semantics(Findings.absent(STAGE, METRICS, OWN_CLASSES, renders.method), {})
+    table, moves = class_table(classes_of(facts), None), np.array(facts["class_moves"], bool)
+    findings, curve = Findings(), {}
     for entry in renders.of_kind("observed"):
         told = table[read_set_ids(folder, entry)]
-        wanted = target_table[resized_ids(frame_ids[entry.frames], *told.shape[1:])]
+        wanted = resized_classes(targets.frames[entry.frames], *told.shape[1:])
         labelled = np.isin(entry.frames, facts["labelled_frames"])
         for item, chosen in (("labelled_times", labelled), ("held_out_times", ~labelled)):
             findings += set_findings(renders.method, item, told[chosen], wanted[chosen], moves)
+        each, _ = view_scores(told, wanted, len(moves))
+        curve = {"frames": entry.frames, "miou": [one.miou for one in each], "labelled": labelled.tolist()}
     for entry in renders.of_kind("held_out")[:1]:
-        if view_ids is not None:
+        if targets.views is not None:
             told = table[read_set_ids(folder, entry)]
-            wanted = target_table[resized_ids(view_ids[entry.views], *told.shape[1:])]
+            wanted = resized_classes(targets.views[entry.views], *told.shape[1:])
             findings += set_findings(renders.method, "held_out_views", told, wanted, moves)
-    return findings
+            unseen = ~np.isin(entry.frames, facts["labelled_frames"])
+            findings += set_findings(renders.method, "held_out_views_and_times", told[unseen], wanted[unseen], moves)
+    return Semantics(findings, curve)
+
+
+def resized_classes(
+    classes: Int[np.ndarray, "view old_height old_width"], height: int, width: int
+) -> Int[np.ndarray, "view height width"]:
+    """Classes at another size, of the nearest pixel; -1 stays unknown."""
+    ids = np.where(classes < 0, IGNORE_ID, classes).astype(np.uint8)
+    small = resized_ids(ids, height, width).astype(np.int64)
+    return np.where(small == IGNORE_ID, -1, small)
 
 
 def class_table(class_of: dict[int, int], matching: dict[int, int] | None) -> Int[np.ndarray, "id"]:

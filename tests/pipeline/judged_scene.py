@@ -65,6 +65,7 @@ class JudgedScene:
             sorted((self / "records").glob("*.json")),
             self / "truth.h5" if with_truth else None,
             None,
+            None,
             self / "metrics.csv",
             self / "evaluation.json",
             EvaluateConfig(),

@@ -43,6 +43,7 @@ rule evaluate:
         renders=trained("results/{scene}/{method}/renders"),
         records=records_before_evaluation,
         truth=truth_path,
+        labels=scene_files("labels"),
         weights=weights_files,
         code=sources("pipeline.evaluate"),
     output:
@@ -61,6 +62,7 @@ rule evaluate:
         runtime=60,
         gpu=1,
     params:
+        labels=scene_path("labels"),
         weights=WEIGHTS,
         options=options("evaluate"),
     message:
@@ -69,7 +71,7 @@ rule evaluate:
         "python -m pipeline.evaluate"
         " --scene {input.scene:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
         " --geometry {input.geometry:q} --checkpoints {input.checkpoints:q} --renders {input.renders:q}"
-        " --records {input.records:q} --truth {input.truth:q} --weights {params.weights:q}"
+        " --records {input.records:q} --truth {input.truth:q} --labels {params.labels:q} --weights {params.weights:q}"
         " --metrics {output.metrics:q} --notes {output.notes:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
