@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int16, Int64, UInt8
@@ -16,6 +17,7 @@ from pipeline.scene_file import Scene
 from pipeline.semantic_labels import UNLABELLED, Labels
 
 UNKNOWN = -1.0
+BORDER_PX = 3  # around what moves: the static field does not learn from pixels that masks may have missed
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,15 @@ def training_pixels(scene: Scene, labels: Labels, colour_everywhere: bool) -> Pi
         torch.from_numpy(flow).flatten(1, 3),
         torch.from_numpy(flow_valid).flatten(1),
         places(drawn),
-        places(drawn & ~active),
+        places(drawn & ~widened(active, BORDER_PX)),
         places(drawn & active),
     )
+
+
+def widened(mask: Bool[np.ndarray, "frame height width"], by_px: int) -> Bool[np.ndarray, "frame height width"]:
+    """The mask and all within some pixels of it."""
+    square = np.ones((2 * by_px + 1, 2 * by_px + 1), np.uint8)
+    return np.stack([cv2.dilate(image, square) > 0 for image in mask.astype(np.uint8)])
 
 
 def places(mask: Bool[np.ndarray, "frame height width"]) -> Int64[Tensor, "pixel"]:
