@@ -10,6 +10,7 @@ import torch
 
 from models.rays import Rays
 from pipeline import osn_field_training, osn_pixels
+from pipeline import train_osn as stage
 from pipeline.cameras import camera_directions, pixel_centres
 from pipeline.config import TrainOsnConfig
 from pipeline.errors import StageError
@@ -168,6 +169,31 @@ def test_long_video_killed_and_resumed_ends_as_one_that_was_not(scene_path, tmp_
     monkeypatch.setattr(osn_field_training, "note", note)
     resumed = weights(train(scene_path, tmp_path / "killed", config))
     assert all(torch.equal(whole_run[name], resumed[name]) for name in whole_run)
+
+
+def test_tensor_code_of_gpus_trains_as_well_as_the_loops(scene_path, tmp_path, monkeypatch):
+    def by_tensors(*arguments):
+        run = started(*arguments)
+        run.fields.loops = False
+        return run
+
+    started = stage.started
+    config = TINY.model_copy(update={"steps": 24, "grids": [16]})
+    train(scene_path, tmp_path / "loops", config)
+    monkeypatch.setattr(stage, "started", by_tensors)
+    train(scene_path, tmp_path / "tensors", config)
+    loops, tensors = (pd.read_csv(tmp_path / name / "history.csv")["psnr_db"].dropna() for name in ("loops", "tensors"))
+    assert len(loops) == len(tensors) == 1 and abs(loops.iloc[-1] - tensors.iloc[-1]) < 0.2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_gpu_trains_with_mixed_precision(scene_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("MONOVERSE_DEVICE", "cuda")
+    checkpoint = train(scene_path, tmp_path, TINY.model_copy(update={"mixed_precision": True, "pose_rate": 1e-3}))
+    method = load_method(checkpoint, torch.device("cuda"))
+    rendering = method.render(frame_rays(read_scene(scene_path), 2).to(torch.device("cuda")))
+    assert torch.isfinite(rendering.colour).all()
 
 
 def test_state_of_other_settings_is_not_gone_on_from(scene_path, tmp_path, caplog):
