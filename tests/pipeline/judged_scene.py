@@ -50,7 +50,13 @@ class JudgedScene:
     def render(self, with_truth: bool = True, config: RenderViewsConfig = FEW_VIEWS) -> None:
         truth = self / "truth.h5" if with_truth else None
         render_views(
-            self / "osn/checkpoint.pt", self / "scene.h5", self / "frames.json", None, truth, self / "osn/renders", config
+            self / "osn/checkpoint.pt",
+            self / "scene.h5",
+            self / "frames.json",
+            None,
+            truth,
+            self / "osn/renders",
+            config,
         )
 
     def evaluate(self, with_truth: bool = True) -> None:
