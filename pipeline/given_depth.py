@@ -19,8 +19,8 @@ LEAST_OBSERVATIONS = 8
 
 def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
     """The scale of each object at which its sparse points have the depths that the maps give them, within its range."""
-    depth = read_depths(folder, (len(scene.images), *scene.images.shape[1:3]))
-    height, width = scene.images.shape[1:3]
+    frames, height, width = scene.object_ids.shape
+    depth = read_depths(folder, (frames, height, width))
     column, row = np.floor(scene.observation_xy).astype(int).clip(0, [width - 1, height - 1]).T
     there = depth[scene.observation_frame, row, column]
     usable = np.isfinite(there) & (there > 0) & (scene.observation_depth > 0)

@@ -51,10 +51,11 @@ class Run:
 COUNTERS = ("phase", "step", "field_step", "rays", "taken", "seconds", "sums", "rows", "facts")
 
 
-def identity(scene: Path, config: TrainOsnConfig) -> str:
+def identity(scene: Path, config: TrainOsnConfig, given: Float[np.ndarray, "object"] | None = None) -> str:
     """What a kept state must agree in to be gone on from."""
     digest = hashlib.sha256(config.model_dump_json(exclude={"resume_seconds"}).encode())
     digest.update(scene.read_bytes())
+    digest.update(b"" if given is None else given.tobytes())
     return digest.hexdigest()
 
 

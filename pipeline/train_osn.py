@@ -46,9 +46,9 @@ def train_osn(
     packed, device = read_scene(scene, without=("images", *FLOW_FIELDS)), stage_device()
     resume = checkpoint.with_name(RESUME)
     resume.parent.mkdir(parents=True, exist_ok=True)
-    fingerprint = identity(scene, config)
-    pixels = pixel_source(scene, packed, config, device)
     given = given_scales(depth, packed) if depth and config.scales == "depth" else None
+    fingerprint = identity(scene, config, given)
+    pixels = pixel_source(scene, packed, config, device)
     run = resumed(resume, fingerprint, config, device) or started(packed, config, device, given)
     with workers(device) as spread:
         train(run, Material(packed, pixels, config, resume, fingerprint, spread))
