@@ -154,6 +154,11 @@ class ReconstructObjectsConfig(Section):
     )
     mapping_tracks: int = Field(1200, ge=50, description="most tracks of an object that the mappers see")
     adjustment_tracks: int = Field(4000, ge=50, description="most tracks of an object in the final adjustment")
+    guided_rounds: int = Field(
+        2, ge=0, description="times that points of moving objects are looked for again where their model has them"
+    )
+    patch_radius_px: int = Field(5, ge=2, description="half the side of the patches that are looked for")
+    mask_margin_px: int = Field(2, ge=0, description="pixels at the border of masks in which nothing is looked for")
     seed: int = Field(0, ge=0, description="seed of all random choices")
 
 
@@ -187,7 +192,9 @@ class TrainOsnConfig(Section):
     depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
     pose_rate: float = Field(
-        0.0, ge=0, description="learning rate of small corrections of the poses, radians a step; 0 leaves poses as they are"
+        0.0,
+        ge=0,
+        description="learning rate of small corrections of the poses, radians a step; 0 leaves poses as they are",
     )
     pose_prior: float = Field(1e-4, ge=0, description="weight of the corrections' size, in what SfM is usually off")
     sampling: Literal["boxes", "even_depth"] = Field(
@@ -202,8 +209,11 @@ class TrainOsnConfig(Section):
     spread_weight: float = Field(
         1e-2, ge=0, description="distortion: weight of the spread of samples in depth along a ray"
     )
+    colour_decay: float = Field(
+        0.1, ge=0, description="of colour planes, per learning rate: what was never seen takes the object's mean colour"
+    )
     density_weight: float = Field(0.0, ge=0, description="weight of the objects' mean density")
-    variation_weight: float = Field(1e-2, ge=0, description="weight of the total variation of planes")
+    variation_weight: float = Field(1e-3, ge=0, description="weight of the total variation of planes")
     pixel_memory_mb: int = Field(
         2000, ge=1, description="memory for the video's pixels; of longer videos some frames at a time are read"
     )

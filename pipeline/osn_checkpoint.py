@@ -15,7 +15,7 @@ from models.rays import Rays
 from models.rendering import Rendering
 
 CLEAR = 2e-3  # of the pixels
-METHOD, SCHEMA, SCHEMA_VERSION = "osn", "monoverse-osn", 2
+METHOD, SCHEMA, SCHEMA_VERSION = "osn", "monoverse-osn", 3
 
 
 class OsnMethod:

@@ -134,21 +134,36 @@ def field_shape(config: TrainOsnConfig) -> FieldShape:
 
 
 def field_optimiser(fields: ObjectScene, config: TrainOsnConfig) -> torch.optim.Adam:
-    """Planes and lines learn fast, networks slowly."""
-    grids: list[torch.nn.Parameter] = [fields.far_colour.table]
-    networks: list[torch.nn.Parameter] = []
+    """Planes and lines learn fast, networks slowly; planes of colour fall back where nothing was seen."""
+    members: dict[str, list[torch.nn.Parameter]] = {"grids": [], "colours": [], "networks": [], "poses": []}
     for name, parameter in fields.named_parameters():
-        if name.startswith("fields."):
-            (networks if name.endswith("basis") else grids).append(parameter)
-        elif name.startswith("shaders."):
-            networks.append(parameter)
+        members[optimiser_group(name)].append(parameter)
+    rates = {
+        "grids": config.grid_rate,
+        "colours": config.grid_rate,
+        "networks": config.network_rate,
+        "poses": config.pose_rate,
+    }
     groups = [
-        {"params": grids, "lr": config.grid_rate, "first_rate": config.grid_rate},
-        {"params": networks, "lr": config.network_rate, "first_rate": config.network_rate},
+        {
+            "params": members[name],
+            "lr": rate,
+            "first_rate": rate,
+            "weight_decay": config.colour_decay if name == "colours" else 0.0,
+        }
+        for name, rate in rates.items()
+        if members[name]
     ]
-    if fields.corrections is not None:
-        groups.append({"params": [fields.corrections], "lr": config.pose_rate, "first_rate": config.pose_rate})
-    return torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
+
+
+def optimiser_group(name: str) -> str:
+    """Which parameters learn alike, by their names in `ObjectScene`."""
+    if name == "corrections":
+        return "poses"
+    if name.startswith("shaders.") or name.endswith((".basis", ".tint")):
+        return "networks"
+    return "colours" if ".colour_planes." in name else "grids"
 
 
 def network_optimiser(network: ScaleNetwork) -> torch.optim.Adam:

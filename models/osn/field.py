@@ -46,6 +46,8 @@ class VmField(nn.Module):
             torch.randn(3 * colour_channels, features, generator=generator, device=generator.device)
             / (3 * colour_channels) ** 0.5
         )
+        # Features where the planes are empty: more or less the object's mean colour.
+        self.tint = nn.Parameter(torch.zeros(features, device=generator.device))
 
     def density_logits(self) -> Float[Tensor, "x y z"]:
         """Density before its activation, at every node."""
@@ -64,7 +66,7 @@ class VmField(nn.Module):
     def colour_features(self, points: Float[Tensor, "xyz=3 point"]) -> Float[Tensor, "point channel"]:
         """Features of colour at points of the unit cube, before any activation."""
         products = planes_times_lines(list(self.colour_planes), list(self.colour_lines), points, self.resolution)
-        return products @ self.basis
+        return products @ self.basis + self.tint
 
     def upsampled(self, resolution: Sequence[int], generator: torch.Generator) -> "VmField":
         """The same field on a finer grid."""
@@ -72,6 +74,7 @@ class VmField(nn.Module):
         finer = VmField(resolution, *shape, self.density_shift, generator)
         with torch.no_grad():
             finer.basis.copy_(self.basis)
+            finer.tint.copy_(self.tint)
             for i, (a, b, c) in enumerate(AXES):
                 old, new = (self.resolution[a], self.resolution[b]), (finer.resolution[a], finer.resolution[b])
                 finer.density_planes[i].copy_(resized_plane(self.density_planes[i], new))

@@ -102,11 +102,12 @@ class SampleSums(torch.autograd.Function):
         logits: list[Tensor],
         origins: Float[Tensor, "object ray xyz=3"],
         directions: Float[Tensor, "object ray xyz=3"],
-        *bases: Float[Tensor, "products channel"],
+        *mixes: Float[Tensor, "..."],  # each field's basis, then each field's tint
     ) -> Float[Tensor, "ray object sums"]:
+        bases, tints = mixes[: len(mixes) // 2], mixes[len(mixes) // 2 :]
         products = [products_at(fields[k], marched.points[k]) for k in range(len(bases))]
         width = bases[0].shape[1] if bases else 0
-        parts = [product @ basis for product, basis in zip(products, bases, strict=True)]
+        parts = [torch.addmm(tint, product, basis) for product, basis, tint in zip(products, bases, tints, strict=True)]
         channels = torch.cat(parts) if parts else torch.empty(len(marched.ray), 0)
         channels[:, :3].sigmoid_()
         sums, alone = torch.zeros(*size, MOMENTS + width), scales is None
@@ -128,16 +129,17 @@ class SampleSums(torch.autograd.Function):
         by_logit, by_channel = kernels.merge_gradient(
             marched.ray, marched.depth, marched.slope, channels.numpy(), factors, alone, *met, wanted
         )
-        by_basis = []
+        by_basis, by_tint = [], []
         for k, (product, basis) in enumerate(zip(products, bases, strict=True)):
             mine = torch.from_numpy(by_channel[marched.of(k)])
             by_basis.append(product.T @ mine)
+            by_tint.append(mine.sum(0))
             by_product = (mine @ basis.detach().T).numpy()
             sink.append(SampleGradients(k, marched.points[k], by_logit[marched.of(k)], by_product))
         by_rays: tuple[Tensor | None, Tensor | None] = (None, None)
         if ctx.needs_input_grad[6]:  # type: ignore[attr-defined]
             by_rays = ray_gradients(marched, sink[-len(bases) :], *ctx.places)  # type: ignore[attr-defined]
-        return None, None, None, None, None, None, *by_rays, *by_basis
+        return None, None, None, None, None, None, *by_rays, *by_basis, *by_tint
 
 
 def ray_gradients(

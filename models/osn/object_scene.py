@@ -187,9 +187,9 @@ class ObjectScene(nn.Module):
         objects, count = rays.present.shape
         steps = [self.steps(k, jitter, scales, rays) for k in range(objects)]
         marched = march_all(self.spaces, grids, rays, steps, self.shape.density_scale)
-        bases = [field.basis for field in self.fields] if colour else []
+        mixes = [field.basis for field in self.fields] + [field.tint for field in self.fields] if colour else []
         places = grids, rays.origins, rays.directions
-        sums = SampleSums.apply(list(self.fields), marched, scales, sink, (count, objects), *places, *bases)
+        sums = SampleSums.apply(list(self.fields), marched, scales, sink, (count, objects), *places, *mixes)
         taken = torch.from_numpy(np.diff(marched.base)).float() / max(1, count)
         samples = taken.expand(count, objects)
         rgb = sums[..., 4:7] if colour else sums.new_zeros(count, objects, 3)

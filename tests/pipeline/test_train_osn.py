@@ -210,6 +210,16 @@ def test_scene_without_moving_objects_trains_and_has_one_scale(scene_path, tmp_p
     assert rendering.object_weights.shape[1] == 1 and torch.isfinite(rendering.colour).all()
 
 
+def test_colours_that_nothing_was_seen_of_fade(scene_path, tmp_path):
+    """The corners of planes lie outside of what the cameras saw; decay leaves them the object's own tint."""
+    sizes = []
+    for decay in (0.0, 0.5):
+        config = TINY.model_copy(update={"colour_decay": decay, "variation_weight": 0.0})
+        state = weights(train(scene_path, tmp_path / str(decay), config))
+        sizes.append([state[f"fields.1.colour_planes.{i}"].abs().median() for i in range(3)])
+    assert all(faded < kept for kept, faded in zip(*sizes, strict=True))
+
+
 @pytest.mark.parametrize(("scales", "count"), [("uniform", 1024), ("middle", 1)])
 def test_baselines_train_without_a_scale_network(scene_path, tmp_path, scales, count):
     method = load_method(train(scene_path, tmp_path, TINY.model_copy(update={"scales": scales})), CPU)
@@ -285,9 +295,9 @@ def test_object_without_pixels_or_poses_is_refused(scene_path, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"method": "osn", "schema_version": 99}, "expected 2"),
+        ({"method": "osn", "schema_version": 99}, "expected 3"),
         ({"method": "magic"}, "holds method magic"),
-        ({"method": "osn", "schema_version": 2, "fields": {}}, "is damaged"),
+        ({"method": "osn", "schema_version": 3, "fields": {}}, "is damaged"),
         ([1, 2], "holds method list"),
     ],
 )
