@@ -45,12 +45,16 @@ class RenderSet(BaseModel):
 
 
 class Renders(BaseModel):
-    """All sets of one method; `valid_scales` is how many valid scenes there were to choose from."""
+    """All sets of one method; `valid_scales` is how many valid scenes there were to choose from.
+
+    `remarks` are what the report says of how the method was trained.
+    """
 
     model_config = ConfigDict(frozen=True)
     method: str
     valid_scales: int
     object_ids: list[int]
+    remarks: dict[str, str] = {}
     sets: list[RenderSet]
 
     def of_kind(self, kind: Kind) -> list[RenderSet]:

@@ -54,6 +54,7 @@ from pipeline.report_pictures import (
     valid_scenes,
 )
 from pipeline.report_scales import comparison_rows, limit_rows
+from pipeline.report_semantics import overlap_figure, semantic_rows
 from pipeline.scene_file import Scene, read_scene
 from pipeline.truth_file import Truth, read_truth
 
@@ -203,6 +204,9 @@ def method_section(
         "valid_scales": listed.valid_scales,
         "validity": Markup(validity_figure(slices, limits, names)) if slices else "",
         "limits": limit_rows(limits, names),
+        "classes": semantic_rows(facts.metrics, listed.method),
+        "overlap": Markup(overlap_figure(facts.notes.get("semantics", {}).get(listed.method) or {})),
+        "remarks": listed.remarks,
         "comparison": comparison_rows(facts.metrics, listed.method),
         "validity_has_truth": any(entry["true"] is not None for entry in slices),
     }

@@ -21,7 +21,7 @@ from pipeline.semantic_flow_data import camera_rays
 
 log = logging.getLogger(__name__)
 MEASURING_RAYS = 1200  # a frame
-REACH = 1.25  # extents (twice the spread) from its centre within which all of a thing lies
+REACH = 1.25  # extents (twice the median radius) from its centre within which all of a thing lies
 
 
 @dataclass(frozen=True)

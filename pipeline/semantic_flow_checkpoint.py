@@ -38,6 +38,20 @@ class SemanticFlowMethod:
         with torch.no_grad():
             self.nodes = model.static.grid.nodes()
 
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What the report says of how it was trained."""
+        options, frames = self.facts["options"], self.model.place.cameras.frame_count
+        labels = f"{options['task']}: those of {len(self.facts['labelled_frames'])} of {frames} frames"
+        features, start = self.facts["features"]["encoder"], self.facts.get("start", "nothing")
+        return {
+            "labels": labels,
+            "classes": ", ".join(self.class_names),
+            "semantic head": options["head"],
+            "encoder": features,
+            "started from": start,
+        }
+
     def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
         """Render rays; `object_weights` has one column a class, and scales change nothing."""
 

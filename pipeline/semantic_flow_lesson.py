@@ -125,6 +125,7 @@ def facts(lesson: Lesson, run: Run) -> dict[str, Any]:
         "labelled_frames": np.flatnonzero(labels.labelled).tolist(),
         "object_scales": run.scales.tolist(),
         "features": lesson.features.state(),
+        "start": lesson.shared.origin if lesson.shared else "nothing",
         "commit": commit(),
         "options": lesson.config.model_dump(mode="json"),
     }

@@ -37,6 +37,7 @@ class SharedSemantics:
     encoder: EncoderName
     basis: Basis
     head: dict[str, Tensor]
+    origin: str
 
 
 def scene_digest(scene: Path) -> str:
@@ -91,7 +92,7 @@ def shared_part(state: dict[str, Any], config: TrainSemanticFlowConfig, path: Pa
     head = {name.removeprefix(HEAD): value for name, value in weights.items() if name.startswith(HEAD)}
     features = source["features"]
     names, moves = list(source["class_names"]), list(source["class_moves"])
-    return SharedSemantics(names, moves, features["encoder"], Basis(**features["basis"]), head)
+    return SharedSemantics(names, moves, features["encoder"], Basis(**features["basis"]), head, origin_of(state, path))
 
 
 def all_classes(labels: Sequence[Labels]) -> tuple[list[str], list[bool]]:
@@ -103,6 +104,12 @@ def all_classes(labels: Sequence[Labels]) -> tuple[list[str], list[bool]]:
                 names.append(name)
                 moves.append(moving)
     return names, moves
+
+
+def origin_of(state: dict[str, Any], path: Path) -> str:
+    """In words, whose semantics a scene starts from."""
+    name = path.resolve().parent.parent.name
+    return f"{name}, {len(state['members'])} scenes trained as one model" if state["method"] == METHOD else name
 
 
 def with_classes(labels: Labels, names: list[str], moves: list[bool]) -> Labels:

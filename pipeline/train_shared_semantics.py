@@ -80,7 +80,7 @@ def common_lessons(
     packed = [read_scene(scene) for scene in scenes]
     names, moves = all_classes([training_labels(scene, None, config) for scene in packed])
     basis = basis_of([scene.images for scene in packed], encoder, config.feature_channels)
-    shared = SharedSemantics(names, moves, encoder.name, basis, {})
+    shared = SharedSemantics(names, moves, encoder.name, basis, {}, f"nothing, with {len(scenes)} scenes as one model")
     log.info("%d scenes share the classes %s", len(scenes), ", ".join(names))
     return [prepared(scene, None, encoder, shared, config, device) for scene in scenes]
 

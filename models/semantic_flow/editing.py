@@ -246,7 +246,16 @@ def decoded(
     few = strongest(weights, model.sizes.semantic_samples) if layer.moves else kept
     mine = few[kept]
     logits = point_logits(model, points[mine], frames[mine], layer.moves)
+    logits = logits if layer.moves else without_taken(logits, changes)
     return ray_sums(weights, places(kept), colour), ray_sums(weights, places(few), logits)
+
+
+def without_taken(logits: Float[Tensor, "point classes"], changes: Sequence[Change]) -> Float[Tensor, "point classes"]:
+    """Logits of what rests, in which classes taken out of what moves are the least likely: behind a thing that was always
+    there, nothing taught the resting field what it is."""
+    taken = [change.selection.column for change in changes if change.selection.moves and not change.stays]
+    least = logits.amin(-1, keepdim=True).expand(-1, len(taken))
+    return logits.index_copy(1, torch.tensor(taken, dtype=torch.int64, device=logits.device), least)
 
 
 def painted_colours(
@@ -287,9 +296,10 @@ def measured(model: SemanticFlow, nodes: Float[Tensor, "x y z"], selection: Sele
     known = seen.nonzero()[:, 0]
     nearest = known[(torch.arange(frames, device=known.device)[:, None] - known).abs().argmin(1)]
     centres = (sums / total.clamp(min=1e-6)[:, None])[nearest]
-    spread = (weight * (points - centres[owner]).square().sum(-1)).sum() / weight.sum()
+    distance, order = (points - centres[owner]).norm(dim=-1).sort()
+    half = int((weight[order].cumsum(0) >= weight.sum() / 2).nonzero()[0, 0])  # a mean would hear haze from afar
     brightness = (weight * luminance(field_colours(model, points, owner, selection.moves))).sum() / weight.sum()
-    return Measured(centres, seen, 2 * float(spread) ** 0.5, float(brightness))
+    return Measured(centres, seen, 2 * float(distance[half]), float(brightness))
 
 
 def met(
