@@ -76,6 +76,7 @@ def render_views(
         )
         write_renders(partial, listed)
     log.info("rendered %d views in %d sets", sum(len(plan.entry.frames) for plan in plans), len(plans))
+            remarks=getattr(method, "remarks", {}),
 
 
 def edits(method: TrainedMethod, scene: Scene, config: RenderViewsConfig) -> list[tuple[Plan, TrainedMethod]]:
