@@ -1,4 +1,4 @@
-"""Edits of a trained OSN: objects hidden, shown alone, or moved in the world, under the first valid scale vector."""
+"""Edits of a trained OSN: objects hidden, shown alone, or moved in the world."""
 
 import numpy as np
 import torch
@@ -29,16 +29,18 @@ class LayeredOsn:
         return render_layers(self.method.fields, self.method.grids, rays, chosen, self.layers)
 
 
-def layered_methods(method: OsnMethod, scene: Scene, edits: list[Edit]) -> list[tuple[str, LayeredOsn]]:
+def layered_methods(
+    method: OsnMethod, scene: Scene, scales: Float[np.ndarray, "object"], edits: list[Edit]
+) -> list[tuple[str, LayeredOsn]]:
     """One edited scene for each video that the edits name, or for each edit that names none, with its caption."""
     return [
-        (", ".join(map(edit_caption, mine)), LayeredOsn(method, layers(mine, method, scene)))
+        (", ".join(map(edit_caption, mine)), LayeredOsn(method, layers(mine, scales, scene).to(method.scales.device)))
         for mine in edits_by_video(edits)
     ]
 
 
-def layers(edits: list[Edit], method: OsnMethod, scene: Scene) -> Layers:
-    """What several edits together leave of the scene."""
+def layers(edits: list[Edit], scales: Float[np.ndarray, "object"], scene: Scene) -> Layers:
+    """What several edits together leave of the scene, in the world that the scales make."""
     hidden, alone = set[int](), set[int]()
     moves = np.tile(np.eye(4), (scene.object_count, scene.frame_count, 1, 1))
     for edit in edits:
@@ -48,7 +50,7 @@ def layers(edits: list[Edit], method: OsnMethod, scene: Scene) -> Layers:
         elif edit.action == "isolate":
             alone.add(index)
         elif edit.action == "move" and index > 0:
-            new_from_old = placement(edit, scene, centres(scene, index, float(method.scales[0, index])))
+            new_from_old = placement(edit, scene, centres(scene, index, float(scales[index])))
             moves[index] = moves[index] @ inverse(new_from_old)
         else:
             raise StageError(
@@ -56,8 +58,7 @@ def layers(edits: list[Edit], method: OsnMethod, scene: Scene) -> Layers:
                 "(remove) or shown alone (isolate), and all but the background moved (move)"
             )
     shown = [(not alone or k in alone) and k not in hidden for k in range(scene.object_count)]
-    device = method.scales.device
-    return Layers(torch.tensor(shown, device=device), torch.from_numpy(moves).float().to(device))
+    return Layers(torch.tensor(shown), torch.from_numpy(moves).float())
 
 
 def find_object(name: str, scene: Scene) -> int:

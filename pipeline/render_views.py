@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from models.osn.scale_sampling import VALID_SCORE
+from models.osn.validity import conflict_text, conflicts
 from models.rays import Rays
 from models.rendering import Rendering, TrainedMethod
 from pipeline.atomic import whole
@@ -54,13 +56,15 @@ def render_views(
     packed = read_scene(scene)
     method = load_method(checkpoint, stage_device())
     valid = valid_scales(method, config.scales)
+    if config.scales and isinstance(method, OsnMethod):
+        explain_scales(method, packed, config.scales, valid.scales[0])
     plans = plan_views(packed, valid, config)
     if truth:
         known = read_truth(truth)
         views = held_out_cameras(packed, read_frames_info(info), known, config)
         plans += plan_held_out(packed, valid, fixed_scales(method, packed, depth), views, config) if views else []
         plans += plan_scenes(packed, valid, known.scenes, views, config) if views and known.scenes else []
-    edited = edits(method, packed, config)
+    edited = edits(method, packed, valid.scales[0], config)
     with whole(renders) as partial:
         partial.mkdir()
         render_plans(partial, plans, method, packed, config.rays_per_chunk)
@@ -79,18 +83,19 @@ def render_views(
             remarks=getattr(method, "remarks", {}),
 
 
-def edits(method: TrainedMethod, scene: Scene, config: RenderViewsConfig) -> list[tuple[Plan, TrainedMethod]]:
-    """The edited scenes that were asked for, each with its views."""
+def edits(
+    method: TrainedMethod, scene: Scene, scales: Float[np.ndarray, "object"], config: RenderViewsConfig
+) -> list[tuple[Plan, TrainedMethod]]:
+    """The edited scenes that were asked for, each with its views, under one scale vector."""
     if not config.edits:
         return []
     edited: list[tuple[str, TrainedMethod]] = []
     if isinstance(method, SemanticFlowMethod):
         edited += edited_methods(method, scene, config.edits)
     if isinstance(method, OsnMethod):
-        edited += layered_methods(method, scene, config.edits)
-    scale = method.scales[0].tolist()
+        edited += layered_methods(method, scene, scales, config.edits)
     return [
-        (plan_edit(scene, number, caption, config.edit_frames, scale), other)
+        (plan_edit(scene, number, caption, config.edit_frames, scales.tolist()), other)
         for number, (caption, other) in enumerate(edited)
     ]
 
@@ -104,6 +109,23 @@ def valid_scales(method: TrainedMethod, wanted: list[float]) -> ValidScales:
     if len(wanted) != valid.scales.shape[1] - 1:
         raise StageError(f"render_views.scales has {len(wanted)} scales, the scene {valid.scales.shape[1] - 1} objects")
     return valid.nearest_first(np.array([1.0, *wanted]))
+
+
+def explain_scales(method: OsnMethod, scene: Scene, wanted: list[float], shown: Float[np.ndarray, "object"]) -> None:
+    """Say which valid scene is shown for wanted scales, and what the video contradicts where these are not valid."""
+    scales = method.scales.new_tensor([1.0, *wanted])
+    if method.views is None or float(method.validity(scales[None])[0]) >= VALID_SCORE:
+        log.info("the scales %s are valid; the nearest sampled scene has %s", wanted, shown[1:].round(3).tolist())
+        return
+    found = conflicts(method.views, scales, unlike=method.scales.new_tensor(shown))
+    names = [str(entry["name"]) for entry in scene.objects]
+    why = "; ".join(conflict_text(conflict, names) for conflict in found) or "the scale network rejects them"
+    log.warning(
+        "the scales %s do not explain the video: %s. The valid scene nearest to them is shown, %s",
+        wanted,
+        why,
+        shown[1:].round(3).tolist(),
+    )
 
 
 def render_plans(folder: Path, plans: list[Plan], method: TrainedMethod, scene: Scene, chunk: int) -> None:

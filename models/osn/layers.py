@@ -10,14 +10,14 @@ from models.osn.marching import ObjectRays
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.rendering import in_chunks
 from models.osn.training import composed
-from models.rays import Rays
+from models.rays import Rays, TensorFields
 from models.rendering import Rendering
 
 PAPER = 1.0  # what is seen where nothing is and the background is left out: white
 
 
 @dataclass(frozen=True)
-class Layers:
+class Layers(TensorFields):
     """Which objects are there, and how each was moved in the world: `old_from_new` leads back to its own place."""
 
     shown: Bool[Tensor, "object"]

@@ -8,6 +8,7 @@ from pipeline.config import TrainOsnConfig
 from pipeline.evaluation_scales import bounds_findings, limit_remarks
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.osn_run import started
+from pipeline.render_views import explain_scales
 from tests.analytic_world import TRUE_SCALES, analytic_scene, analytic_truth
 
 SCENE = analytic_scene(analytic_truth())
@@ -45,6 +46,17 @@ def test_a_method_without_network_has_no_limits():
     made = method()
     made.network = None
     assert limit_remarks(made, SCENE, IDS) == []
+
+
+def test_scales_that_are_asked_for_are_explained_where_they_are_not_valid(caplog: pytest.LogCaptureFixture) -> None:
+    made = method()
+    shown = made.scales[0].double().numpy()
+    with caplog.at_level("INFO"):
+        explain_scales(made, SCENE, [float(shown[1]), 0.7], shown)
+    assert "are valid" in caplog.text and "WARNING" not in caplog.text
+    explain_scales(made, SCENE, [1.1 * LIMIT, 0.7], shown)
+    names = [entry["name"] for entry in SCENE.objects]
+    assert f"{names[0]} would hide {names[1]} (75.0 % of pixels; frames 2, 6)" in caplog.text
 
 
 def test_bounds_are_those_of_the_samples():

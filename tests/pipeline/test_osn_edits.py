@@ -45,7 +45,7 @@ def camera() -> np.ndarray:
 
 def edited(*changes: Edit) -> LayeredOsn:
     together = [change.model_copy(update={"video": "one"}) for change in changes]
-    ((_, found),) = layered_methods(method(), SCENE, together)
+    ((_, found),) = layered_methods(method(), SCENE, TRUE_SCALES, together)
     return found
 
 
@@ -103,7 +103,7 @@ def test_two_moves_follow_each_other():
 
 def test_every_edit_is_a_video_of_its_own_unless_it_is_named():
     wanted = [Edit(object=name, action="isolate") for name in NAMES]
-    plans = edits(method(), SCENE, RenderViewsConfig(edits=wanted, edit_frames=2))
+    plans = edits(method(), SCENE, TRUE_SCALES, RenderViewsConfig(edits=wanted, edit_frames=2))
     assert [plan.entry.caption for plan, _ in plans] == [f"{name} alone" for name in NAMES]
     assert all(plan.entry.scale == pytest.approx(TRUE_SCALES.tolist()) for plan, _ in plans)
 
