@@ -38,7 +38,7 @@ def shrunk_ids(
     blocks = (views, height, factor, width, factor)
     ids, depths = (values[:, : height * factor, : width * factor].reshape(blocks) for values in (object_ids, depth))
     row, column = np.ogrid[:height, :width]
-    turn = ids[:, row, row % factor, column, column % factor]
+    turn = ids[:, row, column % factor, column, row % factor]
     present = np.unique(object_ids)
     shares = np.stack([(ids == k).mean((2, 4)) + 1e-3 * (turn == k) for k in present])
     found = present[shares.argmax(0)]
