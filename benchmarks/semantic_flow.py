@@ -138,7 +138,7 @@ def judged(name: str, task: str, variant: str, scene: Scene, test: Any, config: 
         start = time.process_time()
         files = {"scene": "scene.h5", "checkpoint": "checkpoint.pt", "history": "history.csv"}
         paths = {name: place / file for name, file in files.items()}
-        train_semantic_flow(**paths, labels=None, weights=None, start_from=None, config=config)
+        train_semantic_flow(**paths, labels=None, depth=None, weights=None, start_from=None, config=config)
         seconds = time.process_time() - start
         return judged_checkpoint(name, task, variant, scene, test, place / "checkpoint.pt", seconds)
 

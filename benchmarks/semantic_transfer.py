@@ -84,7 +84,7 @@ class Transfer:
 
     def train(self, truth: Path, folder: Path, config: TrainSemanticFlowConfig, start: Path | None = None) -> None:
         checkpoint, history = folder / "checkpoint.pt", folder / "history.csv"
-        train_semantic_flow(self.scene(truth), None, None, start, checkpoint, history, config)
+        train_semantic_flow(self.scene(truth), None, None, None, start, checkpoint, history, config)
 
     def cell(self, truth: Path, variant: str, make: Callable[[Path], None]) -> Cell:
         """A training judged, from the work folder or made now; its line is printed."""

@@ -15,11 +15,12 @@ from pipeline.atomic import whole
 from pipeline.carried_labels import with_carried_labels
 from pipeline.cli import commit
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.depth_supervision import depth_points, joined_points
 from pipeline.errors import StageError
 from pipeline.frame_features import Encoder, FrameFeatures, basis_of, frame_features
 from pipeline.scene_file import Scene, read_scene
 from pipeline.semantic_flow_checkpoint import save_checkpoint
-from pipeline.semantic_flow_data import Pixels, training_pixels
+from pipeline.semantic_flow_data import Pixels, Points, training_pixels
 from pipeline.semantic_flow_run import Run
 from pipeline.semantic_flow_training import Material, on_device, second_stage, started, train_stage
 from pipeline.semantic_labels import Labels, training_labels
@@ -37,6 +38,7 @@ class Lesson:
     of_objects: bool  # whether the classes are those of objects, not of label maps
     pixels: Pixels
     features: FrameFeatures
+    depths: Points | None  # from depth maps that were given
     shared: SharedSemantics | None
     fingerprint: str
     config: TrainSemanticFlowConfig
@@ -45,6 +47,7 @@ class Lesson:
 def prepared(
     path: Path,
     label_source: Path | None,
+    depth: Path | None,
     encoder: Encoder,
     shared: SharedSemantics | None,
     config: TrainSemanticFlowConfig,
@@ -55,6 +58,7 @@ def prepared(
     labels = with_carried_labels(scene, training_labels(scene, label_source, config), config.carry)
     check_scene(scene, labels)
     labels = with_classes(labels, shared.names, shared.moves) if shared else labels
+    depths = depth_points(depth, scene, labels, config.seed) if depth else None
     basis = shared.basis if shared else basis_of([scene.images], encoder, config.feature_channels)
     return Lesson(
         scene,
@@ -62,8 +66,9 @@ def prepared(
         not (label_source and label_source.is_dir()),
         training_pixels(scene, labels, config.unlabelled_rgb).to(device),
         frame_features(scene.images, encoder, basis),
+        depths,
         shared,
-        identity(path, labels, config, shared),
+        identity(path, labels, config, shared, depths),
         config,
     )
 
@@ -76,6 +81,7 @@ def begun(lesson: Lesson, device: torch.device) -> Run:
 def material(lesson: Lesson, run: Run, resume: Path, device: torch.device) -> Material:
     """What the run's stage trains on."""
     points = on_device(lesson.scene, lesson.labels, run, device)
+    points = joined_points(points, lesson.depths) if lesson.depths else points
     return Material(lesson.pixels, points, resume, lesson.fingerprint, lesson.config)
 
 
@@ -103,13 +109,20 @@ def check_scene(scene: Scene, labels: Labels) -> None:
         log.warning("no labelled pixel belongs to a moving class: the scene is trained as a static one")
 
 
-def identity(scene: Path, labels: Labels, config: TrainSemanticFlowConfig, shared: SharedSemantics | None) -> str:
+def identity(
+    scene: Path,
+    labels: Labels,
+    config: TrainSemanticFlowConfig,
+    shared: SharedSemantics | None,
+    depths: Points | None,
+) -> str:
     """What a state must agree in to be gone on from."""
     digest = hashlib.sha256(config.model_dump_json(exclude={"resume_seconds"}).encode())
     digest.update(scene.read_bytes())
     digest.update(labels.ids.tobytes())
     for value in shared.head.values() if shared else ():
         digest.update(value.numpy().tobytes())
+    digest.update(depths.depth.numpy().tobytes() if depths else b"")
     return digest.hexdigest()
 
 
@@ -124,6 +137,7 @@ def facts(lesson: Lesson, run: Run) -> dict[str, Any]:
         "classes_are_objects": lesson.of_objects,
         "labelled_frames": np.flatnonzero(labels.labelled).tolist(),
         "object_scales": run.scales.tolist(),
+        "depth_maps": lesson.depths is not None,
         "features": lesson.features.state(),
         "start": lesson.shared.origin if lesson.shared else "nothing",
         "commit": commit(),

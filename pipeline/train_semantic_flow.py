@@ -1,7 +1,7 @@
 """Train Semantic Flow: a semantic field of the dynamic scene, learned along flows.
 
 Reads   scene.h5; label maps if given (a masks.h5, or a folder with one PNG a frame), else the scene's own objects;
-        an encoder's weights if there are any; a trained checkpoint to start from if given
+        depth maps if given; an encoder's weights if there are any; a trained checkpoint to start from if given
 Writes  checkpoint.pt   the trained method
         history.csv     losses over the steps
 
@@ -29,6 +29,7 @@ RESUME = "resume.pt"
 def train_semantic_flow(
     scene: Path,
     labels: Path | None,
+    depth: Path | None,
     weights: Path | None,
     start_from: Path | None,
     checkpoint: Path,
@@ -43,7 +44,7 @@ def train_semantic_flow(
     shared = shared_part(other, config, start_from) if other and start_from else None
     config = adaptation(config) if shared else config
     encoder = chosen_encoder(shared.encoder if shared else config.encoder, weights)
-    lesson = prepared(scene, labels, encoder, shared, config, device)
+    lesson = prepared(scene, labels, depth, encoder, shared, config, device)
     run = resumed(resume, lesson.fingerprint, config, device) or begun(lesson, device)
     run = through_first_stage(lesson, run, resume, device)
     train_stage(run, material(lesson, run, resume, device))

@@ -82,7 +82,7 @@ def common_lessons(
     basis = basis_of([scene.images for scene in packed], encoder, config.feature_channels)
     shared = SharedSemantics(names, moves, encoder.name, basis, {}, f"nothing, with {len(scenes)} scenes as one model")
     log.info("%d scenes share the classes %s", len(scenes), ", ".join(names))
-    return [prepared(scene, None, encoder, shared, config, device) for scene in scenes]
+    return [prepared(scene, None, None, encoder, shared, config, device) for scene in scenes]
 
 
 def joint_begun(

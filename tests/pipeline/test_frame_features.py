@@ -60,7 +60,7 @@ def test_frames_are_encoded_in_half_precision_and_in_the_given_basis(
 def test_a_model_is_trained_on_the_features_of_a_resnet(weights: Path, tmp_path: Path) -> None:
     scene = write_synthetic_scene(tmp_path / "scene").scene
     config = small(static_steps=2, steps=3, rays=64)
-    train_semantic_flow(scene, None, weights, None, tmp_path / "checkpoint.pt", tmp_path / "history.csv", config)
+    train_semantic_flow(scene, None, None, weights, None, tmp_path / "checkpoint.pt", tmp_path / "history.csv", config)
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert state["features"]["encoder"] == "resnet18"
     assert state["features"]["basis"]["directions"].shape == (512, 8)

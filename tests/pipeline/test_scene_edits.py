@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def method(written: SyntheticScene, folder: Path) -> SemanticFlowMethod:
     config = small(static_steps=40, steps=80)
-    train_semantic_flow(written.scene, None, None, None, folder / "checkpoint.pt", folder / "history.csv", config)
+    train_semantic_flow(written.scene, None, None, None, None, folder / "checkpoint.pt", folder / "history.csv", config)
     return method_from_checkpoint(torch.load(folder / "checkpoint.pt", weights_only=True), torch.device("cpu"))
 
 

@@ -19,7 +19,9 @@ from pipeline.semantic_labels import training_labels
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 
 SMALL = {
+    "static_rays": 256,
     "rays": 256,
+    "shards": 2,
     "observations": 32,
     "semantic_rays": 96,
     "warped_rays": 32,
@@ -46,7 +48,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> SyntheticScene:
 
 
 def train(scene: Path, folder: Path, config: TrainSemanticFlowConfig) -> SemanticFlowMethod:
-    stage.train_semantic_flow(scene, None, None, None, folder / "checkpoint.pt", folder / "history.csv", config)
+    stage.train_semantic_flow(scene, None, None, None, None, folder / "checkpoint.pt", folder / "history.csv", config)
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     return method_from_checkpoint(state, torch.device("cpu"))
 

@@ -50,7 +50,7 @@ def shared(scenes: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def adapted(scene: Path, start: Path, folder: Path, **changes: object) -> dict[str, object]:
     config = small(**{**FEW, **changes})
-    train_semantic_flow(scene, None, None, start, folder / "checkpoint.pt", folder / "history.csv", config)
+    train_semantic_flow(scene, None, None, None, start, folder / "checkpoint.pt", folder / "history.csv", config)
     state: dict[str, object] = torch.load(folder / "checkpoint.pt", weights_only=True)
     return state
 

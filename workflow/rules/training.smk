@@ -35,6 +35,7 @@ rule train_semantic_flow:
     input:
         scene="results/{scene}/scene.h5",
         labels=scene_files("labels"),
+        depth=scene_files("depth"),
         weights=encoder_files,
         start_from=start_checkpoint,
         code=ancient(sources("pipeline.train_semantic_flow")),
@@ -55,13 +56,14 @@ rule train_semantic_flow:
         gpu=1,
     params:
         labels=scene_path("labels"),
+        depth=scene_path("depth"),
         weights=WEIGHTS,
         options=options("train_semantic_flow"),
     message:
         "Training Semantic Flow on {wildcards.scene}"
     shell:
         "python -m pipeline.train_semantic_flow"
-        " --scene {input.scene:q} --labels {params.labels:q} --weights {params.weights:q}"
+        " --scene {input.scene:q} --labels {params.labels:q} --depth {params.depth:q} --weights {params.weights:q}"
         " --start-from {input.start_from:q} --checkpoint {output.checkpoint:q} --history {output.history:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
