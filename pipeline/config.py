@@ -70,7 +70,7 @@ class SceneConfig(Section):
     start_from: str | None = Field(
         None, description="a scene, an entry of shared_semantics, or a checkpoint, whose Semantic Flow to start from"
     )
-    depth: str | None = Field(None, description="folder of depth maps, one a frame, for a baseline of OSN")
+    depth: str | None = Field(None, description="folder of depth maps, one a frame: for Semantic Flow, and a baseline of OSN")
     truth: str | None = Field(None, description="truth.h5, for evaluation only")
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
     end: float | None = Field(None, gt=0, description="second to stop at")
