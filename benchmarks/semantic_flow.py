@@ -49,6 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no_consistency": {"weights": {"consistency_semantics": 0.0}},
     "reach_2": {"reach": 2},
     "geometry_feature": {"geometry_feature": True},
+    "ndc": {"space": "ndc"},
 }
 TASKS: dict[str, dict[str, Any]] = {"full": {"task": "full"}} | {
     f"{task}_{share}": {"task": task, "labelled_share": share / 100}

@@ -14,6 +14,7 @@ from models.semantic_flow.decoding import rendering
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.frame_memory import FrameMemory
 from models.semantic_flow.model import Place, SemanticFlow, Sizes
+from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
 from models.workers import workers
 from pipeline.semantic_flow_setup import create_model
@@ -69,8 +70,7 @@ def model_state(model: SemanticFlow) -> dict[str, Any]:
     """A model as plain values and tensors."""
     place = model.place.to("cpu")
     regions = {
-        name: {"centre": region.centre, "half_extent": region.half_extent, "shell": region.shell}
-        for name, region in (("static", place.static_region), ("dynamic", place.dynamic_region))
+        name: vars(region) for name, region in (("static", place.static_region), ("dynamic", place.dynamic_region))
     }
     cameras = place.cameras
     return {
@@ -89,7 +89,10 @@ def model_state(model: SemanticFlow) -> dict[str, Any]:
 
 def model_from_state(state: dict[str, Any], device: torch.device) -> SemanticFlow:
     """The model that `model_state` describes."""
-    regions = {name: Region(**values) for name, values in state["regions"].items()}
+    regions = {
+        name: (NdcRegion if "world_from_view" in values else Region)(**values)
+        for name, values in state["regions"].items()
+    }
     near, far = state["depth_bounds"]
     place = Place(Cameras(**state["cameras"]), regions["static"], regions["dynamic"], near, far)
     weights = state["weights"]

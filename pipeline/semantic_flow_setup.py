@@ -1,5 +1,9 @@
 """From a scene and the settings to Semantic Flow's models: one for each stage of training."""
 
+import logging
+from dataclasses import replace
+from typing import Literal
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -7,16 +11,19 @@ from torch import Tensor
 
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.model import Place, SemanticFlow, Sizes
+from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.objectives import Focus, Weights
 from models.semantic_flow.space import Cameras, Region
 from pipeline.cameras import camera_directions, transform
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.scene_file import Scene
 
+log = logging.getLogger(__name__)
 COARSER = 2  # stage 1 begins on grids with fewer cells by this factor along each axis
 STATIC_SHELL, DYNAMIC_SHELL = 0.25, 0.35
 STATIC_BOUNDS, DYNAMIC_BOUNDS = (1.0, 99.0), (1.0, 99.0)
 MARGIN, LEAST_EXTENT = 1.1, 0.1
+FORWARD_COSINE = 0.7  # of the largest angle between two views for which NDC makes sense
 
 
 def box(points: Float[np.ndarray, "point xyz=3"], bounds: tuple[float, float], shell: float) -> Region:
@@ -48,18 +55,42 @@ def static_region(scene: Scene) -> Region:
     return box(np.concatenate([points, np.repeat(centres, each, axis=0)]), STATIC_BOUNDS, STATIC_SHELL)
 
 
-def first_place(scene: Scene, cameras: Cameras) -> Place:
+def first_place(scene: Scene, cameras: Cameras, space: Literal["world", "ndc"] = "world") -> Place:
     """Where the static scene is; moving things have no place of their own yet."""
     near, far = (float(value) for value in scene.depth_range)
-    region = static_region(scene)
+    region = static_region(scene) if space == "world" else ndc_region(scene, cameras)
     return Place(cameras, region, region, near, far)
+
+
+def ndc_region(scene: Scene, cameras: Cameras) -> NdcRegion:
+    """The whole of the NDC of the middle view, with a margin around its image."""
+    known = np.flatnonzero(scene.visible[0])
+    views = cameras.world_from_camera[known]
+    middle = views[len(views) // 2]
+    aside = float((views[:, :3, 2] @ middle[:3, 2]).min())
+    if aside < FORWARD_COSINE:
+        log.warning(
+            "the camera turns by %.0f degrees: NDC is for videos that look one way, take train_semantic_flow.space: world",
+            np.degrees(np.arccos(aside)),
+        )
+    fx, fy = cameras.intrinsics[:2].tolist()
+    slopes = (MARGIN * cameras.width / 2 / fx, MARGIN * cameras.height / 2 / fy)
+    near, unit = float(scene.depth_range[0]), static_region(scene).unit
+    return NdcRegion(torch.zeros(3), torch.ones(3), STATIC_SHELL, middle.cpu(), slopes, near, unit)
 
 
 def second_place(first: Place, moving: Float[np.ndarray, "point xyz=3"]) -> Place:
     """The same with a finer region around what moves."""
     cpu = first.to("cpu")
-    region = box(moving, DYNAMIC_BOUNDS, DYNAMIC_SHELL) if len(moving) >= 20 else cpu.static_region
-    return Place(cpu.cameras, cpu.static_region, region, cpu.near, cpu.far)
+    whole = cpu.static_region
+    if len(moving) < 20:
+        region = whole
+    elif isinstance(whole, NdcRegion):
+        inside = box(whole.ndc(torch.from_numpy(moving).float()).double().numpy(), DYNAMIC_BOUNDS, DYNAMIC_SHELL)
+        region = replace(whole, centre=inside.centre, half_extent=inside.half_extent, shell=inside.shell)
+    else:
+        region = box(moving, DYNAMIC_BOUNDS, DYNAMIC_SHELL)
+    return Place(cpu.cameras, whole, region, cpu.near, cpu.far)
 
 
 def grid_resolution(region: Region, cells: float) -> tuple[int, int, int]:

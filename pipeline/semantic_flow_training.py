@@ -72,7 +72,7 @@ def started(
     scene: Scene, labels: Labels, maps: FrameMaps, config: TrainSemanticFlowConfig, device: torch.device
 ) -> Run:
     """A run at its beginning."""
-    place = first_place(scene, scene_cameras(scene))
+    place = first_place(scene, scene_cameras(scene), config.space)
     sizes = model_sizes(config, len(labels.names), place, COARSER)
     model = create_model(sizes, place, maps, config.seed, device)
     generator = torch.Generator(device).manual_seed(config.seed)

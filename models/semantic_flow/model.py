@@ -12,6 +12,7 @@ from models.semantic_flow.fields import DynamicField, StaticField
 from models.semantic_flow.flow_features import FrameMaps, cells, flow_tokens
 from models.semantic_flow.fused_marching import march_grids
 from models.semantic_flow.marching import BEYOND, Intervals, Shares, blend, march
+from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
 from models.semantic_flow.velocity import Integrator, VelocityField, advance, trajectory
 
@@ -167,7 +168,7 @@ class SemanticFlow(nn.Module):
         """March rays and weigh their samples; jittered where a generator is given, without moving things on request."""
         place, sizes = self.place, self.sizes
         optics = self.optics if moving else self.static_only
-        if rays.origins.device.type == "cpu":
+        if rays.origins.device.type == "cpu" and not isinstance(place.static_region, NdcRegion):
             pieces = march_grids(
                 nodes,
                 self.dynamic if moving else None,

@@ -136,6 +136,7 @@ def test_a_state_of_other_settings_is_not_gone_on_from(written: SyntheticScene, 
         {"density_prior": False},
         {"geometry_feature": True, "reach": 2, "hops": 2, "integrator": "midpoint"},
         {"task": "tracking", "weights": {"self_consistency": 0.1}, "unlabelled_rgb": False},
+        {"space": "ndc"},
     ],
 )
 def test_every_switch_trains_and_renders(written: SyntheticScene, tmp_path: Path, switch: dict[str, object]) -> None:
