@@ -296,6 +296,10 @@ class TrainSemanticFlowConfig(Section):
     semantic_samples: int = Field(2, ge=1, description="samples a ray that get dynamic labels")
     static_cells: float = Field(1.5e6, gt=0, description="cells of the static density grid")
     static_resolution: int = Field(192, ge=8, description="cells of a static feature plane along each axis")
+    space: Literal["world", "ndc"] = Field(
+        "world",
+        description="of the grids: a box of the world, or the NDC of the middle view, for forward-facing videos",
+    )
     static_channels: int = Field(12, ge=2, description="channels of each static plane")
     dynamic_resolution: int = Field(96, ge=8, description="cells of a dynamic plane along each axis")
     dynamic_channels: int = Field(16, ge=2, description="channels of each dynamic plane")
