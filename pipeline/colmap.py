@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from pipeline.cameras import Intrinsics
 from pipeline.errors import StageError
 from pipeline.frames_folder import frame_name
-from pipeline.rigid_model import Observations, RigidModel, usable
+from pipeline.rigid_model import Observations, RigidModel, equal_errors, usable
 
 log = logging.getLogger(__name__)
 GAPS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256)
@@ -221,5 +221,5 @@ def read_tracked_model(folder: Path, frame_count: int) -> tuple[RigidModel, Obse
     points = np.array([made.point3D(number).xyz for number in numbers]).reshape(-1, 3)
     table = np.array(sorted(rows), dtype=float).reshape(-1, 4)
     tracks, frames = table[:, 0].astype(int), table[:, 1].astype(int)
-    seen = Observations(tracks, frames, table[:, 2:], np.ones(len(table)), len(numbers), frame_count)
+    seen = Observations(tracks, frames, table[:, 2:], equal_errors(np.ones(len(table))), len(numbers), frame_count)
     return RigidModel(poses, points, intrinsics_of(next(iter(made.cameras.values()))), "read"), seen

@@ -35,6 +35,7 @@ class Search:
     seed: int
     mapping_tracks: int
     adjustment_tracks: int
+    guided_rounds: int = 2
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,26 @@
 """One moving object: its best rigid model, or a flat picture of it where there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool
 
 from pipeline.background import Reconstructed
-from pipeline.bundle_adjustment import Freedom
-from pipeline.model_search import Search, best_model, refined_points, strongest, with_all_tracks, without_outliers
+from pipeline.bundle_adjustment import Adjustment, Freedom, adjust
+from pipeline.guided_tracks import Sight, guided_adjustment
+from pipeline.model_search import (
+    HELD_OUT_EVERY,
+    SEARCH_TOLERANCE,
+    Search,
+    best_model,
+    refined_points,
+    strongest,
+    with_all_tracks,
+    without_outliers,
+)
 from pipeline.pose_fallback import flat_object
-from pipeline.pose_spread import pose_spread, strongest_rival
-from pipeline.rigid_model import Observations
+from pipeline.pose_spread import Rival, pose_spread, strongest_rival
+from pipeline.rigid_model import Observations, RigidModel
 from pipeline.verdicts import Judgement, Numbers, fit_numbers, judge, spread_numbers
 
 FEWEST_FRAMES = 3
@@ -19,9 +31,12 @@ FEWEST_REGISTERED_SHARE = 0.5
 
 
 def reconstruct_object(
-    seen: Observations, masks: Bool[np.ndarray, "frame height width"], search: Search
+    seen: Observations, masks: Bool[np.ndarray, "frame height width"], search: Search, sight: Sight | None = None
 ) -> Reconstructed:
-    """A model by structure from motion where it explains the tracks, else a flat one; failed where nothing can be placed."""
+    """A model by structure from motion where it explains the tracks, else a flat one; failed where nothing can be placed.
+
+    Where the images can be seen, points are looked for again as the first model has them.
+    """
     areas = masks.sum(axis=(1, 2))
     if (areas >= SMALLEST_AREA_PX).sum() < FEWEST_FRAMES:
         return too_small(seen, masks, search, int(areas.max(initial=0)))
@@ -31,18 +46,43 @@ def reconstruct_object(
     if not candidates:
         return flat(seen, masks, search, "structure from motion found no rigid model")
     training = strongest(seen, search.adjustment_tracks, search.seed)
-    best = candidates[0].adjusted.model
-    adjusted = with_all_tracks(best, training, Freedom())
+    adjusted = with_all_tracks(candidates[0].adjusted.model, training, Freedom())
     found = refined_points(adjusted.model, seen)
-    numbers = fit_numbers(found, seen) | spread_numbers(*pose_spread(adjusted, training, best))
-    if numbers["explained_percent"] < RIGID_PERCENT:
-        reason = f"not rigid: one motion explains only {numbers['explained_percent']:.0f} % of the observations"
-        return flat(seen, masks, search, reason, numbers)
-    if numbers["registered_frames"] < FEWEST_REGISTERED_SHARE * numbers["frames_with_tracks"]:
-        reason = f"only {numbers['registered_frames']:.0f} of {numbers['frames_with_tracks']:.0f} frames are registered"
+    numbers = fit_numbers(found, seen)
+    reason = why_not_rigid(numbers)
+    if reason:
         return flat(seen, masks, search, reason, numbers)
     rival = strongest_rival(candidates, strongest(seen, search.mapping_tracks, search.seed))
-    return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
+    if sight is None:
+        numbers = numbers | spread_numbers(*pose_spread(adjusted, training, without_held_out(adjusted.model, training)))
+        return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
+    start = without_outliers(adjusted.model, training)
+    adjusted, again = guided_adjustment(start, training, sight, search.guided_rounds)
+    return guided_result(adjusted, again, numbers, rival)
+
+
+def why_not_rigid(numbers: Numbers) -> str | None:
+    """What keeps a model from standing for the object at all."""
+    if numbers["explained_percent"] < RIGID_PERCENT:
+        return f"not rigid: one motion explains only {numbers['explained_percent']:.0f} % of the observations"
+    if numbers["registered_frames"] < FEWEST_REGISTERED_SHARE * numbers["frames_with_tracks"]:
+        return f"only {numbers['registered_frames']:.0f} of {numbers['frames_with_tracks']:.0f} frames are registered"
+    return None
+
+
+def guided_result(adjusted: Adjustment, seen: Observations, before: Numbers, rival: Rival | None) -> Reconstructed:
+    """The model of points that were looked for again; whether it is rigid, the tracks told that did not know it."""
+    unguided = ("tracks", "frames_with_tracks", "explained_percent", "residual_sigmas")
+    numbers = fit_numbers(adjusted.model, seen) | {name: before[name] for name in unguided}
+    numbers |= spread_numbers(*pose_spread(adjusted, seen, without_held_out(adjusted.model, seen)))
+    return Reconstructed(without_outliers(adjusted.model, seen), seen, judge(numbers, rival))
+
+
+def without_held_out(model: RigidModel, seen: Observations) -> RigidModel:
+    """The poses that a model would have without a fifth of its tracks."""
+    kept = np.arange(seen.track_count) % HELD_OUT_EVERY != HELD_OUT_EVERY // 2
+    part = replace(model, points=model.points[kept])
+    return adjust(part, seen.of_tracks(kept), Freedom(), tolerance=SEARCH_TOLERANCE).model
 
 
 def flat(

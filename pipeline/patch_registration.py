@@ -4,18 +4,26 @@ Comparing with the birth, not with the last frame, is what keeps a track from dr
 compositional (Baker & Matthews, 2004) with gain and offset of brightness, robust weights, and all patches at once.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields
 
+import cv2
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float, Float32, Integer, UInt8
 from torch import Tensor
 from torch.nn.functional import grid_sample
+
+from pipeline.cameras import IGNORE_ID
 
 ITERATIONS = 12
 PART = 256  # patches that one core takes at a time
 CONVERGED_PX = 0.01
-AFFINE_PRIOR = 1.5  # grey levels: how strongly a patch without texture keeps its last shape
+PLACE_SPREAD = 10.0  # pixels
+LOOSE = 0.2  # spread of a shape of which only the last frame's is known
+GAIN_SPREAD, SLOPE_SPREAD, OFFSET_SPREAD = 0.3, 0.03, 10.0  # of brightness, per pixel, grey levels
+TYPICAL_NOISE = 9.0  # grey levels squared
 CORRELATED_VALUES = 6.0  # values of compressed video that count as one: blocks and channels err together
 ROBUST_LEVELS = 12.0  # grey levels at which a residual counts half
 
@@ -32,23 +40,37 @@ class Patches:
     def __getitem__(self, index: Tensor) -> "Patches":
         return Patches(self.values[index], self.gradients[index], self.weights[index], self.object_ids[index])
 
-    def joined(self, other: "Patches") -> "Patches":
-        return Patches(
-            torch.cat([self.values, other.values]),
-            torch.cat([self.gradients, other.gradients]),
-            torch.cat([self.weights, other.weights]),
-            torch.cat([self.object_ids, other.object_ids]),
-        )
+    @classmethod
+    def all_of(cls, parts: "Sequence[Patches]") -> "Patches":
+        """Many parts as one."""
+        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 @dataclass(frozen=True)
 class Registration:
-    """Where patches were found: image_from_patch is x -> affine x + xy; correlation is the weighted NCC."""
+    """Where patches were found: image_from_patch is x -> affine x + xy; correlation is the weighted NCC; covariance of xy."""
 
     xy: Float[Tensor, "track xy=2"]
     affine: Float[Tensor, "track 2 2"]
     correlation: Float[Tensor, "track"]
-    sigma_px: Float[Tensor, "track"]
+    covariance: Float[Tensor, "track 2 2"]
+
+    @property
+    def sigma_px(self) -> Float[Tensor, "track"]:
+        """Standard deviation of the place, whatever the direction."""
+        return torch.diagonal(self.covariance, dim1=1, dim2=2).mean(1).sqrt()
+
+
+def smooth_image(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float32[np.ndarray, "height width rgb=3"]:
+    """Colours, slightly smoothed so that gradients see the image and not its compression."""
+    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.7)
+
+
+def inside_masks(ids: UInt8[np.ndarray, "height width"], margin_px: int) -> UInt8[np.ndarray, "height width"]:
+    """Ids of pixels that lie at least `margin_px` from another object; 255 elsewhere."""
+    window = np.ones((2 * margin_px + 1, 2 * margin_px + 1), np.uint8)
+    alone = cv2.erode(ids, window) == cv2.dilate(ids, window)
+    return np.where(alone, ids, np.uint8(IGNORE_ID))
 
 
 def patch_offsets(radius: int) -> Float[Tensor, "sample xy=2"]:
@@ -100,27 +122,31 @@ def register_patches(
     ids: Integer[Tensor, "height width"],
     xy: Float[Tensor, "track xy=2"],
     affine: Float[Tensor, "track 2 2"],
+    shape_spread: float = LOOSE,
 ) -> Registration:
-    """Find patches in an image from a first guess of their place and shape."""
+    """Find patches in an image from a first guess of their place and shape, which is known to within `shape_spread`."""
     radius = int(patches.weights.shape[1] ** 0.5) // 2
     offsets = patch_offsets(radius)
-    jacobian = patch_jacobian(patches, offsets)
-    prior = affine_prior(offsets, jacobian.shape[-1])
+    jacobian, prior = patch_jacobian(patches, offsets), parameter_prior(patches, shape_spread)
+    change = torch.zeros(len(xy), len(prior))
     xy, affine = xy.clone(), affine.clone()
     moving = torch.arange(len(xy))
     for _ in range(ITERATIONS):
-        own = jacobian[moving]
-        residual, weights = compare(patches[moving], image, ids, xy[moving], affine[moving], offsets)
+        own, before = jacobian[moving], change[moving]
+        lit = own[..., 6:] @ before[:, 6:, None]
+        residual, weights = compare(patches[moving], image, ids, xy[moving], affine[moving], lit[..., 0], offsets)
         weighted = own * weights.flatten(1)[..., None]
-        normal, right = weighted.mT @ own, weighted.mT @ residual.flatten(1)[..., None]
-        step = torch.linalg.solve(normal + prior, right)[..., 0]
+        right = (weighted.mT @ residual.flatten(1)[..., None])[..., 0] - prior * before
+        step = torch.linalg.solve(weighted.mT @ own + torch.diag(prior), right)
         xy[moving], affine[moving] = compose_inverse(xy[moving], affine[moving], step)
+        change[moving] = before + step
         shift = step[:, 4:6].norm(dim=-1) + radius * step[:, :4].norm(dim=-1) / 2
         moving = moving[shift > CONVERGED_PX]
         if not len(moving):
             break
-    residual, weights = compare(patches, image, ids, xy, affine, offsets)
-    return Registration(xy, affine, *quality(patches, jacobian, prior, residual, weights))
+    lit = jacobian[..., 6:] @ change[:, 6:, None]
+    residual, weights = compare(patches, image, ids, xy, affine, lit[..., 0], offsets)
+    return Registration(xy, affine, *quality(patches, jacobian, prior, residual, weights, affine))
 
 
 def register_in_parts(
@@ -130,21 +156,27 @@ def register_in_parts(
     ids: Integer[Tensor, "height width"],
     xy: Float[Tensor, "track xy=2"],
     affine: Float[Tensor, "track 2 2"],
+    shape_spread: float = LOOSE,
 ) -> Registration:
     """The same, a part on every free core; the size of parts is fixed, so that cores do not change the result."""
     parts = torch.arange(len(xy)).split(PART)
-    found = list(pool.map(lambda part: register_patches(patches[part], image, ids, xy[part], affine[part]), parts))
+    found = list(
+        pool.map(lambda part: register_patches(patches[part], image, ids, xy[part], affine[part], shape_spread), parts)
+    )
     return Registration(*(torch.cat([getattr(one, field.name) for one in found]) for field in fields(Registration)))
 
 
 def patch_jacobian(patches: Patches, offsets: Float[Tensor, "sample xy=2"]) -> Float[Tensor, "track value parameter"]:
-    """Change of a template's values (all channels) with its affine shape (4), its place (2), gain, and offset per channel."""
-    gx, gy = patches.gradients[..., 0], patches.gradients[..., 1]
+    """Change of a template's values (all channels) with its shape (4), its place (2), and the light on it.
+
+    Light is gain and its slope (3), as on a surface that turns under a lamp, and an offset per channel.
+    """
+    gx, gy, values = patches.gradients[..., 0], patches.gradients[..., 1], patches.values
     x, y = offsets[:, 0], offsets[:, 1]
-    moves = torch.stack([gx * x, gx * y, gy * x, gy * y, gx, gy, centred(patches.values, patches.weights)], dim=-1)
+    columns = torch.stack([gx * x, gx * y, gy * x, gy * y, gx, gy, values, values * x, values * y], dim=-1)
     channels = gx.shape[1]
     brightness = torch.eye(channels)[None, :, None].expand(*gx.shape, channels)
-    return torch.cat([moves, brightness], dim=-1).flatten(1, 2)
+    return torch.cat([columns, brightness], dim=-1).flatten(1, 2)
 
 
 def centred(
@@ -155,10 +187,11 @@ def centred(
     return values - (weights[:, None] * values).sum(2, keepdim=True) / total
 
 
-def affine_prior(offsets: Float[Tensor, "sample xy=2"], parameters: int) -> Float[Tensor, "parameter parameter"]:
-    """A weak pull of the shape towards the last one, and a ridge that keeps the system solvable."""
-    shape = AFFINE_PRIOR**2 * float((offsets**2).sum() / 2)
-    return torch.diag(torch.tensor([shape] * 4 + [1.0] * 3 + [1e-3] * (parameters - 7)))
+def parameter_prior(patches: Patches, shape_spread: float) -> Float[Tensor, "parameter"]:
+    """Information known beforehand: the shape to within a spread, the place hardly, light nearly as at birth."""
+    light = [GAIN_SPREAD, SLOPE_SPREAD, SLOPE_SPREAD] + [OFFSET_SPREAD] * patches.values.shape[1]
+    spreads = torch.tensor([shape_spread] * 4 + [PLACE_SPREAD] * 2 + light)
+    return CORRELATED_VALUES * TYPICAL_NOISE / spreads**2
 
 
 def compare(
@@ -167,18 +200,16 @@ def compare(
     ids: Integer[Tensor, "height width"],
     xy: Float[Tensor, "track xy=2"],
     affine: Float[Tensor, "track 2 2"],
+    lit: Float[Tensor, "track value"],
     offsets: Float[Tensor, "sample xy=2"],
 ) -> tuple[Float[Tensor, "track channel sample"], Float[Tensor, "track channel sample"]]:
-    """Brightness differences to the templates after fitting gain and offsets, and the values' weights."""
+    """Differences to the templates under their present light, and the values' weights."""
     at = xy[:, None] + torch.einsum("tij,sj->tsi", affine, offsets)
     seen = sample_image(image, at).transpose(0, 1)
     weights = patches.weights * (ids_at(ids, at) == patches.object_ids[:, None])
-    template, seen = centred(patches.values, weights), centred(seen, weights)
-    total = weights.sum(1).clamp_min(1e-6)
-    power = (weights[:, None] * template**2).sum((1, 2)) + total
-    gain = ((weights[:, None] * template * seen).sum((1, 2)) + total) / power
-    residual = seen - gain[:, None, None] * template
-    return residual, weights[:, None] / (1 + (residual / ROBUST_LEVELS) ** 2)
+    residual = seen - patches.values - lit.reshape(seen.shape)
+    # A change of light that is not fitted yet makes no outliers.
+    return residual, weights[:, None] / (1 + (centred(residual, weights) / ROBUST_LEVELS) ** 2)
 
 
 def compose_inverse(
@@ -194,21 +225,23 @@ def compose_inverse(
 def quality(
     patches: Patches,
     jacobian: Float[Tensor, "track value parameter"],
-    prior: Float[Tensor, "parameter parameter"],
+    prior: Float[Tensor, "parameter"],
     residual: Float[Tensor, "track channel sample"],
     weights: Float[Tensor, "track channel sample"],
-) -> tuple[Float[Tensor, "track"], Float[Tensor, "track"]]:
-    """Correlation with the template, and the standard deviation of the place in pixels."""
+    affine: Float[Tensor, "track 2 2"],
+) -> tuple[Float[Tensor, "track"], Float[Tensor, "track 2 2"]]:
+    """Correlation with the template, and the covariance of the place in pixels squared."""
     shared = weights.mean(1)
     total = weights.sum((1, 2)).clamp_min(1e-6)
     power = (weights * centred(patches.values, shared) ** 2).sum((1, 2)) / total
     noise = (weights * residual**2).sum((1, 2)) / total
     correlation = (power / (power + noise + 1e-6)).sqrt()
     seen_share = shared.sum(1) / patches.weights.sum(1)
-    normal = (jacobian * weights.flatten(1)[..., None]).mT @ jacobian + prior
-    place = torch.linalg.inv(normal)[:, 4:6, 4:6]
-    variance = CORRELATED_VALUES * (noise + 1.0) * torch.diagonal(place, dim1=1, dim2=2).mean(1)
-    return torch.where(seen_share > 0.5, correlation, torch.zeros_like(correlation)), variance.clamp_min(0).sqrt()
+    normal = (jacobian * weights.flatten(1)[..., None]).mT @ jacobian + torch.diag(prior)
+    # The place in the image moves as the affine map of the place in the patch.
+    place = affine @ torch.linalg.inv(normal)[:, 4:6, 4:6] @ affine.mT
+    covariance = (CORRELATED_VALUES * (noise + 1.0))[:, None, None] * (place + place.mT) / 2
+    return torch.where(seen_share > 0.5, correlation, torch.zeros_like(correlation)), covariance
 
 
 def shape_is_plausible(affine: Float[Tensor, "track 2 2"], largest_change: float) -> Bool[Tensor, "track"]:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from pipeline.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.cameras import Intrinsics, camera_directions, pixel_centres, rigid
-from pipeline.rigid_model import Observations, RigidModel
+from pipeline.rigid_model import Observations, RigidModel, equal_errors
 
 STILL_PX = 0.7
 STILL_SHARE = 0.6  # the rest may lie on moving things that no mask covers
@@ -80,7 +80,7 @@ def imagined_observations(frame_count: int, camera: Intrinsics) -> Observations:
     xy = pixel_centres(camera.height, camera.width)[rows][:, columns].reshape(-1, 2)
     track = np.repeat(np.arange(len(xy)), frame_count)
     frame = np.tile(np.arange(frame_count), len(xy))
-    return Observations(track, frame, xy[track], np.ones(len(track)), len(xy), frame_count)
+    return Observations(track, frame, xy[track], equal_errors(np.ones(len(track))), len(xy), frame_count)
 
 
 def flat_object(
@@ -183,7 +183,7 @@ def mask_observations(
     )
     track, frame = np.repeat(np.arange(len(cross)), len(frames)), np.tile(frames, len(cross))
     xy = centres[frame] + cross[track] * sizes[frame, None]
-    return Observations(track, frame, xy, np.full(len(track), 2.0), len(cross), len(masks))
+    return Observations(track, frame, xy, equal_errors(np.full(len(track), 2.0)), len(cross), len(masks))
 
 
 def largest_area(object_ids: UInt8[np.ndarray, "frame height width"], object_id: int) -> int:

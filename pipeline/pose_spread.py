@@ -11,14 +11,7 @@ from jaxtyping import Float, Int
 from scipy.cluster.vq import kmeans2
 
 from pipeline.alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.bundle_adjustment import (
-    ROBUST_SIGMAS,
-    Adjustment,
-    gatherer,
-    jacobians,
-    linearise,
-    residuals,
-)
+from pipeline.bundle_adjustment import ROBUST_SIGMAS, Adjustment, pulls_of_groups, residuals
 from pipeline.model_search import HELD_OUT_EVERY, Candidate, refined_points
 from pipeline.rigid_model import Observations, RigidModel, usable
 
@@ -74,7 +67,7 @@ def clustered_spread(adjusted: Adjustment, seen: Observations, frames: Int[np.nd
     index = (6 * frames[:, None] + np.arange(6)).ravel()
     change = twist_from_centre(model, frames, radius)
     information = change.T @ adjusted.information[np.ix_(index, index)] @ change
-    pulls = gatherer(point_clusters(model), CLUSTERS + 1)(track_pulls(model, seen))[:, index] @ change
+    pulls = pulls_of_groups(model, seen, point_clusters(model), CLUSTERS + 1)[:, index] @ change
     moves = loose_inverse(information, similarity_directions(model, frames, radius)) @ pulls.T
     variance = (moves**2).sum(1).reshape(-1, 6)
     rotation, place = (float(np.sqrt(part.sum(1).mean())) for part in (variance[:, :3], variance[:, 3:]))
@@ -88,19 +81,6 @@ def point_clusters(model: RigidModel) -> Int[np.ndarray, "track"]:
     labels = np.zeros(len(model.points), int)
     labels[known] = 1 + kmeans2(model.points[known], count, seed=0, minit="++")[1]
     return labels
-
-
-def track_pulls(model: RigidModel, seen: Observations) -> Float[np.ndarray, "track parameter"]:
-    """How each track pulls at the poses at the minimum, its own point being free: gradients that add up to zero."""
-    part = seen.kept(usable(model, seen))
-    system, error = linearise(model, part), residuals(model, part)
-    weight = 1 / (1 + (error**2).sum(1) / ROBUST_SIGMAS**2)
-    own = np.einsum("oxp,ox->op", jacobians(model, part)[0][..., :6], error * weight[:, None])
-    pulls = np.zeros((seen.track_count, 6 * seen.frame_count + 1))
-    pulls[part.track[:, None], 6 * part.frame[:, None] + np.arange(6)] = own
-    ridge = 1e-9 * np.trace(system.points, axis1=1, axis2=2)[:, None, None] * np.eye(3) + 1e-12 * np.eye(3)
-    step = np.linalg.solve(system.points + ridge, system.point_gradient[..., None])[..., 0]
-    return pulls - np.einsum("ctx,tx->tc", system.coupling, step)
 
 
 def twist_from_centre(

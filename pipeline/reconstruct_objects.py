@@ -2,7 +2,7 @@
 
 An object's reconstruction sees the camera orbit the object. The background calibrates the focal length unless it is given.
 
-Reads   frames/, frames.json   size of the frames, focal length where the metadata has it
+Reads   frames/, frames.json   images, their size, focal length where the metadata has it
         tracks.h5              observations of points
         masks.h5, objects.json ids, and what the objects are
         poses                  (optional) the camera's poses before the background: a COLMAP model, a transforms.json,
@@ -12,10 +12,16 @@ Writes  reconstruction/        one folder per object: COLMAP model
 """
 
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from pipeline.atomic import whole
 from pipeline.background import Reconstructed, imported_background, reconstruct_background
@@ -23,18 +29,22 @@ from pipeline.cameras import BACKGROUND_ID, Intrinsics
 from pipeline.cli import run_stage
 from pipeline.colmap import write_model
 from pipeline.config import ReconstructObjectsConfig
-from pipeline.frames_folder import read_frames_info
+from pipeline.frames_folder import frame_paths, read_frame, read_frames_info
 from pipeline.geometry_file import Geometry, Motion, ObjectGeometry, write_geometry
+from pipeline.guided_tracks import Sight
 from pipeline.imported_poses import ImportedPoses, read_poses
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.model_search import Search
 from pipeline.object_model import reconstruct_object
+from pipeline.patch_registration import inside_masks, smooth_image
 from pipeline.progress import progress
 from pipeline.rigid_model import object_observations
+from pipeline.threads import one_thread_each
 from pipeline.tracks_file import read_tracks
 from pipeline.verdicts import frame_points, frame_residuals_px
 
 log = logging.getLogger(__name__)
+KEPT_FRAMES = 160
 Source = Literal["given", "metadata", "self_calibrated", "default"]
 
 
@@ -54,9 +64,8 @@ def reconstruct_objects(
     facts = read_frames_info(info)
     imported = read_poses(poses, facts) if poses is not None else None
     camera, source = first_camera(facts, config, imported)
-    search = Search(
-        camera, source in ("given", "metadata"), config.seed, config.mapping_tracks, config.adjustment_tracks
-    )
+    limits = (config.seed, config.mapping_tracks, config.adjustment_tracks, config.guided_rounds)
+    search = Search(camera, source in ("given", "metadata"), *limits)
     still = object_observations(points, BACKGROUND_ID, len(object_ids))
     if imported is not None:
         background, motion = imported_background(still, imported.camera_from_world, search)
@@ -64,15 +73,37 @@ def reconstruct_objects(
         background, motion = reconstruct_background(still, search)
     if source == "default" and background.focal_std_px is not None:
         source = "self_calibrated"
-    results = {BACKGROUND_ID: background}
-    search = Search(background.model.camera, True, config.seed, config.mapping_tracks, config.adjustment_tracks)
     moving = [entry["id"] for entry in found if entry["id"] != BACKGROUND_ID]
-    for k in progress(moving, "reconstructing object"):
-        results[k] = reconstruct_object(object_observations(points, k, len(object_ids)), object_ids == k, search)
+    look = sights(frame_paths(frames), object_ids, config)
+
+    def reconstructed(k: int) -> Reconstructed:
+        own = object_observations(points, k, len(object_ids))
+        return reconstruct_object(own, object_ids == k, search, look(k))
+
+    search = Search(background.model.camera, True, *limits)
+    with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        models = progress(pool.map(reconstructed, moving), "reconstructing object", total=len(moving))
+        results = {BACKGROUND_ID: background, **dict(zip(moving, models, strict=True))}
     write_reconstruction(reconstruction, results)
     judged = summary(results, {entry["id"]: entry["name"] for entry in found}, source, motion)
     write_geometry(geometry, judged)
     report_doubts(judged)
+
+
+def sights(
+    paths: list[Path], object_ids: UInt8[np.ndarray, "frame height width"], config: ReconstructObjectsConfig
+) -> Callable[[int], Sight | None]:
+    """How each object is seen; images are read when they are asked for, and a few are kept."""
+
+    @lru_cache(KEPT_FRAMES)
+    def image(frame: int) -> Tensor:
+        return torch.from_numpy(smooth_image(read_frame(paths[frame]))).permute(2, 0, 1).contiguous()
+
+    @lru_cache(KEPT_FRAMES)
+    def inner(frame: int) -> Tensor:
+        return torch.from_numpy(inside_masks(object_ids[frame], config.mask_margin_px))
+
+    return lambda k: Sight(image, inner, k, config.patch_radius_px) if config.guided_rounds else None
 
 
 def first_camera(

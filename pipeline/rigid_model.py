@@ -1,6 +1,7 @@
 """One rigid object seen by a moving camera: poses, points, and the observations that join them."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,20 +19,30 @@ class Observations:
     track: Int[np.ndarray, "observation"]
     frame: Int[np.ndarray, "observation"]
     xy: Float[np.ndarray, "observation xy=2"]
-    sigma_px: Float[np.ndarray, "observation"]
+    covariance: Float[np.ndarray, "observation 2 2"]
     track_count: int
     frame_count: int
 
     def kept(self, mask: Bool[np.ndarray, "observation"]) -> "Observations":
         """Only some observations, with the same numbers of tracks."""
         return replace(
-            self, track=self.track[mask], frame=self.frame[mask], xy=self.xy[mask], sigma_px=self.sigma_px[mask]
+            self, track=self.track[mask], frame=self.frame[mask], xy=self.xy[mask], covariance=self.covariance[mask]
         )
 
     def of_tracks(self, chosen: Bool[np.ndarray, "track"]) -> "Observations":
         """Only some tracks, numbered anew."""
         kept = self.kept(chosen[self.track])
         return replace(kept, track=(np.cumsum(chosen) - 1)[kept.track], track_count=int(chosen.sum()))
+
+    @cached_property
+    def whitening(self) -> Float[np.ndarray, "observation 2 2"]:
+        """What makes errors of places independent, with a standard deviation of 1."""
+        return np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(self.covariance)))
+
+    @property
+    def sigma_px(self) -> Float[np.ndarray, "observation"]:
+        """Standard deviation of the places, whatever the direction."""
+        return np.sqrt(np.trace(self.covariance, axis1=1, axis2=2) / 2)
 
     @property
     def lengths(self) -> Int[np.ndarray, "track"]:
@@ -44,6 +55,11 @@ class Observations:
         return np.bincount(self.frame, minlength=self.frame_count)
 
 
+def equal_errors(sigma_px: Float[np.ndarray, "observation"]) -> Float[np.ndarray, "observation 2 2"]:
+    """Covariance of places that err alike in all directions."""
+    return sigma_px[:, None, None] ** 2 * np.eye(2)
+
+
 def object_observations(tracks: Tracks, object_id: int, frame_count: int) -> Observations:
     """The observations of one object."""
     own = tracks.object_ids == object_id
@@ -53,7 +69,7 @@ def object_observations(tracks: Tracks, object_id: int, frame_count: int) -> Obs
         track,
         tracks.observation_frame[mask].astype(int),
         tracks.observation_xy[mask].astype(np.float64),
-        tracks.observation_sigma_px[mask].astype(np.float64),
+        tracks.covariance[mask],
         int(own.sum()),
         frame_count,
     )

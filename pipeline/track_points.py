@@ -33,9 +33,11 @@ from pipeline.patch_registration import (
     Registration,
     cut_patches,
     ids_at,
+    inside_masks,
     register_in_parts,
     sample_image,
     shape_is_plausible,
+    smooth_image,
 )
 from pipeline.progress import progress
 from pipeline.threads import one_thread_each
@@ -51,12 +53,12 @@ class Active:
     numbers: Integer[Tensor, "track"]
     xy: Float[Tensor, "track xy=2"]
     affine: Float[Tensor, "track 2 2"]
-    sigma_px: Float[Tensor, "track"]
+    covariance: Float[Tensor, "track 2 2"]
     patches: Patches
 
     def __getitem__(self, index: Tensor) -> "Active":
         return Active(
-            self.numbers[index], self.xy[index], self.affine[index], self.sigma_px[index], self.patches[index]
+            self.numbers[index], self.xy[index], self.affine[index], self.covariance[index], self.patches[index]
         )
 
     def joined(self, other: "Active") -> "Active":
@@ -64,8 +66,8 @@ class Active:
             torch.cat([self.numbers, other.numbers]),
             torch.cat([self.xy, other.xy]),
             torch.cat([self.affine, other.affine]),
-            torch.cat([self.sigma_px, other.sigma_px]),
-            self.patches.joined(other.patches),
+            torch.cat([self.covariance, other.covariance]),
+            Patches.all_of([self.patches, other.patches]),
         )
 
 
@@ -83,11 +85,6 @@ def track_points(frames: Path, flow: Path, masks: Path, tracks: Path, config: Tr
         log.info("object %d: %d tracks", k, int((found.object_ids == k).sum()))
     if not len(found.object_ids):
         log.warning("no point could be followed over %d frames: the images have no texture or jump", config.shortest)
-
-
-def smooth_image(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float32[np.ndarray, "height width rgb=3"]:
-    """Colours, slightly smoothed so that gradients see the image and not its compression."""
-    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.7)
 
 
 def follow(
@@ -111,13 +108,6 @@ def follow(
         yield frame, active
 
 
-def inside_masks(ids: UInt8[np.ndarray, "height width"], margin_px: int) -> UInt8[np.ndarray, "height width"]:
-    """Ids of pixels that lie at least `margin_px` from another object; 255 elsewhere."""
-    window = np.ones((2 * margin_px + 1, 2 * margin_px + 1), np.uint8)
-    alone = cv2.erode(ids, window) == cv2.dilate(ids, window)
-    return np.where(alone, ids, np.uint8(IGNORE_ID))
-
-
 def begin(
     image: Float[Tensor, "channel height width"],
     inner: Integer[Tensor, "height width"],
@@ -129,7 +119,7 @@ def begin(
     count = len(seeds)
     patches = cut_patches(image, inner, seeds, config.patch_radius_px)
     eye = torch.eye(2).expand(count, 2, 2).clone()
-    return Active(torch.arange(born, born + count), seeds, eye, torch.full((count,), torch.nan), patches)
+    return Active(torch.arange(born, born + count), seeds, eye, torch.full((count, 2, 2), torch.nan), patches)
 
 
 def advance(
@@ -148,7 +138,7 @@ def advance(
     returns = ids_at(torch.from_numpy(pair.forward_valid.astype(np.uint8)), active.xy) == 1
     found = register_in_parts(pool, active.patches, image, inner, predicted, active.affine)
     alive = is_found(found, predicted, returns, active.patches, inner, config)
-    moved = Active(active.numbers, found.xy, found.affine, found.sigma_px, active.patches)
+    moved = Active(active.numbers, found.xy, found.affine, found.covariance, active.patches)
     return moved[alive]
 
 
@@ -225,33 +215,33 @@ def collect(alive: Iterable[tuple[int, Active]], shortest: int) -> Tracks:
             a.numbers.numpy(),
             np.full(len(a.numbers), frame),
             a.xy.numpy(),
-            a.sigma_px.numpy(),
+            a.covariance.flatten(1)[:, [0, 1, 3]].numpy(),
             a.patches.object_ids.numpy(),
         )
         for frame, a in alive
     ]
-    number, frame, xy, sigma, object_ids = (np.concatenate(column) for column in zip(*parts, strict=True))
+    number, frame, xy, covariance, object_ids = (np.concatenate(column) for column in zip(*parts, strict=True))
     length = np.bincount(number, minlength=1)
     order = np.lexsort((frame, number))
     order = order[length[number[order]] >= shortest]
     _, first, track = np.unique(number[order], return_index=True, return_inverse=True)
-    sigma = birth_sigma(track, sigma[order])
+    covariance = filled_at_birth(covariance[order])
     return Tracks(
         object_ids[order][first].astype(np.uint8),
         track.astype(np.int32),
         frame[order].astype(np.int32),
         xy[order],
-        sigma,
+        covariance,
     )
 
 
-def birth_sigma(
-    track: Integer[np.ndarray, "observation"], sigma: Float32[np.ndarray, "observation"]
-) -> Float32[np.ndarray, "observation"]:
+def filled_at_birth(
+    covariance: Float32[np.ndarray, "observation xx_xy_yy=3"],
+) -> Float32[np.ndarray, "observation xx_xy_yy=3"]:
     """Uncertainties where the first observation of a track, which was not measured, gets that of the second."""
-    filled = sigma.copy()
-    born = np.flatnonzero(np.isnan(sigma))
-    filled[born] = sigma[born + 1] if len(born) else filled[born]
+    filled = covariance.copy()
+    born = np.flatnonzero(np.isnan(covariance[:, 0]))
+    filled[born] = covariance[born + 1] if len(born) else filled[born]
     return filled
 
 

@@ -10,13 +10,13 @@ from jaxtyping import Float, Int, UInt8
 
 from pipeline.h5_schema import Field, read_h5, write_h5
 
-SCHEMA, VERSION = "monoverse-tracks", 1
+SCHEMA, VERSION = "monoverse-tracks", 2
 FIELDS = (
     Field("object_ids", "uint8", "track", "object that the point lies on, 0 is background"),
     Field("observation_track", "int32", "observation", "track of the observation; ascending"),
     Field("observation_frame", "int32", "observation", "frame of the observation; ascending within a track"),
     Field("observation_xy", "float32", "observation xy=2", "pixels, pixel centres at +0.5"),
-    Field("observation_sigma_px", "float32", "observation", "standard deviation of xy, pixels"),
+    Field("observation_covariance", "float32", "observation xx_xy_yy=3", "of xy, pixels squared"),
 )
 
 
@@ -28,7 +28,12 @@ class Tracks:
     observation_track: Int[np.ndarray, "observation"]
     observation_frame: Int[np.ndarray, "observation"]
     observation_xy: Float[np.ndarray, "observation xy=2"]
-    observation_sigma_px: Float[np.ndarray, "observation"]
+    observation_covariance: Float[np.ndarray, "observation xx_xy_yy=3"]
+
+    @property
+    def covariance(self) -> Float[np.ndarray, "observation 2 2"]:
+        """Of every observation, as matrices."""
+        return self.observation_covariance[:, [0, 1, 1, 2]].reshape(-1, 2, 2).astype(np.float64)
 
 
 def write_tracks(path: Path, tracks: Tracks, attributes: Mapping[str, Any]) -> None:

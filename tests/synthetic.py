@@ -171,7 +171,7 @@ def true_tracks(truth: Truth) -> tuple[Tracks, np.ndarray]:
         observation_track=track.astype(np.int32),
         observation_frame=frame.astype(np.int32),
         observation_xy=xy.astype(np.float32),
-        observation_sigma_px=np.full(len(track), 0.1, np.float32),
+        observation_covariance=np.tile(np.float32([0.01, 0, 0.01]), (len(track), 1)),
     )
     return tracks, all_points[kept]
 

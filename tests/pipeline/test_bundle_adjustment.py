@@ -4,10 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.bundle_kernels import reduced_system
 from pipeline.alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.bundle_adjustment import Freedom, adjust, jacobians, residuals, robust_cost, rotation_exp
+from pipeline.bundle_adjustment import (
+    ROBUST_SIGMAS,
+    Freedom,
+    adjust,
+    apply_step,
+    by_track,
+    residuals,
+    robust_cost,
+    rotation_exp,
+    state,
+)
 from pipeline.cameras import rigid
-from pipeline.rigid_model import RigidModel, triangulate
+from pipeline.rigid_model import Observations, RigidModel, equal_errors, triangulate
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 
 
@@ -35,23 +46,59 @@ def test_wrong_observations_hardly_move_the_model() -> None:
     assert rotation_error_deg(found.model.object_from_camera, true.object_from_camera) < 0.5
 
 
-def test_jacobians_are_finite_differences() -> None:
-    model, seen = tracked(turning_poses(3), solid(8))
-    by_camera, by_point = jacobians(model, seen)
-    step = 1e-6
-    for axis in range(3):
-        moved = replace(model, points=model.points + step * np.eye(3)[axis])
-        slope = -(residuals(moved, seen) - residuals(model, seen)) / step
-        np.testing.assert_allclose(by_point[..., axis], slope, atol=1e-3)
-        turn = rigid(rotation_exp(step * np.eye(3)[axis]), np.zeros(3))
-        turned = replace(model, camera_from_object=turn @ model.camera_from_object)
-        np.testing.assert_allclose(
-            by_camera[..., axis], -(residuals(turned, seen) - residuals(model, seen)) / step, atol=1e-2
-        )
-        pushed = replace(model, camera_from_object=rigid(np.eye(3), step * np.eye(3)[axis]) @ model.camera_from_object)
-        np.testing.assert_allclose(
-            by_camera[..., 3 + axis], -(residuals(pushed, seen) - residuals(model, seen)) / step, atol=1e-3
-        )
+def slopes_by_differences(model: RigidModel, seen: Observations, step: float = 1e-6) -> np.ndarray:
+    """Change of all projections, in standard deviations, with poses, focal length and points, one by one."""
+    columns, frames = [], len(model.camera_from_object)
+    for parameter in range(6 * frames + 1):
+        change = np.zeros(6 * frames + 1)
+        change[parameter] = step
+        moved = apply_step(model, change, np.zeros_like(model.points))
+        columns.append((residuals(model, seen) - residuals(moved, seen)).ravel() / step)
+    for coordinate in range(model.points.size):
+        shift = np.zeros(model.points.size)
+        shift[coordinate] = step
+        moved = replace(model, points=model.points + shift.reshape(-1, 3))
+        columns.append((residuals(model, seen) - residuals(moved, seen)).ravel() / step)
+    return np.stack(columns, axis=1)
+
+
+def slanted(seen: Observations) -> Observations:
+    """The same observations, less certain along one direction."""
+    along = np.array([0.8, 0.6])
+    return replace(seen, covariance=seen.covariance + 0.3 * along[:, None] * along)
+
+
+def test_points_are_eliminated_as_a_dense_system_says() -> None:
+    model, seen = tracked(turning_poses(4), solid(9), noise=0.3, length=3)
+    seen = slanted(seen)
+    error, cameras = residuals(model, seen), 6 * seen.frame_count + 1
+    root = np.repeat(1 / np.sqrt(1 + (error**2).sum(1) / ROBUST_SIGMAS**2), 2)
+    slopes = slopes_by_differences(model, seen) * root[:, None]
+    normal, gradient = slopes.T @ slopes, slopes.T @ (error.ravel() * root)
+    carried = normal[:cameras, cameras:] @ np.linalg.inv(normal[cameras:, cameras:])
+    reduced = normal[:cameras, :cameras] - carried @ normal[cameras:, :cameras]
+    matrix, found, diagonal = reduced_system(*state(model), *by_track(seen), ROBUST_SIGMAS, 0.0)
+    scale = np.sqrt(np.outer(diagonal, diagonal))
+    np.testing.assert_allclose(matrix / scale, np.tril(reduced) / scale, atol=1e-5)
+    expected = (gradient[:cameras] - carried @ gradient[cameras:]) / np.sqrt(diagonal)
+    np.testing.assert_allclose(found / np.sqrt(diagonal), expected, atol=1e-3)
+    np.testing.assert_allclose(diagonal, np.diag(normal)[:cameras], rtol=1e-4)
+
+
+def test_places_that_are_uncertain_along_edges_are_used_across_them() -> None:
+    true, seen = tracked(turning_poses(), solid(120))
+    random = np.random.default_rng(2)
+    angle = random.uniform(0, np.pi, len(seen.track))
+    edge = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    slid = seen.xy + 2.0 * random.standard_normal((len(edge), 1)) * edge
+    covariance = 4.0 * edge[:, :, None] * edge[:, None, :] + 0.05**2 * np.eye(2)
+    informed = replace(seen, xy=slid, covariance=covariance)
+    ignorant = replace(informed, covariance=equal_errors(informed.sigma_px))
+    errors = [
+        rotation_error_deg(adjust(true, part, Freedom()).model.object_from_camera, true.object_from_camera)
+        for part in (informed, ignorant)
+    ]
+    assert errors[0] < 0.3 * errors[1]
 
 
 def test_a_wrong_focal_length_is_found() -> None:

@@ -12,14 +12,13 @@ from pipeline.errors import StageError
 from pipeline.flow_file import FlowPair, write_flow
 from pipeline.frames_folder import frame_name, write_image
 from pipeline.masks_file import write_masks
-from pipeline.patch_registration import Patches
+from pipeline.patch_registration import Patches, inside_masks
 from pipeline.track_points import (
     Active,
     best_of_cells,
-    birth_sigma,
     collect,
     covered,
-    inside_masks,
+    filled_at_birth,
     object_spacing,
     track_points,
 )
@@ -68,8 +67,10 @@ def test_ground_near_a_track_is_taken() -> None:
 
 
 def test_the_first_observation_is_as_sure_as_the_second() -> None:
-    sigma = np.array([np.nan, 0.2, 0.3, np.nan, 0.4], np.float32)
-    np.testing.assert_allclose(birth_sigma(np.array([0, 0, 0, 1, 1]), sigma), [0.2, 0.2, 0.3, 0.4, 0.4])
+    variance = np.array([np.nan, 0.2, 0.3, np.nan, 0.4], np.float32)
+    filled = filled_at_birth(variance[:, None] * np.float32([1, 0, 2]))
+    np.testing.assert_allclose(filled[:, 0], [0.2, 0.2, 0.3, 0.4, 0.4])
+    np.testing.assert_allclose(filled[:, 2], 2 * filled[:, 0])
 
 
 def alive(numbers: list[int]) -> Active:
@@ -78,7 +79,7 @@ def alive(numbers: list[int]) -> Active:
         torch.zeros(count, 3, 1), torch.zeros(count, 3, 1, 2), torch.zeros(count, 1), torch.full((count,), 2)
     )
     xy = torch.tensor(numbers, dtype=torch.float32)[:, None].expand(count, 2)
-    return Active(torch.tensor(numbers), xy, torch.eye(2).expand(count, 2, 2), torch.ones(count), empty)
+    return Active(torch.tensor(numbers), xy, torch.eye(2).expand(count, 2, 2), torch.eye(2).expand(count, 2, 2), empty)
 
 
 def test_short_tracks_are_dropped_and_the_rest_is_sorted() -> None:
@@ -116,16 +117,16 @@ def test_tracks_never_leave_their_object(tracks: Tracks) -> None:
 
 
 def test_every_observation_has_an_uncertainty(tracks: Tracks) -> None:
-    assert np.isfinite(tracks.observation_sigma_px).all()
-    assert (tracks.observation_sigma_px > 0).all()
-    assert (tracks.observation_sigma_px < CONFIG.largest_sigma_px).all()
+    assert np.isfinite(tracks.covariance).all()
+    assert (np.linalg.eigvalsh(tracks.covariance) > 0).all()
+    assert (np.trace(tracks.covariance, axis1=1, axis2=2) / 2 < CONFIG.largest_sigma_px**2).all()
 
 
 def test_two_runs_give_the_same_file(scene: SyntheticScene, tracks: Tracks, tmp_path: Path) -> None:
     track_points(scene.frames, scene.flow, scene.masks, tmp_path / "again.h5", CONFIG)
     again = read_tracks(tmp_path / "again.h5")
     np.testing.assert_array_equal(tracks.observation_xy, again.observation_xy)
-    np.testing.assert_array_equal(tracks.observation_sigma_px, again.observation_sigma_px)
+    np.testing.assert_array_equal(tracks.observation_covariance, again.observation_covariance)
 
 
 def test_masks_of_another_length_are_refused(scene: SyntheticScene, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.bundle_adjustment import rotation_exp
 from pipeline.cameras import Intrinsics, inverse, project, rigid, transform
-from pipeline.rigid_model import Observations, RigidModel
+from pipeline.rigid_model import Observations, RigidModel, equal_errors
 
 CAMERA = Intrinsics.centred(250.0, 192, 256)
 FRAMES = 12
@@ -34,7 +34,7 @@ def tracked(
     track, frame = np.repeat(np.arange(len(points)), length), (start[:, None] + np.arange(length)).ravel()
     xy = project(CAMERA, transform(poses[frame], points[track]))
     xy = xy + noise * random.standard_normal(xy.shape)
-    sigma = np.full(len(track), max(noise, 0.05))
+    sigma = equal_errors(np.full(len(track), max(noise, 0.05)))
     seen = Observations(track, frame, xy, sigma, len(points), frames)
     return RigidModel(poses, points, CAMERA, "true"), seen
 

@@ -1,0 +1,199 @@
+"""The inner loops of bundle adjustment, compiled by Numba: a track at a time, its point eliminated from the frames that see it.
+
+Work grows with the number of tracks times the square of their length, and sums are made in the order of the tracks.
+Parameters are 6 per frame (rotation, translation, applied after the pose) and, last, the logarithm of the focal length.
+"""
+
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+
+NEAREST = 1e-6  # depth at which a point counts as before the camera
+RIDGE = 1e-9  # of a point's own information: depths that rays leave open stay where they are
+
+
+@njit(nogil=True, cache=True, inline="always")
+@no_type_check
+def project(pose, point, lens):
+    """A point in the camera (x, y, z), not nearer than can be divided by, and whether it was."""
+    x = pose[0, 0] * point[0] + pose[0, 1] * point[1] + pose[0, 2] * point[2] + pose[0, 3]
+    y = pose[1, 0] * point[0] + pose[1, 1] * point[1] + pose[1, 2] * point[2] + pose[1, 3]
+    z = pose[2, 0] * point[0] + pose[2, 1] * point[1] + pose[2, 2] * point[2] + pose[2, 3]
+    return (x, y, z, True) if z > NEAREST else (x, y, NEAREST, False)
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def whitened_errors(poses, points, lens, frame, track, xy, whitening):
+    """Observed less projected place, in standard deviations."""
+    errors = np.empty((len(frame), 2))
+    for o in range(len(frame)):
+        x, y, z, _ = project(poses[frame[o]], points[track[o]], lens)
+        u, v = xy[o, 0] - lens[0] * x / z - lens[2], xy[o, 1] - lens[1] * y / z - lens[3]
+        errors[o, 0] = whitening[o, 0, 0] * u + whitening[o, 0, 1] * v
+        errors[o, 1] = whitening[o, 1, 0] * u + whitening[o, 1, 1] * v
+    return errors
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def slopes(pose, point, lens, xy, whitening, robust, by_camera, by_point, error):
+    """Fill the change of a projection with the camera (2, 7) and the point (2, 3), and its error; all robustly weighted."""
+    x, y, z, before = project(pose, point, lens)
+    fx, fy = lens[0] / z, lens[1] / z
+    u, v = xy[0] - fx * x - lens[2], xy[1] - fy * y - lens[3]
+    error[0], error[1] = whitening[0, 0] * u + whitening[0, 1] * v, whitening[1, 0] * u + whitening[1, 1] * v
+    root = 1 / np.sqrt(1 + (error[0] ** 2 + error[1] ** 2) / robust**2) if before else 0.0
+    for row in range(2):
+        a, b = root * whitening[row, 0], root * whitening[row, 1]
+        dx, dy, dz = a * fx, b * fy, -(a * fx * x + b * fy * y) / z
+        # d(exp(w) X)/dw = -[X]x
+        by_camera[row, 0], by_camera[row, 1], by_camera[row, 2] = dz * y - dy * z, dx * z - dz * x, dy * x - dx * y
+        by_camera[row, 3], by_camera[row, 4], by_camera[row, 5] = dx, dy, dz
+        by_camera[row, 6] = a * fx * x + b * fy * y
+        for axis in range(3):
+            by_point[row, axis] = dx * pose[0, axis] + dy * pose[1, axis] + dz * pose[2, axis]
+        error[row] *= root
+
+
+@njit(nogil=True, cache=True, inline="always")
+@no_type_check
+def inverse_of(matrix, inverse):
+    """Fill the inverse of a symmetric 3x3 matrix."""
+    a, b, c, d, e, f = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[1, 1], matrix[1, 2], matrix[2, 2]
+    inverse[0, 0], inverse[0, 1], inverse[0, 2] = d * f - e * e, c * e - b * f, b * e - c * d
+    scale = 1 / (a * inverse[0, 0] + b * inverse[0, 1] + c * inverse[0, 2])
+    inverse[1, 1], inverse[1, 2], inverse[2, 2] = a * f - c * c, b * c - a * e, a * d - b * b
+    for row in range(3):
+        for column in range(row, 3):
+            inverse[row, column] *= scale
+            inverse[column, row] = inverse[row, column]
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def point_system(start, end, poses, point, lens, frame, xy, whitening, robust, damping, by_camera, coupling, error):
+    """One track: fill slopes, coupling (7 x 3 per observation) and errors; the point's inverse information, its gradient."""
+    information, gradient, by_point = np.zeros((3, 3)), np.zeros(3), np.empty((2, 3))
+    for n in range(end - start):
+        o = start + n
+        slopes(poses[frame[o]], point, lens, xy[o], whitening[o], robust, by_camera[n], by_point, error[n])
+        for i in range(3):
+            gradient[i] += by_point[0, i] * error[n, 0] + by_point[1, i] * error[n, 1]
+            for j in range(3):
+                information[i, j] += by_point[0, i] * by_point[0, j] + by_point[1, i] * by_point[1, j]
+            for p in range(7):
+                coupling[n, p, i] = by_camera[n, 0, p] * by_point[0, i] + by_camera[n, 1, p] * by_point[1, i]
+    ridge = RIDGE * (information[0, 0] + information[1, 1] + information[2, 2]) + 1e-12
+    for i in range(3):
+        information[i, i] += damping * information[i, i] + ridge
+    inverse = np.empty((3, 3))
+    inverse_of(information, inverse)
+    return inverse, gradient
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def reduced_system(poses, points, lens, starts, frame, xy, whitening, robust, damping):
+    """Normal equations of the cameras alone: matrix (lower triangle), gradient, and the diagonal before elimination."""
+    size, longest = 6 * len(poses) + 1, np.diff(starts).max()
+    matrix, gradient, diagonal = np.zeros((size, size)), np.zeros(size), np.zeros(size)
+    by_camera, coupling = np.empty((longest, 2, 7)), np.empty((longest, 7, 3))
+    error, carried, index = np.empty((longest, 2)), np.empty((7, 3)), np.empty((longest, 7), np.int64)
+    for t in range(len(points)):
+        start, end = starts[t], starts[t + 1]
+        if start == end:
+            continue
+        system = point_system(
+            start, end, poses, points[t], lens, frame, xy, whitening, robust, damping, by_camera, coupling, error
+        )
+        for n in range(end - start):
+            for p in range(6):
+                index[n, p] = 6 * frame[start + n] + p
+            index[n, 6] = size - 1
+            eliminate(n, system[0], system[1], by_camera, coupling, error, carried, index, matrix, gradient, diagonal)
+    return matrix, gradient, diagonal
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def eliminate(n, inverse, pull, by_camera, coupling, error, carried, index, matrix, gradient, diagonal):
+    """Add a track's n-th observation, and what its point carries between it and those before, to the cameras' system."""
+    for p in range(7):
+        row = index[n, p]
+        gradient[row] += by_camera[n, 0, p] * error[n, 0] + by_camera[n, 1, p] * error[n, 1]
+        diagonal[row] += by_camera[n, 0, p] ** 2 + by_camera[n, 1, p] ** 2
+        for i in range(3):
+            total = 0.0
+            for j in range(3):
+                total += coupling[n, p, j] * inverse[j, i]
+            carried[p, i] = total
+            gradient[row] -= total * pull[i]
+        for q in range(p + 1 if p < 6 else 7):
+            matrix[row, index[n, q]] += (
+                by_camera[n, 0, p] * by_camera[n, 0, q] + by_camera[n, 1, p] * by_camera[n, 1, q]
+            )
+    for m in range(n + 1):
+        for p in range(7):
+            row = index[n, p]
+            for q in range(7):
+                column = index[m, q]
+                shared = 0.0
+                for i in range(3):
+                    shared += carried[p, i] * coupling[m, q, i]
+                if row > column or (row == column and m == n):
+                    matrix[row, column] -= shared
+                elif row == column:
+                    matrix[row, column] -= 2 * shared
+                elif m < n:
+                    matrix[column, row] -= shared
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def point_steps(camera_step, poses, points, lens, starts, frame, xy, whitening, robust, damping):
+    """Step of every point, given the cameras'."""
+    longest = np.diff(starts).max()
+    by_camera, coupling, error = np.empty((longest, 2, 7)), np.empty((longest, 7, 3)), np.empty((longest, 2))
+    steps, pull = np.zeros((len(points), 3)), np.empty(3)
+    for t in range(len(points)):
+        start, end = starts[t], starts[t + 1]
+        if start == end:
+            continue
+        inverse, gradient = point_system(
+            start, end, poses, points[t], lens, frame, xy, whitening, robust, damping, by_camera, coupling, error
+        )
+        for i in range(3):
+            pull[i] = gradient[i]
+            for n in range(end - start):
+                for p in range(6):
+                    pull[i] -= coupling[n, p, i] * camera_step[6 * frame[start + n] + p]
+                pull[i] -= coupling[n, 6, i] * camera_step[-1]
+        for i in range(3):
+            steps[t, i] = inverse[i, 0] * pull[0] + inverse[i, 1] * pull[1] + inverse[i, 2] * pull[2]
+    return steps
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def grouped_pulls(group, count, poses, points, lens, starts, frame, xy, whitening, robust):
+    """How the tracks of each group pull at the frames' poses, every point being free."""
+    longest = np.diff(starts).max()
+    by_camera, coupling, error = np.empty((longest, 2, 7)), np.empty((longest, 7, 3)), np.empty((longest, 2))
+    pulls = np.zeros((count, 6 * len(poses)))
+    for t in range(len(points)):
+        start, end = starts[t], starts[t + 1]
+        if start == end:
+            continue
+        inverse, gradient = point_system(
+            start, end, poses, points[t], lens, frame, xy, whitening, robust, 0.0, by_camera, coupling, error
+        )
+        step = inverse @ gradient
+        for n in range(end - start):
+            for p in range(6):
+                own = by_camera[n, 0, p] * error[n, 0] + by_camera[n, 1, p] * error[n, 1]
+                for i in range(3):
+                    own -= coupling[n, p, i] * step[i]
+                pulls[group[t], 6 * frame[start + n] + p] += own
+    return pulls
