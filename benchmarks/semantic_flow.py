@@ -108,16 +108,23 @@ def kept_cell(truth: Path, task: str, variant: str, factor: int, options: dict[s
     """A cell from the work folder, or made now and kept there."""
     config = TrainSemanticFlowConfig.model_validate({**options, **TASKS[task], **merged(options, VARIANTS[variant])})
     settings = f"{truth.resolve()} {factor} {config.model_dump_json()}"
-    name = f"{truth.resolve().parent.name}-{task}-{variant}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.json"
+    known_as = scene_name(truth)
+    name = f"{known_as}-{task}-{variant}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.json"
     path = work / "cells" / name
     if path.exists():
         return Cell(**json.loads(path.read_text()))
     scene, test = known_scene(truth, factor)
-    cell = judged(truth.resolve().parent.name, task, variant, scene, test, config)
+    cell = judged(known_as, task, variant, scene, test, config)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial:
         partial.write_text(json.dumps(asdict(cell)))
     return cell
+
+
+def scene_name(truth: Path) -> str:
+    """The folder of a truth.h5; the file's own name where it has another."""
+    path = truth.resolve()
+    return path.parent.name if path.stem == "truth" else f"{path.parent.name}_{path.stem}"
 
 
 def merged(options: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from models.semantic_flow.frame_memory import FrameMemory, remembered
 from models.workers import workers
 from pipeline.atomic import whole
 from pipeline.carried_labels import with_carried_labels
+from pipeline.checked_labels import checked_labels
 from pipeline.cli import commit
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.depth_supervision import depth_points, joined_points
@@ -82,7 +83,11 @@ def material(lesson: Lesson, run: Run, resume: Path, device: torch.device) -> Ma
     """What the run's stage trains on."""
     points = on_device(lesson.scene, lesson.labels, run, device)
     points = joined_points(points, lesson.depths) if lesson.depths else points
-    return Material(lesson.pixels, points, resume, lesson.fingerprint, lesson.config)
+    pixels = lesson.pixels
+    if run.stage == "joint" and lesson.config.static_frozen and lesson.config.carry:
+        with workers(device) as spread:
+            pixels = checked_labels(run.model, pixels, lesson.labels, spread)
+    return Material(pixels, points, resume, lesson.fingerprint, lesson.config)
 
 
 def through_first_stage(lesson: Lesson, run: Run, resume: Path, device: torch.device) -> Run:

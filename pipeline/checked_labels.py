@@ -1,0 +1,97 @@
+"""Labels that were carried along the flow, checked once the static scene is known: where they drifted, they are dropped.
+
+A pixel that looks like the static scene, and moves like it, belongs to nothing that moves; one that does neither
+belongs to nothing that rests. No mask and no label of an unlabelled frame has a part in it.
+"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from models.semantic_flow.decoding import show
+from models.semantic_flow.model import SemanticFlow
+from models.workers import Spread
+from pipeline.semantic_flow_data import UNKNOWN, Pixels, camera_rays
+from pipeline.semantic_labels import UNLABELLED, Labels
+
+STRIDE, RAYS_AT_ONCE = 2, 8192
+LEAST_PX, LEAST_SHARE = 0.5, 0.003  # of the width: flow that is farther than this from the static scene's is another's
+ALIKE, DIFFERENT = 0.15, 0.2  # root mean square difference of colours, of 1
+
+
+def checked_labels(model: SemanticFlow, pixels: Pixels, labels: Labels, spread: Spread) -> Pixels:
+    """The pixels without the carried labels that the static scene contradicts."""
+    cameras = model.place.cameras
+    size = (cameras.frame_count, cameras.height, cameras.width)
+    label, moves = pixels.label.view(size).clone(), torch.tensor([*labels.moves, False], device=pixels.label.device)
+    with torch.no_grad():
+        nodes = model.static.grid.nodes()
+
+    def check(frame: int) -> None:
+        still, other = compared(model, nodes, pixels, frame)
+        own = label[frame]
+        moving = moves[own.long()]  # the last entry is that of pixels without a label
+        wrong = (own != UNLABELLED) & torch.where(moving, still, other)
+        own[wrong] = UNLABELLED
+
+    list(spread(check, [frame for frame in range(size[0]) if not labels.labelled[frame]]))
+    dropped = label.flatten() != pixels.label
+    moving = torch.where(dropped, torch.full_like(pixels.moving, UNKNOWN), pixels.moving)
+    return replace(pixels, label=label.flatten(), moving=moving)
+
+
+def compared(
+    model: SemanticFlow, nodes: Float[Tensor, "x y z"], pixels: Pixels, frame: int
+) -> tuple[Bool[Tensor, "height width"], Bool[Tensor, "height width"]]:
+    """Where a frame is surely the static scene, and where it surely is not."""
+    cameras, device = model.place.cameras, pixels.label.device
+    rows, columns = (torch.arange(STRIDE // 2, size, STRIDE, device=device) for size in (cameras.height, cameras.width))
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    index = (frame * cameras.height + y.flatten()) * cameras.width + x.flatten()
+    xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
+    rays = camera_rays(cameras, xy, torch.full((len(xy),), frame, device=device))
+    colours, depths = [], []
+    with torch.no_grad():
+        for chunk in torch.arange(len(xy), device=device).split(RAYS_AT_ONCE):
+            traced = model.trace(nodes, rays[chunk], None, moving=False)
+            colours.append(show(model, traced, torch.zeros_like(chunk, dtype=torch.bool)).colour)
+            depths.append(traced.depth)
+    difference = (torch.cat(colours) - pixels.images[index].float() / 255).square().mean(-1).sqrt()
+    points = rays.origins + torch.cat(depths)[:, None] * rays.directions
+    follows, strays = flow_compared(model, pixels, frame, index, xy, points)
+    still, other = follows & (difference < ALIKE), strays | (difference > DIFFERENT)
+    return enlarged(still.view(y.shape), cameras.height, cameras.width), enlarged(
+        other.view(y.shape), cameras.height, cameras.width
+    )
+
+
+def flow_compared(
+    model: SemanticFlow,
+    pixels: Pixels,
+    frame: int,
+    index: Tensor,
+    xy: Float[Tensor, "ray xy=2"],
+    points: Float[Tensor, "ray xyz=3"],
+) -> tuple[Bool[Tensor, "ray"], Bool[Tensor, "ray"]]:
+    """Where the flow to the neighbours is that of the static scene, and where it is another."""
+    cameras = model.place.cameras
+    least = max(LEAST_PX, LEAST_SHARE * cameras.width)
+    follows = torch.ones(len(xy), dtype=torch.bool, device=xy.device)
+    strays = ~follows
+    for direction, by in ((0, 1), (1, -1)):
+        if not 0 <= frame + by < cameras.frame_count:
+            continue
+        landed, _ = cameras.project(points, torch.full((len(xy),), frame + by, device=xy.device))
+        away = (landed - xy - pixels.flow[direction, index]).norm(dim=-1)
+        valid = pixels.flow_valid[direction, index]
+        follows &= ~valid | (away < least)
+        strays |= valid & (away > 2 * least)
+    return follows, strays
+
+
+def enlarged(mask: Bool[Tensor, "rows columns"], height: int, width: int) -> Bool[Tensor, "height width"]:
+    """Each value for its square of pixels."""
+    large = mask.repeat_interleave(STRIDE, 0).repeat_interleave(STRIDE, 1)
+    return torch.nn.functional.pad(large, (0, STRIDE, 0, STRIDE))[:height, :width]
