@@ -18,7 +18,7 @@ from pipeline.flow_geometry import landing
 from pipeline.progress import progress
 from pipeline.projective_views import fitted_views, homogeneous
 
-DISTANCES = (2, 4, 6, 8)  # in frames
+DISTANCES, FAR_DISTANCES = (2, 5, 8), (5, 8, 14)  # in frames; the latter for what has no texture
 GRID_PX = 5
 FEWEST_POINTS = 30
 WORKING_PX = 320  # longer side at which motion is judged
@@ -29,6 +29,8 @@ NEARLY_PLANE = 0.75
 MOVING_SHARE = 0.2  # of a region that leaves the plane
 TOLERANCE_PX = 0.45
 STILL, MOVING = -0.25, 2.0  # least and most evidence of a frame: stillness counts less than motion, because things stop
+FLAT = 6.0  # levels of Lab a pixel: less is no texture
+SMALLEST_FLAT, LARGEST_FLAT = 0.002, 0.1  # of the image
 MEMORY = 0.93  # of evidence, a frame
 TEXTURE, LEAST_TRUST = 4.0, 0.1  # squared gradient at which flow along it is half trusted; trust where there is none
 
@@ -42,27 +44,54 @@ def moving_evidence(
     with ThreadPoolExecutor() as pool:
         jobs = pool.map(lambda t: frame_evidence(images[t], chain, t), range(chain.frame_count))
         own = list(progress(jobs, "background", chain.frame_count, "frames"))
-    evidence = mean_along_flow(own, chain)
+    evidence = [filled_in(mean, image) for mean, image in zip(mean_along_flow(own, chain), images, strict=True)]
     return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in evidence])
 
 
+def filled_in(
+    evidence: Float[np.ndarray, "height width range=2"], image: UInt8[np.ndarray, "full_height full_width rgb=3"]
+) -> Float[np.ndarray, "height width"]:
+    """Near evidence; in regions without texture what their borders say, seen from far if that says more.
+
+    Flow inside of such a region is made up, but its border lies on the thing that is in front.
+    """
+    near, far = np.moveaxis(evidence, -1, 0)
+    size = near.shape[::-1]
+    lab = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = cv2.GaussianBlur(lab, (0, 0), 1)
+    slopes = [cv2.Sobel(lab, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1))]
+    flat = (np.linalg.norm(np.concatenate(slopes, axis=-1), axis=-1) < FLAT).astype(np.uint8)
+    round_element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        cv2.morphologyEx(flat, cv2.MORPH_OPEN, round_element), connectivity=4
+    )
+    filled = near.copy()
+    for k in range(1, count):
+        if SMALLEST_FLAT < stats[k, cv2.CC_STAT_AREA] / near.size < LARGEST_FLAT:
+            inside = labels == k
+            whole = cv2.dilate(inside.astype(np.uint8), round_element) > 0
+            said = max(float(np.median(far[whole & ~inside])), float(np.median(far[inside])))
+            filled[whole] = np.maximum(filled[whole], said)
+    return filled
+
+
 def mean_along_flow(
-    own: Sequence[Float[np.ndarray, "height width"]], chain: FlowChain
-) -> list[Float[np.ndarray, "height width"]]:
+    own: Sequence[Float[np.ndarray, "height width range=2"]], chain: FlowChain
+) -> list[Float[np.ndarray, "height width range=2"]]:
     """The mean of what a pixel shows before and after, near frames counting more."""
-    single = [np.stack([frame, np.ones_like(frame)], axis=-1) for frame in own]
+    single = [np.concatenate([frame, np.ones_like(frame[..., :1])], axis=-1) for frame in own]
     ahead, behind = list(single), list(single)
     for t in range(1, len(own)):
         ahead[t] = single[t] + remembered(ahead[t - 1], chain, t, -1)
     for t in range(len(own) - 2, -1, -1):
         behind[t] = single[t] + remembered(behind[t + 1], chain, t, 1)
     sums = [a + b - s for a, b, s in zip(ahead, behind, single, strict=True)]
-    return [total[..., 0] / total[..., 1] for total in sums]
+    return [total[..., :2] / total[..., 2:] for total in sums]
 
 
 def remembered(
-    totals: Float[np.ndarray, "height width 2"], chain: FlowChain, frame: int, direction: int
-) -> Float[np.ndarray, "height width 2"]:
+    totals: Float[np.ndarray, "height width 3"], chain: FlowChain, frame: int, direction: int
+) -> Float[np.ndarray, "height width 3"]:
     """Evidence and its weight of a neighbour, brought here and faded."""
     values, valid = carried(totals, chain, frame, direction)
     return MEMORY * values * valid[..., None]
@@ -70,16 +99,21 @@ def remembered(
 
 def frame_evidence(
     image: UInt8[np.ndarray, "full_height full_width rgb=3"], chain: FlowChain, frame: int
-) -> Float[np.ndarray, "height width"]:
-    """Evidence of one frame: the mean over the frames that it is compared with."""
+) -> Float[np.ndarray, "height width range=2"]:
+    """Evidence of one frame: the means over the near and over the far frames that it is compared with."""
     size = chain.forward.shape[1:3]
-    distances = [d for d in DISTANCES if d < chain.frame_count] or [1]
+    distances = {d for d in (*DISTANCES, *FAR_DISTANCES) if d < chain.frame_count} or {1}
     steps = [step for step in steps_from(chain, frame, distances) if step.valid.any()]
-    total, weight = np.zeros(size, np.float32), np.full(size, 1e-3, np.float32)
-    for step, residual in zip(steps, background_residuals(steps, trust(image, size)), strict=True):
-        total += step.valid * np.clip(residual - 1, STILL, MOVING)
-        weight += step.valid
-    return total / weight
+    residuals = background_residuals(steps, trust(image, size))
+    means = []
+    for chosen in (DISTANCES, FAR_DISTANCES):
+        total, weight = np.zeros(size, np.float32), np.full(size, 1e-3, np.float32)
+        for step, residual in zip(steps, residuals, strict=True):
+            if step.stride in chosen or len(distances) == 1:
+                total += step.valid * np.clip(residual - 1, STILL, MOVING)
+                weight += step.valid
+        means.append(total / weight)
+    return np.stack(means, axis=-1)
 
 
 def trust(

@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.spatial import cKDTree
 
-from pipeline.flow_chain import FlowChain, steps_from
+from pipeline.flow_chain import FlowChain
 from pipeline.flow_geometry import follow
-from pipeline.layered_motion import fitted_motion
 from pipeline.motion_clusters import clustered_paths
 from pipeline.moving_paths import Sight, moving_paths
 
@@ -24,8 +23,6 @@ VOTERS = 5  # paths that decide where a pixel belongs
 VOTER_PX, VOTER_MOTION_PX = 4.0, 0.4  # how much place and motion count for being near
 NEAR = 0.06  # of the image's diagonal
 ALIKE = 0.7  # of the motion against the background
-CONTACT_PX = 4
-SEAMLESS = 0.005  # of the width: a smaller jump of motion at a contact is none
 MOST_LOOKS, FEWEST_LOOKS = 12, 4
 Pairs = list[tuple[int, np.ndarray, np.ndarray]]  # frame, and the two tubes in it
 
@@ -160,7 +157,7 @@ def taken_over(
 def merged_tubes(
     tubes: UInt8[np.ndarray, "frame height width"], chain: FlowChain
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Tubes that are near each other and move alike, or that touch and move as one, joined: parts of one thing."""
+    """Tubes that are near each other and move alike, joined: parts of one thing."""
     seen = [set(np.unique(frame)) - {0} for frame in tubes]
     ids = sorted(int(k) for k in set().union(*seen))
     velocities = {k: tube_velocity(tubes == k, tubes > 0, chain) for k in ids}
@@ -169,7 +166,7 @@ def merged_tubes(
         both = [t for t, present in enumerate(seen) if a in present and b in present]
         looks = both[:: max(1, len(both) // MOST_LOOKS)]
         pairs = [(t, tubes[t] == a, tubes[t] == b) for t in looks]
-        if (near(pairs) and alike(velocities[a], velocities[b])) or continuous(pairs, chain):
+        if near(pairs) and alike(velocities[a], velocities[b]):
             old, new = parent[b], parent[a]
             parent = {k: new if root == old else root for k, root in parent.items()}
     table = np.arange(256, dtype=np.uint8)
@@ -201,34 +198,6 @@ def alike(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 
     smooth = [np.stack([np.convolve(c, kernel / kernel.size, "valid") for c in v[both].T], 1) for v in (first, second)]
     apart = np.linalg.norm(smooth[0][:, :2] - smooth[1][:, :2], axis=1).mean()
     return bool(apart < ALIKE * min(np.linalg.norm(v[:, 2:], axis=1).mean() for v in smooth))
-
-
-def continuous(pairs: Pairs, chain: FlowChain) -> bool:
-    """Whether the motion of one goes on in the other where they touch, as it does on one rigid thing."""
-    jumps = [jump for t, first, second in pairs for jump in contact_jumps(first, second, chain, t)]
-    return len(jumps) >= FEWEST_LOOKS and float(np.median(jumps)) < SEAMLESS * chain.forward.shape[2]
-
-
-def contact_jumps(
-    first: Bool[np.ndarray, "height width"], second: Bool[np.ndarray, "height width"], chain: FlowChain, frame: int
-) -> list[float]:
-    """Difference, in pixels, of the two motions at the contact, in both directions of time; none without contact."""
-    contact = grown(first, CONTACT_PX) & grown(second, CONTACT_PX)
-    if contact.sum() < 2 * CONTACT_PX:
-        return []
-    rows, columns = (index.astype(float) for index in np.nonzero(contact))
-    found = []
-    for step in steps_from(chain, frame, [2]):
-        motions = [fitted_motion(step, ~grown(~mask, 2), curved=True) for mask in (first, second)]
-        landed = [motion.at(columns, rows) for motion in motions if motion is not None]
-        if len(landed) == 2:
-            found.append(float(np.median(np.linalg.norm(landed[0] - landed[1], axis=-1))))
-    return found
-
-
-def grown(mask: Bool[np.ndarray, "height width"], radius: int) -> Bool[np.ndarray, "height width"]:
-    """The mask and what is within the radius."""
-    return cv2.dilate(mask.astype(np.uint8), disk(radius)) > 0
 
 
 def near(pairs: Pairs) -> bool:

@@ -31,7 +31,7 @@ from pipeline.sam_masks import SamSegmenter, found_by_sam, prompted_by_sam
 from pipeline.weights import weights_present
 
 log = logging.getLogger(__name__)
-LEAST_OWN_MOTION = 0.2  # true objects have 0.5 and more, surfaces with wrong flow about 0.1
+LEAST_OWN_MOTION = 0.15  # true objects have 0.9 with and 0.3 without texture, wrong flow less than 0
 
 
 def segment_objects(
