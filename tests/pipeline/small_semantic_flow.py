@@ -3,7 +3,9 @@
 from pipeline.config import TrainSemanticFlowConfig
 
 SMALL = {
+    "static_rays": 256,
     "rays": 256,
+    "shards": 2,
     "observations": 32,
     "semantic_rays": 96,
     "warped_rays": 32,
