@@ -31,6 +31,7 @@ TOLERANCE_PX = 0.45
 STILL, MOVING = -0.25, 2.0  # least and most evidence of a frame: stillness counts less than motion, because things stop
 FLAT = 6.0  # levels of Lab a pixel: less is no texture
 SMALLEST_FLAT, LARGEST_FLAT = 0.002, 0.1  # of the image
+DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 MEMORY = 0.93  # of evidence, a frame
 TEXTURE, LEAST_TRUST = 4.0, 0.1  # squared gradient at which flow along it is half trusted; trust where there is none
 
@@ -55,24 +56,27 @@ def filled_in(
 
     Flow inside of such a region is made up, but its border lies on the thing that is in front.
     """
-    near, far = np.moveaxis(evidence, -1, 0)
-    size = near.shape[::-1]
-    lab = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB).astype(np.float32)
-    lab = cv2.GaussianBlur(lab, (0, 0), 1)
-    slopes = [cv2.Sobel(lab, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1))]
-    flat = (np.linalg.norm(np.concatenate(slopes, axis=-1), axis=-1) < FLAT).astype(np.uint8)
-    round_element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        cv2.morphologyEx(flat, cv2.MORPH_OPEN, round_element), connectivity=4
+    near, far = evidence[..., 0], evidence[..., 1]
+    size = near.shape[1], near.shape[0]
+    flat = cv2.morphologyEx(
+        without_texture(cv2.resize(image, size, interpolation=cv2.INTER_AREA)), cv2.MORPH_OPEN, DISK
     )
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
     filled = near.copy()
     for k in range(1, count):
         if SMALLEST_FLAT < stats[k, cv2.CC_STAT_AREA] / near.size < LARGEST_FLAT:
             inside = labels == k
-            whole = cv2.dilate(inside.astype(np.uint8), round_element) > 0
+            whole = cv2.dilate(inside.astype(np.uint8), DISK) > 0
             said = max(float(np.median(far[whole & ~inside])), float(np.median(far[inside])))
             filled[whole] = np.maximum(filled[whole], said)
     return filled
+
+
+def without_texture(image: UInt8[np.ndarray, "height width rgb=3"]) -> UInt8[np.ndarray, "height width"]:
+    """1 where colours hardly change from pixel to pixel."""
+    lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 1)
+    slopes = [cv2.Sobel(lab, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1))]
+    return (np.linalg.norm(np.concatenate(slopes, axis=-1), axis=-1) < FLAT).astype(np.uint8)
 
 
 def mean_along_flow(

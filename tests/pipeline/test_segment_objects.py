@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.background_motion import background_residuals, moving_evidence
+from pipeline.background_motion import background_residuals, filled_in, moving_evidence
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.errors import StageError
 from pipeline.estimate_flow import estimate_flow
@@ -286,3 +286,14 @@ def test_crumbs_go_and_holes_close() -> None:
     inside[35:37, 2:4] = True
     np.testing.assert_array_equal(main_body(inside, core)[12:28, 12:28], True)
     assert not main_body(inside, core)[34:38, 1:5].any()
+
+
+def test_a_region_without_texture_takes_the_evidence_of_its_border() -> None:
+    image = texture(0, (60, 80), (90, 90, 110))
+    image[20:40, 30:50], image[5:15, 5:25] = (200, 60, 50), (60, 160, 70)
+    evidence = np.full((60, 80, 2), -0.2, np.float32)
+    evidence[17:43, 27:53, 1] = 0.9
+    evidence[24:36, 34:46] = -0.2
+    filled = filled_in(evidence, image)
+    assert (filled[22:38, 32:48] > 0.8).all(), "all of what is bordered by motion"
+    assert (filled[5:15, 5:25] < 0).all(), "what is bordered by stillness stays still"
