@@ -1,7 +1,8 @@
 """Labels that were carried along the flow, checked once the static scene is known: where they drifted, they are dropped.
 
 A pixel that looks like the static scene, and moves like it, belongs to nothing that moves; one that does neither
-belongs to nothing that rests. No mask and no label of an unlabelled frame has a part in it.
+belongs to nothing that rests. Only what both say counts as known to move or to rest. No mask and no label of an
+unlabelled frame has a part in it.
 """
 
 from dataclasses import replace
@@ -25,7 +26,8 @@ def checked_labels(model: SemanticFlow, pixels: Pixels, labels: Labels, spread: 
     """The pixels without the carried labels that the static scene contradicts."""
     cameras = model.place.cameras
     size = (cameras.frame_count, cameras.height, cameras.width)
-    label, moves = pixels.label.view(size).clone(), torch.tensor([*labels.moves, False], device=pixels.label.device)
+    label, known = pixels.label.view(size).clone(), pixels.moving.view(size).clone()
+    moves = torch.tensor([*labels.moves, False], device=pixels.label.device)
     with torch.no_grad():
         nodes = model.static.grid.nodes()
 
@@ -35,11 +37,10 @@ def checked_labels(model: SemanticFlow, pixels: Pixels, labels: Labels, spread: 
         moving = moves[own.long()]  # the last entry is that of pixels without a label
         wrong = (own != UNLABELLED) & torch.where(moving, still, other)
         own[wrong] = UNLABELLED
+        known[frame] = torch.where(still, 0.0, torch.where(moving & other, 1.0, UNKNOWN))
 
     list(spread(check, [frame for frame in range(size[0]) if not labels.labelled[frame]]))
-    dropped = label.flatten() != pixels.label
-    moving = torch.where(dropped, torch.full_like(pixels.moving, UNKNOWN), pixels.moving)
-    return replace(pixels, label=label.flatten(), moving=moving)
+    return replace(pixels, label=label.flatten(), moving=known.flatten())
 
 
 def compared(

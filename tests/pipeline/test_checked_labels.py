@@ -51,4 +51,5 @@ def test_labels_of_what_rests_and_of_what_moves_are_told_apart(
         assert bool((label[frame, 4:, :10] == UNLABELLED).all())  # a moving class where the scene rests
         assert bool((label[frame, :4, 20:] == UNLABELLED).all())  # the background where something moves
         assert bool((label[frame, :4, :20] == 0).all() and (label[frame, 4:, 10:] == 1).all())
-        assert bool((moving[frame][label[frame] == UNLABELLED] == UNKNOWN).all())
+        assert bool((moving[frame, :, :10] == 0).all() and (moving[frame, 4:, 20:] == 1).all())
+        assert bool((moving[frame, :4, 10:] == UNKNOWN).all() and (moving[frame, 4:, 10:20] == UNKNOWN).all())
