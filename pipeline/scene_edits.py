@@ -21,7 +21,7 @@ from pipeline.semantic_flow_data import camera_rays
 
 log = logging.getLogger(__name__)
 MEASURING_RAYS = 1200  # a frame
-REACH = 1.25  # extents (twice the median radius) from its centre within which all of a thing lies
+REACH = 1.75  # extents (twice the median radius) from its centre within which all of a thing lies
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class EditedMethod:
     def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
         """Render rays of the edited scene; scales change nothing."""
         with torch.no_grad():
-            return edited_rendering(self.method.model, self.method.nodes, rays, self.changes)
+            return edited_rendering(self.method.model, self.method.nodes, rays, self.changes, self.method.memory)
 
 
 def edited_methods(method: SemanticFlowMethod, scene: Scene, edits: list[Edit]) -> list[tuple[str, EditedMethod]]:
@@ -87,9 +87,13 @@ def change_of(edit: Edit, method: SemanticFlowMethod, scene: Scene) -> Change:
     if not bool(size.seen.any()):
         log.warning("the edit of %s changes nothing: the trained scene shows no trace of it", edit.object)
     log.info("%s is about %.3g world units across, luminance %.2f", edit.object, size.extent, size.brightness)
-    centres = thing_centres(scene, method, wanted.objects) if wanted.objects else size.centres[None]
-    rivals = torch.tensor(method.facts["class_moves"], device=centres.device) if moves else None
-    selection = Selection(wanted.column, moves, rivals, centres, wanted.index, REACH * size.extent)
+    rivals = torch.tensor(method.facts["class_moves"], device=size.centres.device) if moves else None
+    if len(wanted.objects) > 1:  # each is where its reconstruction has it; that may be off along the ray, so no reach
+        centres = thing_centres(scene, method, wanted.objects)
+        selection = Selection(wanted.column, moves, rivals, centres, wanted.index)
+    else:
+        centres = size.centres[None]
+        selection = Selection(wanted.column, moves, rivals, centres, None, REACH * size.extent)
     if wanted.column == 0:
         selection = Selection(0, moves)
     placed = None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.rays import Rays
 from models.rendering import Rendering
+from models.semantic_flow.frame_memory import FrameMemory, repainted
 from models.semantic_flow.marching import Intervals, march
 from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, places, ray_sums, strongest
 
@@ -58,13 +59,17 @@ class Layer:
 
 
 def edited_rendering(
-    model: SemanticFlow, nodes: Float[Tensor, "x y z"], rays: Rays, changes: Sequence[Change]
+    model: SemanticFlow,
+    nodes: Float[Tensor, "x y z"],
+    rays: Rays,
+    changes: Sequence[Change],
+    memory: FrameMemory | None = None,
 ) -> Rendering:
     """Render rays of the scene with all changes made."""
     pieces = pieces_where_it_matters(model, nodes, rays, changes)
     found = layers(model, nodes, rays, pieces, changes)
     weights = layer_weights([layer.alpha for layer in found])
-    shown = [decoded(model, rays, layer, weights[..., i], changes) for i, layer in enumerate(found)]
+    shown = [decoded(model, rays, layer, weights[..., i], changes, memory) for i, layer in enumerate(found)]
     colour, logits = (torch.stack(parts).sum(0) for parts in zip(*shown, strict=True))
     both = weights.sum(-1)
     opacity = both.sum(1)
@@ -238,11 +243,15 @@ def decoded(
     layer: Layer,
     weights: Float[Tensor, "ray sample"],
     changes: Sequence[Change],
+    memory: FrameMemory | None,
 ) -> tuple[Float[Tensor, "ray rgb=3"], Float[Tensor, "ray classes"]]:
-    """Colours and logits that a layer adds to rays."""
+    """Colours and logits that a layer adds to rays; with `memory`, what moves takes on the frames' own colours."""
     kept = weights > LEAST_WEIGHT
     points, frames = layer.points[kept], rays.frames[:, None].expand_as(weights)[kept]
-    colour = painted_colours(field_colours(model, points, frames, layer.moves), layer.painted[kept], changes)
+    colour = field_colours(model, points, frames, layer.moves)
+    if layer.moves and memory is not None:
+        colour = repainted(memory, model, rays, kept.nonzero()[:, 0], points, colour)
+    colour = painted_colours(colour, layer.painted[kept], changes)
     few = strongest(weights, model.sizes.semantic_samples) if layer.moves else kept
     mine = few[kept]
     logits = point_logits(model, points[mine], frames[mine], layer.moves)
