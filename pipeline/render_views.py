@@ -76,11 +76,11 @@ def render_views(
             method=checkpoint.parent.name,
             valid_scales=len(valid.scales),
             object_ids=ids,
+            remarks=getattr(method, "remarks", {}),
             sets=[plan.entry for plan in plans],
         )
         write_renders(partial, listed)
     log.info("rendered %d views in %d sets", sum(len(plan.entry.frames) for plan in plans), len(plans))
-            remarks=getattr(method, "remarks", {}),
 
 
 def edits(
