@@ -19,7 +19,7 @@ from pipeline.model_search import (
     without_outliers,
 )
 from pipeline.pose_fallback import flat_object
-from pipeline.pose_spread import Rival, pose_spread, strongest_rival
+from pipeline.pose_spread import Rival, pose_difference, pose_spread, strongest_rival
 from pipeline.rigid_model import Observations, RigidModel
 from pipeline.verdicts import Judgement, Numbers, fit_numbers, judge, spread_numbers
 
@@ -58,7 +58,16 @@ def reconstruct_object(
         return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
     start = without_outliers(adjusted.model, training)
     adjusted, again = guided_adjustment(start, training, sight, search.guided_rounds)
+    rival = guided_rival(rival, adjusted.model, training, search, sight) if rival else None
     return guided_result(adjusted, again, numbers, rival)
+
+
+def guided_rival(rival: Rival, chosen: RigidModel, seen: Observations, search: Search, sight: Sight) -> Rival | None:
+    """The other shape after points were looked for where it has them; None where it became the chosen one."""
+    start = without_outliers(with_all_tracks(rival.model, seen, Freedom()).model, seen)
+    model = guided_adjustment(start, seen, sight, search.guided_rounds)[0].model
+    again = Rival(*pose_difference(model, chosen), model)
+    return again if again.is_another else None
 
 
 def why_not_rigid(numbers: Numbers) -> str | None:

@@ -17,7 +17,7 @@ from pipeline.rigid_model import Observations, RigidModel, usable
 
 CLUSTERS = 40
 FEWEST_IN_CLUSTER = 4
-INFLATION = 2.0  # against truth, errors are twice as large: all clusters share what curved patches and shading do
+INFLATION = 2.4  # against truth, errors are that much larger: all clusters share what curved patches and shading do
 JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5  # leaving out one of n parts moves poses by their spread over the root of n - 1
 UNKNOWN = (180.0, 100.0)
 SURE_SIGMAS = 2.58  # 99 %
@@ -32,6 +32,12 @@ class Rival:
 
     rotation_deg: float
     trajectory_percent: float
+    model: RigidModel
+
+    @property
+    def is_another(self) -> bool:
+        """Whether it is far enough from the chosen one to count as another."""
+        return self.rotation_deg > OTHER_DEG or self.trajectory_percent > OTHER_PERCENT
 
 
 def pose_spread(adjusted: Adjustment, seen: Observations, without_held_out: RigidModel) -> tuple[float, float]:
@@ -133,11 +139,10 @@ def strongest_rival(candidates: list[Candidate], seen: Observations) -> Rival | 
     costs, rivals = track_costs(best, seen), []
     for candidate in candidates[1:]:
         model = candidate.adjusted.model
-        rotation, trajectory = pose_difference(model, best)
-        another = rotation > OTHER_DEG or trajectory > OTHER_PERCENT
+        rival = Rival(*pose_difference(model, best), model)
         complete = model.registered.sum() >= LEAST_FRAMES_SHARE * best.registered.sum()
-        if another and complete and advantage_sigmas(track_costs(model, seen) - costs) < SURE_SIGMAS:
-            rivals.append(Rival(rotation, trajectory))
+        if rival.is_another and complete and advantage_sigmas(track_costs(model, seen) - costs) < SURE_SIGMAS:
+            rivals.append(rival)
     return max(
         rivals,
         key=lambda rival: rival.rotation_deg / OTHER_DEG + rival.trajectory_percent / OTHER_PERCENT,
