@@ -178,7 +178,7 @@ def test_tensor_code_of_gpus_trains_as_well_as_the_loops(scene_path, tmp_path, m
         return run
 
     started = stage.started
-    config = TINY.model_copy(update={"steps": 24, "grids": [16]})
+    config = TINY.model_copy(update={"steps": 20, "grids": [16]})
     train(scene_path, tmp_path / "loops", config)
     monkeypatch.setattr(stage, "started", by_tensors)
     train(scene_path, tmp_path / "tensors", config)
