@@ -23,6 +23,7 @@ VOTERS = 5  # paths that decide where a pixel belongs
 VOTER_PX, VOTER_MOTION_PX = 4.0, 0.4  # how much place and motion count for being near
 NEAR = 0.06  # of the image's diagonal
 ALIKE = 0.7  # of the motion against the background
+LIMB, ATTACHED, TOUCHING_PX = 0.25, 0.8, 4  # of the larger one's area, of the frames
 MOST_LOOKS, FEWEST_LOOKS = 12, 4
 Pairs = list[tuple[int, np.ndarray, np.ndarray]]  # frame, and the two tubes in it
 
@@ -157,7 +158,7 @@ def taken_over(
 def merged_tubes(
     tubes: UInt8[np.ndarray, "frame height width"], chain: FlowChain
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Tubes that are near each other and move alike, joined: parts of one thing."""
+    """Tubes that are near each other and move alike, or are attached, joined: parts of one thing."""
     seen = [set(np.unique(frame)) - {0} for frame in tubes]
     ids = sorted(int(k) for k in set().union(*seen))
     velocities = {k: tube_velocity(tubes == k, tubes > 0, chain) for k in ids}
@@ -166,7 +167,7 @@ def merged_tubes(
         both = [t for t, present in enumerate(seen) if a in present and b in present]
         looks = both[:: max(1, len(both) // MOST_LOOKS)]
         pairs = [(t, tubes[t] == a, tubes[t] == b) for t in looks]
-        if near(pairs) and alike(velocities[a], velocities[b]):
+        if (near(pairs) and alike(velocities[a], velocities[b])) or attached(pairs):
             old, new = parent[b], parent[a]
             parent = {k: new if root == old else root for k, root in parent.items()}
     table = np.arange(256, dtype=np.uint8)
@@ -198,6 +199,15 @@ def alike(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 
     smooth = [np.stack([np.convolve(c, kernel / kernel.size, "valid") for c in v[both].T], 1) for v in (first, second)]
     apart = np.linalg.norm(smooth[0][:, :2] - smooth[1][:, :2], axis=1).mean()
     return bool(apart < ALIKE * min(np.linalg.norm(v[:, 2:], axis=1).mean() for v in smooth))
+
+
+def attached(pairs: Pairs) -> bool:
+    """Whether one is much smaller and touches the other nearly all the time, as a leg does."""
+    areas = [sorted((int(first.sum()), int(second.sum()))) for _, first, second in pairs]
+    if len(pairs) < FEWEST_LOOKS or np.median([small / large for small, large in areas]) > LIMB:
+        return False
+    touching = [(cv2.dilate(first.astype(np.uint8), disk(TOUCHING_PX)) * second).any() for _, first, second in pairs]
+    return bool(np.mean(touching) > ATTACHED)
 
 
 def near(pairs: Pairs) -> bool:
