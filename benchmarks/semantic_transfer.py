@@ -54,9 +54,9 @@ class Transfer:
     def run(self) -> None:
         """Train, judge, print, and say how far the adapted scene is from the one that was trained alone."""
         *known, new = self.truths
-        few = adaptation(self.config)
+        few, shared = adaptation(self.config), self.model()
         alone = self.cell(new, "alone", lambda folder: self.train(new, folder, self.config))
-        adapted = self.cell(new, "adapted", lambda folder: self.train(new, folder, self.config, self.model()))
+        adapted = self.cell(new, "adapted", lambda folder: self.train(new, folder, self.config, shared))
         short = self.cell(new, "alone, few steps", lambda folder: self.train(new, folder, few))
         for name, other in (("alone", alone), ("alone, few steps", short)):
             print(
@@ -64,7 +64,7 @@ class Transfer:
                 f"views {adapted.view_miou - other.view_miou:+.3f}, times {adapted.time_miou - other.time_miou:+.3f} mIoU"
             )
         for truth in known:
-            self.cell(truth, "shared", lambda folder, truth=truth: self.train(truth, folder, self.config, self.model()))
+            self.cell(truth, "shared", lambda folder, truth=truth: self.train(truth, folder, self.config, shared))
             self.cell(truth, "alone", lambda folder, truth=truth: self.train(truth, folder, self.config))
 
     def model(self) -> Path:
