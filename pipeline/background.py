@@ -122,9 +122,12 @@ def without_parallax(model: RigidModel, seen: Observations, reason: str) -> Reco
 
 def all_turning(turning: Adjustment, seen: Observations, search: Search, reason: str) -> Reconstructed:
     """A turning camera with the points of every track."""
-    camera = turning.model.camera if plausible(turning.model) else search.camera
+    sound = plausible(turning.model)
+    camera = turning.model.camera if sound else search.camera
     blank = replace(turning.model, points=np.full((seen.track_count, 3), np.nan), camera=camera)
-    return without_parallax(points_at_unit_depth(blank, seen), seen, reason)
+    found = without_parallax(points_at_unit_depth(blank, seen), seen, reason)
+    calibrated = sound and not search.focal_known
+    return replace(found, focal_std_px=focal_uncertainty_px(turning)) if calibrated else found
 
 
 def explains_turning(model: RigidModel, seen: Observations) -> bool:

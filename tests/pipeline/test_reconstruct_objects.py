@@ -149,6 +149,13 @@ def test_a_camera_on_a_pan_head_is_rotating() -> None:
     np.testing.assert_allclose(relative[:, :3, :3], (poses @ np.linalg.inv(poses[0]))[:, :3, :3], atol=5e-3)
 
 
+def test_a_turning_camera_tells_its_focal_length_and_how_surely() -> None:
+    _, seen = tracked(orbit(turn=0.5, shift=0.0), room(200), noise=0.1, length=8)
+    found, motion = reconstruct_background(seen, BLIND)
+    assert motion == "rotating" and found.focal_std_px is not None and 0 < found.focal_std_px < 20
+    assert abs(found.model.camera.fx - CAMERA.fx) < 4 * found.focal_std_px + 1
+
+
 def test_an_empty_background_is_failed_but_usable() -> None:
     _, seen = tracked(np.tile(np.eye(4), (FRAMES, 1, 1)), room(5))
     found, motion = reconstruct_background(seen, BLIND)
