@@ -17,7 +17,7 @@ from pipeline.frames_folder import frame_name, write_image
 from pipeline.mask_folder import read_key_masks, read_mask_folder
 from pipeline.mask_prompts import check_prompts
 from pipeline.mask_refinement import main_body, voted
-from pipeline.mask_tubes import taken_over
+from pipeline.mask_tubes import attached, taken_over
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.segment_objects import segment_objects
 
@@ -297,3 +297,11 @@ def test_a_region_without_texture_takes_the_evidence_of_its_border() -> None:
     filled = filled_in(evidence, image)
     assert (filled[22:38, 32:48] > 0.8).all(), "all of what is bordered by motion"
     assert (filled[5:15, 5:25] < 0).all(), "what is bordered by stillness stays still"
+
+
+def test_a_small_part_that_always_touches_is_a_limb_and_a_passer_by_is_not() -> None:
+    body, leg, away = np.zeros((3, 60, 80), bool)
+    body[10:30, 20:60], leg[31:42, 24:30], away[45:56, 70:76] = True, True, True
+    assert attached([(t, body, leg) for t in range(6)])
+    assert not attached([(t, body, leg if t < 3 else away) for t in range(6)])
+    assert not attached([(t, body, np.roll(body, 21, axis=0)) for t in range(6)]), "as large as the other"
