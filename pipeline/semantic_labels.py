@@ -108,6 +108,10 @@ def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) ->
     palette = read_palette(folder / LABEL_MAP)
     ids = np.stack([label_map(file, palette) for file in files])
     check_size(scene, ids, folder)
+    if ids.max() > IGNORE_ID:
+        raise StageError(
+            f"{folder} uses class {ids.max()}; classes are numbered from 0 to 254, and {IGNORE_ID} is ignored"
+        )
     known = [int(value) for value in np.unique(ids) if value != IGNORE_ID]
     names = [name for name, _ in palette] or [f"class {value}" for value in range(max(known, default=0) + 1)]
     if known and max(known) >= len(names):

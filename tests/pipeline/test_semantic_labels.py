@@ -87,3 +87,14 @@ def test_wrong_names_and_counts_are_refused(scene: Scene, tmp_path: Path) -> Non
         read_labels(scene, None, TrainSemanticFlowConfig(classes={"horse": "animal"}))
     with pytest.raises(StageError, match="0 label maps"):
         read_labels(scene, tmp_path, TrainSemanticFlowConfig())
+
+
+def test_class_numbers_beyond_a_byte_are_refused_and_up_to_254_are_taken(scene: Scene, tmp_path: Path) -> None:
+    for index, ids in enumerate(scene.object_ids):
+        cv2.imwrite(str(tmp_path / f"{index:03d}.png"), np.where(ids == 2, 254, ids).astype(np.uint16))
+    labels = read_labels(scene, tmp_path, TrainSemanticFlowConfig(classes={"class 254": "dog"}))
+    assert len(labels.names) == 255 and labels.names[254] == "dog"
+    np.testing.assert_array_equal(labels.ids == 254, scene.object_ids == 2)
+    cv2.imwrite(str(tmp_path / "000.png"), np.full(scene.object_ids.shape[1:], 300, np.uint16))
+    with pytest.raises(StageError, match="class 300"):
+        read_labels(scene, tmp_path, TrainSemanticFlowConfig())
