@@ -305,7 +305,7 @@ class TrainSemanticFlowConfig(Section):
     dynamic_channels: int = Field(16, ge=2, description="channels of each dynamic plane")
     velocity_resolution: int = Field(32, ge=4, description="cells of a velocity plane along each axis")
     adaptation_steps: int = Field(
-        250, ge=1, description="steps of stage 2 of a scene with `start_from`; stage 1 is shortened alike"
+        500, ge=1, description="steps of stage 2 of a scene with `start_from`; stage 1 is shortened alike"
     )
     encoder: EncoderName = Field("auto", description="of the frames; auto: a ResNet whose weights lie in weights/")
     feature_channels: int = Field(24, ge=4, description="channels of the frames' features")
