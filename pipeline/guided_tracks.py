@@ -5,6 +5,7 @@ the patch lies in the plane of the points around it, and the poses say how that 
 accurate, and points are found in frames that their tracks never reached.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from pipeline.cameras import project, transform
 from pipeline.patch_registration import Patches, cut_patches, ids_at, register_patches, shape_is_plausible
 from pipeline.rigid_model import Observations, RigidModel, triangulate
 
+log = logging.getLogger(__name__)
 NEIGHBOURS = 16  # points that a patch's plane goes through
 PLANE_ROUNDS = 4
 SHAPE_SPREAD = 0.03  # of the shapes that the model gives
@@ -61,7 +63,7 @@ def guided_adjustment(
     model, seen = replace(model, points=model.points[known]), seen.of_tracks(known)
     patches = cut_all(born, sight)
     adjusted = Adjustment(model, np.inf, np.eye(6 * seen.frame_count + 1))
-    for _ in range(rounds):
+    for number in range(rounds):
         found = found_again(adjusted.model, seen, born, patches, sight)
         kept = found.lengths > 1
         if kept.sum() < FEWEST_POINTS:
@@ -69,6 +71,8 @@ def guided_adjustment(
         seen, born, patches = found.of_tracks(kept), born[kept], patches[torch.from_numpy(kept)]
         placed = replace(adjusted.model, points=adjusted.model.points[kept])
         adjusted = adjust(triangulate(placed, seen), seen, Freedom())
+        counts = (sight.object_id, number + 1, len(seen.track), seen.track_count)
+        log.info("object %d, looked for again (%d): %d observations of %d points", *counts)
     return adjusted, seen
 
 

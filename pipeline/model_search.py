@@ -109,7 +109,10 @@ def judged(adjusted: Adjustment, judging: Observations) -> Candidate:
     """The robust cost of tracks that took no part, triangulated from the model's poses."""
     placed = refined_points(adjusted.model, judging)
     kept = judging.kept(usable(placed, judging))
-    return Candidate(adjusted, robust_cost(placed, kept) if len(kept.track) else adjusted.cost)
+    held_out_cost = robust_cost(placed, kept) if len(kept.track) else adjusted.cost
+    frames = int(adjusted.model.registered.sum())
+    log.info("a shape by %s: %d frames, cost %.2f on held-out tracks", adjusted.model.method, frames, held_out_cost)
+    return Candidate(adjusted, held_out_cost)
 
 
 def refined_points(model: RigidModel, seen: Observations) -> RigidModel:
