@@ -19,7 +19,7 @@ from pipeline.model_search import (
     without_outliers,
 )
 from pipeline.pose_fallback import flat_object
-from pipeline.pose_spread import Rival, pose_difference, pose_spread, strongest_rival
+from pipeline.pose_spread import OTHER_PERCENT, Rival, pose_difference, pose_spread, strongest_rival
 from pipeline.rigid_model import Observations, RigidModel
 from pipeline.verdicts import Judgement, Numbers, fit_numbers, judge, spread_numbers
 
@@ -63,7 +63,12 @@ def reconstruct_object(
 
 
 def guided_rival(rival: Rival, chosen: RigidModel, seen: Observations, search: Search, sight: Sight) -> Rival | None:
-    """The other shape after points were looked for where it has them; None where it became the chosen one."""
+    """The other shape after points were looked for where it has them; None where it became the chosen one.
+
+    Shapes with quite another path tell how loosely the video holds the object, even if they meet in the end.
+    """
+    if rival.trajectory_percent > OTHER_PERCENT:
+        return rival
     start = without_outliers(with_all_tracks(rival.model, seen, Freedom()).model, seen)
     model = guided_adjustment(start, seen, sight, search.guided_rounds)[0].model
     again = Rival(*pose_difference(model, chosen), model)
