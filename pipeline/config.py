@@ -70,7 +70,9 @@ class SceneConfig(Section):
     start_from: str | None = Field(
         None, description="a scene, an entry of shared_semantics, or a checkpoint, whose Semantic Flow to start from"
     )
-    depth: str | None = Field(None, description="folder of depth maps, one a frame: for Semantic Flow, and a baseline of OSN")
+    depth: str | None = Field(
+        None, description="folder of depth maps, one a frame: for Semantic Flow, and a baseline of OSN"
+    )
     truth: str | None = Field(None, description="truth.h5, for evaluation only")
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
     end: float | None = Field(None, gt=0, description="second to stop at")
@@ -294,12 +296,12 @@ class TrainSemanticFlowConfig(Section):
     coarse_samples: int = Field(64, ge=8, description="cheap samples a ray")
     fine_samples: int = Field(24, ge=4, description="full samples a ray")
     semantic_samples: int = Field(2, ge=1, description="samples a ray that get dynamic labels")
-    static_cells: float = Field(1.5e6, gt=0, description="cells of the static density grid")
-    static_resolution: int = Field(192, ge=8, description="cells of a static feature plane along each axis")
     space: Literal["world", "ndc"] = Field(
         "world",
         description="of the grids: a box of the world, or the NDC of the middle view, for forward-facing videos",
     )
+    static_cells: float = Field(1.5e6, gt=0, description="cells of the static density grid")
+    static_resolution: int = Field(192, ge=8, description="cells of a static feature plane along each axis")
     static_channels: int = Field(12, ge=2, description="channels of each static plane")
     dynamic_resolution: int = Field(96, ge=8, description="cells of a dynamic plane along each axis")
     dynamic_channels: int = Field(16, ge=2, description="channels of each dynamic plane")
