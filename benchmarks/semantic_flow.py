@@ -50,6 +50,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "reach_2": {"reach": 2},
     "geometry_feature": {"geometry_feature": True},
     "ndc": {"space": "ndc"},
+    "reference": {"body": "reference"},
 }
 TASKS: dict[str, dict[str, Any]] = {"full": {"task": "full"}} | {
     f"{task}_{share}": {"task": task, "labelled_share": share / 100}

@@ -29,7 +29,7 @@ def checked_labels(model: SemanticFlow, pixels: Pixels, labels: Labels, spread: 
     label, known = pixels.label.view(size).clone(), pixels.moving.view(size).clone()
     moves = torch.tensor([*labels.moves, False], device=pixels.label.device)
     with torch.no_grad():
-        nodes = model.static.grid.nodes()
+        nodes = model.static.nodes()
 
     def check(frame: int) -> None:
         still, other = compared(model, nodes, pixels, frame)

@@ -277,6 +277,10 @@ class TrainSemanticFlowConfig(Section):
     head: Literal["flow_attention", "flow_features", "untrained_attention", "point"] = Field(
         "flow_attention", description="the method, or an ablation of it; point: the baseline without flow"
     )
+    body: Literal["grids", "reference"] = Field(
+        "grids",
+        description="fields: fast grids, or pixel-aligned networks of the paper's sizes, for comparison on GPUs",
+    )
     displacement: bool = Field(True, description="tokens know how far and in which time they moved")
     density_prior: bool = Field(True, description="labels are weighed by density; else the heaviest sample's count")
     geometry_feature: bool = Field(False, description="the semantic head also sees the field's own features")
@@ -313,6 +317,7 @@ class TrainSemanticFlowConfig(Section):
     feature_channels: int = Field(24, ge=4, description="channels of the frames' features")
     plane_rate: float = Field(0.02, gt=0, description="learning rate of grids")
     network_rate: float = Field(0.002, gt=0, description="learning rate of networks")
+    reference_rate: float = Field(5e-4, gt=0, description="learning rate of the reference body, the paper's")
     last_rate: float = Field(0.1, gt=0, le=1, description="share of the learning rates left at the end of a stage")
     frame_colours: bool = Field(True, description="rendered moving things take on colours of the frames that see them")
     shards: int = Field(4, ge=1, description="parts of a step on CPU, which share the cores; part of the result")

@@ -37,7 +37,7 @@ class SemanticFlowMethod:
         self.scales = torch.ones(1, objects, device=device)
         self.scores = torch.ones(1, device=device)
         with torch.no_grad():
-            self.nodes = model.static.grid.nodes()
+            self.nodes = model.static.nodes()
 
     @property
     def remarks(self) -> dict[str, str]:

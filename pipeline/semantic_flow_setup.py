@@ -13,6 +13,7 @@ from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.model import Place, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.objectives import Focus, Weights
+from models.semantic_flow.reference_body import ReferenceFlow
 from models.semantic_flow.space import Cameras, Region
 from pipeline.cameras import camera_directions, transform
 from pipeline.config import TrainSemanticFlowConfig
@@ -122,13 +123,15 @@ def model_sizes(config: TrainSemanticFlowConfig, classes: int, place: Place, coa
         displacement=config.displacement,
         density_prior=config.density_prior,
         geometry_feature=config.geometry_feature,
+        body=config.body,
     )
 
 
 def create_model(sizes: Sizes, place: Place, maps: FrameMaps, seed: int, device: torch.device) -> SemanticFlow:
     """A model with seeded weights, the same on every device."""
     generator = torch.Generator().manual_seed(seed)
-    model = SemanticFlow(sizes, place, maps.to("cpu"), generator).to(device)
+    kind = SemanticFlow if sizes.body == "grids" else ReferenceFlow
+    model = kind(sizes, place, maps.to("cpu"), generator).to(device)
     model.place = place.to(device)
     model.velocity.region = model.place.dynamic_region
     return model
@@ -159,14 +162,23 @@ def focus(config: TrainSemanticFlowConfig, shards: int) -> Focus:
     return Focus(max(config.semantic_rays // shards, 1), max(config.warped_rays // shards, 1), config.hops)
 
 
+def fields_rate(config: TrainSemanticFlowConfig) -> float:
+    """The learning rate of what the chosen body's fields are made of."""
+    return config.plane_rate if config.body == "grids" else config.reference_rate
+
+
 def optimiser(model: SemanticFlow, config: TrainSemanticFlowConfig, with_head: bool = True) -> torch.optim.Adam:
-    """Adam with one rate for grids and one for networks; without the semantic head where scenes share it."""
+    """Adam with one rate for grids (or all fields of the reference body) and one for the other networks.
+
+    Without the semantic head where scenes share it.
+    """
     grids: list[Tensor] = []
     networks: list[Tensor] = []
     for name, parameter in model.named_parameters():
         if not with_head and name.startswith("head."):
             continue
         is_grid = any(part in name for part in ("grid.", "appearance.", "shape.", ".planes."))
-        (grids if is_grid else networks).append(parameter)
-    groups = [{"params": grids, "lr": config.plane_rate}, {"params": networks, "lr": config.network_rate}]
+        is_body = config.body == "reference" and not name.startswith("head.")
+        (grids if is_grid or is_body else networks).append(parameter)
+    groups = [{"params": grids, "lr": fields_rate(config)}, {"params": networks, "lr": config.network_rate}]
     return torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)

@@ -33,6 +33,7 @@ from pipeline.semantic_flow_run import Run, save_state
 from pipeline.semantic_flow_setup import (
     COARSER,
     create_model,
+    fields_rate,
     first_place,
     focus,
     loss_weights,
@@ -108,7 +109,7 @@ def second_stage(
 def static_depths(model: SemanticFlow, rays: Rays) -> Float[Tensor, "ray"]:
     """Depth of the static scene along rays."""
     with torch.no_grad():
-        nodes = model.static.grid.nodes()
+        nodes = model.static.nodes()
         parts = [
             model.trace(nodes, rays[i : i + 4096], None, moving=False).depth for i in range(0, len(rays.frames), 4096)
         ]
@@ -139,7 +140,7 @@ def train_stage(run: Run, material: Material) -> None:
     learned = run.stage == "static" or not config.static_frozen
     run.model.static.requires_grad_(learned)
     with workers(run.generator.device) as spread:
-        nodes = None if learned else run.model.static.grid.nodes()
+        nodes = None if learned else run.model.static.nodes()
         for _ in progress(range(run.step, total), f"{run.stage} stage", unit="steps"):
             refine_static(run, config)
             set_rates(run.optimiser, config, run.step / total)
@@ -159,7 +160,7 @@ def train_stage(run: Run, material: Material) -> None:
 
 def refine_static(run: Run, config: TrainSemanticFlowConfig) -> None:
     """In the middle of stage 1: from coarse grids to those of the rest of training, with a fresh optimiser."""
-    if run.stage == "static" and run.step == round(COARSE_SHARE * config.static_steps):
+    if config.body == "grids" and run.stage == "static" and run.step == round(COARSE_SHARE * config.static_steps):
         run.model = second_model(run.model, config, run.model.place, run.generator.device)
         run.optimiser = optimiser(run.model, config)
 
@@ -216,10 +217,12 @@ def update(run: Run, parts: dict[str, Float[Tensor, ""]]) -> None:
     names = ", ".join(name for name, value in parts.items() if not bool(torch.isfinite(value)))
     log.warning("step %d of the %s stage: the loss is no number (%s); the step is left out", run.step, run.stage, names)
     if run.broken > MOST_BROKEN_STEPS:
-        raise StageError(f"training broke down ({names}); lower train_semantic_flow.plane_rate or network_rate")
+        raise StageError(
+            f"training broke down ({names}); lower train_semantic_flow.plane_rate, reference_rate or network_rate"
+        )
 
 
 def set_rates(adam: torch.optim.Adam, config: TrainSemanticFlowConfig, done: float) -> None:
     """Exponential decay over a stage."""
-    for group, rate in zip(adam.param_groups, (config.plane_rate, config.network_rate), strict=True):
+    for group, rate in zip(adam.param_groups, (fields_rate(config), config.network_rate), strict=True):
         group["lr"] = rate * config.last_rate**done

@@ -132,7 +132,7 @@ def train_together(
     for run in joint.runs:
         run.model.static.requires_grad_(not config.static_frozen)
     with workers(first.generator.device) as spread:
-        known = [run.model.static.grid.nodes() if config.static_frozen else None for run in joint.runs]
+        known = [run.model.static.nodes() if config.static_frozen else None for run in joint.runs]
         for _ in progress(range(first.step, config.steps), "shared stage", unit="steps"):
             for number, parts in enumerate(shared_step(joint, materials, known, config, spread)):
                 for name, value in parts.items():

@@ -37,7 +37,8 @@ def show(
     """
     weights, density_prior = traced.shares, model.sizes.density_prior
     kept = places(weights.static > LEAST_WEIGHT)
-    features = model.static_features(traced.points_at(kept))
+    ray = torch.div(kept, weights.static.shape[1], rounding_mode="floor")
+    features = model.static_features(traced.points_at(kept), traced.rays.frames[ray], traced.rays.directions[ray])
     colour = ray_sums(weights.static, kept, torch.sigmoid(model.static.colour(features)))
     told = class_weights(weights, weights.static, density_prior) * semantic[:, None]
     logits = ray_sums(told, kept, model.static.semantics(features))

@@ -101,7 +101,7 @@ def layers(
     moving, share = dynamic_alpha(model, points, frames, length)
     moving, painted, gone = changed(model, points, frames, moving, changes, moves=True)
     share = torch.where(gone, torch.zeros_like(share), share)
-    still = static_alpha(model, nodes, points, length)
+    still = static_alpha(model, nodes, points, frames, length)
     still, static_painted, _ = changed(model, points, frames, still, changes, moves=False)
     wall = -torch.expm1(-behind(torch.zeros_like(still)))
     still = (1 - (1 - still) * (1 - wall)) * (1 - share)
@@ -128,7 +128,7 @@ def copied(
     frames = rays.frames[:, None].expand_as(length)
     moves, where = change.selection.moves, near(before, frames, change.selection)
     place, time, piece = before[where][:, None], frames[where][:, None], length[where][:, None]
-    taken = dynamic_alpha(model, place, time, piece)[0] if moves else static_alpha(model, nodes, place, piece)
+    taken = dynamic_alpha(model, place, time, piece)[0] if moves else static_alpha(model, nodes, place, time, piece)
     chosen = selected(model, place, time, taken > LEAST_WEIGHT, change.selection)
     alpha = torch.zeros_like(length)
     alpha[where] = torch.where(chosen, taken, torch.zeros_like(taken))[:, 0]
@@ -151,10 +151,12 @@ def static_alpha(
     model: SemanticFlow,
     nodes: Float[Tensor, "x y z"],
     points: Float[Tensor, "ray sample xyz=3"],
+    frames: Int64[Tensor, "ray sample"],
     length: Float[Tensor, "ray sample"],
 ) -> Float[Tensor, "ray sample"]:
     """What the static field would take at samples."""
-    return -torch.expm1(-model.static_optics(nodes, points.flatten(0, 1)).view_as(length) * length)
+    density = model.static_optics(nodes, points.flatten(0, 1), frames.flatten())
+    return -torch.expm1(-density.view_as(length) * length)
 
 
 def changed(
@@ -215,7 +217,7 @@ def point_logits(
 ) -> Float[Tensor, "point classes"]:
     """Logits of classes in one of the fields."""
     if not moves:
-        return model.static.semantics(model.static_features(points))
+        return model.static.semantics(model.static_features(points, frames))
     return model.dynamic_logits(points, frames, model.dynamic_features(points, frames.to(points.dtype)))
 
 
@@ -224,7 +226,7 @@ def field_colours(
 ) -> Float[Tensor, "point rgb=3"]:
     """Colours in one of the fields."""
     if not moves:
-        return torch.sigmoid(model.static.colour(model.static_features(points)))
+        return torch.sigmoid(model.static.colour(model.static_features(points, frames)))
     return torch.sigmoid(model.dynamic.colour(model.dynamic_features(points, frames.to(points.dtype))))
 
 

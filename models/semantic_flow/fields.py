@@ -42,6 +42,10 @@ class StaticField(nn.Module):
         self.colour = perceptron([self.appearance.channels, 3], generator)
         self.semantics = perceptron([self.appearance.channels, classes], generator)
 
+    def nodes(self) -> Float[Tensor, "x y z"]:
+        """The grid's nodes, before their activation."""
+        return self.grid.nodes()
+
     def density(
         self, nodes: Float[Tensor, "x y z"], coordinates: Float[Tensor, "point xyz=3"]
     ) -> Float[Tensor, "point"]:

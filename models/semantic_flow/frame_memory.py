@@ -39,7 +39,7 @@ def remembered(
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2).float()
     with torch.no_grad():
-        nodes = model.static.grid.nodes()
+        nodes = model.static.nodes()
 
     def look(frame: int) -> Float[Tensor, "ray value=2"]:
         if not known[frame]:

@@ -57,7 +57,7 @@ def accumulate_gradients(
     """
     if model.place.cameras.intrinsics.device.type != "cpu":
         return plain_gradients(model, losses_of, smooth)
-    known = spread_nodes(model.static.grid, spread) if nodes is None else nodes
+    known = known_nodes(model, spread) if nodes is None else nodes
     tables = {id(parameter) for owner in grid_modules(model) for parameter in owner.parameters()}
     networks = [
         parameter for parameter in model.parameters() if id(parameter) not in tables and parameter.requires_grad
@@ -74,14 +74,14 @@ def accumulate_gradients(
     for parameter, parts in zip(networks, zip(*(result.networks for result in results), strict=True), strict=True):
         add(parameter, [part for part in parts if part is not None])
     reads = [read for result in results for read in result.reads]
-    rough = table_gradients(model, reads, smooth, spread)
+    rough = table_gradients(model, reads, smooth, spread) if model.reads_grids else torch.zeros(())
     return mean_losses([result.losses for result in results]) | {"smooth": rough}
 
 
 def plain_gradients(model: SemanticFlow, losses_of: ShardLosses, weight: float) -> Losses:
     """The same in one piece, for devices that share out their own work."""
-    losses = losses_of(0, model.static.grid.nodes())
-    if weight:
+    losses = losses_of(0, model.static.nodes())
+    if weight and model.reads_grids:
         losses = losses | {"smooth": weight * roughness(model)}
     torch.stack(list(losses.values())).sum().backward()
     return {name: value.detach() for name, value in losses.items()}
@@ -102,6 +102,11 @@ def mean_losses(parts: list[Losses]) -> Losses:
     """Means over the shards; a loss that a shard does not have counts as zero there."""
     names = dict.fromkeys(name for part in parts for name in part)
     return {name: torch.stack([part[name] for part in parts if name in part]).sum() / len(parts) for name in names}
+
+
+def known_nodes(model: SemanticFlow, spread: Spread) -> Float[Tensor, "x y z"]:
+    """The nodes of the static field's density, made on all cores; of a body without grids there are none."""
+    return spread_nodes(model.static.grid, spread) if model.reads_grids else model.static.nodes()
 
 
 def spread_nodes(grid: DensityGrid, spread: Spread) -> Float[Tensor, "x y z"]:

@@ -1,6 +1,7 @@
 """The model of one scene: fields, velocity, features, semantic head; and how rays are rendered with them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -16,6 +17,7 @@ from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
 from models.semantic_flow.velocity import Integrator, VelocityField, advance, trajectory
 
+Body = Literal["grids", "reference"]
 LEAST_WEIGHT = 1e-3  # samples that add less are not decoded
 
 
@@ -41,6 +43,7 @@ class Sizes:
     displacement: bool
     density_prior: bool
     geometry_feature: bool
+    body: Body = "grids"
 
 
 @dataclass(frozen=True)
@@ -89,17 +92,12 @@ class Traced(TensorFields):
 class SemanticFlow(nn.Module):
     """One scene's fields with the semantic head. Times are frames; points are in the world."""
 
+    reads_grids = True  # whether the loops that are compiled for grids can read the fields
+
     def __init__(self, sizes: Sizes, place: Place, maps: FrameMaps, generator: torch.Generator) -> None:
         super().__init__()
         self.sizes, self.place = sizes, place
-        frames = place.cameras.frame_count
-        self.static = StaticField(
-            sizes.static_resolution, sizes.static_feature_resolution, sizes.static_channels, sizes.classes, generator
-        )
-        self.dynamic = DynamicField(sizes.dynamic_channels, sizes.dynamic_resolution, frames, generator)
-        self.velocity = VelocityField(
-            place.dynamic_region, sizes.velocity_channels, sizes.velocity_resolution, frames, generator
-        )
+        self.make_fields(maps, generator)
         self.head = SemanticHead(
             sizes.head,
             maps.features.shape[-1],
@@ -112,6 +110,17 @@ class SemanticFlow(nn.Module):
         )
         self.register_buffer("frame_features", maps.features)
         self.register_buffer("frame_depth", maps.depth)
+
+    def make_fields(self, maps: FrameMaps, generator: torch.Generator) -> None:
+        """The static, the dynamic and the velocity field: here grids."""
+        sizes, frames = self.sizes, self.place.cameras.frame_count
+        self.static = StaticField(
+            sizes.static_resolution, sizes.static_feature_resolution, sizes.static_channels, sizes.classes, generator
+        )
+        self.dynamic = DynamicField(sizes.dynamic_channels, sizes.dynamic_resolution, frames, generator)
+        self.velocity = VelocityField(
+            self.place.dynamic_region, sizes.velocity_channels, sizes.velocity_resolution, frames, generator
+        )
 
     @property
     def maps(self) -> FrameMaps:
@@ -138,8 +147,9 @@ class SemanticFlow(nn.Module):
         )
 
     def static_optics(
-        self, nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"]
+        self, nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"]
     ) -> Float[Tensor, "point"]:
+        """Density of the static field; `frames`, from which points are looked at, do not matter to grids."""
         return self.static.density(nodes, self.place.static_region.coordinates(points))
 
     def optics(
@@ -147,9 +157,9 @@ class SemanticFlow(nn.Module):
     ) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
         """Optical depths of both fields along pieces of rays, and the dynamic share."""
         points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
-        times = rays.frames[:, None].expand_as(pieces.depth).to(points.dtype)
-        density, share = self.dynamic_optics(points.flatten(0, 1), times.flatten())
-        static = self.static_optics(nodes, points.flatten(0, 1)).view_as(pieces.depth)
+        frames = rays.frames[:, None].expand_as(pieces.depth).flatten()
+        density, share = self.dynamic_optics(points.flatten(0, 1), frames.to(points.dtype))
+        static = self.static_optics(nodes, points.flatten(0, 1), frames).view_as(pieces.depth)
         length = pieces.length / self.place.static_region.unit
         return behind(static * length), density.view_as(length) * length, share.view_as(length)
 
@@ -158,7 +168,8 @@ class SemanticFlow(nn.Module):
     ) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
         """The same with nothing that moves."""
         points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
-        static = self.static_optics(nodes, points.flatten(0, 1)).view_as(pieces.depth)
+        frames = rays.frames[:, None].expand_as(pieces.depth).flatten()
+        static = self.static_optics(nodes, points.flatten(0, 1), frames).view_as(pieces.depth)
         none = torch.zeros_like(static)
         return behind(static * pieces.length / self.place.static_region.unit), none, none
 
@@ -168,7 +179,7 @@ class SemanticFlow(nn.Module):
         """March rays and weigh their samples; jittered where a generator is given, without moving things on request."""
         place, sizes = self.place, self.sizes
         optics = self.optics if moving else self.static_only
-        if rays.origins.device.type == "cpu" and not isinstance(place.static_region, NdcRegion):
+        if self.reads_grids and rays.origins.device.type == "cpu" and not isinstance(place.static_region, NdcRegion):
             pieces = march_grids(
                 nodes,
                 self.dynamic if moving else None,
@@ -191,7 +202,13 @@ class SemanticFlow(nn.Module):
         )
         return Traced(rays, pieces, blend(*optics(nodes, rays, pieces)))
 
-    def static_features(self, points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
+    def static_features(
+        self,
+        points: Float[Tensor, "point xyz=3"],
+        frames: Int64[Tensor, "point"],
+        directions: Float[Tensor, "point xyz=3"] | None = None,
+    ) -> Float[Tensor, "point channel"]:
+        """What colour and classes are decoded from; frames and directions of view do not matter to grids."""
         return self.static.appearance(self.place.static_region.coordinates(points))
 
     def dynamic_features(

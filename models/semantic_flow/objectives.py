@@ -229,7 +229,8 @@ def warped(
     moved = model.moved(points.flatten(0, 1), times, span, hop)
     density, share = model.dynamic_optics(moved, times + span)
     length = seen.intervals.length / model.place.static_region.unit
-    static = behind(model.static_optics(nodes, points.flatten(0, 1)).view_as(length) * length)
+    frames = part.rays.frames.repeat_interleave(samples)
+    static = behind(model.static_optics(nodes, points.flatten(0, 1), frames).view_as(length) * length)
     shares = blend(static, density.view_as(length) * length, share.view_as(length))
     everywhere = torch.ones_like(part.label, dtype=torch.bool)
     return show(model, Traced(part.rays, seen.intervals, shares), everywhere, moved.view_as(points) - points, by)
@@ -237,6 +238,8 @@ def warped(
 
 def rough_modules(model: SemanticFlow) -> list[tuple[Rough, float]]:
     """The modules whose roughness counts, and how much."""
+    if not model.reads_grids:
+        return []
     return [
         (model.static.grid, 1.0),
         (model.static.appearance, 0.1),

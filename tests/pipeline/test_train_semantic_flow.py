@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from models.semantic_flow.reference_body import ReferenceFlow
 from pipeline import semantic_flow_training as training
 from pipeline import train_semantic_flow as stage
 from pipeline.config import TrainSemanticFlowConfig
@@ -35,6 +36,19 @@ SMALL = {
     "velocity_resolution": 8,
     "feature_channels": 8,
     "resume_seconds": 1e-9,
+}
+
+REFERENCE = {
+    "body": "reference",
+    "frame_colours": False,
+    "static_steps": 4,
+    "static_rays": 32,
+    "observations": 8,
+    "rays": 32,
+    "warped_rays": 8,
+    "semantic_rays": 16,
+    "coarse_samples": 12,
+    "fine_samples": 6,
 }
 
 
@@ -86,6 +100,20 @@ def test_a_short_training_shows_the_scene_and_its_objects(
     assert not (folder / "resume.pt").exists()
 
 
+def test_the_reference_body_learns_from_step_to_step(
+    written: SyntheticScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STEPS_PER_ROW", 10)
+    monkeypatch.setattr(training, "ACTIVE_SAMPLE", 100)
+    method = train(written.scene, tmp_path, small(**{**REFERENCE, "static_rays": 64, "static_steps": 50, "steps": 10}))
+    assert isinstance(method.model, ReferenceFlow)
+    rows = pd.read_csv(tmp_path / "history.csv").groupby("stage")["colour"].apply(list)
+    assert rows["static"][-1] < 0.85 * rows["static"][0] and np.isfinite(rows["joint"]).all(), rows
+    xy = torch.rand(200, 2) * torch.tensor([method.model.place.cameras.width, method.model.place.cameras.height])
+    shown = method.render(camera_rays(method.model.place.cameras, xy, torch.full((200,), 4)))
+    assert bool(shown.colour.isfinite().all()) and float(shown.colour.std()) > 0.02
+
+
 def test_probabilities_of_classes_sum_to_the_opacity(trained: tuple[SemanticFlowMethod, Path]) -> None:
     method, _ = trained
     cameras = method.model.place.cameras
@@ -95,12 +123,19 @@ def test_probabilities_of_classes_sum_to_the_opacity(trained: tuple[SemanticFlow
     assert bool((shown.depth > 0).all())
 
 
-@pytest.mark.parametrize("killed_at", [("static", 5), ("joint", 10)])
+@pytest.mark.parametrize(
+    "killed_at,body", [(("static", 5), {}), (("joint", 10), {}), (("joint", 10), REFERENCE)], ids=str
+)
 def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
-    written: SyntheticScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: tuple[str, int]
+    written: SyntheticScene,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    killed_at: tuple[str, int],
+    body: dict[str, object],
 ) -> None:
     monkeypatch.setattr(training, "STEPS_PER_ROW", 5)
-    config = small(static_steps=12, steps=14, rays=64, warped_rays=8, semantic_rays=16)
+    monkeypatch.setattr(training, "ACTIVE_SAMPLE", 100)
+    config = small(**{"static_steps": 12, "steps": 14, "rays": 64, "warped_rays": 8, "semantic_rays": 16, **body})
     whole = train(written.scene, tmp_path / "whole", config)
     update = training.update
 

@@ -46,14 +46,14 @@ class Balls(SemanticFlow):
         inside = (self.balls(points, times)[1] < RADIUS).float()
         return 300 * inside, 0.999 * inside
 
-    def static_optics(self, nodes: Tensor, points: Tensor) -> Tensor:
+    def static_optics(self, nodes: Tensor, points: Tensor, frames: Tensor) -> Tensor:
         return 300 * (points[..., 2] > WALL).float()
 
     def trace(self, nodes: Tensor, rays: Rays, generator: torch.Generator | None = None, moving: bool = True) -> Traced:
         pieces = march(lambda coarse: self.optics(nodes, rays, coarse), 0.5, 5.0, 96, 48, rays, None)
         return Traced(rays, pieces, blend(*self.optics(nodes, rays, pieces)))
 
-    def static_features(self, points: Tensor) -> Tensor:
+    def static_features(self, points: Tensor, frames: Tensor, directions: Tensor | None = None) -> Tensor:
         return points
 
     def dynamic_features(self, points: Tensor, times: Tensor) -> Tensor:
