@@ -121,6 +121,10 @@ class EstimateFlowConfig(Section):
 
 class SegmentObjectsConfig(Section):
     backend: Literal["auto", "motion", "sam"] = Field("auto", description="auto: sam where its weights lie in weights/")
+    propagator: Literal["auto", "flow", "sam2"] = Field(
+        "auto",
+        description="what masks follow through the video; auto: sam2 where a SAM 2 or EdgeTAM folder is in weights/",
+    )
     max_objects: int = Field(4, ge=1, le=16, description="most objects to keep")
     smallest_share: float = Field(0.004, gt=0, lt=1, description="smallest object, as a share of the image")
     border_reach: float = Field(0.2, gt=0, lt=1, description="how far borders may move to edges, share of the object")

@@ -27,6 +27,14 @@ from pipeline.mask_tubes import find_tubes
 from pipeline.masks_file import write_masks, write_objects
 from pipeline.motion_proof import own_motion
 from pipeline.object_evidence import kept_objects, object_rows
+from pipeline.sam2_masks import (
+    VideoModel,
+    by_object,
+    choose_video_model,
+    followed_ids,
+    hints_from_ids,
+    hints_from_prompts,
+)
 from pipeline.sam_masks import SamSegmenter, found_by_sam, prompted_by_sam
 from pipeline.weights import weights_present
 
@@ -46,18 +54,22 @@ def segment_objects(
     images = read_frames(frames)
     check_prompts(config.prompts, images.shape[:3])
     if mask_folder is not None:
-        given = given_masks(images, mask_folder, flow, config)
-        write_result(masks, objects, "masks", given.object_ids, given_rows(given.object_ids, given.names), [])
+        model = choose_video_model(weights, config.propagator, stage_device()) if config.key_frames else None
+        given = given_masks(images, mask_folder, flow, config, model)
+        write_result(
+            masks, objects, followed("masks", model), given.object_ids, given_rows(given.object_ids, given.names), []
+        )
         return
-    segmenter = choose_segmenter(weights, config)
+    model = choose_video_model(weights, config.propagator, stage_device())
+    segmenter = None if model and config.prompts else choose_segmenter(weights, config)  # it takes hints itself
     chain = read_flow_chain(flow, images.shape[:3])
-    ids, evidence = find_objects(images, chain, config, segmenter)
+    ids, evidence = find_objects(images, chain, config, segmenter, model)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
     proofs = own_motion(images, ids, chain, config.border_reach)
     rows = object_rows(ids, evidence, names, proofs, prompted=bool(config.prompts))
     warnings = [] if len(rows) > 1 else ["no moving object was found"]
     backend = ("sam" if segmenter else "motion") if not config.prompts else ("sam, prompts" if segmenter else "prompts")
-    write_result(masks, objects, backend, ids, rows, warnings)
+    write_result(masks, objects, followed(backend, model), ids, rows, warnings)
 
 
 def find_objects(
@@ -65,11 +77,14 @@ def find_objects(
     chain: FlowChain,
     config: SegmentObjectsConfig,
     segmenter: SamSegmenter | None = None,
+    model: VideoModel | None = None,
 ) -> tuple[UInt8[np.ndarray, "frame height width"], Float[np.ndarray, "frame height width"]]:
     """Object ids of all frames, with the evidence of motion behind them."""
     if len(images) < 2:
         return np.zeros(images.shape[:3], np.uint8), np.zeros(images.shape[:3], np.float32)
     evidence = moving_evidence(images, chain)
+    if config.prompts and model:
+        return followed_ids(model, images, hints_from_prompts(config.prompts)), evidence
     tubes = find_tubes(evidence, chain, config.smallest_share / 6)
     if config.prompts and segmenter:
         return prompted_by_sam(segmenter, images, tubes, chain, config.prompts), evidence
@@ -81,7 +96,15 @@ def find_objects(
     proofs = own_motion(images, ids, chain, config.border_reach)
     ids[np.isin(ids, [k for k, gain in proofs.items() if gain < LEAST_OWN_MOTION])] = 0
     ids = kept_objects(known_again(images, ids), evidence, config.smallest_share, config.max_objects)
-    return (found_by_sam(segmenter, images, ids, evidence, chain, config) if segmenter else ids), evidence
+    ids = found_by_sam(segmenter, images, ids, evidence, chain, config) if segmenter else ids
+    if model and ids.any():
+        ids = followed_ids(model, images, hints_from_ids(ids, config.sam_every))
+    return ids, evidence
+
+
+def followed(backend: str, model: VideoModel | None) -> str:
+    """What objects.json and the report call the backend: the video model that masks followed, if any, is named too."""
+    return f"{backend}, followed by {model.name}" if model else backend
 
 
 def choose_segmenter(weights: Path | None, config: SegmentObjectsConfig) -> SamSegmenter | None:
@@ -98,9 +121,13 @@ def choose_segmenter(weights: Path | None, config: SegmentObjectsConfig) -> SamS
 
 
 def given_masks(
-    images: UInt8[np.ndarray, "frame height width rgb=3"], folder: Path, flow: Path, config: SegmentObjectsConfig
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    folder: Path,
+    flow: Path,
+    config: SegmentObjectsConfig,
+    model: VideoModel | None = None,
 ) -> GivenMasks:
-    """The masks of a folder, used exactly; where it has some frames only, those between follow the flow."""
+    """The masks of a folder, used exactly; where it has some frames only, those between follow a model or the flow."""
     if not config.key_frames:
         return read_mask_folder(folder, images.shape[:3])
     frames, given = read_key_masks(folder, images.shape[:3])
@@ -108,6 +135,10 @@ def given_masks(
         t: {int(k): ids == k for k in np.unique(ids) if k not in (0, IGNORE_ID)}
         for t, ids in zip(frames, given.object_ids, strict=True)
     }
+    if model and any(keys.values()):
+        ids = followed_ids(model, images, by_object(keys))
+        ids[frames] = given.object_ids
+        return GivenMasks(ids, given.names)
     chain = read_flow_chain(flow, images.shape[:3])
     ids = refine_masks(images, propagated_ids(images, chain, keys), chain, config.border_reach / 2)
     ids[frames] = given.object_ids

@@ -98,8 +98,8 @@ def weights_files(wildcards):
     """Pretrained weights at hand; a new file may change which backend `auto` takes."""
     return sorted(
         str(path)
-        for suffix in ("pt", "pth")
-        for path in Path(WEIGHTS).glob(f"*.{suffix}")
+        for pattern in ("*.pt", "*.pth", "*/*.safetensors")
+        for path in Path(WEIGHTS).glob(pattern)
     )
 
 

@@ -1,0 +1,231 @@
+"""Masks followed through the video by SAM 2 (Ravi et al., 2024) or EdgeTAM (Zhou et al., 2025), as `transformers` has them.
+
+A model is a folder as Hugging Face publishes it (config.json, model.safetensors, the processor's files) under weights/.
+Every object has a session of its own, because objects may be known in different frames; the sessions share the features
+of the frame at hand. Frames are prepared when their turn comes, and of the frames gone by only the model's window stays.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+
+from pipeline.config import Prompt
+from pipeline.errors import StageError
+from pipeline.mask_propagation import SMALLEST_PX, Masks, flattened
+from pipeline.progress import progress
+
+log = logging.getLogger("pipeline.segment_objects")
+NETWORKS = {"sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}  # by config.json's model_type
+MOST_KEY_FRAMES = 4  # nearest ones that the memory attends to, as in training; all of them would cost too much
+INSTALL = "`pip install transformers` (EdgeTAM also `timm`), or `pip install .[sam2]`"
+FETCH = "put a model's folder there, as in `hf download facebook/sam2.1-hiera-tiny --local-dir {}/sam2.1-hiera-tiny`"
+
+Hint = Bool[np.ndarray, "height width"] | list[Prompt]  # what is known of an object in a frame
+Hints = Mapping[int, Mapping[int, Hint]]  # by object, then by frame
+
+
+@runtime_checkable
+class VideoModel(Protocol):
+    """Whatever follows objects through a video from what is known of them in some frames."""
+
+    name: str
+
+    def walk(
+        self, images: UInt8[np.ndarray, "frame height width rgb=3"], hints: Hints
+    ) -> Iterator[tuple[int, dict[int, Float[np.ndarray, "height width"]]]]:
+        """Frames in any order, each with logits of some objects; together every object in every frame once."""
+        ...
+
+
+def followed_ids(
+    model: VideoModel, images: UInt8[np.ndarray, "frame height width rgb=3"], hints: Hints
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Ids of all frames: the object with the highest positive logit. Given masks stay exactly as they are."""
+    ids = np.zeros(images.shape[:3], np.uint8)
+    best = np.zeros(images.shape[:3], np.float16)
+    for t, logits in model.walk(images, hints):
+        for k, logit in logits.items():
+            wins = logit > best[t]
+            ids[t][wins], best[t][wins] = k, logit[wins]
+    for t in sorted({t for own in hints.values() for t in own}):
+        given = {k: hint for k, own in hints.items() if isinstance(hint := own.get(t), np.ndarray)}
+        ids[t][np.isin(ids[t], list(given))] = 0
+        top = flattened(given, images.shape[1:3])
+        ids[t][top > 0] = top[top > 0]
+    return ids
+
+
+def hints_from_ids(ids: UInt8[np.ndarray, "frame height width"], every: int) -> Hints:
+    """Every object's masks on key frames, or where it is largest if it is in none of them."""
+    hints: dict[int, dict[int, Hint]] = {}
+    for k in (int(k) for k in np.unique(ids) if k):
+        areas = (ids == k).sum((1, 2))
+        keys = [t for t in range(0, len(ids), every) if areas[t] >= SMALLEST_PX] or [int(areas.argmax())]
+        hints[k] = {t: ids[t] == k for t in keys}
+    return hints
+
+
+def by_object(given: Mapping[int, Masks]) -> Hints:
+    """Masks known by frame, ordered by object. A frame that has masks, but none of an object, says that it is not there."""
+    size = next(mask.shape for masks in given.values() for mask in masks.values())
+    objects = sorted({k for masks in given.values() for k in masks})
+    return {k: {t: masks.get(k, np.zeros(size, bool)) for t, masks in given.items()} for k in objects}
+
+
+def hints_from_prompts(prompts: Sequence[Prompt]) -> Hints:
+    """Clicks and boxes; all that are of one object in one frame count at once."""
+    hints: dict[int, dict[int, Hint]] = {}
+    for prompt in prompts:
+        own = hints.setdefault(prompt.object, {})
+        own[prompt.frame] = [*own.get(prompt.frame, []), prompt]
+    return hints
+
+
+def choose_video_model(
+    weights: Path | None, propagator: Literal["auto", "flow", "sam2"], device: torch.device
+) -> "Sam2Video | None":
+    """The video model where it is wanted, installed and at hand; None for the flow."""
+    folder = None if propagator == "flow" else video_model_folder(weights)
+    if folder is None and propagator == "sam2":
+        place = weights or "weights"
+        raise StageError(
+            f"segment_objects.propagator is sam2, but {place} holds no folder of SAM 2 or EdgeTAM (config.json with "
+            f"model_type {' or '.join(NETWORKS)}); {FETCH.format(place)}, or choose auto or flow"
+        )
+    if folder is not None and find_spec("transformers") is None:
+        if propagator == "sam2":
+            raise StageError(f"segment_objects.propagator is sam2, but transformers is not installed: {INSTALL}")
+        log.warning("%s is not used, because transformers is not installed: %s", folder, INSTALL)
+        folder = None
+    log.info("masks follow %s", folder.name if folder else "the flow")
+    return Sam2Video(folder, device) if folder else None
+
+
+def video_model_folder(weights: Path | None) -> Path | None:
+    """The folder under weights/ that holds a video model; the largest of several."""
+    found = []
+    for path in sorted(weights.glob("*/config.json")) if weights else []:
+        try:
+            entries = json.loads(path.read_text())
+        except (ValueError, OSError) as error:
+            raise StageError(f"{path} cannot be read ({error}); fetch the folder again, or take it away") from error
+        if isinstance(entries, dict) and entries.get("model_type") in NETWORKS:
+            size = sum(file.stat().st_size for file in path.parent.glob("*.safetensors"))
+            found.append((size, path.parent))
+    return max(found)[1] if found else None
+
+
+class Sam2Video:
+    """A video model of `transformers` behind the interface of `VideoModel`."""
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        self.name, self.device = folder.name, device
+        self.network, self.processor = read_video_model(folder)
+        self.network.to(device).eval()
+        config = self.network.config
+        if config.max_cond_frame_num == -1:
+            config.max_cond_frame_num = MOST_KEY_FRAMES
+        self.window = max(config.num_maskmem, config.max_object_pointers_in_encoder)
+
+    @torch.inference_mode()
+    def walk(
+        self, images: UInt8[np.ndarray, "frame height width rgb=3"], hints: Hints
+    ) -> Iterator[tuple[int, dict[int, Float[np.ndarray, "height width"]]]]:
+        """Each object forwards from the first frame in which it is known, then backwards from there."""
+        sessions = self.sessions(images, hints)
+        starts = {k: min(own) for k, own in hints.items()}
+        forwards = [(t, False) for t in range(min(starts.values()), len(images))]
+        backwards = [(t, True) for t in range(max(starts.values()) - 1, -1, -1)]
+        for t, reverse in progress([*forwards, *backwards], "masks", len(forwards) + len(backwards), "frames"):
+            active = [k for k, start in starts.items() if (t < start) == reverse]
+            if active:
+                yield t, {k: self.step(sessions[k], t, reverse) for k in active}
+
+    def sessions(self, images: UInt8[np.ndarray, "frame height width rgb=3"], hints: Hints) -> dict[int, Any]:
+        """One session an object, which has seen the frames in which the object is known."""
+        frames, cache, sessions = PreparedFrames(images, self.processor), None, {}
+        for k in hints:
+            session = self.processor.init_video_session(inference_device=self.device, inference_state_device="cpu")
+            session.processed_frames = frames
+            session.video_height, session.video_width = images.shape[1:3]
+            session.cache = cache = cache or session.cache
+            sessions[k] = session
+        for t, k in sorted((t, k) for k, own in hints.items() for t in own):
+            self.tell(sessions[k], t, k, hints[k][t])
+            self.step(sessions[k], t, reverse=False)
+        return sessions
+
+    def tell(self, session: Any, frame: int, k: int, hint: Hint) -> None:
+        """Give a mask, or clicks and a box, to a session. SAM's pixel centres are whole numbers."""
+        told: dict[str, Any] = {}
+        if isinstance(hint, np.ndarray):
+            told["input_masks"] = hint
+        else:
+            points = [[x - 0.5, y - 0.5] for prompt in hint for x, y in prompt.points]
+            labels = [label for prompt in hint for label in prompt.labels or [1] * len(prompt.points)]
+            boxes = [[value - 0.5 for value in prompt.box] for prompt in hint if prompt.box]
+            if points:
+                told |= {"input_points": [[points]], "input_labels": [[labels]]}
+            if boxes:
+                told["input_boxes"] = [boxes[-1:]]
+        self.processor.add_inputs_to_inference_session(session, frame_idx=frame, obj_ids=k, **told)
+
+    def step(self, session: Any, frame: int, reverse: bool) -> Float[np.ndarray, "height width"]:
+        """Logits of one object in one frame; what the model will not look at again is forgotten."""
+        output = self.network(session, frame_idx=frame, reverse=reverse)
+        kept = session.output_dict_per_obj[0]
+        for results in kept.values():
+            for result in results.values():
+                result.pop("high_res_masks", None)
+        tracked = kept["non_cond_frame_outputs"]
+        for t in [t for t in tracked if abs(t - frame) > self.window]:
+            del tracked[t]
+        size = [[session.video_height, session.video_width]]
+        logits = self.processor.post_process_masks([output.pred_masks], original_sizes=size, binarize=False)[0]
+        return logits[0, 0].float().cpu().numpy()
+
+
+class PreparedFrames:
+    """The frames as the network wants them, each made when it is asked for: the enlarged video would fill the memory."""
+
+    def __init__(self, images: UInt8[np.ndarray, "frame height width rgb=3"], processor: Any) -> None:
+        self.images, self.processor = images, processor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, frame: int) -> Float[torch.Tensor, "rgb=3 side side"]:
+        image = torch.from_numpy(self.images[frame]).permute(2, 0, 1)
+        return self.processor(images=image, return_tensors="pt").pixel_values[0]
+
+
+def read_video_model(folder: Path) -> tuple[Any, Any]:
+    """Network and processor of a folder; nothing is fetched from the net, and no weight may be missing."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        name = NETWORKS[json.loads((folder / "config.json").read_text())["model_type"]]
+        network, notes = getattr(transformers, name).from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+        processor = transformers.Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # transformers raises many kinds, even bare ones of safetensors
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StageError(
+            f"{folder} cannot be read as a video model: {reason}; fetch the folder again (config.json, model.safetensors, "
+            "the processor's files), take it away, or set segment_objects.propagator to flow"
+        ) from error
+    if notes["missing_keys"]:
+        raise StageError(
+            f"{folder} lacks {len(notes['missing_keys'])} weights, {min(notes['missing_keys'])} among them; "
+            "fetch the folder again, take it away, or set segment_objects.propagator to flow"
+        )
+    return network, processor
