@@ -24,7 +24,7 @@ from pipeline.progress import progress
 log = logging.getLogger("pipeline.segment_objects")
 NETWORKS = {"sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}  # by config.json's model_type
 MOST_KEY_FRAMES = 4  # nearest ones that the memory attends to, as in training; all of them would cost too much
-INSTALL = "`pip install transformers` (EdgeTAM also `timm`), or `pip install .[sam2]`"
+INSTALL = "`pip install transformers`, and `timm` for EdgeTAM (the extra sam2 in pyproject.toml)"
 FETCH = "put a model's folder there, as in `hf download facebook/sam2.1-hiera-tiny --local-dir {}/sam2.1-hiera-tiny`"
 
 Hint = Bool[np.ndarray, "height width"] | list[Prompt]  # what is known of an object in a frame
