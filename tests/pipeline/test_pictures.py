@@ -81,8 +81,8 @@ def test_two_figures_share_no_ids() -> None:
         "true_scales": None,
     }
     names = {1: "a", 2: "b"}
-    figure = validity_figure([entry], names)
-    assert figure == validity_figure([entry], names)
+    figure = validity_figure([entry], [], names)
+    assert figure == validity_figure([entry], [], names)
     assert figure.startswith("<svg") and "true region" not in figure
 
 
