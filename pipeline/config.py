@@ -323,7 +323,7 @@ class TrainSemanticFlowConfig(Section):
     network_rate: float = Field(0.002, gt=0, description="learning rate of networks")
     reference_rate: float = Field(5e-4, gt=0, description="learning rate of the reference body, the paper's")
     last_rate: float = Field(0.1, gt=0, le=1, description="share of the learning rates left at the end of a stage")
-    frame_colours: bool = Field(True, description="rendered moving things take on colours of the frames that see them")
+    frame_colours: bool = Field(True, description="renders take on the colours of the frames that see the same point")
     shards: int = Field(4, ge=1, description="parts of a step on CPU, which share the cores; part of the result")
     resume_seconds: float = Field(60.0, gt=0, description="how often the state is kept, to go on after a kill")
     weights: SemanticFlowWeights = Field(SemanticFlowWeights(), description="how much each loss counts")

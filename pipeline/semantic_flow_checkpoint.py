@@ -50,6 +50,7 @@ class SemanticFlowMethod:
             "classes": ", ".join(self.class_names),
             "semantic head": options["head"],
             "encoder": features,
+            "colours": "of the fields alone" if self.memory is None else "of the frames that see the same point",
             "started from": start,
         }
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.rays import Rays, TensorFields
 from models.rendering import Rendering
-from models.semantic_flow.frame_memory import FrameMemory, repainted
+from models.semantic_flow.frame_memory import FrameMemory, repainted, repainted_rest
 from models.semantic_flow.marching import Shares
 from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, places, ray_sums, strongest
 
@@ -32,14 +32,17 @@ def show(
     """Decode the samples that matter. Only rays marked `semantic` get logits; the others' are zero.
 
     With `by`, the dynamic field is read at points moved by that much, `frames_by` frames later: what the ray would show
-    if the moving things of that time were brought back along their flow. With `memory`, moving things take on the
-    colours of the frames that see them.
+    if the moving things of that time were brought back along their flow. With `memory`, everything takes on the colours
+    of the frames that see it.
     """
     weights, density_prior = traced.shares, model.sizes.density_prior
     kept = places(weights.static > LEAST_WEIGHT)
     ray = torch.div(kept, weights.static.shape[1], rounding_mode="floor")
     features = model.static_features(traced.points_at(kept), traced.rays.frames[ray], traced.rays.directions[ray])
-    colour = ray_sums(weights.static, kept, torch.sigmoid(model.static.colour(features)))
+    paint = torch.sigmoid(model.static.colour(features))
+    if memory is not None:
+        paint = repainted_rest(memory, model, traced.rays, weights.static, traced.points, ray, paint)
+    colour = ray_sums(weights.static, kept, paint)
     told = class_weights(weights, weights.static, density_prior) * semantic[:, None]
     logits = ray_sums(told, kept, model.static.semantics(features))
     frames = traced.rays.frames if frames_by is None else traced.rays.frames + frames_by

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.rays import Rays
 from models.rendering import Rendering
-from models.semantic_flow.frame_memory import FrameMemory, repainted
+from models.semantic_flow.frame_memory import FrameMemory, repainted, repainted_rest
 from models.semantic_flow.marching import Intervals, march
 from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, places, ray_sums, strongest
 
@@ -247,12 +247,15 @@ def decoded(
     changes: Sequence[Change],
     memory: FrameMemory | None,
 ) -> tuple[Float[Tensor, "ray rgb=3"], Float[Tensor, "ray classes"]]:
-    """Colours and logits that a layer adds to rays; with `memory`, what moves takes on the frames' own colours."""
+    """Colours and logits that a layer adds to rays; with `memory`, they are the frames' own colours where a frame sees it."""
     kept = weights > LEAST_WEIGHT
     points, frames = layer.points[kept], rays.frames[:, None].expand_as(weights)[kept]
     colour = field_colours(model, points, frames, layer.moves)
-    if layer.moves and memory is not None:
-        colour = repainted(memory, model, rays, kept.nonzero()[:, 0], points, colour)
+    ray = kept.nonzero()[:, 0]
+    if memory is not None and layer.moves:
+        colour = repainted(memory, model, rays, ray, points, colour)
+    elif memory is not None:
+        colour = repainted_rest(memory, model, rays, weights, layer.points, ray, colour)
     colour = painted_colours(colour, layer.painted[kept], changes)
     few = strongest(weights, model.sizes.semantic_samples) if layer.moves else kept
     mine = few[kept]

@@ -1,14 +1,15 @@
-"""Colours of moving things from the frames themselves, where a frame sees the point: sharper than any field of theirs.
+"""Colours from the frames themselves, where a frame sees the point: sharper than any field.
 
-As in the paper's pixel-aligned fields, a moving point takes on what frames show where it projects; here the frames'
-own colours, only in rendering, and only where depth and dynamicness of that frame say that it is this point that is
-seen there. A view through the camera of a frame never takes that frame's colours, which would only copy it: it gets
-those that the flow leads to one frame before and after.
+As in the paper's pixel-aligned fields, a point takes on what frames show where it projects; here the frames' own
+colours, only in rendering, and only where depth and dynamicness of that frame say that it is this point that is seen
+there. A view through the camera of a frame never takes that frame's colours, which would only copy it. What moves gets
+those that the flow leads to one frame before and after; what rests, those of the frames that look at it most alike.
 """
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
@@ -19,6 +20,9 @@ from models.workers import Spread
 
 TOLERANCE = 0.03  # of the depth: how much deeper than what is seen there a point may be
 SAME_PLACE = 1e-4  # of the scene's unit: cameras this near are one
+VIEWS = 4  # frames that what rests takes its colours from
+FRAME_ANGLE = 1e-3  # radians that a frame of time between two views counts as: light and shadows change
+LEAST_ANGLE = 0.01  # radians: of views that differ by less, none is better
 STRIDE, RAYS_AT_ONCE = 2, 8192
 
 
@@ -63,11 +67,9 @@ def repainted(
     colours: Float[Tensor, "point rgb=3"],
 ) -> Float[Tensor, "point rgb=3"]:
     """Colours of moving points on rays: of their own frame, else of its neighbours, else as they were."""
-    cameras, frames = model.place.cameras, rays.frames[ray]
-    centre = cameras.world_from_camera[rays.frames, :3, 3]
-    copy = (rays.origins - centre).norm(dim=-1) < SAME_PLACE * model.place.static_region.unit
-    own, sure = looked_up(memory, model, points, frames)
-    sure = sure * ~copy[ray]
+    frames = rays.frames[ray]
+    own, sure = moving_looks(memory, model, points, frames)
+    sure = sure * ~through_own_camera(model, rays)[ray]
     part = (sure < 0.5).nonzero()[:, 0]
     beside, trust = neighbours(memory, model, points[part], frames[part])
     colours = colours.index_copy(0, part, torch.lerp(colours[part], beside, trust[:, None]))
@@ -84,20 +86,75 @@ def neighbours(
         there = (frames + by).clamp(0, model.place.cameras.frame_count - 1)
         span = (there - frames).to(points.dtype)
         moved = model.moved(points, frames.to(points.dtype), span)
-        colour, sure = looked_up(memory, model, moved, there)
+        colour, sure = moving_looks(memory, model, moved, there)
         sure = sure * (span != 0)
         total, weight, best = total + sure[:, None] * colour, weight + sure, torch.maximum(best, sure)
     return total / weight[:, None], best
 
 
-def looked_up(
+def repainted_rest(
+    memory: FrameMemory,
+    model: SemanticFlow,
+    rays: Rays,
+    weights: Float[Tensor, "ray sample"],
+    points: Float[Tensor, "ray sample xyz=3"],
+    ray: Int64[Tensor, "point"],
+    colours: Float[Tensor, "point rgb=3"],
+) -> Float[Tensor, "point rgb=3"]:
+    """Colours of resting samples on rays: those of the ray's surface in the frames that see it, else as they were.
+
+    The surface is the weighted mean of the ray's samples: the samples themselves would each show another pixel.
+    """
+    surface = (weights[..., None] * points).sum(1) / weights.sum(1).clamp(min=1e-6)[:, None]
+    frames, angle = views_alike(memory, model, rays, surface)
+    shown, dynamicness, visible = looks(memory, model, surface[:, None].expand(-1, frames.shape[1], -1), frames)
+    sure = visible * (1 - dynamicness) * angle.isfinite()
+    share = sure / (angle + LEAST_ANGLE)
+    seen = (share[..., None] * shown).sum(1) / share.sum(1).clamp(min=1e-6)[:, None]
+    return torch.lerp(colours, seen[ray], sure.amax(1)[ray, None])
+
+
+def views_alike(
+    memory: FrameMemory, model: SemanticFlow, rays: Rays, points: Float[Tensor, "ray xyz=3"]
+) -> tuple[Int64[Tensor, "ray view"], Float[Tensor, "ray view"]]:
+    """The frames that look at points most as rays do, and the angle between (radians, with time); infinite for no view."""
+    cameras = model.place.cameras
+    count = cameras.frame_count
+    frames = torch.arange(count, device=points.device).expand(len(points), -1)
+    of_ray = F.normalize(points - rays.origins, dim=-1)
+    of_frames = F.normalize(points[:, None] - cameras.world_from_camera[:, :3, 3], dim=-1)
+    angle = (of_frames - of_ray[:, None]).norm(dim=-1) + FRAME_ANGLE * (frames - rays.frames[:, None]).abs()
+    own = (frames == rays.frames[:, None]) & through_own_camera(model, rays)[:, None]
+    known = memory.shown[..., 0].flatten(1).amax(1) > 0
+    inside = cameras.inside(*cameras.project(points[:, None].expand(-1, count, -1), frames))
+    best = angle.masked_fill(own | ~known | ~inside, torch.inf).topk(min(VIEWS, count), largest=False)
+    return best.indices, best.values
+
+
+def through_own_camera(model: SemanticFlow, rays: Rays) -> Bool[Tensor, "ray"]:
+    """Whether rays start where the camera of their frame was."""
+    centre = model.place.cameras.world_from_camera[rays.frames, :3, 3]
+    return (rays.origins - centre).norm(dim=-1) < SAME_PLACE * model.place.static_region.unit
+
+
+def moving_looks(
     memory: FrameMemory, model: SemanticFlow, points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"]
 ) -> tuple[Float[Tensor, "point rgb=3"], Float[Tensor, "point"]]:
-    """What frames show where points project, and how sure it is that it is them."""
+    """What frames show where moving points project, and how sure it is that it is them."""
+    colour, dynamicness, visible = looks(memory, model, points[:, None], frames[:, None])
+    return colour[:, 0], (visible * dynamicness)[:, 0]
+
+
+def looks(
+    memory: FrameMemory,
+    model: SemanticFlow,
+    points: Float[Tensor, "point view xyz=3"],
+    frames: Int64[Tensor, "point view"],
+) -> tuple[Float[Tensor, "point view rgb=3"], Float[Tensor, "point view"], Float[Tensor, "point view"]]:
+    """What frames show where points project: colour, dynamicness in [0, 1], and whether nothing nearer hides the point."""
     cameras = model.place.cameras
     xy, depth = cameras.project(points, frames)
-    shown, dynamic = sample_maps(memory.shown, cameras, xy[:, None], frames[:, None])[:, 0].unbind(-1)
+    shown, dynamicness = sample_maps(memory.shown, cameras, xy, frames).unbind(-1)
     hidden = (depth / shown.clamp(min=1e-6) - 1).clamp(min=0) / TOLERANCE
-    sure = torch.exp(-hidden.square()) * dynamic * cameras.inside(xy, depth)
-    colour = sample_maps(memory.images, cameras, xy[:, None], frames[:, None])[:, 0] / 255
-    return colour, sure.clamp(0, 1)
+    visible = torch.exp(-hidden.square()) * cameras.inside(xy, depth)
+    return sample_maps(memory.images, cameras, xy, frames) / 255, dynamicness.clamp(0, 1), visible

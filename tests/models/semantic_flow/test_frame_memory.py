@@ -1,9 +1,9 @@
-"""Colours that moving things take from the frames."""
+"""Colours that renders take from the frames."""
 
 import torch
 
 from models.rays import Rays
-from models.semantic_flow.frame_memory import FrameMemory, remembered, repainted
+from models.semantic_flow.frame_memory import FrameMemory, remembered, repainted, repainted_rest
 from models.semantic_flow.model import SemanticFlow
 from tests.models.semantic_flow.tiny_model import FRAMES, HEIGHT, WIDTH, tiny_cameras, tiny_model
 
@@ -66,6 +66,34 @@ def test_what_the_frame_does_not_see_keeps_its_own_colour() -> None:
     aside = tiny_cameras().world_from_camera[FRAME, :3, 3] + torch.tensor([0.2, 0.1, 0.0])
     torch.testing.assert_close(paint(memory([FRAME]), seen_points(1.5 * DEPTH), aside), GREY, atol=1e-3, rtol=0)
     torch.testing.assert_close(paint(memory([]), seen_points(), aside), GREY)
+
+
+def paint_rest(kept: FrameMemory, points: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
+    """Two samples a ray on either side of the surface; the colour of the second."""
+    apart = 0.1 * (points - origin)
+    samples, weights = torch.stack([points - apart, points + apart], dim=1), torch.full((3, 2), 0.5)
+    return repainted_rest(kept, standing_model(), rays_from(origin, points), weights, samples, torch.arange(3), GREY)
+
+
+def test_a_resting_surface_has_the_colour_of_the_frames_that_look_at_it_most_alike() -> None:
+    aside = tiny_cameras().world_from_camera[FRAME, :3, 3] + torch.tensor([0.02, 0.01, 0.0])
+    painted = paint_rest(memory([]), seen_points(), aside)
+    around = [abs(float(blue) * 255 / 10 - FRAME) for blue in painted[:, 2]]
+    assert max(around) < 0.6  # frames on both sides, the nearest before all
+    only = memory([])
+    only.shown[[0, 1, 3, 4], ..., 0] = 0.0  # of the others the camera is not known
+    wanted = torch.cat([10 * (XY - 0.5), torch.full((3, 1), 10.0 * FRAME)], dim=1) / 255
+    torch.testing.assert_close(paint_rest(only, seen_points(), aside), wanted, atol=1e-3, rtol=0)
+
+
+def test_a_resting_surface_keeps_its_colour_where_no_other_frame_shows_it() -> None:
+    own = tiny_cameras().world_from_camera[FRAME, :3, 3]
+    only = memory([])
+    only.shown[[0, 1, 3, 4], ..., 0] = 0.0
+    torch.testing.assert_close(paint_rest(only, seen_points(), own), GREY)  # a view never copies its own frame
+    aside = own + torch.tensor([0.2, 0.1, 0.0])
+    torch.testing.assert_close(paint_rest(memory(list(range(FRAMES))), seen_points(), aside), GREY)  # something moves
+    torch.testing.assert_close(paint_rest(memory([]), seen_points(1.5 * DEPTH), aside), GREY, atol=1e-3, rtol=0)
 
 
 def test_frames_without_a_camera_are_not_remembered() -> None:
