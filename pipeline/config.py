@@ -112,7 +112,9 @@ class EstimateFlowConfig(Section):
     consistency_px: float = Field(1.0, gt=0, description="largest round-trip error of a valid pixel")
     iterations: int = Field(12, ge=1, description="RAFT refinement steps")
     enlarge_below_px: int = Field(400, ge=0, description="RAFT sees frames whose longer side is shorter enlarged")
-    enlargements: list[float] = Field([2.0, 3.0], min_length=1, description="how much; the mean of the flows is taken")
+    enlargements: list[Annotated[float, Field(ge=1, le=8)]] = Field(
+        [2.0, 3.0], min_length=1, description="how much; the mean of the flows is taken"
+    )
     batch_pairs: int = Field(4, ge=1, description="pairs that RAFT takes at once on a GPU")
     strides: list[Annotated[int, Field(ge=2, le=64)]] = Field(
         [], description="also flow between frames this far apart, for slow motion: 2, 4, 8"
@@ -195,7 +197,9 @@ class TrainOsnConfig(Section):
     grid_rate: float = Field(0.06, gt=0, description="learning rate of planes and lines at first")
     network_rate: float = Field(2e-3, gt=0, description="learning rate of the small networks at first")
     last_rate: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a share of the first")
-    depth_weight: float = Field(1.0, ge=0, description="weight of the sparse depths")
+    depth_weight: float = Field(
+        10.0, ge=0, description="weight of the sparse depths; colours alone draw surfaces towards the cameras"
+    )
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
     pose_rate: float = Field(
         0.0,

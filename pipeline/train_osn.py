@@ -20,7 +20,7 @@ import torch
 from models.osn.scale_network import NetworkTraining, train_network
 from models.osn.scale_sampling import ScaleSamples, nearest_first, sample_valid, valid_region
 from models.osn.solo_views import solo_views
-from models.osn.z_buffer import SoloViews, explained
+from models.osn.z_buffer import SoloViews, explainable, explained
 from models.workers import workers
 from pipeline.atomic import whole
 from pipeline.cli import commit, run_stage, stage_device
@@ -85,13 +85,16 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
     run.views = solo_views(run.fields, pixels, material.spread)
     bank = scale_bank(BANK, len(network.low) - 1, config.seed, network.low.device)
     sharpness = config.soft_sharpness if config.z_buffer == "soft" else None
-    accuracy = explained(run.views, network.scales(bank), sharpness)
+    scales = network.scales(bank)
+    accuracy = explained(run.views, scales, sharpness)
+    judged = explainable(run.views, scales[accuracy.argmax()])
     late = min(1, phase.round)
     training = NetworkTraining(
         phase.steps, config.network_batch, config.network_loss, config.tolerance[late], config.top_share[late]
     )
-    loss = train_network(network, run.network_optimiser, bank, accuracy, training, run.generator)
-    run.pool = clearly_valid(sample_valid(network, POOL, run.generator), run.views, CLEARLY * config.tolerance[late])
+    kept = explained(judged, scales, sharpness)
+    loss = train_network(network, run.network_optimiser, bank, kept, training, run.generator)
+    run.pool = clearly_valid(sample_valid(network, POOL, run.generator), judged, CLEARLY * config.tolerance[late])
     region = valid_region(network, bank)
     run.facts = {
         "valid_fraction": region.fraction,

@@ -92,9 +92,12 @@ class TrainingPixels:
         )
 
     def draw_evenly(self, count: int, generator: torch.Generator) -> PixelBatch:
-        """Random usable pixels, each as likely as any other."""
+        """Usable pixels, each as likely as any other, one at random from each of `count` equal stretches of the video."""
         usable = torch.cat(self.usable)
-        return self.at(usable[randint(len(usable), min(count, len(usable)), generator)].long())
+        count = min(count, len(usable))
+        offset = torch.rand(count, generator=generator, device=usable.device, dtype=torch.float64)
+        chosen = (torch.arange(count, device=usable.device) + offset) * (len(usable) / count)
+        return self.at(usable[chosen.long().clamp(max=len(usable) - 1)].long())
 
     def at(self, pixels: Int64[Tensor, "ray"]) -> PixelBatch:
         """The rays of pixels given by their flat index, of unknown depth."""

@@ -71,6 +71,15 @@ def soft_agreement(
     return share.gather(2, views.objects.expand(len(scales), -1)[..., None])[..., 0]
 
 
+def explainable(views: SoloViews, best: Float[Tensor, "object"]) -> SoloViews:
+    """The rays whose object the best scale vector explains: only these can be broken by another one.
+
+    Some pixels are wrong at the best scales, where a field reaches over a border or a mask bleeds. Counted, they hide
+    what breaks: an object that sinks into another takes its own outliers along, and these seem to become right.
+    """
+    return views[hard_agreement(views, best[None])[0]]
+
+
 def explained(
     views: SoloViews, scales: Float[Tensor, "sample object"], soft_sharpness: float | None
 ) -> Float[Tensor, "sample"]:

@@ -55,6 +55,14 @@ def test_draws_repeat_with_the_seed():
     assert set(first.objects.tolist()) == {0, 1}
 
 
+def test_an_even_draw_visits_every_stretch_of_the_video_once():
+    video, usable = pixels(), torch.cat(pixels().usable)
+    everything = video.draw_evenly(100, torch.Generator().manual_seed(0))
+    assert torch.equal(everything.directions, video.at(usable.long()).directions)
+    half = video.draw_evenly(6, torch.Generator().manual_seed(0))
+    assert half.objects.tolist() == [0, 0, 0, 0, 0, 1]
+
+
 def test_principal_point_looks_straight_ahead():
     assert pixel_directions(INTRINSICS, torch.tensor([[2.0, 1.0]])).tolist() == [[0.0, 0.0, 1.0]]
 

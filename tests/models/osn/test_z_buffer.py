@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from models.osn.validity import conflict_text, conflicts
-from models.osn.z_buffer import SoloViews, explained, hard_agreement, soft_agreement
+from models.osn.z_buffer import SoloViews, explainable, explained, hard_agreement, soft_agreement
 
 
 def views(depth, opacity, objects) -> SoloViews:
@@ -36,6 +36,14 @@ def test_object_that_reaches_over_the_border_of_its_mask_hides_nothing():
     scales = torch.tensor([[1.0, 1.0], [1.0, 3.0]])
     assert explained(sure, scales, None).tolist() == [0.0, 1.0]
     assert explained(replace(sure, certain=torch.tensor([False])), scales, None).tolist() == [1.0, 1.0]
+
+
+def test_what_becomes_right_does_not_make_up_for_what_breaks():
+    reaches_too_far, sinks, stays = [10.0, 4.0], [10.0, 4.0], [90.0, 4.0]
+    seen = views([reaches_too_far, sinks, stays], [[1.0, 1.0]] * 3, [0, 1, 1])
+    scales = torch.tensor([[1.0, 1.0], [1.0, 3.0]])
+    assert explained(seen, scales, None)[0] == explained(seen, scales, None)[1]
+    assert explained(explainable(seen, scales[0]), scales, None).tolist() == [1.0, 0.5]
 
 
 def test_hard_buffer_agrees_with_a_loop():
