@@ -19,7 +19,7 @@ from pipeline.dis_flow import MODEL, create_dis, dis_flow
 from pipeline.errors import StageError
 from pipeline.flow_file import FlowPair, write_flow
 from pipeline.flow_geometry import consistent_pixels
-from pipeline.frames_folder import frame_paths, read_frame
+from pipeline.frames_folder import frame_paths, read_frame, read_sized
 from pipeline.progress import progress
 from pipeline.weights import Weight, weights_present
 
@@ -40,6 +40,7 @@ def estimate_flow(frames: Path, weights: Path | None, flow: Path, config: Estima
         attributes = {"backend": "raft", "model": chosen.model, "weights": chosen.file}
         batch = config.batch_pairs if device.type == "cuda" else 1
     log.info("flow by %s", ", ".join(value for value in attributes.values() if value))
+    tell_unused(config, len(paths))
     count = len(paths) - 1
     shares: list[float] = []
     pairs = flow_pairs(paths, estimator, batch, config.consistency_px)
@@ -47,10 +48,11 @@ def estimate_flow(frames: Path, weights: Path | None, flow: Path, config: Estima
         stride: progress(
             flow_pairs(paths, estimator, batch, config.consistency_px, stride),
             f"flow over {stride} frames",
-            max(len(paths) - stride, 0),
+            len(paths) - stride,
             "pairs",
         )
         for stride in sorted(set(config.strides))
+        if stride < len(paths)
     }
     write_flow(
         flow,
@@ -79,6 +81,14 @@ def choose_weights(folder: Path | None, config: EstimateFlowConfig) -> Weight | 
             "run `snakemake --cores 1 weights`, or choose auto or dis"
         )
     return present[0] if present else None
+
+
+def tell_unused(config: EstimateFlowConfig, frames: int) -> None:
+    """Warn of settings that change nothing."""
+    if config.backend == "dis" and config.weights_file is not None:
+        log.warning("estimate_flow.weights_file %s is not used: backend is dis", config.weights_file)
+    for stride in (stride for stride in config.strides if stride >= frames):
+        log.warning("no flow over %d frames (estimate_flow.strides): the scene has %d", stride, frames)
 
 
 def dis_estimator() -> Estimator:
@@ -130,17 +140,6 @@ def flow_pairs(
         for forward, backward in zip(flows[: len(ahead)], flows[len(ahead) :], strict=True):
             yield checked_pair(forward, backward, tolerance_px)
         images = images[-stride:]
-
-
-def read_sized(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A frame, which must have the size of the others."""
-    image = read_frame(path)
-    if image.shape != shape:
-        raise StageError(
-            f"{path} is {image.shape[1]}x{image.shape[0]}, frames before it {shape[1]}x{shape[0]}; "
-            "run extract_frames again"
-        )
-    return image
 
 
 def checked_pair(forward: np.ndarray, backward: np.ndarray, tolerance_px: float) -> FlowPair:

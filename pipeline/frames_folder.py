@@ -21,6 +21,9 @@ def frame_paths(frames: Path) -> list[Path]:
     paths = sorted(frames.glob("[0-9]*.png"))
     if not paths:
         raise StageError(f"{frames} holds no frames (000000.png, ...); run extract_frames")
+    missing = [frame_name(t) for t, path in enumerate(paths) if path.name != frame_name(t)]
+    if missing:
+        raise StageError(f"{frames} lacks {missing[0]}, though later frames are there; run extract_frames again")
     return paths
 
 
@@ -34,7 +37,20 @@ def read_frame(path: Path) -> UInt8[np.ndarray, "height width rgb=3"]:
 
 def read_frames(frames: Path) -> UInt8[np.ndarray, "frame height width rgb=3"]:
     """All images of a scene."""
-    return np.stack([read_frame(path) for path in frame_paths(frames)])
+    paths = frame_paths(frames)
+    shape = read_frame(paths[0]).shape
+    return np.stack([read_sized(path, shape) for path in paths])
+
+
+def read_sized(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "height width rgb=3"]:
+    """A frame, which must have the size of the others."""
+    image = read_frame(path)
+    if image.shape != shape:
+        raise StageError(
+            f"{path} is {image.shape[1]}x{image.shape[0]}, frames before it {shape[1]}x{shape[0]}; "
+            "run extract_frames again"
+        )
+    return image
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

@@ -32,11 +32,19 @@ def read_mask_folder(folder: Path, shape: tuple[int, int, int]) -> GivenMasks:
     paths = mask_paths(folder)
     if len(paths) != shape[0]:
         raise StageError(
-            f"{folder} holds {len(paths)} masks, but the scene has {shape[0]} frames; give one mask a frame, "
+            f"{folder} holds {len(paths)} masks, but the scene has {shape[0]} frames{gaps(paths)}; give one mask a frame, "
             "or set extract_frames (fps, start, end, max_frames) so that as many frames are kept; if they are masks of "
             "some frames, numbered by frame, set segment_objects.key_frames: true"
         )
     return masks_of(paths, shape[1:], folder)
+
+
+def gaps(paths: list[Path]) -> str:
+    """Which numbers are left out among the names of files, in words; nothing where none is."""
+    numbers = {name_order(path)[0] for path in paths}
+    missing = sorted(set(range(min(numbers), max(numbers))) - numbers)
+    few = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+    return f" (no file has the number {few})" if missing else ""
 
 
 def read_key_masks(folder: Path, shape: tuple[int, int, int]) -> tuple[list[int], GivenMasks]:
@@ -46,8 +54,8 @@ def read_key_masks(folder: Path, shape: tuple[int, int, int]) -> tuple[list[int]
     for path, frame in zip(paths, frames, strict=True):
         if not any(c.isdigit() for c in path.stem) or frame >= shape[0] or frames.count(frame) > 1:
             raise StageError(
-                f"{path} should be named after its frame, 0 to {shape[0] - 1}, each frame once "
-                "(segment_objects.key_frames is true)"
+                f"{path} should be named after its frame, 0 to {shape[0] - 1}, each frame once, "
+                "because segment_objects.key_frames is true; rename it, or give one mask a frame and leave key_frames out"
             )
     return frames, masks_of(paths, shape[1:], folder)
 
@@ -89,15 +97,29 @@ def read_values(path: Path) -> tuple[Int[np.ndarray, "height width"], bool]:
                 array = np.array(image)
     except (OSError, ValueError) as error:
         raise StageError(f"{path} is not a readable mask ({error}); save it again as PNG or .npy") from error
-    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
-        rgb = array[..., :3].astype(np.int64)
+    if array.ndim == 3 and array.shape[2] in (2, 3, 4) and array.dtype == np.uint8:
+        rgb = array[..., [0, 0, 0] if array.shape[2] == 2 else [0, 1, 2]].astype(np.int64)  # 2: grey and opacity
         if (rgb == rgb[..., :1]).all():
             return rgb[..., 0], False
         return (rgb[..., 0] << 16) + (rgb[..., 1] << 8) + rgb[..., 2], True
     array = array.squeeze()
-    if array.ndim != 2 or not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
-        raise StageError(f"{path} has shape {array.shape} of {array.dtype}; a mask is (height, width) whole numbers")
-    return array.astype(np.int64), False
+    if array.ndim != 2 or array.dtype.kind not in "iubf":
+        raise StageError(
+            f"{path} has shape {array.shape} of {array.dtype}; a mask is (height, width) whole numbers, "
+            "or height x width x red, green, blue of uint8: save one frame's ids a file"
+        )
+    return whole_numbers(array, path), False
+
+
+def whole_numbers(array: np.ndarray, path: Path) -> Int[np.ndarray, "height width"]:
+    """The ids of an array; refuses one with fractions, as probabilities have."""
+    odd = array[array != np.rint(np.nan_to_num(array))]
+    if len(odd):
+        raise StageError(
+            f"{path} has {len(odd)} values that are not whole numbers, as {odd[0]:g}; "
+            "a mask has ids: 0 is the background, 1, 2, ... are objects (of probabilities: the likeliest object)"
+        )
+    return array.astype(np.int64)
 
 
 def resized(

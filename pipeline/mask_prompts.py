@@ -16,8 +16,9 @@ SMALLEST_PX = 12
 
 
 def check_prompts(prompts: list[Prompt], shape: tuple[int, int, int]) -> None:
-    """Refuse hints that lie outside the video, and hints without a place."""
+    """Refuse hints that lie outside the video, hints without a place, and two things under one id."""
     count, height, width = shape
+    check_ids(prompts)
     for prompt in prompts:
         name = f"prompt of object {prompt.object} on frame {prompt.frame}"
         if prompt.frame >= count:
@@ -26,10 +27,33 @@ def check_prompts(prompts: list[Prompt], shape: tuple[int, int, int]) -> None:
             raise StageError(f"{name} has neither points nor a box; give one of them")
         if prompt.labels and len(prompt.labels) != len(prompt.points):
             raise StageError(f"{name} has {len(prompt.points)} points and {len(prompt.labels)} labels; give as many")
+        if prompt.labels and not any(prompt.labels) and prompt.box is None:
+            raise StageError(f"{name} has only points beside the object (label 0); click the object too")
+        if prompt.box is not None and not (prompt.box[0] < prompt.box[2] and prompt.box[1] < prompt.box[3]):
+            raise StageError(
+                f"{name}: the box {prompt.box} is empty; a box is x0, y0, x1, y1: left, top, right, bottom"
+            )
         corners = [prompt.box[:2], prompt.box[2:]] if prompt.box else []
         for x, y in [*prompt.points, *corners]:
             if not (0 <= x <= width and 0 <= y <= height):
                 raise StageError(f"{name}: ({x:g}, {y:g}) is outside the frames, which are {width}x{height}")
+
+
+def check_ids(prompts: list[Prompt]) -> None:
+    """Refuse two things under one id."""
+    seen: set[tuple[int, int]] = set()
+    names: dict[int, str] = {}
+    for prompt in prompts:
+        k, frame = prompt.object, prompt.frame
+        if (k, frame) in seen:
+            raise StageError(
+                f"object {k} has two prompts on frame {frame}; put all its points into one, or give each thing its own id"
+            )
+        seen.add((k, frame))
+        if prompt.name and names.setdefault(k, prompt.name) != prompt.name:
+            raise StageError(
+                f"object {k} is called {names[k]} and {prompt.name}; give it one name, or each thing its own id"
+            )
 
 
 def prompted_tubes(

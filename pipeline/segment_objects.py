@@ -19,6 +19,7 @@ from pipeline.config import SegmentObjectsConfig
 from pipeline.errors import StageError
 from pipeline.flow_chain import FlowChain, read_flow_chain
 from pipeline.frames_folder import read_frames
+from pipeline.mask_doubts import found_doubts, given_doubts
 from pipeline.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.mask_prompts import check_prompts, prompted_tubes
 from pipeline.mask_propagation import known_again, propagated_ids
@@ -56,9 +57,9 @@ def segment_objects(
     if mask_folder is not None:
         model = choose_video_model(weights, config.propagator, stage_device()) if config.key_frames else None
         given = given_masks(images, mask_folder, flow, config, model)
-        write_result(
-            masks, objects, followed("masks", model), given.object_ids, given_rows(given.object_ids, given.names), []
-        )
+        rows = given_rows(given.object_ids, given.names)
+        doubts = given_doubts(given.object_ids, mask_folder, config)
+        write_result(masks, objects, followed("masks", model), given.object_ids, rows, doubts)
         return
     model = choose_video_model(weights, config.propagator, stage_device())
     segmenter = None if model and config.prompts else choose_segmenter(weights, config)  # it takes hints itself
@@ -67,9 +68,8 @@ def segment_objects(
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
     proofs = own_motion(images, ids, chain, config.border_reach)
     rows = object_rows(ids, evidence, names, proofs, prompted=bool(config.prompts))
-    warnings = [] if len(rows) > 1 else ["no moving object was found"]
     backend = ("sam" if segmenter else "motion") if not config.prompts else ("sam, prompts" if segmenter else "prompts")
-    write_result(masks, objects, followed(backend, model), ids, rows, warnings)
+    write_result(masks, objects, followed(backend, model), ids, rows, found_doubts(ids, config))
 
 
 def find_objects(
@@ -80,12 +80,11 @@ def find_objects(
     model: VideoModel | None = None,
 ) -> tuple[UInt8[np.ndarray, "frame height width"], Float[np.ndarray, "frame height width"]]:
     """Object ids of all frames, with the evidence of motion behind them."""
-    if len(images) < 2:
-        return np.zeros(images.shape[:3], np.uint8), np.zeros(images.shape[:3], np.float32)
-    evidence = moving_evidence(images, chain)
+    pairs = len(images) > 1
+    evidence = moving_evidence(images, chain) if pairs else np.zeros(images.shape[:3], np.float32)
     if config.prompts and model:
         return followed_ids(model, images, hints_from_prompts(config.prompts)), evidence
-    tubes = find_tubes(evidence, chain, config.smallest_share / 6)
+    tubes = find_tubes(evidence, chain, config.smallest_share / 6) if pairs else np.zeros(images.shape[:3], np.uint8)
     if config.prompts and segmenter:
         return prompted_by_sam(segmenter, images, tubes, chain, config.prompts), evidence
     if config.prompts:

@@ -20,7 +20,7 @@ from models.workers import Spread
 
 TOLERANCE = 0.03  # of the depth: how much deeper than what is seen there a point may be
 SAME_PLACE = 1e-4  # of the scene's unit: cameras this near are one
-VIEWS = 4  # frames that what rests takes its colours from
+VIEWS, CANDIDATES = 4, 16  # frames that what rests takes its colours from, and those of which they are taken
 FRAME_ANGLE = 1e-3  # radians that a frame of time between two views counts as: light and shadows change
 LEAST_ANGLE = 0.01  # radians: of views that differ by less, none is better
 STRIDE, RAYS_AT_ONCE = 2, 8192
@@ -119,16 +119,16 @@ def views_alike(
 ) -> tuple[Int64[Tensor, "ray view"], Float[Tensor, "ray view"]]:
     """The frames that look at points most as rays do, and the angle between (radians, with time); infinite for no view."""
     cameras = model.place.cameras
-    count = cameras.frame_count
-    frames = torch.arange(count, device=points.device).expand(len(points), -1)
+    frames = torch.arange(cameras.frame_count, device=points.device)
     of_ray = F.normalize(points - rays.origins, dim=-1)
     of_frames = F.normalize(points[:, None] - cameras.world_from_camera[:, :3, 3], dim=-1)
     angle = (of_frames - of_ray[:, None]).norm(dim=-1) + FRAME_ANGLE * (frames - rays.frames[:, None]).abs()
     own = (frames == rays.frames[:, None]) & through_own_camera(model, rays)[:, None]
     known = memory.shown[..., 0].flatten(1).amax(1) > 0
-    inside = cameras.inside(*cameras.project(points[:, None].expand(-1, count, -1), frames))
-    best = angle.masked_fill(own | ~known | ~inside, torch.inf).topk(min(VIEWS, count), largest=False)
-    return best.indices, best.values
+    angle, near = angle.masked_fill(own | ~known, torch.inf).topk(min(CANDIDATES, len(frames)), largest=False)
+    inside = cameras.inside(*cameras.project(points[:, None].expand(-1, near.shape[1], -1), near))
+    angle, best = angle.masked_fill(~inside, torch.inf).topk(min(VIEWS, len(frames)), largest=False)
+    return near.gather(1, best), angle
 
 
 def through_own_camera(model: SemanticFlow, rays: Rays) -> Bool[Tensor, "ray"]:

@@ -13,7 +13,7 @@ from torchvision.models.optical_flow import raft_large, raft_small
 from models.raft import CheckpointError, load_raft, padding, predict_flow, torchvision_name
 from pipeline.config import EstimateFlowConfig
 from pipeline.errors import StageError
-from pipeline.estimate_flow import estimate_flow, read_network, tell_consistency
+from pipeline.estimate_flow import estimate_flow, read_network, tell_consistency, tell_unused
 from pipeline.flow_file import read_flow_attributes, read_flow_pairs
 from pipeline.flow_geometry import consistent_pixels
 from pipeline.frames_folder import frame_name, write_image
@@ -191,6 +191,12 @@ def test_one_frame_gives_an_empty_file_and_a_warning(tmp_path: Path, caplog: pyt
 def test_flow_that_cannot_be_trusted_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     tell_consistency([0.9, 0.1, 0.9, 0.2])
     assert "2 of 4 pairs" in caplog.text and "frame 1" in caplog.text
+
+
+def test_settings_that_change_nothing_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    tell_unused(EstimateFlowConfig(backend="dis", weights_file="raft.pth", strides=[2, 8]), 5)
+    assert "weights_file raft.pth is not used" in caplog.text
+    assert "no flow over 8 frames" in caplog.text and "over 2 frames" not in caplog.text
 
 
 def test_options_as_the_command_line_gives_them_are_accepted() -> None:

@@ -124,11 +124,23 @@ def test_a_click_on_a_thing_that_never_moves_is_cut_by_colour_and_carried(tmp_pa
         (Prompt(object=1, points=[(400, 1)]), r"\(400, 1\) is outside"),
         (Prompt(object=1), "neither points nor a box"),
         (Prompt(object=1, points=[(1, 1), (2, 2)], labels=[1]), "2 points and 1 labels"),
+        (Prompt(object=1, points=[(1, 1)], labels=[0]), "only points beside the object"),
+        (Prompt(object=1, box=(60, 60, 20, 80)), "is empty; a box is x0, y0, x1, y1"),
+        (Prompt(object=1, points=[(float("nan"), 1)]), r"\(nan, 1\) is outside"),
     ],
 )
 def test_hints_that_cannot_be_meant_are_refused(prompt: Prompt, message: str) -> None:
     with pytest.raises(StageError, match=message):
         check_prompts([prompt], (FRAMES, HEIGHT, WIDTH))
+
+
+def test_two_things_under_one_id_are_refused() -> None:
+    first = Prompt(object=1, points=[(1, 1)], name="cup")
+    with pytest.raises(StageError, match="object 1 has two prompts on frame 0"):
+        check_prompts([first, Prompt(object=1, points=[(9, 9)])], (FRAMES, HEIGHT, WIDTH))
+    with pytest.raises(StageError, match="object 1 is called cup and jar"):
+        check_prompts([first, Prompt(object=1, frame=2, points=[(9, 9)], name="jar")], (FRAMES, HEIGHT, WIDTH))
+    check_prompts([first, Prompt(object=1, frame=2, points=[(9, 9)])], (FRAMES, HEIGHT, WIDTH))
 
 
 def test_sam_without_its_weights_says_what_to_do(tmp_path: Path) -> None:
