@@ -1,0 +1,67 @@
+"""What a person should know of masks before anything is built on them: what was asked for and is not there."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
+from pipeline.config import Prompt, SegmentObjectsConfig
+
+LEAST_BACKGROUND = 0.02  # share of all pixels; the camera's motion comes from it
+FEWEST_FRAMES = 6  # in which motion can be told from errors of the flow
+
+
+def given_doubts(ids: UInt8[np.ndarray, "frame height width"], folder: Path, config: SegmentObjectsConfig) -> list[str]:
+    """Of masks that a person gave."""
+    doubts = []
+    if config.prompts:
+        doubts.append(f"the masks of {folder} are used, segment_objects.prompts are not; leave out one of the two")
+    values = {int(value) for value in np.unique(ids)}
+    if not values - {BACKGROUND_ID, IGNORE_ID}:
+        doubts.append(
+            f"{folder} has no id but {IGNORE_ID}, which means ignore; if it is an object (masks in black and white), "
+            "save it as 1"
+            if IGNORE_ID in values
+            else f"{folder} shows no object: every mask is 0, the background, all over"
+        )
+    return doubts + background_doubts(ids)
+
+
+def found_doubts(ids: UInt8[np.ndarray, "frame height width"], config: SegmentObjectsConfig) -> list[str]:
+    """Of masks that come from motion or from hints."""
+    doubts = prompt_doubts(ids, config.prompts)
+    if config.key_frames:
+        doubts.append("segment_objects.key_frames is true, but no folder of masks is given: it changes nothing")
+    if not config.prompts and not ids.any():
+        doubts.append("no moving object was found")
+        if len(ids) < FEWEST_FRAMES:
+            doubts.append(
+                f"{len(ids)} frames are too few to tell what moves by itself; keep {FEWEST_FRAMES} or more "
+                "(extract_frames), or click the objects (python -m pipeline.pick_prompts)"
+            )
+    return doubts + background_doubts(ids)
+
+
+def prompt_doubts(ids: UInt8[np.ndarray, "frame height width"], prompts: list[Prompt]) -> list[str]:
+    """One for each object that hints ask for and no pixel shows."""
+    frames: dict[int, list[int]] = {}
+    for prompt in prompts:
+        frames.setdefault(prompt.object, []).append(prompt.frame)
+    return [
+        f"object {k} has no pixels: what its prompt on frame {', '.join(map(str, frames[k]))} points at belongs to another "
+        "object, or does not differ from its surroundings; click its middle on another frame, or draw a box"
+        for k in sorted(frames)
+        if not (ids == k).any()
+    ]
+
+
+def background_doubts(ids: UInt8[np.ndarray, "frame height width"]) -> list[str]:
+    """One where objects cover all there is."""
+    share = float((ids == BACKGROUND_ID).mean())
+    if share >= LEAST_BACKGROUND:
+        return []
+    return [
+        f"{100 * share:.1f} % of the pixels are background, from which the camera's motion comes: "
+        "is the id 0 (or black) kept for the background, and do boxes leave some of it out?"
+    ]

@@ -1,0 +1,59 @@
+"""Given masks in unusual files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.errors import StageError
+from pipeline.frames_folder import write_image
+from pipeline.mask_folder import read_key_masks, read_mask_folder
+
+
+def squares(dtype: type) -> np.ndarray:
+    """Ids 0 and 2."""
+    ids = np.zeros((20, 30), dtype)
+    ids[5:9, 5:9] = 2
+    return ids
+
+
+def test_whole_numbers_kept_as_floats_are_ids(tmp_path: Path) -> None:
+    np.save(tmp_path / "0.npy", squares(np.float32))
+    np.testing.assert_array_equal(read_mask_folder(tmp_path, (1, 20, 30)).object_ids[0], squares(np.uint8) // 2)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.25, "0.25"), (np.nan, "nan"), (np.inf, "inf")])
+def test_probabilities_are_no_ids(tmp_path: Path, value: float, shown: str) -> None:
+    ids = squares(np.float64)
+    ids[0, :3] = value
+    np.save(tmp_path / "0.npy", ids)
+    with pytest.raises(StageError, match=rf"0\.npy has 3 values that are not whole numbers, as {shown}"):
+        read_mask_folder(tmp_path, (1, 20, 30))
+
+
+def test_grey_images_with_opacity_have_ids(tmp_path: Path) -> None:
+    opaque = np.full((20, 30), 255, np.uint8)
+    Image.fromarray(np.dstack([squares(np.uint8), opaque]), "LA").save(tmp_path / "0.png")
+    assert read_mask_folder(tmp_path, (1, 20, 30)).names == ["2"]
+
+
+def test_three_hundred_colours_are_too_many(tmp_path: Path) -> None:
+    colours = np.zeros((20, 30, 3), np.uint8)
+    colours.reshape(-1, 3)[:300] = [(n // 256 + 1, n % 256, 7) for n in range(300)]
+    write_image(tmp_path / "0.png", colours)
+    with pytest.raises(StageError, match="300 different ids or colours, at most 254"):
+        read_mask_folder(tmp_path, (1, 20, 30))
+
+
+def test_the_frame_without_a_mask_is_named(tmp_path: Path) -> None:
+    for t in (0, 1, 3):
+        write_image(tmp_path / f"mask_{t:04d}.png", squares(np.uint8))
+    with pytest.raises(StageError, match=r"holds 3 masks, but the scene has 4 frames \(no file has the number 2\)"):
+        read_mask_folder(tmp_path, (4, 20, 30))
+
+
+def test_key_masks_without_a_frame_say_both_ways_out(tmp_path: Path) -> None:
+    write_image(tmp_path / "car.png", squares(np.uint8))
+    with pytest.raises(StageError, match="rename it, or give one mask a frame and leave key_frames out"):
+        read_key_masks(tmp_path, (4, 20, 30))
