@@ -13,6 +13,7 @@ A scene that starts from another's checkpoint takes its classes, flow attention 
 one of the scenes that were trained as one model takes its part of that model as it is.
 """
 
+import logging
 from pathlib import Path
 
 from pipeline.cli import run_stage, stage_device
@@ -23,6 +24,7 @@ from pipeline.semantic_flow_run import resumed, write_history
 from pipeline.semantic_flow_training import train_stage
 from pipeline.shared_semantics import adaptation, copy_member, read_trained, scene_digest, shared_part
 
+log = logging.getLogger(__name__)
 RESUME = "resume.pt"
 
 
@@ -40,6 +42,8 @@ def train_semantic_flow(
     resume.parent.mkdir(parents=True, exist_ok=True)
     other = read_trained(start_from) if start_from else None
     if other and copy_member(other, scene_digest(scene), checkpoint, history):
+        if depth:
+            log.warning("the depth maps %s are not used: scenes trained as one model are trained without any", depth)
         return
     shared = shared_part(other, config, start_from) if other and start_from else None
     config = adaptation(config) if shared else config

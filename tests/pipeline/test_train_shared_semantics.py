@@ -76,6 +76,14 @@ def test_a_scene_of_the_model_takes_its_part_as_it_is(scenes: list[Path], shared
     assert method.column_ids == [0, 1, 254, 2]
 
 
+def test_a_scene_of_the_model_is_told_that_its_depth_maps_are_not_used(
+    scenes: list[Path], shared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out, maps = tmp_path / "checkpoint.pt", tmp_path / "depth"
+    train_semantic_flow(scenes[1], None, maps, None, shared, out, tmp_path / "history.csv", small(**FEW))
+    assert f"the depth maps {maps} are not used" in caplog.text
+
+
 def test_another_scene_starts_from_the_shared_network_in_few_steps(
     scenes: list[Path], shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
