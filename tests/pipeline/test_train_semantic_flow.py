@@ -17,26 +17,8 @@ from pipeline.scene_file import Scene, read_scene, write_scene
 from pipeline.semantic_flow_checkpoint import SemanticFlowMethod, method_from_checkpoint
 from pipeline.semantic_flow_data import camera_rays, scene_cameras, training_pixels, training_points
 from pipeline.semantic_labels import training_labels
+from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene
-
-SMALL = {
-    "static_rays": 256,
-    "rays": 256,
-    "shards": 2,
-    "observations": 32,
-    "semantic_rays": 96,
-    "warped_rays": 32,
-    "coarse_samples": 32,
-    "fine_samples": 12,
-    "static_cells": 30000,
-    "static_resolution": 64,
-    "static_channels": 4,
-    "dynamic_resolution": 24,
-    "dynamic_channels": 4,
-    "velocity_resolution": 8,
-    "feature_channels": 8,
-    "resume_seconds": 1e-9,
-}
 
 REFERENCE = {
     "body": "reference",
@@ -50,10 +32,6 @@ REFERENCE = {
     "coarse_samples": 12,
     "fine_samples": 6,
 }
-
-
-def small(**changes: object) -> TrainSemanticFlowConfig:
-    return TrainSemanticFlowConfig.model_validate({**SMALL, **changes})
 
 
 @pytest.fixture(scope="module")
