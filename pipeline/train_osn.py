@@ -36,7 +36,7 @@ from pipeline.scene_file import FLOW_FIELDS, Scene, read_scene
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"
-BANK, VIEW_RAYS = 16384, 24576
+BANK, VIEW_RAYS, JUDGES = 16384, 24576, 1024
 CLEARLY = 0.2  # of the tolerance
 
 
@@ -87,8 +87,8 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
     sharpness = config.soft_sharpness if config.z_buffer == "soft" else None
     scales = network.scales(bank)
     accuracy = explained(run.views, scales, sharpness)
-    judged = explainable(run.views, scales[accuracy.argmax()])
     late = min(1, phase.round)
+    judged = explainable(run.views, scales[:JUDGES], config.tolerance[late])
     training = NetworkTraining(
         phase.steps, config.network_batch, config.network_loss, config.tolerance[late], config.top_share[late]
     )

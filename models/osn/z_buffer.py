@@ -14,6 +14,7 @@ from models.rays import TensorFields
 SOLID = 0.5  # an object with less opacity is not seen there
 GLIMPSE = 0.1  # enough of the very object that the masks show there
 CHUNK_ELEMENTS = 1 << 22
+SCALES_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,17 @@ def soft_agreement(
     return share.gather(2, views.objects.expand(len(scales), -1)[..., None])[..., 0]
 
 
-def explainable(views: SoloViews, best: Float[Tensor, "object"]) -> SoloViews:
-    """The rays whose object the best scale vector explains: only these can be broken by another one.
+def explainable(views: SoloViews, scales: Float[Tensor, "sample object"], tolerance: float) -> SoloViews:
+    """The rays whose object most of the likely scale vectors explain: only these can be broken by another one.
 
-    Some pixels are wrong at the best scales, where a field reaches over a border or a mask bleeds. Counted, they hide
-    what breaks: an object that sinks into another takes its own outliers along, and these seem to become right.
+    Likely is what hides little more of the moving objects than the least that any hides: the tolerance, of all rays. Where
+    masks miss parts or poses are wrong, fields are seen where the background was. If such pixels counted, they would ask
+    for scales at which objects sink into what is behind them, and would make up for what breaks there.
     """
-    return views[hard_agreement(views, best[None])[0]]
+    right = torch.cat([hard_agreement(views, chunk) for chunk in scales.split(SCALES_AT_ONCE)])
+    hidden = (~right & (views.objects > 0)).sum(dim=1)
+    likely = right[hidden <= hidden.min() + tolerance * len(views.objects)]
+    return views[2 * likely.sum(dim=0) > len(likely)]
 
 
 def explained(

@@ -38,12 +38,21 @@ def test_object_that_reaches_over_the_border_of_its_mask_hides_nothing():
     assert explained(replace(sure, certain=torch.tensor([False])), scales, None).tolist() == [1.0, 1.0]
 
 
+def grown(*factors: float) -> torch.Tensor:
+    return torch.tensor([[1.0, factor] for factor in factors])
+
+
 def test_what_becomes_right_does_not_make_up_for_what_breaks():
     reaches_too_far, sinks, stays = [10.0, 4.0], [10.0, 4.0], [90.0, 4.0]
-    seen = views([reaches_too_far, sinks, stays], [[1.0, 1.0]] * 3, [0, 1, 1])
-    scales = torch.tensor([[1.0, 1.0], [1.0, 3.0]])
-    assert explained(seen, scales, None)[0] == explained(seen, scales, None)[1]
-    assert explained(explainable(seen, scales[0]), scales, None).tolist() == [1.0, 0.5]
+    seen, scales = views([reaches_too_far, sinks, stays], [[1.0, 1.0]] * 3, [0, 1, 1]), grown(0.5, 1.0, 2.0, 3.0)
+    assert explained(seen, scales, None)[0] == explained(seen, scales, None)[-1]
+    assert explained(explainable(seen, scales, 0.01), scales, None).tolist() == [1.0, 1.0, 1.0, 0.5]
+
+
+def test_what_stands_before_an_object_counts_where_most_likely_scales_say_so():
+    behind_a_pillar, before_a_wall = [3.0, 4.0], [40.0, 4.0]
+    seen, scales = views([behind_a_pillar, before_a_wall], [[1.0, 1.0]] * 2, [0, 1]), grown(0.5, 1.0, 4.0, 8.0, 12.0)
+    assert explained(explainable(seen, scales, 0.01), scales, None).tolist() == [0.5, 1.0, 1.0, 1.0, 0.5]
 
 
 def test_hard_buffer_agrees_with_a_loop():
