@@ -363,6 +363,10 @@ class ReportConfig(Section):
     video_width: int = Field(480, ge=64, description="width of the videos inside the report, pixels")
 
 
+class ExportObjectsConfig(Section):
+    scales: list[Positive] = Field([], description="the valid scene nearest to these scales of the moving objects")
+
+
 class Config(Section):
     """The whole of config.yaml."""
 
@@ -383,6 +387,7 @@ class Config(Section):
     render_views: RenderViewsConfig = RenderViewsConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
+    export_objects: ExportObjectsConfig = ExportObjectsConfig()
 
     @field_validator("method", mode="before")
     @classmethod

@@ -6,7 +6,8 @@ Writes  objects/
           {id}.ply     its vertices as coloured points
           poses.json   the scales, and per object and frame the 4x4 world_from_object that holds scale, turn and place
 
-The scene is the checkpoint's first valid one. Units are the background's; null where an object was not registered.
+The scene is the checkpoint's first valid one, or the one nearest to given scales. Units are the background's; null
+where an object was not registered.
 """
 
 import json
@@ -21,9 +22,11 @@ from skimage.measure import marching_cubes
 
 from models.osn.field import density_at
 from models.osn.object_scene import ObjectScene
+from models.osn.scale_sampling import ScaleSamples, nearest_first
 from pipeline.atomic import whole
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage, stage_device
+from pipeline.config import ExportObjectsConfig
 from pipeline.errors import StageError
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.scene_file import Scene, read_scene
@@ -34,11 +37,12 @@ SURFACE_OPACITY = 0.5  # of a cell: where the surface lies
 POINTS_AT_ONCE = 1 << 18
 
 
-def export_objects(checkpoint: Path, scene: Path, objects: Path) -> None:
+def export_objects(checkpoint: Path, scene: Path, objects: Path, config: ExportObjectsConfig) -> None:
     """Write mesh, points and poses of every object."""
     packed, method = read_scene(scene), load_method(checkpoint, stage_device())
     if not isinstance(method, OsnMethod):
         raise StageError(f"{checkpoint} is of a method without objects of their own; export those of osn")
+    scales = chosen_scales(method, config.scales)
     with whole(objects) as partial:
         partial.mkdir()
         for k, entry in enumerate(packed.objects):
@@ -50,9 +54,21 @@ def export_objects(checkpoint: Path, scene: Path, objects: Path) -> None:
             mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
             mesh.export(partial / f"{entry['id']}.glb")
             trimesh.PointCloud(vertices, colours).export(partial / f"{entry['id']}.ply")
-        poses = object_poses(packed, method.scales[0].double().cpu().numpy())
+        poses = object_poses(packed, scales)
         (partial / "poses.json").write_text(json.dumps(poses, indent=1))
-    log.info("%d objects are in %s", packed.object_count, objects)
+    log.info("%d objects are in %s, at scales %s", packed.object_count, objects, scales[1:].round(3).tolist())
+
+
+def chosen_scales(method: OsnMethod, wanted: list[float]) -> Float[np.ndarray, "object"]:
+    """Of the valid scenes the first, or the one nearest to wanted scales of the moving objects."""
+    scales = method.scales
+    if wanted:
+        if len(wanted) != scales.shape[1] - 1:
+            raise StageError(
+                f"export_objects.scales has {len(wanted)} scales, the scene {scales.shape[1] - 1} moving objects"
+            )
+        scales = nearest_first(ScaleSamples(scales, method.scores), scales.new_tensor([1.0, *wanted])).scales
+    return scales[0].double().cpu().numpy()
 
 
 def surface(

@@ -11,13 +11,15 @@ import trimesh
 from models.osn.object_scene import FieldShape, ObjectScene
 from pipeline import export_objects as stage
 from pipeline.cameras import transform
+from pipeline.config import ExportObjectsConfig
 from pipeline.errors import StageError
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.osn_setup import scene_geometry
 from pipeline.scene_file import read_scene
 from tests.synthetic import write_synthetic_scene
 
-SCALES = torch.tensor([[1.0, 1.5, 0.7]])
+SCALES = torch.tensor([[1.0, 1.5, 0.7], [1.0, 0.8, 1.2]])
+DEFAULT = ExportObjectsConfig()
 
 
 def ball(field_resolution: tuple[int, ...], half: torch.Tensor, radius: float) -> torch.Tensor:
@@ -35,11 +37,11 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shape = FieldShape(density_channels=2, colour_channels=2, shell=0.0)
     generator = torch.Generator().manual_seed(0)
     fields = ObjectScene(scene_geometry(scene, torch.device("cpu")), shape, [(30, 31, 32)] * 3, generator)
-    method = OsnMethod(fields, None, None, SCALES, torch.ones(1))
+    method = OsnMethod(fields, None, None, SCALES, torch.ones(2))
     halves = [space.half_extent for space in fields.spaces]
     method.grids = [ball((30, 31, 32), half, 0.6 * float(half.min())) for half in halves]
     monkeypatch.setattr(stage, "load_method", lambda checkpoint, device: method)
-    stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "objects")
+    stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "objects", DEFAULT)
     return scene, halves, tmp_path / "objects"
 
 
@@ -67,7 +69,17 @@ def test_object_lies_in_the_world_where_its_scale_puts_it(exported):
         assert abs(entry["scale"] - float(SCALES[0, k])) < 1e-6
 
 
+def test_places_are_those_of_the_valid_scene_nearest_to_wanted_scales(exported, tmp_path):
+    (scene,) = tmp_path.rglob("scene.h5")
+    made = tmp_path / "checkpoint.pt", scene, tmp_path / "near"
+    stage.export_objects(*made, ExportObjectsConfig(scales=[0.9, 1.1]))
+    listed = json.loads((made[2] / "poses.json").read_text())["objects"]
+    assert np.allclose([entry["scale"] for entry in listed], SCALES[1])
+    with pytest.raises(StageError, match="has 1 scales, the scene 2 moving objects"):
+        stage.export_objects(*made, ExportObjectsConfig(scales=[0.9]))
+
+
 def test_method_without_objects_is_refused(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "load_method", lambda checkpoint, device: object())
     with pytest.raises(StageError, match="without objects of their own"):
-        stage.export_objects(tmp_path / "checkpoint.pt", tmp_path / "scene.h5", tmp_path / "other")
+        stage.export_objects(tmp_path / "checkpoint.pt", tmp_path / "scene.h5", tmp_path / "other", DEFAULT)

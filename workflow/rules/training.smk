@@ -122,9 +122,12 @@ rule export_objects:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        options=options("export_objects"),
     message:
         "Meshes and points of the objects of {wildcards.scene}"
     shell:
         "python -m pipeline.export_objects"
         " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --objects {output.objects:q}"
+        " --options {params.options:q}"
         " --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
