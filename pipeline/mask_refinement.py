@@ -1,6 +1,6 @@
 """Borders on edges: motion and colour decide near the border, neighbouring frames vote along the flow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from pipeline.appearance import binned, colour_shares
+from pipeline.background_motion import without_texture
 from pipeline.flow_chain import FlowChain, carried, steps_from
 from pipeline.guided_filter import guided_filter
 from pipeline.layered_motion import STRIDES, Pictures, motion_margin
@@ -33,11 +34,15 @@ def refine_masks(
     ids: UInt8[np.ndarray, "frame height width"],
     chain: FlowChain,
     reach: float,
+    doubtful: Collection[int] | None = None,
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Ids whose borders follow edges; `reach`: how far borders may move, as a share of the object's size."""
+    """Ids whose borders follow edges; `reach`: how far borders may move, as a share of the object's size.
+
+    If some objects are called doubtful, only they change, and regions without texture go to them whole or not at all.
+    """
     pictures = Comparables(images)
     for step in range(ROUNDS):
-        refine = partial(refined_frame, pictures=pictures, chain=chain, reach=reach * 0.7**step)
+        refine = partial(refined_frame, pictures=pictures, chain=chain, reach=reach * 0.7**step, doubtful=doubtful)
         with ThreadPoolExecutor() as pool:
             jobs = pool.map(refine, images, ids, range(len(images)))
             frames = list(progress(jobs, f"borders {step + 1}/{ROUNDS}", len(images), "frames"))
@@ -76,17 +81,23 @@ def refined_frame(
     pictures: Pictures,
     chain: FlowChain,
     reach: float,
+    doubtful: Collection[int] | None = None,
 ) -> UInt8[np.ndarray, "height width"]:
     """Every pixel's id: the object that explains it best, if any does better than the background."""
     objects = [int(k) for k in np.unique(ids) if k]
     steps = steps_from(chain, frame, STRIDES) if objects else []
     best, result = np.zeros(ids.shape, np.float32), np.zeros_like(ids)
+    flats = None if doubtful is None else flat_regions(image)
     for k in objects:
         mask = ids == k
+        if doubtful is not None and k not in doubtful:
+            best[mask], result[mask] = -np.inf, k
+            continue
         band = band_of(mask, reach)
         window = box_around(mask, band + 8)
         zones = zones_of(mask, ids > 0, band)
         margin = motion_margin(pictures, frame, steps, zones.core, zones.beside, window)
+        margin += 0 if flats is None else said_around(margin, flats[window])
         margin += COLOUR_WEIGHT * colour_margin(image[window], zones.core[window], zones.beside[window])
         margin += PLACE_WEIGHT * np.clip(zones.outward[window] / band, -1, 1)
         margin = guided_filter((image[window] / 255).astype(np.float32), margin.astype(np.float32), RADIUS, EDGE)
@@ -94,6 +105,23 @@ def refined_frame(
         wins = margin < best[window]
         best[window][wins], result[window][wins] = margin[wins], k
     return whole_objects(result, ids, objects)
+
+
+def flat_regions(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, "height width"]:
+    """Numbers of the connected regions without texture, from 1 on."""
+    flat = cv2.morphologyEx(without_texture(image), cv2.MORPH_OPEN, disk(2))
+    return cv2.connectedComponents(flat, connectivity=4)[1].astype(np.float32)
+
+
+def said_around(
+    margin: Float[np.ndarray, "height width"], flats: Float[np.ndarray, "height width"]
+) -> Float[np.ndarray, "height width"]:
+    """In regions without texture the mean of what their borders say: inside of them every motion explains all."""
+    around, inside = cv2.dilate(flats, disk(2)).astype(int), flats.astype(int)
+    around[inside > 0] = 0
+    count = int(flats.max()) + 1
+    sums, counts = np.bincount(around.ravel(), margin.ravel(), count), np.bincount(around.ravel(), minlength=count)
+    return np.where(inside > 0, (sums / np.maximum(counts, 1))[inside], 0).astype(np.float32)
 
 
 def band_of(mask: Bool[np.ndarray, "height width"], reach: float) -> int:

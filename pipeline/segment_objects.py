@@ -26,7 +26,7 @@ from pipeline.mask_propagation import known_again, propagated_ids
 from pipeline.mask_refinement import refine_masks
 from pipeline.mask_tubes import find_tubes
 from pipeline.masks_file import write_masks, write_objects
-from pipeline.motion_proof import own_motion
+from pipeline.motion_proof import own_motion, proven_objects
 from pipeline.object_evidence import kept_objects, object_rows
 from pipeline.sam2_masks import (
     VideoModel,
@@ -40,7 +40,6 @@ from pipeline.sam_masks import SamSegmenter, found_by_sam, prompted_by_sam
 from pipeline.weights import weights_present
 
 log = logging.getLogger(__name__)
-LEAST_OWN_MOTION = 0.15  # true objects have 0.9 with and 0.3 without texture, wrong flow less than 0
 
 
 def segment_objects(
@@ -91,9 +90,7 @@ def find_objects(
         tubes = prompted_tubes(images, tubes, chain, config.prompts)
         return refine_masks(images, tubes, chain, config.border_reach), evidence
     tubes = kept_objects(tubes, evidence, config.smallest_share / 4, config.max_objects + 4)
-    ids = refine_masks(images, tubes, chain, config.border_reach)
-    proofs = own_motion(images, ids, chain, config.border_reach)
-    ids[np.isin(ids, [k for k, gain in proofs.items() if gain < LEAST_OWN_MOTION])] = 0
+    ids = proven_objects(images, tubes, chain, config.border_reach)
     ids = kept_objects(known_again(images, ids), evidence, config.smallest_share, config.max_objects)
     ids = found_by_sam(segmenter, images, ids, evidence, chain, config) if segmenter else ids
     if model and ids.any():

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.flow_chain import FlowChain, Step, steps_from
 from pipeline.layered_motion import STRIDES, fitted_motion, motion_margin
-from pipeline.mask_refinement import comparable
-from pipeline.motion_proof import own_motion
+from pipeline.mask_refinement import comparable, flat_regions, refine_masks, said_around
+from pipeline.motion_proof import own_motion, proven_objects
 
 SIZE = (60, 90)
 
@@ -50,6 +50,27 @@ def test_an_object_that_slides_has_its_own_motion_and_a_patch_of_wall_has_none()
     proofs = own_motion(images, ids, chain, 0.2)
     assert proofs[1] > 0.5
     assert abs(proofs[2]) < 0.05
+
+
+def test_what_is_in_doubt_is_looked_at_again_and_what_is_sure_stays() -> None:
+    images, ids, chain = square_over_wall(3)
+    alone = refine_masks(images, ids, chain, 0.2)
+    ids[:, 5:15, 70:85] = 2
+    found = proven_objects(images, ids, chain, 0.2)
+    assert set(np.unique(found)) == {0, 1}
+    assert ((found == 1) == (alone == 1)).mean() > 0.99
+
+
+def test_a_region_without_texture_hears_what_its_border_says() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (*SIZE, 3)).astype(np.uint8)
+    image[20:40, 30:60] = (90, 140, 60)
+    flats = flat_regions(image)
+    inside = flats == flats[30, 45]
+    assert flats[30, 45] > 0 and 300 < inside.sum() <= 600
+    margin = np.where(inside, 0, 2).astype(np.float32)
+    said = said_around(margin, flats)
+    np.testing.assert_allclose(said[inside], 2)
+    assert not said[flats == 0].any()
 
 
 def test_a_fitted_motion_goes_on_beyond_its_region_and_ignores_outliers() -> None:
