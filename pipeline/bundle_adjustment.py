@@ -8,7 +8,7 @@ Levenberg-Marquardt on the Schur complement.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.linalg import cho_factor, cho_solve
 
 from models.bundle_kernels import grouped_pulls, point_steps, reduced_system, whitened_errors
@@ -86,8 +86,8 @@ def stepped(model: RigidModel, seen: Observations, freedom: Freedom, damping: fl
     inputs = *state(model), *by_track(seen), ROBUST_SIGMAS, damping
     matrix, gradient, diagonal = reduced_system(*inputs)
     matrix[np.diag_indices_from(matrix)] += damping * diagonal + 1e-12
-    hold(matrix, gradient, freedom)
-    camera_step = cholesky_solve(matrix, gradient)
+    free, camera_step = free_parameters(matrix, freedom), np.zeros_like(gradient)
+    camera_step[free] = cholesky_solve(matrix[np.ix_(free, free)], gradient[free])
     return apply_step(model, camera_step, point_steps(camera_step, *inputs))
 
 
@@ -100,23 +100,22 @@ def cholesky_solve(
     """
     scale, ridge = np.sqrt(np.maximum(np.diag(matrix), 1e-12)), 1e-12
     balanced = matrix / scale[:, None] / scale[None, :]
-    while True:
+    while len(right):
         try:
             factor = cho_factor(balanced + ridge * np.eye(len(matrix)), lower=True, check_finite=False)
             return cho_solve(factor, right / scale, check_finite=False) / scale
         except np.linalg.LinAlgError:
             ridge *= 100
+    return right
 
 
-def hold(
-    matrix: Float[np.ndarray, "parameter parameter"], gradient: Float[np.ndarray, "parameter"], freedom: Freedom
-) -> None:
-    """Take parameters that are not free, or not seen, out of the system (in place)."""
-    frames = len(gradient) // 6
+def free_parameters(
+    matrix: Float[np.ndarray, "parameter parameter"], freedom: Freedom
+) -> Bool[np.ndarray, "parameter"]:
+    """Parameters that may change and that anything is known of."""
+    frames = len(matrix) // 6
     free = np.append(np.tile(np.repeat([freedom.rotation, freedom.translation], 3), frames), freedom.focal)
-    free &= np.diag(matrix) > 1e-9
-    matrix[~free], matrix[:, ~free], gradient[~free] = 0, 0, 0
-    matrix[~free, ~free] = 1
+    return free & (np.diag(matrix) > 1e-9)
 
 
 def apply_step(
@@ -149,9 +148,11 @@ def reduced_information(
     model: RigidModel, seen: Observations, freedom: Freedom
 ) -> Float[np.ndarray, "parameter parameter"]:
     """Information on the cameras alone, points being free."""
-    matrix, gradient, _ = reduced_system(*state(model), *by_track(seen), ROBUST_SIGMAS, 0.0)
+    matrix, _, _ = reduced_system(*state(model), *by_track(seen), ROBUST_SIGMAS, 0.0)
     matrix = np.tril(matrix) + np.tril(matrix, -1).T
-    hold(matrix, gradient, freedom)
+    held = ~free_parameters(matrix, freedom)
+    matrix[held], matrix[:, held] = 0, 0
+    matrix[held, held] = 1
     return matrix
 
 

@@ -18,7 +18,8 @@ from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_p
 
 log = logging.getLogger(__name__)
 HELD_OUT_EVERY = 5
-CAPS = 3
+CAPS = 8
+SEARCH_LOOKS = 100_000  # tracks times frames: of long videos fewer tracks are enough to tell shapes apart
 FEWEST_POINTS = 8
 RESECTION_ERROR_PX = 2.0
 OUTLIER_SIGMAS, OUTLIER_PX = 5.0, 2.0
@@ -69,7 +70,8 @@ def best_model(seen: Observations, search: Search) -> list[Candidate]:
         if found and beyond_doubt(max(found, key=lambda candidate: candidate.merit), training):
             break
     if search.focal_known:
-        found += [judged(model, judging) for model in grown_from_caps(training, search)]
+        few = strongest(training, SEARCH_LOOKS // seen.frame_count, search.seed)
+        found += [judged(model, judging) for model in grown_from_caps(few, search)]
     if found and search.focal_known:
         best = max(found, key=lambda candidate: candidate.merit)
         mirror = mirrored(best.adjusted.model)
@@ -97,12 +99,17 @@ def beyond_doubt(candidate: Candidate, seen: Observations) -> bool:
 
 
 def strongest(seen: Observations, count: int, seed: int) -> Observations:
+    """At most `count` tracks, the long ones first of all."""
+    return seen.of_tracks(drawn(seen, count, seed)) if seen.track_count > count else seen
+
+
+def drawn(seen: Observations, count: int, seed: int) -> Bool[np.ndarray, "track"]:
     """At most `count` tracks, drawn with a chance that grows with their length: long ones tie the frames together."""
     if seen.track_count <= count:
-        return seen
+        return np.ones(seen.track_count, bool)
     chance = seen.lengths / seen.lengths.sum()
-    drawn = np.random.default_rng(seed).choice(seen.track_count, count, replace=False, p=chance)
-    return seen.of_tracks(np.isin(np.arange(seen.track_count), drawn))
+    chosen = np.random.default_rng(seed).choice(seen.track_count, count, replace=False, p=chance)
+    return np.isin(np.arange(seen.track_count), chosen)
 
 
 def judged(adjusted: Adjustment, judging: Observations) -> Candidate:

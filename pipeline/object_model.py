@@ -7,7 +7,8 @@ from jaxtyping import Bool
 
 from pipeline.background import Reconstructed
 from pipeline.bundle_adjustment import Adjustment, Freedom, adjust
-from pipeline.guided_tracks import Sight, guided_adjustment
+from pipeline.guided_shapes import best_guided_shape
+from pipeline.guided_tracks import Sight
 from pipeline.model_search import (
     HELD_OUT_EVERY,
     SEARCH_TOLERANCE,
@@ -19,9 +20,17 @@ from pipeline.model_search import (
     without_outliers,
 )
 from pipeline.pose_fallback import flat_object
-from pipeline.pose_spread import OTHER_PERCENT, Rival, pose_difference, pose_spread, strongest_rival
+from pipeline.pose_spread import Rival, pose_spread, strongest_rival
 from pipeline.rigid_model import Observations, RigidModel
-from pipeline.verdicts import Judgement, Numbers, fit_numbers, judge, spread_numbers
+from pipeline.verdicts import (
+    EXPLAINED_PERCENT,
+    RESIDUAL_SIGMAS,
+    Judgement,
+    Numbers,
+    fit_numbers,
+    judge,
+    spread_numbers,
+)
 
 FEWEST_FRAMES = 3
 SMALLEST_AREA_PX = 30
@@ -52,27 +61,19 @@ def reconstruct_object(
     reason = why_not_rigid(numbers)
     if reason:
         return flat(seen, masks, search, reason, numbers)
-    rival = strongest_rival(candidates, strongest(seen, search.mapping_tracks, search.seed))
-    if sight is None:
+    if sight is None or bends(numbers):
+        rival = strongest_rival(candidates, strongest(seen, search.mapping_tracks, search.seed))
         numbers = numbers | spread_numbers(*pose_spread(adjusted, training, without_held_out(adjusted.model, training)))
         return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
-    start = without_outliers(adjusted.model, training)
-    adjusted, again = guided_adjustment(start, training, sight, search.guided_rounds)
-    rival = guided_rival(rival, adjusted.model, training, search, sight) if rival else None
-    return guided_result(adjusted, again, numbers, rival)
+    best, rival = best_guided_shape(candidates, seen, search, sight)
+    if best.number > 0:
+        numbers = fit_numbers(refined_points(best.before, seen), seen)
+    return guided_result(best.adjusted, best.seen, numbers, rival)
 
 
-def guided_rival(rival: Rival, chosen: RigidModel, seen: Observations, search: Search, sight: Sight) -> Rival | None:
-    """The other shape after points were looked for where it has them; None where it became the chosen one.
-
-    Shapes with quite another path tell how loosely the video holds the object, even if they meet in the end.
-    """
-    if rival.trajectory_percent > OTHER_PERCENT:
-        return rival
-    start = without_outliers(with_all_tracks(rival.model, seen, Freedom()).model, seen)
-    model = guided_adjustment(start, seen, sight, search.guided_rounds)[0].model
-    again = Rival(*pose_difference(model, chosen), model)
-    return again if again.is_another else None
+def bends(numbers: Numbers) -> bool:
+    """Whether no rigid motion explains the tracks: points need not be looked for where a rigid model has them."""
+    return numbers["explained_percent"] < EXPLAINED_PERCENT or numbers["residual_sigmas"] > RESIDUAL_SIGMAS
 
 
 def why_not_rigid(numbers: Numbers) -> str | None:

@@ -15,12 +15,14 @@ from pipeline.bundle_adjustment import ROBUST_SIGMAS, Adjustment, pulls_of_group
 from pipeline.model_search import HELD_OUT_EVERY, Candidate, refined_points
 from pipeline.rigid_model import Observations, RigidModel, usable
 
-CLUSTERS = 40
+CLUSTERS, PARTITIONS = 40, 5
 FEWEST_IN_CLUSTER = 4
 INFLATION = 2.4  # against truth, errors are that much larger: all clusters share what curved patches and shading do
 JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5  # leaving out one of n parts moves poses by their spread over the root of n - 1
 UNKNOWN = (180.0, 100.0)
 SURE_SIGMAS = 2.58  # 99 %
+FAR_WORSE_SIGMAS = 6.0  # the search leaves minima half way: what it holds against a shape may be its own doing
+MOST_SHAPES = 3
 OTHER_DEG, OTHER_PERCENT = 3.0, 10.0  # closer than this, two shapes count as one
 LEAST_FRAMES_SHARE = 0.9
 FARTHEST_COST = 50.0  # of an observation that a shape does not have
@@ -33,11 +35,6 @@ class Rival:
     rotation_deg: float
     trajectory_percent: float
     model: RigidModel
-
-    @property
-    def is_another(self) -> bool:
-        """Whether it is far enough from the chosen one to count as another."""
-        return self.rotation_deg > OTHER_DEG or self.trajectory_percent > OTHER_PERCENT
 
 
 def pose_spread(adjusted: Adjustment, seen: Observations, without_held_out: RigidModel) -> tuple[float, float]:
@@ -65,6 +62,12 @@ def pose_difference(one: RigidModel, other: RigidModel) -> tuple[float, float]:
     return rotation_error_deg(a, b), trajectory_error_percent(a, b)
 
 
+def is_another(one: RigidModel, other: RigidModel) -> bool:
+    """Whether two models are far enough from each other to count as different shapes."""
+    rotation, trajectory = pose_difference(one, other)
+    return rotation > OTHER_DEG or trajectory > OTHER_PERCENT
+
+
 def clustered_spread(adjusted: Adjustment, seen: Observations, frames: Int[np.ndarray, "frame"]) -> tuple[float, float]:
     """Spread of the poses by the sandwich covariance over clusters of points."""
     model = adjusted.model
@@ -73,19 +76,21 @@ def clustered_spread(adjusted: Adjustment, seen: Observations, frames: Int[np.nd
     index = (6 * frames[:, None] + np.arange(6)).ravel()
     change = twist_from_centre(model, frames, radius)
     information = change.T @ adjusted.information[np.ix_(index, index)] @ change
-    pulls = pulls_of_groups(model, seen, point_clusters(model), CLUSTERS + 1)[:, index] @ change
-    moves = loose_inverse(information, similarity_directions(model, frames, radius)) @ pulls.T
-    variance = (moves**2).sum(1).reshape(-1, 6)
+    inverse = loose_inverse(information, similarity_directions(model, frames, radius))
+    variance = np.zeros((len(frames), 6))
+    for seed in range(PARTITIONS):
+        pulls = pulls_of_groups(model, seen, point_clusters(model, seed), CLUSTERS + 1)[:, index] @ change
+        variance = variance + ((inverse @ pulls.T) ** 2).sum(1).reshape(-1, 6) / PARTITIONS
     rotation, place = (float(np.sqrt(part.sum(1).mean())) for part in (variance[:, :3], variance[:, 3:]))
     return float(np.degrees(rotation)), 100 * place
 
 
-def point_clusters(model: RigidModel) -> Int[np.ndarray, "track"]:
+def point_clusters(model: RigidModel, seed: int) -> Int[np.ndarray, "track"]:
     """Number of the cluster of each track's point, by place; 0 without a point."""
     known = np.flatnonzero(model.has_point)
     count = max(1, min(CLUSTERS, len(known) // FEWEST_IN_CLUSTER))
     labels = np.zeros(len(model.points), int)
-    labels[known] = 1 + kmeans2(model.points[known], count, seed=0, minit="++")[1]
+    labels[known] = 1 + kmeans2(model.points[known], count, seed=seed, minit="++")[1]
     return labels
 
 
@@ -129,25 +134,43 @@ def similarity_directions(
 
 
 def strongest_rival(candidates: list[Candidate], seen: Observations) -> Rival | None:
-    """The most different shape that the tracks do not rule out; None where the best one stands alone.
+    """The most different shape that the tracks do not rule out; None where the first one stands alone.
 
     Two minima are compared track by track (Vuong, 1989): the costs' mean difference against its own standard error.
     """
     if not candidates:
         return None
-    best = candidates[0].adjusted.model
+    best, *others = [candidate.adjusted.model for candidate in candidates]
     costs, rivals = track_costs(best, seen), []
-    for candidate in candidates[1:]:
-        model = candidate.adjusted.model
-        rival = Rival(*pose_difference(model, best), model)
+    for model in others:
         complete = model.registered.sum() >= LEAST_FRAMES_SHARE * best.registered.sum()
-        if rival.is_another and complete and advantage_sigmas(track_costs(model, seen) - costs) < SURE_SIGMAS:
-            rivals.append(rival)
+        other = complete and is_another(model, best)
+        if other and advantage_sigmas(track_costs(model, seen) - costs) < SURE_SIGMAS:
+            rivals.append(Rival(*pose_difference(model, best), model))
+    return most_different(rivals)
+
+
+def most_different(rivals: list[Rival]) -> Rival | None:
+    """The one farthest from the chosen shape."""
     return max(
         rivals,
         key=lambda rival: rival.rotation_deg / OTHER_DEG + rival.trajectory_percent / OTHER_PERCENT,
         default=None,
     )
+
+
+def distinct_shapes(candidates: list[Candidate], seen: Observations) -> list[int]:
+    """Which shapes to look at more closely: the best one, and a few others that are not far worse."""
+    models = [candidate.adjusted.model for candidate in candidates]
+    costs, kept = track_costs(models[0], seen), [0]
+    for number, model in enumerate(models[1:], start=1):
+        complete = model.registered.sum() >= LEAST_FRAMES_SHARE * models[0].registered.sum()
+        if len(kept) == MOST_SHAPES or not complete:
+            continue
+        another = all(is_another(model, models[other]) for other in kept)
+        if another and advantage_sigmas(track_costs(model, seen) - costs) < FAR_WORSE_SIGMAS:
+            kept.append(number)
+    return kept
 
 
 def advantage_sigmas(difference: Float[np.ndarray, "track"]) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.background import imported_background, reconstruct_background
@@ -14,6 +15,7 @@ from pipeline.colmap import read_tracked_model, write_model
 from pipeline.config import ReconstructObjectsConfig
 from pipeline.curved_start import cap_depth
 from pipeline.geometry_file import Geometry, read_geometry
+from pipeline.guided_tracks import Sight
 from pipeline.model_search import Search, mirrored
 from pipeline.object_model import reconstruct_object
 from pipeline.reconstruct_objects import first_camera, reconstruct_objects
@@ -67,6 +69,20 @@ def test_a_body_that_bends_is_called_not_rigid() -> None:
     bent = replace(seen, xy=seen.xy + np.stack([swing, 0.7 * np.roll(swing, 3)], axis=1))
     judgement = reconstruct_object(bent, masks_around(bent), SEARCH).judgement
     assert judgement.verdict == "weak" and ("not rigid" in judgement.reason or "no rigid model" in judgement.reason)
+
+
+def test_points_of_what_bends_are_not_looked_for_where_a_rigid_model_has_them() -> None:
+    def image(frame: int) -> torch.Tensor:
+        raise AssertionError(f"frame {frame} was looked at")
+
+    _, rigid_tracks = tracked(turning_poses(), solid(120), noise=0.1)
+    swing = 0.4 * np.sin(rigid_tracks.frame + 7.0 * rigid_tracks.track)
+    bent = replace(rigid_tracks, xy=rigid_tracks.xy + np.stack([swing, np.roll(swing, 3)], axis=1))
+    sight = Sight(image, image, 1, 5)
+    judgement = reconstruct_object(bent, masks_around(bent), SEARCH, sight).judgement
+    assert judgement.verdict == "weak" and "it bends" in judgement.reason
+    with pytest.raises(AssertionError, match="was looked at"):
+        reconstruct_object(rigid_tracks, masks_around(rigid_tracks), SEARCH, sight)
 
 
 def test_a_flat_object_is_called_planar() -> None:

@@ -1,0 +1,97 @@
+"""Several shapes of one object, each looked at as closely as the others: the one whose points are found again best is kept.
+
+Before points are looked for again, tracks are short, and a shape with its depth reversed may explain them as well as the
+right one. Points that are found under each shape, and under the right one in more frames, tell the two apart.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.bundle_adjustment import Adjustment, Freedom
+from pipeline.guided_tracks import Sight, guided_adjustment
+from pipeline.model_search import Candidate, Search, drawn, strongest, with_all_tracks, without_outliers
+from pipeline.pose_spread import (
+    SURE_SIGMAS,
+    Rival,
+    advantage_sigmas,
+    distinct_shapes,
+    is_another,
+    most_different,
+    pose_difference,
+    strongest_rival,
+    track_costs,
+)
+from pipeline.rigid_model import Observations, RigidModel
+
+LOOSE_PERCENT = 20.0  # of the path
+MOST_LOOKS = 240_000  # points times frames: more of them hardly move the poses, and each takes its time
+
+
+@dataclass(frozen=True)
+class GuidedShape:
+    """A shape before and after points were looked for where it has them, and those points; `number` among the candidates."""
+
+    number: int
+    before: RigidModel
+    adjusted: Adjustment
+    seen: Observations
+
+
+def best_guided_shape(
+    candidates: list[Candidate], seen: Observations, search: Search, sight: Sight
+) -> tuple[GuidedShape, Rival | None]:
+    """The shape that explains the points found again best, and the farthest that they do not rule out."""
+    few = strongest(seen, search.mapping_tracks, search.seed)
+    training = strongest(seen, search.adjustment_tracks, search.seed)
+    shapes = [
+        guided_shape(number, candidates[number], training, search, sight) for number in distinct_shapes(candidates, few)
+    ]
+    best = shapes[0]
+    for shape in shapes[1:]:
+        if advantage(best, shape) < 0:
+            best = shape
+    told = [best, *(shape for shape in shapes if is_ruled_out(best, shape))]
+    known = [candidates[shape.number].adjusted.model for shape in told]
+    left = [c for c in candidates if all(is_another(c.adjusted.model, model) for model in known)]
+    settled = with_all_tracks(best.adjusted.model, few, Freedom())
+    loose = strongest_rival([Candidate(settled, settled.cost), *left], few)
+    return best, guided_rival(best, shapes, loose)
+
+
+def guided_shape(
+    number: int, candidate: Candidate, training: Observations, search: Search, sight: Sight
+) -> GuidedShape:
+    """One shape, adjusted to all its tracks, then to the points that are looked for where it has them."""
+    before = with_all_tracks(candidate.adjusted.model, training, Freedom()).model
+    start, chosen = without_outliers(before, training), drawn(training, MOST_LOOKS // training.frame_count, search.seed)
+    start, looked_for = replace(start, points=start.points[chosen]), training.of_tracks(chosen)
+    return GuidedShape(number, before, *guided_adjustment(start, looked_for, sight, search.guided_rounds))
+
+
+def advantage(one: GuidedShape, other: GuidedShape) -> float:
+    """By how many standard errors one shape explains the points that either of them found better than the other does."""
+    parts = [
+        track_costs(other.adjusted.model, shape.seen) - track_costs(one.adjusted.model, shape.seen)
+        for shape in (one, other)
+    ]
+    return advantage_sigmas(np.concatenate(parts))
+
+
+def is_ruled_out(best: GuidedShape, other: GuidedShape) -> bool:
+    """Whether a shape stayed another, and the points found again tell it from the best one."""
+    return is_another(other.adjusted.model, best.adjusted.model) and advantage(best, other) >= SURE_SIGMAS
+
+
+def guided_rival(best: GuidedShape, shapes: list[GuidedShape], loose: Rival | None) -> Rival | None:
+    """The farthest other shape that the points found again do not rule out.
+
+    Points are looked for near where a shape has them, so it moves slowly: one with quite another path, which the tracks
+    leave open, tells how loosely the video holds the object even if the two meet in the end.
+    """
+    chosen = best.adjusted.model
+    models = [shape.adjusted.model for shape in shapes if shape is not best and not is_ruled_out(best, shape)]
+    rivals = [Rival(*pose_difference(model, chosen), model) for model in models if is_another(model, chosen)]
+    if loose is not None and loose.trajectory_percent > LOOSE_PERCENT:
+        rivals.append(loose)
+    return most_different(rivals)

@@ -1,0 +1,73 @@
+"""Of several shapes, the one whose points are found again best is kept; what they leave open stays a rival."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.bundle_adjustment import Adjustment
+from pipeline.guided_shapes import GuidedShape, advantage, best_guided_shape, guided_rival
+from pipeline.model_search import Candidate, Search, mirrored
+from pipeline.pose_spread import Rival, distinct_shapes, pose_difference
+from pipeline.rigid_model import Observations, RigidModel
+from tests.pipeline.test_guided_tracks import CAMERA, FRAMES, short_tracks, wall_model, wall_sight
+from tests.pipeline.tracked_body import solid, tracked, turning_poses
+
+SEARCH = Search(CAMERA, True, 0, 1200, 4000)
+
+
+def candidate(model: RigidModel, cost: float = 1.0) -> Candidate:
+    return Candidate(Adjustment(model, cost, np.eye(6 * len(model.camera_from_object) + 1)), cost)
+
+
+def shape(number: int, model: RigidModel, seen: Observations) -> GuidedShape:
+    return GuidedShape(number, model, Adjustment(model, 0.0, np.eye(6 * seen.frame_count + 1)), seen)
+
+
+@pytest.fixture(scope="module")
+def noisy() -> Observations:
+    """Tracks of a wall, so short and so blurred that its mirror image explains them as well."""
+    exact = short_tracks(wall_model(), 2)
+    random = np.random.default_rng(0)
+    return replace(exact, xy=exact.xy + 0.15 * random.standard_normal(exact.xy.shape))
+
+
+def test_the_shape_whose_points_are_found_again_best_is_kept(noisy: Observations) -> None:
+    true = wall_model()
+    wrong = mirrored(true)
+    assert pose_difference(wrong, true)[0] > 10
+    best, rival = best_guided_shape([candidate(wrong), candidate(true)], noisy, SEARCH, wall_sight())
+    assert best.number == 1 and rival is None
+    assert pose_difference(best.adjusted.model, true)[0] < 0.5
+
+
+def test_shapes_that_are_alike_or_far_worse_are_not_looked_at_again() -> None:
+    true, seen = tracked(turning_poses(turn=0.35, distance=40.0), solid(60), noise=0.3)
+    other, broken = mirrored(true), replace(true, camera_from_object=turning_poses(turn=2.0, distance=40.0))
+    candidates = [candidate(model) for model in (true, true, broken, other, other)]
+    assert distinct_shapes(candidates, seen) == [0, 3]
+
+
+def test_the_advantage_changes_its_sign_with_the_order() -> None:
+    true, seen = tracked(turning_poses(), solid(60), noise=0.1)
+    wrong = replace(true, camera_from_object=turning_poses(turn=1.25))
+    one, other = shape(0, true, seen), shape(1, wrong, seen)
+    assert advantage(one, other) > 3
+    assert advantage(other, one) == pytest.approx(-advantage(one, other))
+
+
+def test_a_shape_that_is_ruled_out_is_no_rival_but_quite_another_path_is() -> None:
+    true, seen = tracked(turning_poses(), solid(60), noise=0.1)
+    wrong = replace(true, camera_from_object=turning_poses(turn=1.5))
+    best, other = shape(0, true, seen), shape(1, wrong, seen)
+    assert guided_rival(best, [best, other], None) is None
+    assert guided_rival(best, [best, other], Rival(20.0, 4.0, wrong)) is None
+    assert guided_rival(best, [best, other], Rival(2.0, 40.0, wrong)) is not None
+
+
+def test_long_videos_have_fewer_of_their_points_looked_for(
+    noisy: Observations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.guided_shapes.MOST_LOOKS", 20 * FRAMES)
+    best, _ = best_guided_shape([candidate(wall_model())], noisy, SEARCH, wall_sight())
+    assert 12 <= best.seen.track_count <= 20
