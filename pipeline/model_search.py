@@ -71,7 +71,7 @@ def best_model(seen: Observations, search: Search) -> list[Candidate]:
             break
     if search.focal_known:
         few = strongest(training, SEARCH_LOOKS // seen.frame_count, search.seed)
-        found += [judged(model, judging) for model in grown_from_caps(few, search)]
+        found += [judged(with_points_of(grown, training), judging) for grown in grown_from_caps(few, search)]
     if found and search.focal_known:
         best = max(found, key=lambda candidate: candidate.merit)
         mirror = mirrored(best.adjusted.model)
@@ -89,6 +89,13 @@ def grown_from_caps(seen: Observations, search: Search) -> list[Adjustment]:
             local = adjust(placed, around, Freedom(), tolerance=SEARCH_TOLERANCE).model
             models.append(completed(triangulate(local, seen), seen, Freedom(), search.seed))
     return models
+
+
+def with_points_of(adjusted: Adjustment, seen: Observations) -> Adjustment:
+    """A model of some of the tracks with the points of all of them."""
+    if len(adjusted.model.points) == seen.track_count:
+        return adjusted
+    return replace(adjusted, model=refined_points(adjusted.model, seen))
 
 
 def beyond_doubt(candidate: Candidate, seen: Observations) -> bool:

@@ -16,7 +16,7 @@ from pipeline.config import ReconstructObjectsConfig
 from pipeline.curved_start import cap_depth
 from pipeline.geometry_file import Geometry, read_geometry
 from pipeline.guided_tracks import Sight
-from pipeline.model_search import Search, mirrored
+from pipeline.model_search import Search, best_model, mirrored
 from pipeline.object_model import reconstruct_object
 from pipeline.reconstruct_objects import first_camera, reconstruct_objects
 from pipeline.rigid_model import RigidModel, reprojection_errors_px
@@ -83,6 +83,17 @@ def test_points_of_what_bends_are_not_looked_for_where_a_rigid_model_has_them() 
     assert judgement.verdict == "weak" and "it bends" in judgement.reason
     with pytest.raises(AssertionError, match="was looked at"):
         reconstruct_object(rigid_tracks, masks_around(rigid_tracks), SEARCH, sight)
+
+
+def test_shapes_grown_from_some_of_the_tracks_have_the_points_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.model_search.SEARCH_LOOKS", 60 * FRAMES)
+    for mapper in ("map_globally", "map_incrementally"):
+        monkeypatch.setattr(f"pipeline.model_search.{mapper}", lambda *_: [])
+    poses = turning_poses()
+    _, seen = tracked(poses, solid(150), noise=0.1, length=8)
+    found = best_model(seen, SEARCH)
+    assert {len(candidate.adjusted.model.points) for candidate in found} == {120}
+    assert errors(found[0].adjusted.model, poses)[0] < 1
 
 
 def test_a_flat_object_is_called_planar() -> None:
