@@ -40,8 +40,10 @@ def read_mask_folder(folder: Path, shape: tuple[int, int, int]) -> GivenMasks:
 
 
 def gaps(paths: list[Path]) -> str:
-    """Which numbers are left out among the names of files, in words; nothing where none is."""
+    """Which numbers are left out among the names of files, in words; nothing where none is, or where most are."""
     numbers = {name_order(path)[0] for path in paths}
+    if max(numbers) - min(numbers) >= 2 * len(paths):  # names are times, or every tenth frame: no single one is missing
+        return ""
     missing = sorted(set(range(min(numbers), max(numbers))) - numbers)
     few = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
     return f" (no file has the number {few})" if missing else ""

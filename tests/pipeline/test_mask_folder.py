@@ -53,6 +53,13 @@ def test_the_frame_without_a_mask_is_named(tmp_path: Path) -> None:
         read_mask_folder(tmp_path, (4, 20, 30))
 
 
+def test_masks_that_are_named_by_their_time_miss_no_number(tmp_path: Path) -> None:
+    for nanoseconds in (1403636579763555584, 1403636579813555456):
+        write_image(tmp_path / f"{nanoseconds}.png", squares(np.uint8))
+    with pytest.raises(StageError, match="holds 2 masks, but the scene has 4 frames; give one mask a frame"):
+        read_mask_folder(tmp_path, (4, 20, 30))
+
+
 def test_key_masks_without_a_frame_say_both_ways_out(tmp_path: Path) -> None:
     write_image(tmp_path / "car.png", squares(np.uint8))
     with pytest.raises(StageError, match="rename it, or give one mask a frame and leave key_frames out"):
