@@ -56,9 +56,11 @@ class Births:
 def guided_adjustment(
     model: RigidModel, seen: Observations, sight: Sight, rounds: int
 ) -> tuple[Adjustment, Observations]:
-    """The model adjusted to points that are looked for where it has them, round by round."""
+    """The model adjusted to points that are looked for where it has them, round by round; as it is where it has none."""
     start = np.searchsorted(seen.track, np.arange(seen.track_count))
     known = model.has_point
+    if not known.any():
+        return Adjustment(model, np.inf, np.eye(6 * seen.frame_count + 1)), seen
     born = Births(seen.frame[start[known]], seen.xy[start[known]])
     model, seen = replace(model, points=model.points[known]), seen.of_tracks(known)
     patches = cut_all(born, sight)

@@ -106,6 +106,13 @@ def test_normals_are_those_of_the_faces_of_a_box() -> None:
     assert np.abs(normals[:81][inner][:, 2]).min() > 0.99 and np.abs(normals[81:][inner][:, 0]).min() > 0.99
 
 
+def test_a_model_without_points_stays_as_it_is() -> None:
+    true, seen = wall_model(), short_tracks(wall_model())
+    adjusted, kept = guided_adjustment(replace(true, points=np.full_like(true.points, np.nan)), seen, wall_sight(), 2)
+    assert adjusted.cost == np.inf and kept.track_count == seen.track_count
+    np.testing.assert_array_equal(adjusted.model.camera_from_object, true.camera_from_object)
+
+
 @pytest.mark.parametrize("degrees", [1.0])
 def test_a_model_that_is_a_little_off_is_put_right(degrees: float) -> None:
     true, sight = wall_model(), wall_sight()
