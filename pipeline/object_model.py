@@ -44,7 +44,8 @@ def reconstruct_object(
 ) -> Reconstructed:
     """A model by structure from motion where it explains the tracks, else a flat one; failed where nothing can be placed.
 
-    Where the images can be seen, points are looked for again as the first model has them.
+    Where the images can be seen, and the tracks follow a rigid motion, points are looked for again as the best few shapes
+    have them.
     """
     areas = masks.sum(axis=(1, 2))
     if (areas >= SMALLEST_AREA_PX).sum() < FEWEST_FRAMES:

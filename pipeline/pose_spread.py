@@ -15,7 +15,7 @@ from pipeline.bundle_adjustment import ROBUST_SIGMAS, Adjustment, pulls_of_group
 from pipeline.model_search import HELD_OUT_EVERY, Candidate, refined_points
 from pipeline.rigid_model import Observations, RigidModel, usable
 
-CLUSTERS, PARTITIONS = 40, 5
+CLUSTERS, PARTITIONS = 40, 5  # k-means ends elsewhere from every start: variances are means over several
 FEWEST_IN_CLUSTER = 4
 INFLATION = 2.4  # against truth, errors are that much larger: all clusters share what curved patches and shading do
 JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5  # leaving out one of n parts moves poses by their spread over the root of n - 1
