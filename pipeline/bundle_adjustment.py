@@ -98,15 +98,16 @@ def cholesky_solve(
 
     Rounding that made it otherwise is damped away.
     """
+    if not len(right):
+        return right
     scale, ridge = np.sqrt(np.maximum(np.diag(matrix), 1e-12)), 1e-12
     balanced = matrix / scale[:, None] / scale[None, :]
-    while len(right):
+    while True:
         try:
             factor = cho_factor(balanced + ridge * np.eye(len(matrix)), lower=True, check_finite=False)
             return cho_solve(factor, right / scale, check_finite=False) / scale
         except np.linalg.LinAlgError:
             ridge *= 100
-    return right
 
 
 def free_parameters(
