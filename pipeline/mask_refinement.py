@@ -108,7 +108,7 @@ def refined_frame(
 
 
 def flat_regions(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, "height width"]:
-    """Numbers of the connected regions without texture, from 1 on."""
+    """Numbers of the connected regions without texture, from 1 on; cv2.dilate takes no integers of that size."""
     flat = cv2.morphologyEx(without_texture(image), cv2.MORPH_OPEN, disk(2))
     return cv2.connectedComponents(flat, connectivity=4)[1].astype(np.float32)
 

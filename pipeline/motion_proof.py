@@ -12,7 +12,7 @@ from pipeline.layered_motion import STRIDES, motion_margin
 from pipeline.mask_refinement import Comparables, band_of, box_around, refine_masks, zones_of
 
 MOST_LOOKS = 8
-LEAST = 0.15  # of an object: true ones have 0.9 with and 0.3 without texture, wrong flow less than 0
+LEAST_OWN_MOTION = 0.15  # of an object: true ones have 0.9 with and 0.3 without texture, wrong flow less than 0
 NOTHING = 0.05  # difference, in typical errors of a wrong match, that says nothing
 
 
@@ -28,14 +28,14 @@ def proven_objects(
     may have been given parts of the floor beside it, which its flow drags along.
     """
     ids = refine_masks(images, tubes, chain, reach)
-    doubtful = [k for k, share in own_motion(images, ids, chain, reach).items() if share < LEAST]
+    doubtful = [k for k, share in own_motion(images, ids, chain, reach).items() if share < LEAST_OWN_MOTION]
     if not doubtful:
         return ids
     sure = np.where(np.isin(ids, doubtful), 0, ids)
     again = np.where((sure == 0) & np.isin(tubes, doubtful), tubes, sure)
     again = refine_masks(images, again, chain, reach, doubtful)
     again = np.where((sure == 0) & np.isin(again, doubtful), again, sure)
-    failed = [k for k in doubtful if object_motion(images, again, k, chain, reach) < LEAST]
+    failed = [k for k in doubtful if object_motion(images, again, k, chain, reach) < LEAST_OWN_MOTION]
     again[np.isin(again, failed)] = 0
     return again
 
