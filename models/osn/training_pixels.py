@@ -92,7 +92,10 @@ class TrainingPixels:
         )
 
     def draw_evenly(self, count: int, generator: torch.Generator) -> PixelBatch:
-        """Usable pixels, each as likely as any other, one at random from each of `count` equal stretches of the video."""
+        """Usable pixels, each as likely as any other, one at random from each of `count` equal stretches of their list.
+
+        The list goes object by object, frame by frame and row by row, so all are drawn from alike.
+        """
         usable = torch.cat(self.usable)
         count = min(count, len(usable))
         offset = torch.rand(count, generator=generator, device=usable.device, dtype=torch.float64)

@@ -55,7 +55,7 @@ def test_draws_repeat_with_the_seed():
     assert set(first.objects.tolist()) == {0, 1}
 
 
-def test_an_even_draw_visits_every_stretch_of_the_video_once():
+def test_an_even_draw_visits_every_stretch_of_the_usable_pixels_once():
     video, usable = pixels(), torch.cat(pixels().usable)
     everything = video.draw_evenly(100, torch.Generator().manual_seed(0))
     assert torch.equal(everything.directions, video.at(usable.long()).directions)
