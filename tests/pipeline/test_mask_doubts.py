@@ -61,7 +61,6 @@ def test_masks_without_background_are_doubted() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_videos_of_a_few_black_frames_have_no_object_and_a_warning(tmp_path: Path, count: int) -> None:
-
     for t in range(count):
         write_image(tmp_path / "frames" / frame_name(t), np.zeros((24, 32, 3), np.uint8))
     estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
@@ -72,7 +71,6 @@ def test_videos_of_a_few_black_frames_have_no_object_and_a_warning(tmp_path: Pat
 
 
 def test_a_thing_in_a_single_frame_can_be_clicked(tmp_path: Path) -> None:
-
     image = np.full((96, 128, 3), (40, 60, 90), np.uint8)
     image[30:60, 40:80] = (220, 60, 30)
     image = (image + np.random.default_rng(0).integers(0, 12, image.shape)).astype(np.uint8)
