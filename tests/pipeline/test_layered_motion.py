@@ -61,6 +61,29 @@ def test_what_is_in_doubt_is_looked_at_again_and_what_is_sure_stays() -> None:
     assert ((found == 1) == (alone == 1)).mean() > 0.99
 
 
+def test_only_what_is_in_doubt_is_looked_at_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[tuple[object, ...]] = []
+
+    def watched(images: np.ndarray, ids: np.ndarray, *arguments: object) -> np.ndarray:
+        looks.append(arguments)
+        return ids.copy()
+
+    monkeypatch.setattr("pipeline.motion_proof.refine_masks", watched)
+    images, ids, chain = square_over_wall(3)
+    proven_objects(images, ids, chain, 0.2)
+    assert looks == [(chain, 0.2)]
+    ids[:, 5:15, 70:85] = 2
+    proven_objects(images, ids, chain, 0.2)
+    assert looks[1:] == [(chain, 0.2), (chain, 0.2, [2])]
+
+
+def test_objects_that_are_not_in_doubt_keep_their_borders() -> None:
+    images, ids, chain = square_over_wall(3)
+    wide = np.stack([cv2.dilate(mask, np.ones((9, 9))) for mask in ids])
+    assert (refine_masks(images, wide, chain, 0.2, doubtful=[2]) != wide).mean() < 0.01
+    assert (refine_masks(images, wide, chain, 0.2, doubtful=[1]) != wide).mean() > 0.05
+
+
 def test_a_region_without_texture_hears_what_its_border_says() -> None:
     image = np.random.default_rng(0).integers(0, 255, (*SIZE, 3)).astype(np.uint8)
     image[20:40, 30:60] = (90, 140, 60)
