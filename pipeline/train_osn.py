@@ -36,7 +36,8 @@ from pipeline.scene_file import FLOW_FIELDS, Scene, read_scene
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"
-BANK, VIEW_RAYS, JUDGES = 16384, 24576, 1024
+BANK, VIEW_RAYS = 16384, 24576
+LIKELY_FROM = 1024  # of the bank: enough to find scales that are likely
 CLEARLY = 0.2  # of the tolerance
 
 
@@ -86,24 +87,23 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
     bank = scale_bank(BANK, len(network.low) - 1, config.seed, network.low.device)
     sharpness = config.soft_sharpness if config.z_buffer == "soft" else None
     scales = network.scales(bank)
-    accuracy = explained(run.views, scales, sharpness)
     late = min(1, phase.round)
-    judged = explainable(run.views, scales[:JUDGES], config.tolerance[late])
+    judges = explainable(run.views, scales[:LIKELY_FROM], config.tolerance[late])
     training = NetworkTraining(
         phase.steps, config.network_batch, config.network_loss, config.tolerance[late], config.top_share[late]
     )
-    kept = explained(judged, scales, sharpness)
-    loss = train_network(network, run.network_optimiser, bank, kept, training, run.generator)
-    run.pool = clearly_valid(sample_valid(network, POOL, run.generator), judged, CLEARLY * config.tolerance[late])
-    region = valid_region(network, bank)
+    accuracy = explained(judges, scales, sharpness)
+    loss = train_network(network, run.network_optimiser, bank, accuracy, training, run.generator)
+    run.pool = clearly_valid(sample_valid(network, POOL, run.generator), judges, CLEARLY * config.tolerance[late])
+    region, best = valid_region(network, bank), float(explained(run.views, scales, sharpness).max())
     run.facts = {
         "valid_fraction": region.fraction,
         "valid_bounds": region.bounds.tolist(),
-        "best_explained": float(accuracy.max()),
+        "best_explained": best,
     }
     run.rows.append(
         {"step": run.field_step, "phase": phase.name, "seconds": round(run.seconds, 2), "network_loss": loss}
-        | {"valid_fraction": region.fraction, "best_explained": float(accuracy.max())}
+        | {"valid_fraction": region.fraction, "best_explained": best}
     )
     log.info("scales, round %d: %.1f %% of the range is valid", phase.round + 1, 100 * region.fraction)
     if material.watch:
