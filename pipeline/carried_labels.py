@@ -4,10 +4,11 @@ This is consistency along flows, done once before training: no label of a held-o
 Where the flow is not confirmed (occluded, uncovered, out of the image) the label is lost, not guessed.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int16
+from jaxtyping import Bool, Float, Int16, UInt8
 
 from pipeline.flow_geometry import follow
 from pipeline.scene_file import Scene
@@ -15,6 +16,7 @@ from pipeline.semantic_labels import UNLABELLED, Labels
 
 SURE = 0.6  # least share of the winning class among what a pixel was carried from
 KEPT_A_FRAME = 0.97  # belief that is left after each frame: the nearer labelled frame wins
+LEAST_WEIGHT = 0.5  # of what a colour was carried from
 
 
 def with_carried_labels(scene: Scene, labels: Labels, reach: int) -> Labels:
@@ -34,23 +36,49 @@ def carried_beliefs(
     scene: Scene, labels: Labels, reach: int, backwards: bool
 ) -> Float[np.ndarray, "frame height width classes"]:
     """How much each pixel of frames without labels is believed to be of each class, coming from one side in time."""
-    classes, frames = len(labels.names), scene.frame_count
+    classes = len(labels.names)
     beliefs = np.zeros((*labels.ids.shape, classes), np.float32)
-    current, age = np.zeros((*labels.ids.shape[1:], classes), np.float32), reach
-    for t in range(frames - 1, -1, -1) if backwards else range(frames):
-        if labels.labelled[t]:
-            current, age = one_hot(labels.ids[t], classes), 0
-            continue
-        source = t + 1 if backwards else t - 1
-        age += 1
-        if not 0 <= source < frames or age > reach:
-            current = np.zeros_like(current)
-            continue
-        flow, valid = step_between(scene, t, source)
-        current = KEPT_A_FRAME * follow(current, flow) * valid[..., None]
-        current = current.reshape(beliefs.shape[1:])
-        beliefs[t] = current
+    for frame, age, values in carried(scene, labels, reach, backwards, lambda t: one_hot(labels.ids[t], classes)):
+        beliefs[frame] = KEPT_A_FRAME**age * values
     return beliefs
+
+
+def carried_colours(scene: Scene, labels: Labels, reach: int) -> UInt8[np.ndarray, "frame height width rgb=3"]:
+    """What the pixels that labels were carried from look like, of two sides in time the nearer; black where there is none."""
+    colours, ages = np.zeros_like(scene.images), np.full(scene.object_ids.shape, reach + 1)
+
+    def look(frame: int) -> Float[np.ndarray, "height width channel"]:
+        return np.dstack([scene.images[frame], np.ones(scene.images.shape[1:3])]).astype(np.float32)
+
+    for backwards in (False, True):
+        for frame, age, values in carried(scene, labels, reach, backwards, look):
+            weight = values[..., 3:]
+            nearer = (weight[..., 0] > LEAST_WEIGHT) & (age < ages[frame])
+            colours[frame][nearer] = (values[..., :3] / np.maximum(weight, LEAST_WEIGHT))[nearer].round()
+            ages[frame][nearer] = age
+    return colours
+
+
+def carried(
+    scene: Scene,
+    labels: Labels,
+    reach: int,
+    backwards: bool,
+    start: Callable[[int], Float[np.ndarray, "height width channel"]],
+) -> Iterator[tuple[int, int, Float[np.ndarray, "height width channel"]]]:
+    """Frames without labels, how far they are from the labelled frame on one side, and its values carried there."""
+    frames = scene.frame_count
+    current, age = start(0), reach
+    for frame in range(frames - 1, -1, -1) if backwards else range(frames):
+        if labels.labelled[frame]:
+            current, age = start(frame), 0
+            continue
+        source = frame + 1 if backwards else frame - 1
+        age += 1
+        if 0 <= source < frames and age <= reach:
+            flow, valid = step_between(scene, frame, source)
+            current = (follow(current, flow) * valid[..., None]).reshape(current.shape)
+            yield frame, age, current
 
 
 def step_between(

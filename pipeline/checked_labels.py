@@ -1,14 +1,17 @@
 """Labels that were carried along the flow, checked once the static scene is known: where they drifted, they are dropped.
 
-A pixel that looks like the static scene, and moves like it, belongs to nothing that moves; one that does neither
+A pixel that looks like the static scene, and moves like it, belongs to nothing that moves, unless it looks much more
+like the pixel that its label was carried from: that is a thing that stands still for a while. One that does neither
 belongs to nothing that rests. Only what both say counts as known to move or to rest. No mask and no label of an
 unlabelled frame has a part in it.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from models.semantic_flow.decoding import show
@@ -20,9 +23,25 @@ from pipeline.semantic_labels import UNLABELLED, Labels
 STRIDE, RAYS_AT_ONCE = 2, 8192
 LEAST_PX, LEAST_SHARE = 0.5, 0.003  # of the width: flow that is farther than this from the static scene's is another's
 ALIKE, DIFFERENT = 0.15, 0.2  # root mean square difference of colours, of 1
+CLEARLY = 1.5  # times the difference: how much worse the static scene is than the colour that came with a label
 
 
-def checked_labels(model: SemanticFlow, pixels: Pixels, labels: Labels, spread: Spread) -> Pixels:
+@dataclass(frozen=True)
+class Compared:
+    """A frame beside the static scene."""
+
+    still: Bool[Tensor, "height width"]  # looks and moves like it
+    other: Bool[Tensor, "height width"]  # surely does not
+    kept: Bool[Tensor, "height width"]  # looks clearly more like the pixel that its label came from
+
+
+def checked_labels(
+    model: SemanticFlow,
+    pixels: Pixels,
+    labels: Labels,
+    carried_colours: UInt8[np.ndarray, "frame height width rgb=3"],
+    spread: Spread,
+) -> Pixels:
     """The pixels without the carried labels that the static scene contradicts."""
     cameras = model.place.cameras
     size = (cameras.frame_count, cameras.height, cameras.width)
@@ -32,21 +51,26 @@ def checked_labels(model: SemanticFlow, pixels: Pixels, labels: Labels, spread: 
         nodes = model.static.nodes()
 
     def check(frame: int) -> None:
-        still, other = compared(model, nodes, pixels, frame)
+        found = compared(model, nodes, pixels, frame, torch.from_numpy(carried_colours[frame]))
         own = label[frame]
         moving = moves[own.long()]  # the last entry is that of pixels without a label
-        wrong = (own != UNLABELLED) & torch.where(moving, still, other)
+        rests = found.still & ~(moving & found.kept)
+        wrong = (own != UNLABELLED) & torch.where(moving, rests, found.other)
         own[wrong] = UNLABELLED
-        known[frame] = torch.where(still, 0.0, torch.where(moving & other, 1.0, UNKNOWN))
+        known[frame] = torch.where(rests, 0.0, torch.where(moving & found.other, 1.0, UNKNOWN))
 
     list(spread(check, [frame for frame in range(size[0]) if not labels.labelled[frame]]))
     return replace(pixels, label=label.flatten(), moving=known.flatten())
 
 
 def compared(
-    model: SemanticFlow, nodes: Float[Tensor, "x y z"], pixels: Pixels, frame: int
-) -> tuple[Bool[Tensor, "height width"], Bool[Tensor, "height width"]]:
-    """Where a frame is surely the static scene, and where it surely is not."""
+    model: SemanticFlow,
+    nodes: Float[Tensor, "x y z"],
+    pixels: Pixels,
+    frame: int,
+    carried_colour: UInt8[Tensor, "height width rgb=3"],
+) -> Compared:
+    """Where a frame is surely the static scene, where it surely is not, and where what was carried there is more like it."""
     cameras, device = model.place.cameras, pixels.label.device
     rows, columns = (torch.arange(STRIDE // 2, size, STRIDE, device=device) for size in (cameras.height, cameras.width))
     y, x = torch.meshgrid(rows, columns, indexing="ij")
@@ -59,13 +83,16 @@ def compared(
             traced = model.trace(nodes, rays[chunk], None, moving=False)
             colours.append(show(model, traced, torch.zeros_like(chunk, dtype=torch.bool)).colour)
             depths.append(traced.depth)
-    difference = (torch.cat(colours) - pixels.images[index].float() / 255).square().mean(-1).sqrt()
+    image = pixels.images[index].float() / 255
+    difference = (torch.cat(colours) - image).square().mean(-1).sqrt()
+    came_from = carried_colour.to(device)[y.flatten(), x.flatten()].float() / 255
+    carried = (came_from - image).square().mean(-1).sqrt()
+    kept = smoothed(difference.view(y.shape)) > CLEARLY * smoothed(carried.view(y.shape))
     points = rays.origins + torch.cat(depths)[:, None] * rays.directions
     follows, strays = flow_compared(model, pixels, frame, index, xy, points)
     still, other = follows & (difference < ALIKE), strays | (difference > DIFFERENT)
-    return enlarged(still.view(y.shape), cameras.height, cameras.width), enlarged(
-        other.view(y.shape), cameras.height, cameras.width
-    )
+    masks = still.view(y.shape), other.view(y.shape), kept
+    return Compared(*(enlarged(mask, cameras.height, cameras.width) for mask in masks))
 
 
 def flow_compared(
@@ -92,7 +119,12 @@ def flow_compared(
     return follows, strays
 
 
+def smoothed(values: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+    """The mean of each value and its neighbours."""
+    return F.avg_pool2d(values[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+
+
 def enlarged(mask: Bool[Tensor, "rows columns"], height: int, width: int) -> Bool[Tensor, "height width"]:
     """Each value for its square of pixels."""
     large = mask.repeat_interleave(STRIDE, 0).repeat_interleave(STRIDE, 1)
-    return torch.nn.functional.pad(large, (0, STRIDE, 0, STRIDE))[:height, :width]
+    return F.pad(large, (0, STRIDE, 0, STRIDE))[:height, :width]

@@ -277,7 +277,9 @@ class TrainSemanticFlowConfig(Section):
         0.25, gt=0, le=1, description="share of frames with labels in completion and tracking"
     )
     carry: int = Field(
-        32, ge=0, description="frames that labels are carried along the flow into frames without labels; 0: not at all"
+        1000,
+        ge=0,
+        description="most frames that labels are carried along the flow, into frames without labels; 0: none",
     )
     unlabelled_rgb: bool = Field(True, description="train colour on frames without labels too; the paper does not")
     classes: dict[str, str] = Field({}, description="object name or id -> class name; every object a class of its own")

@@ -12,7 +12,7 @@ import torch
 from models.semantic_flow.frame_memory import FrameMemory, remembered
 from models.workers import workers
 from pipeline.atomic import whole
-from pipeline.carried_labels import with_carried_labels
+from pipeline.carried_labels import carried_colours, with_carried_labels
 from pipeline.checked_labels import checked_labels
 from pipeline.cli import commit
 from pipeline.config import TrainSemanticFlowConfig
@@ -85,8 +85,9 @@ def material(lesson: Lesson, run: Run, resume: Path, device: torch.device) -> Ma
     points = joined_points(points, lesson.depths) if lesson.depths else points
     pixels = lesson.pixels
     if run.stage == "joint" and lesson.config.static_frozen and lesson.config.carry:
+        colours = carried_colours(lesson.scene, lesson.labels, lesson.config.carry)
         with workers(device) as spread:
-            pixels = checked_labels(run.model, pixels, lesson.labels, spread)
+            pixels = checked_labels(run.model, pixels, lesson.labels, colours, spread)
     return Material(pixels, points, resume, lesson.fingerprint, lesson.config)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.carried_labels import with_carried_labels
+from pipeline.carried_labels import carried_colours, with_carried_labels
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.scene_file import Scene, read_scene
 from pipeline.semantic_labels import training_labels
@@ -40,6 +40,18 @@ def test_labels_are_carried_no_farther_than_allowed_and_no_held_out_mask_matters
     changed = replace(scene, object_ids=other)
     same = with_carried_labels(changed, training_labels(changed, None, config), 2)
     np.testing.assert_array_equal(same.ids, carried.ids)
+
+
+@pytest.mark.parametrize("task", ["completion", "tracking"])
+def test_colours_are_carried_with_the_labels_and_look_like_the_frames_they_come_to(scene: Scene, task: str) -> None:
+    seen = training_labels(scene, None, TrainSemanticFlowConfig(task=task, labelled_share=0.34))  # type: ignore[arg-type]
+    colours = carried_colours(scene, seen, 9)
+    carried = with_carried_labels(scene, seen, 9).ids >= 0
+    hidden = np.flatnonzero(~seen.labelled)
+    wrong = np.abs(colours.astype(float) - scene.images).mean(-1)[hidden][carried[hidden]]
+    other = np.abs(colours[hidden[::-1]].astype(float) - scene.images[hidden]).mean(-1)[carried[hidden]]
+    assert np.median(wrong) < 12 and np.median(wrong) < 0.5 * np.median(other)
+    assert (colours[seen.labelled] == 0).all()
 
 
 def test_without_reach_nothing_is_carried(scene: Scene) -> None:

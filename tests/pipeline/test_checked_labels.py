@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pipeline import checked_labels
+from pipeline.checked_labels import Compared
 from pipeline.checked_labels import checked_labels as checked
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.scene_file import read_scene
@@ -32,24 +33,42 @@ def test_labels_of_what_rests_and_of_what_moves_are_told_apart(
     carried = replace(labels, ids=ids)
     pixels = training_pixels(scene, carried, True)
     size = scene.object_ids.shape
-    still, other = torch.zeros(2, *size[1:], dtype=torch.bool)
-    still[:, :10], other[:, 20:] = True, True
-    monkeypatch.setattr(checked_labels, "compared", lambda *_: (still, other))
+    still, other, kept = torch.zeros(3, *size[1:], dtype=torch.bool)
+    still[:, :10], other[:, 20:], kept[8:] = True, True, True
+    monkeypatch.setattr(checked_labels, "compared", lambda *_: Compared(still, other, kept))
     model = tiny_model()
     model.place = replace(
         model.place, cameras=replace(model.place.cameras, world_from_camera=torch.eye(4).repeat(size[0], 1, 1))
     )
     cameras = replace(model.place.cameras, height=size[1], width=size[2])
     model.place = replace(model.place, cameras=cameras)
-    after = checked(model, pixels, carried, map)
+    after = checked(model, pixels, carried, scene.images, map)
     label, moving = after.label.view(size), after.moving.view(size)
     for frame in range(size[0]):
         before = torch.from_numpy(ids[frame])
         if frame not in hidden:
             assert torch.equal(label[frame], before)
             continue
-        assert bool((label[frame, 4:, :10] == UNLABELLED).all())  # a moving class where the scene rests
+        assert bool((label[frame, 4:8, :10] == UNLABELLED).all())  # a moving class where the scene rests
+        assert bool((label[frame, 8:, :10] == 1).all())  # the thing itself, which stands still
         assert bool((label[frame, :4, 20:] == UNLABELLED).all())  # the background where something moves
         assert bool((label[frame, :4, :20] == 0).all() and (label[frame, 4:, 10:] == 1).all())
-        assert bool((moving[frame, :, :10] == 0).all() and (moving[frame, 4:, 20:] == 1).all())
+        assert bool((moving[frame, :8, :10] == 0).all() and (moving[frame, 4:, 20:] == 1).all())
+        assert bool((moving[frame, 8:, :10] == UNKNOWN).all())
         assert bool((moving[frame, :4, 10:] == UNKNOWN).all() and (moving[frame, 4:, 10:20] == UNKNOWN).all())
+
+
+def test_a_pixel_that_looks_like_what_its_label_came_from_is_kept(written: SyntheticScene) -> None:
+    scene = read_scene(written.scene)
+    labels = training_labels(scene, None, TrainSemanticFlowConfig(task="tracking", labelled_share=0.5))
+    pixels, model = training_pixels(scene, labels, True), tiny_model()
+    height, width = scene.images.shape[1:3]
+    cameras = replace(
+        model.place.cameras, world_from_camera=torch.eye(4).repeat(scene.frame_count, 1, 1), height=height, width=width
+    )
+    model.place = replace(model.place, cameras=cameras)
+    colour = torch.from_numpy(scene.images[-1]).clone()
+    colour[:, : width // 2] = 255 - colour[:, : width // 2]
+    found = checked_labels.compared(model, model.static.nodes(), pixels, scene.frame_count - 1, colour)
+    assert bool(found.kept[:, width // 2 + 4 :].float().mean() > 0.95)
+    assert bool(found.kept[:, : width // 2 - 4].float().mean() < 0.5)
