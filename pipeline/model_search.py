@@ -18,7 +18,7 @@ from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_p
 
 log = logging.getLogger(__name__)
 HELD_OUT_EVERY = 5
-CAPS = 8
+FEWEST_CAPS, MOST_CAPS, CAP_FRAMES = 3, 8, 1000  # starts, and starts times frames: each takes its time
 SEARCH_LOOKS = 100_000  # tracks times frames: of long videos fewer tracks are enough to tell shapes apart
 FEWEST_POINTS = 8
 RESECTION_ERROR_PX = 2.0
@@ -82,7 +82,8 @@ def best_model(seen: Observations, search: Search) -> list[Candidate]:
 def grown_from_caps(seen: Observations, search: Search) -> list[Adjustment]:
     """Models that start as a rounded face in one frame, are adjusted to the frames around it, then to all."""
     models = []
-    for reference in reference_frames(seen, CAPS).tolist():
+    caps = min(max(CAP_FRAMES // seen.frame_count, FEWEST_CAPS), MOST_CAPS)
+    for reference in reference_frames(seen, caps).tolist():
         around, start = near(seen, reference), curved_start(seen, search.camera, reference)
         placed = register_missing(start, around, search.seed)
         if placed.registered.sum() > 2:
