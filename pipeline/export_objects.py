@@ -22,7 +22,7 @@ from skimage.measure import marching_cubes
 
 from models.osn.field import density_at
 from models.osn.object_scene import ObjectScene
-from models.osn.scale_sampling import ScaleSamples, nearest_first
+from models.osn.scale_sampling import VALID_SCORE, ScaleSamples, nearest_first
 from pipeline.atomic import whole
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage, stage_device
@@ -67,7 +67,11 @@ def chosen_scales(method: OsnMethod, wanted: list[float]) -> Float[np.ndarray, "
             raise StageError(
                 f"export_objects.scales has {len(wanted)} scales, the scene {scales.shape[1] - 1} moving objects"
             )
-        scales = nearest_first(ScaleSamples(scales, method.scores), scales.new_tensor([1.0, *wanted])).scales
+        target = scales.new_tensor([1.0, *wanted])
+        scales = nearest_first(ScaleSamples(scales, method.scores), target).scales
+        if float(method.validity(target[None])[0]) < VALID_SCORE:
+            nearest = scales[0, 1:].cpu().numpy().round(3).tolist()
+            log.warning("the scales %s do not explain the video; the objects are exported at %s", wanted, nearest)
     return scales[0].double().cpu().numpy()
 
 

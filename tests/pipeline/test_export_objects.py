@@ -83,3 +83,10 @@ def test_method_without_objects_is_refused(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "load_method", lambda checkpoint, device: object())
     with pytest.raises(StageError, match="without objects of their own"):
         stage.export_objects(tmp_path / "checkpoint.pt", tmp_path / "scene.h5", tmp_path / "other", DEFAULT)
+
+
+def test_scales_that_the_video_contradicts_are_said_to_be(exported, tmp_path, caplog, monkeypatch):
+    (scene,) = tmp_path.rglob("scene.h5")
+    monkeypatch.setattr(stage.OsnMethod, "validity", lambda _, scales: torch.zeros(len(scales)))
+    stage.export_objects(tmp_path / "checkpoint.pt", scene, tmp_path / "near", ExportObjectsConfig(scales=[0.9, 1.1]))
+    assert "the scales [0.9, 1.1] do not explain the video" in caplog.text
