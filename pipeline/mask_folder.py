@@ -96,11 +96,11 @@ def read_values(path: Path) -> tuple[Int[np.ndarray, "height width"], bool]:
             array = np.load(path, allow_pickle=False)
         else:
             with Image.open(path) as image:
-                array = np.array(image)
+                array = np.array(image.convert("L") if image.mode == "LA" else image)  # opacity tells nothing
     except (OSError, ValueError) as error:
         raise StageError(f"{path} is not a readable mask ({error}); save it again as PNG or .npy") from error
-    if array.ndim == 3 and array.shape[2] in (2, 3, 4) and array.dtype == np.uint8:
-        rgb = array[..., [0, 0, 0] if array.shape[2] == 2 else [0, 1, 2]].astype(np.int64)  # 2: grey and opacity
+    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
+        rgb = array[..., :3].astype(np.int64)
         if (rgb == rgb[..., :1]).all():
             return rgb[..., 0], False
         return (rgb[..., 0] << 16) + (rgb[..., 1] << 8) + rgb[..., 2], True

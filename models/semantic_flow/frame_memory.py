@@ -124,7 +124,7 @@ def views_alike(
     of_frames = F.normalize(points[:, None] - cameras.world_from_camera[:, :3, 3], dim=-1)
     angle = (of_frames - of_ray[:, None]).norm(dim=-1) + FRAME_ANGLE * (frames - rays.frames[:, None]).abs()
     own = (frames == rays.frames[:, None]) & through_own_camera(model, rays)[:, None]
-    known = memory.shown[..., 0].flatten(1).amax(1) > 0
+    known = memory.shown[:, 0, 0, 0] > 0  # where the camera is not known, all depths are zero
     angle, near = angle.masked_fill(own | ~known, torch.inf).topk(min(CANDIDATES, len(frames)), largest=False)
     inside = cameras.inside(*cameras.project(points[:, None].expand(-1, near.shape[1], -1), near))
     angle, best = angle.masked_fill(~inside, torch.inf).topk(min(VIEWS, len(frames)), largest=False)
