@@ -1,6 +1,8 @@
-# make demo: the shipped scene from video to report.  make test: the whole test suite.  Each sets itself up first.
+# make demo: the shipped scene from video to report, by both methods or by METHOD=osn.  make test: the whole test suite.
+# Each sets itself up first.
 PYTHON ?= python3
 CORES ?= all
+METHOD ?= [osn,semantic_flow]
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-from-lock
@@ -10,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: demo test browser lock format config
 
 demo: $(INSTALLED)
-	snakemake --cores $(CORES)
+	snakemake --cores $(CORES) --config 'method=$(METHOD)'
 	@echo "The report: results/demo/report.html"
 
 test: $(INSTALLED) browser

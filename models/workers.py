@@ -1,12 +1,16 @@
 """Independent pieces of a step side by side on CPU cores.
 
 Each piece runs on one thread. Threads inside single operations, torch's default, wait for each other a thousand times a
-step; where other programs use the cores as well, every wait costs a time slice and training all but stops.
+step; where other programs use the cores as well, every wait costs a time slice and training all but stops. Pieces wait
+for each other too, for Python's lock: on some machines two threads are faster than four. So how many work at once is
+measured while they work. What they compute does not depend on it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -14,18 +18,61 @@ import torch
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Spread = Callable[[Callable[[Item], Result], Iterable[Item]], Iterable[Result]]
+UNMEASURED, MEASURED, SETTLED = 1, 4, 600  # calls: the first, which compiles; with each count; before measuring again
+
+
+class Pace:
+    """Which number of threads is the fastest for one kind of work, told from the calls themselves."""
+
+    def __init__(self, counts: list[int]) -> None:
+        self.counts, self.calls = counts, 0
+        self.seconds: dict[int, list[float]] = {}
+
+    def count(self) -> int:
+        """How many threads the next call gets."""
+        trial = self.calls - UNMEASURED
+        if trial < 0:
+            return self.counts[0]
+        if trial < MEASURED * len(self.counts):
+            return self.counts[trial // MEASURED]
+        return min(self.counts, key=lambda count: min(self.seconds[count]))
+
+    def note(self, count: int, seconds: float) -> None:
+        """What a call took."""
+        if UNMEASURED <= self.calls < UNMEASURED + MEASURED * len(self.counts):
+            self.seconds.setdefault(count, []).append(seconds)
+        self.calls += 1
+        if self.calls == UNMEASURED + MEASURED * len(self.counts) + SETTLED:
+            self.calls, self.seconds = UNMEASURED, {}
+
+
+@cache
+def paces(threads: int) -> dict[Hashable, Pace]:
+    """What was measured in this process, by the code that was called."""
+    return {}
 
 
 @contextmanager
 def workers(device: torch.device) -> Iterator[Spread]:
-    """A `map` that works on as many items at once as torch may use threads; on a GPU the ordinary `map`."""
+    """A `map` that works on as many items at once as is fastest, at most as torch may use threads; plain on a GPU."""
     if device.type != "cpu":
         yield map
         return
     threads = torch.get_num_threads()
+    counts = [threads >> halved for halved in range(threads.bit_length())]
     torch.set_num_threads(1)
+    pools = {count: ThreadPoolExecutor(count) for count in counts if count > 1}
+
+    def spread(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        pace = paces(threads).setdefault(getattr(function, "__code__", function), Pace(counts))
+        count, start = pace.count(), time.perf_counter()
+        done = list((pools[count].map if count in pools else map)(function, items))
+        pace.note(count, time.perf_counter() - start)
+        return done
+
     try:
-        with ThreadPoolExecutor(threads) as pool:
-            yield pool.map
+        yield spread
     finally:
+        for pool in pools.values():
+            pool.shutdown()
         torch.set_num_threads(threads)
