@@ -2,6 +2,8 @@
 
     python -m benchmarks.semantic_flow ../shared/data/workshop/truth.h5 --seeds 5 --work /tmp/semantic_flow_benchmark
 
+The README's table is of `--seeds 5 --factor 2 --short --variants flow_attention flow_features point_carried point`.
+
 Poses and sparse depths are the true ones with noise, flow is estimated: what is measured is training alone. All
 variants train equally long. Every cell (scene, task, variant) is kept in the work folder with the settings it was made
 by: a run that was stopped goes on, and one with more variants, tasks or scenes makes only what is new. Columns: PSNR and
@@ -57,6 +59,16 @@ TASKS: dict[str, dict[str, Any]] = {"full": {"task": "full"}} | {
     for task in ("completion", "tracking")
     for share in (25, 50, 75)
 }
+SHORT: dict[str, Any] = {
+    "static_steps": 300,
+    "static_rays": 1024,
+    "steps": 400,
+    "rays": 768,
+    "static_cells": 400000,
+    "static_resolution": 128,
+    "dynamic_resolution": 64,
+    "frame_colours": False,
+}
 PIXEL_STEP, FRAME_STEP, CHUNK = 2, 3, 8192
 NUMBERS = ("view_psnr_db", "view_miou", "time_miou", "cpu_seconds")
 
@@ -82,16 +94,18 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=["flow_attention", "point"])
     parser.add_argument("--factor", type=int, default=1, help="images are shrunk by it")
     parser.add_argument("--options", type=json.loads, default={}, help="more settings of train_semantic_flow, JSON")
+    parser.add_argument("--short", action="store_true", help="small grids and few steps: a minute a cell")
     parser.add_argument("--threads", type=int, default=1, help="on a busy machine one thread is faster than two")
     parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "semantic_flow_benchmark")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
+    options = {**(SHORT if chosen.short else {}), **chosen.options}
     truths = [*chosen.truths, *(simulated(seed, chosen.work) for seed in range(chosen.seeds))]
     cells = []
     for truth in truths:
         for task in chosen.tasks:
             for variant in chosen.variants:
-                cells.append(kept_cell(truth, task, variant, chosen.factor, chosen.options, chosen.work))
+                cells.append(kept_cell(truth, task, variant, chosen.factor, options, chosen.work))
                 print(line(cells[-1]), flush=True)
     print_table(pd.DataFrame([asdict(cell) for cell in cells]), chosen.variants)
 
