@@ -26,8 +26,8 @@ from jaxtyping import Float, UInt8
 from benchmarks.scene_from_truth import scene_from_truth
 from models.osn.rendering import render_world
 from models.workers import workers
-from pipeline.cli import stage_device
 from pipeline.config import SimulateSceneConfig, TrainOsnConfig
+from pipeline.device import stage_device
 from pipeline.evaluate import as_validity, known_truth
 from pipeline.evaluation_rendering import held_out_target
 from pipeline.evaluation_scales import region_findings, true_region

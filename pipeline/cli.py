@@ -9,24 +9,20 @@ import inspect
 import json
 import logging
 import os
-import resource
-import subprocess
 import sys
 import time
 import types
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.atomic import whole
+from pipeline.device import DEVICE_VARIABLE, set_threads
 from pipeline.errors import StageError
+from pipeline.record import write_record
 
 log = logging.getLogger("pipeline")
-LIBRARIES = ("torch", "torchvision", "pycolmap", "opencv-python-headless", "numpy", "h5py", "av", "snakemake")
-DEVICE_VARIABLE = "MONOVERSE_DEVICE"
 
 
 class WarningsKept(logging.Handler):
@@ -124,70 +120,3 @@ def start_logging() -> WarningsKept:
     )
     logging.getLogger().addHandler(kept)
     return kept
-
-
-def set_threads(threads: int) -> None:
-    """Give the numeric libraries that are loaded this many threads, and those still to load too."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(threads)
-    if cv2 := sys.modules.get("cv2"):
-        cv2.setNumThreads(threads)
-
-
-def stage_device() -> Any:
-    """The torch device of this run: `--device`, or CUDA where there is one."""
-    import torch
-
-    asked = os.environ.get(DEVICE_VARIABLE, "auto")
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise StageError("--device cuda was asked for, but torch sees no CUDA device; use --device cpu or auto")
-    return torch.device("cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def write_record(path: Path, stage: str, seconds: float, warnings: list[str], config: BaseModel | None) -> None:
-    """What the report says of a run: time, memory, warnings, versions, settings."""
-    record = {
-        "stage": stage,
-        "seconds": round(seconds, 2),
-        "peak_memory_mb": round(peak_memory_mb(), 1),
-        "warnings": warnings,
-        "versions": {name: installed for name in LIBRARIES if (installed := library_version(name))},
-        "device": device_name(),
-        "commit": commit(),
-        "options": config.model_dump(mode="json") if config is not None else {},
-    }
-    with whole(path) as partial:
-        partial.write_text(json.dumps(record, indent=1))
-
-
-def peak_memory_mb() -> float:
-    """The largest resident set of this process or of one of its children, so far."""
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return max(own, children) / (1024**2 if sys.platform == "darwin" else 1024)
-
-
-def library_version(name: str) -> str | None:
-    """The installed version of a distribution."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def device_name() -> str:
-    """The device that torch work ran on, by name."""
-    torch = sys.modules.get("torch")
-    if torch is None or stage_device().type == "cpu":
-        return "cpu"
-    return str(torch.cuda.get_device_name())
-
-
-def commit() -> str:
-    """The commit of the code that runs, `unknown` outside a repository."""
-    here = Path(__file__).parent
-    answer = subprocess.run(
-        ["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or "unknown"

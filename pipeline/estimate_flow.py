@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from models.raft import CheckpointError, load_raft, predict_flow
-from pipeline.cli import run_stage, stage_device
+from pipeline.cli import run_stage
 from pipeline.config import EstimateFlowConfig
+from pipeline.device import stage_device
 from pipeline.dis_flow import MODEL, create_dis, dis_flow
 from pipeline.errors import StageError
 from pipeline.flow_file import FlowPair, write_flow

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from pipeline.atomic import whole
 from pipeline.cameras import IGNORE_ID
-from pipeline.cli import run_stage, stage_device
+from pipeline.cli import run_stage
 from pipeline.config import EvaluateConfig
+from pipeline.device import stage_device
 from pipeline.evaluation_geometry import POSE_METRICS, pose_findings, verdict_findings
 from pipeline.evaluation_perception import FLOW_METRICS, MASK_METRICS, flow_findings, mask_findings
 from pipeline.evaluation_rendering import (

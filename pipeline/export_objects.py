@@ -25,8 +25,9 @@ from models.osn.object_scene import ObjectScene
 from models.osn.scale_sampling import VALID_SCORE, ScaleSamples, nearest_first
 from pipeline.atomic import whole
 from pipeline.cameras import inverse
-from pipeline.cli import run_stage, stage_device
+from pipeline.cli import run_stage
 from pipeline.config import ExportObjectsConfig
+from pipeline.device import stage_device
 from pipeline.errors import StageError
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.scene_file import Scene, read_scene

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from pipeline.atomic import whole
-from pipeline.cli import commit
 from pipeline.errors import StageError
+from pipeline.record import commit
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ from models.rays import Rays
 from models.rendering import Rendering, TrainedMethod
 from pipeline.atomic import whole
 from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
-from pipeline.cli import run_stage, stage_device
+from pipeline.cli import run_stage
 from pipeline.config import RenderViewsConfig
+from pipeline.device import stage_device
 from pipeline.errors import StageError
 from pipeline.fixed_scales import fixed_scales
 from pipeline.frames_folder import read_frames_info

@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from markupsafe import Markup
 
 from pipeline.atomic import whole
-from pipeline.cli import commit, run_stage
+from pipeline.cli import run_stage
 from pipeline.config import ReportConfig
 from pipeline.errors import StageError
 from pipeline.figures import cost_figure, geometry_figure, training_figure, validity_figure
@@ -29,6 +29,7 @@ from pipeline.geometry_file import Geometry, read_geometry
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.metrics_table import read_metrics
 from pipeline.pictures import hex_colour
+from pipeline.record import commit
 from pipeline.renders_folder import Renders, read_renders
 from pipeline.report_facts import (
     CAMERA_WORDS,

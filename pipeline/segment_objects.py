@@ -14,8 +14,9 @@ from jaxtyping import Float, UInt8
 
 from pipeline.background_motion import moving_evidence
 from pipeline.cameras import IGNORE_ID
-from pipeline.cli import run_stage, stage_device
+from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
+from pipeline.device import stage_device
 from pipeline.errors import StageError
 from pipeline.flow_chain import FlowChain, read_flow_chain
 from pipeline.frames_folder import read_frames

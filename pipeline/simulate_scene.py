@@ -18,8 +18,9 @@ from jaxtyping import Float, Int, UInt8
 from models.ray_casting import solo_depths
 from models.shading import SUBPIXELS, Stage, View, render_image
 from pipeline.camera_paths import evenly_chosen
-from pipeline.cli import run_stage, stage_device
+from pipeline.cli import run_stage
 from pipeline.config import SimulateSceneConfig
+from pipeline.device import stage_device
 from pipeline.progress import progress
 from pipeline.simulated_action import Action, poses_with_background, random_action, world_parts
 from pipeline.simulated_scales import draw_scales, ratio_limits, scaled_action

@@ -16,8 +16,9 @@ one of the scenes that were trained as one model takes its part of that model as
 import logging
 from pathlib import Path
 
-from pipeline.cli import run_stage, stage_device
+from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.device import stage_device
 from pipeline.frame_features import chosen_encoder
 from pipeline.semantic_flow_lesson import begun, material, prepared, save_lesson, through_first_stage
 from pipeline.semantic_flow_run import resumed, write_history

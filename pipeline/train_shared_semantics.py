@@ -23,8 +23,9 @@ from torch import Tensor
 from models.semantic_flow.attention import SemanticHead
 from models.workers import Spread, workers
 from pipeline.atomic import whole
-from pipeline.cli import run_stage, stage_device
+from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.device import stage_device
 from pipeline.errors import StageError
 from pipeline.frame_features import basis_of, chosen_encoder
 from pipeline.progress import progress

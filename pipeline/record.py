@@ -1,0 +1,62 @@
+"""What a stage notes of its run, for the report: time, memory, warnings, versions, device, settings."""
+
+import json
+import resource
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from pipeline.atomic import whole
+from pipeline.device import stage_device
+
+LIBRARIES = ("torch", "torchvision", "pycolmap", "opencv-python-headless", "numpy", "h5py", "av", "snakemake")
+
+
+def write_record(path: Path, stage: str, seconds: float, warnings: list[str], config: BaseModel | None) -> None:
+    """What the report says of a run: time, memory, warnings, versions, settings."""
+    record = {
+        "stage": stage,
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "warnings": warnings,
+        "versions": {name: installed for name in LIBRARIES if (installed := library_version(name))},
+        "device": device_name(),
+        "commit": commit(),
+        "options": config.model_dump(mode="json") if config is not None else {},
+    }
+    with whole(path) as partial:
+        partial.write_text(json.dumps(record, indent=1))
+
+
+def peak_memory_mb() -> float:
+    """The largest resident set of this process or of one of its children, so far."""
+    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return max(own, children) / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def library_version(name: str) -> str | None:
+    """The installed version of a distribution."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def device_name() -> str:
+    """The device that torch work ran on, by name."""
+    torch = sys.modules.get("torch")
+    if torch is None or stage_device().type == "cpu":
+        return "cpu"
+    return str(torch.cuda.get_device_name())
+
+
+def commit() -> str:
+    """The commit of the code that runs, `unknown` outside a repository."""
+    here = Path(__file__).parent
+    answer = subprocess.run(
+        ["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() or "unknown"
