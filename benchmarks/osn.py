@@ -27,7 +27,6 @@ from benchmarks.scene_from_truth import scene_from_truth
 from models.osn.rendering import render_world
 from models.workers import workers
 from pipeline.config import SimulateSceneConfig, TrainOsnConfig
-from pipeline.device import stage_device
 from pipeline.evaluate import as_validity, known_truth
 from pipeline.evaluation_rendering import held_out_target
 from pipeline.evaluation_scales import region_findings, true_region
@@ -37,6 +36,7 @@ from pipeline.osn_field_training import Material
 from pipeline.osn_run import Run, started
 from pipeline.osn_setup import Phase, training_pixels
 from pipeline.render_views import view_rays
+from pipeline.runtime.device import stage_device
 from pipeline.scene_file import Scene, read_scene
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import train

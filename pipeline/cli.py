@@ -18,9 +18,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.device import DEVICE_VARIABLE, set_threads
-from pipeline.errors import StageError
-from pipeline.record import write_record
+from pipeline.runtime.device import DEVICE_VARIABLE, set_threads
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.record import write_record
 
 log = logging.getLogger("pipeline")
 

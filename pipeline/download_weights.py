@@ -1,6 +1,6 @@
 """Downloads pretrained weights; nothing needs them, and stages use what they find.
 
-Reads   the net  the addresses in pipeline/weights.py, over https
+Reads   the net  the addresses in pipeline/runtime/weights.py, over https
 Writes  weights/ one file each, checked by its SHA-256 and renamed when whole; files that are there stay as they are
 """
 
@@ -10,11 +10,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from pipeline.atomic import whole
 from pipeline.cli import run_stage
 from pipeline.config import DownloadWeightsConfig
-from pipeline.errors import StageError
-from pipeline.weights import WEIGHTS, Weight, is_genuine
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.weights import WEIGHTS, Weight, is_genuine
 
 log = logging.getLogger(__name__)
 SECONDS_OF_SILENCE = 30

@@ -15,14 +15,14 @@ import torch
 from models.raft import CheckpointError, load_raft, predict_flow
 from pipeline.cli import run_stage
 from pipeline.config import EstimateFlowConfig
-from pipeline.device import stage_device
 from pipeline.dis_flow import MODEL, create_dis, dis_flow
-from pipeline.errors import StageError
 from pipeline.flow_file import FlowPair, write_flow
 from pipeline.flow_geometry import consistent_pixels
 from pipeline.frames_folder import frame_paths, read_frame, read_sized
-from pipeline.progress import progress
-from pipeline.weights import Weight, weights_present
+from pipeline.runtime.device import stage_device
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.progress import progress
+from pipeline.runtime.weights import Weight, weights_present
 
 log = logging.getLogger(__name__)
 ImagePair = tuple[np.ndarray, np.ndarray]

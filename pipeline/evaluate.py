@@ -18,11 +18,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from pipeline.atomic import whole
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import EvaluateConfig
-from pipeline.device import stage_device
 from pipeline.evaluation_geometry import POSE_METRICS, pose_findings, verdict_findings
 from pipeline.evaluation_perception import FLOW_METRICS, MASK_METRICS, flow_findings, mask_findings
 from pipeline.evaluation_rendering import (
@@ -50,6 +48,8 @@ from pipeline.metrics_table import Findings, Row, write_metrics
 from pipeline.object_matching import match_objects, resized_ids
 from pipeline.perceptual import Lpips, load_lpips
 from pipeline.renders_folder import read_renders
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.device import stage_device
 from pipeline.scene_file import Scene, read_scene
 from pipeline.trained_method import load_method
 from pipeline.truth_alignment import TruthAlignment, align_to_truth, nearest_scales

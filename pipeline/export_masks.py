@@ -18,14 +18,14 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from pipeline.atomic import whole
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.cli import run_stage
-from pipeline.errors import StageError
 from pipeline.frames_folder import frame_paths, read_frame, read_frames_info, write_image
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.pictures import hex_colour, object_colour, overlay
-from pipeline.progress import progress
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.progress import progress
 from pipeline.video_file import write_video
 
 log = logging.getLogger("pipeline.export_masks")

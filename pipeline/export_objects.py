@@ -23,13 +23,13 @@ from skimage.measure import marching_cubes
 from models.osn.field import density_at
 from models.osn.object_scene import ObjectScene
 from models.osn.scale_sampling import VALID_SCORE, ScaleSamples, nearest_first
-from pipeline.atomic import whole
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage
 from pipeline.config import ExportObjectsConfig
-from pipeline.device import stage_device
-from pipeline.errors import StageError
 from pipeline.osn_checkpoint import OsnMethod
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.device import stage_device
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import Scene, read_scene
 from pipeline.trained_method import load_method
 

@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from pipeline.atomic import whole
 from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
-from pipeline.errors import StageError
 from pipeline.frames_folder import frame_name, write_image
-from pipeline.progress import progress
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.progress import progress
 from pipeline.video_source import DIAGONAL_35MM, Source, open_source
 
 log = logging.getLogger("pipeline.extract_frames")

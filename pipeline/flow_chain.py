@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.errors import StageError
 from pipeline.flow_file import read_flow_attributes, read_flow_pairs
 from pipeline.flow_geometry import follow
+from pipeline.runtime.errors import StageError
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.atomic import whole
-from pipeline.errors import StageError
 from pipeline.h5_schema import Field, describe, open_checked, write_attributes
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
 
 SCHEMA, VERSION = "monoverse-flow", 1
 FIELDS = (

@@ -16,8 +16,8 @@ from models.semantic_flow.encoders import Basis, fitted_basis, pyramid_features,
 from models.semantic_flow.flow_features import FrameMaps
 from pipeline.camera_paths import evenly_chosen
 from pipeline.config import EncoderName
-from pipeline.errors import StageError
-from pipeline.weights import WeightsStage, weights_present
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.weights import WeightsStage, weights_present
 
 log = logging.getLogger(__name__)
 STAGE: WeightsStage = "train_semantic_flow"

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 
 def frame_name(index: int) -> str:

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.atomic import whole
 from pipeline.frames_folder import read_json
+from pipeline.runtime.atomic import whole
 
 Verdict = Literal["ok", "weak", "failed"]
 Motion = Literal["moving", "static", "rotating"]

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from pipeline.errors import StageError
 from pipeline.mask_folder import SUFFIXES, name_order
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import Scene
 
 LEAST_OBSERVATIONS = 8

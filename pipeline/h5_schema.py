@@ -11,9 +11,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.atomic import whole
-from pipeline.errors import StageError
-from pipeline.record import commit
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.record import commit
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from pipeline.cameras import Intrinsics, inverse
 from pipeline.colmap import homogeneous, intrinsics_of, read_model
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 from pipeline.transforms_file import OPENGL_FROM_OPENCV, NamedPoses, read_transforms, the_camera
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 
 from pipeline.cameras import IGNORE_ID
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 SUFFIXES = (".png", ".npy")
 MOST_OBJECTS = 254

@@ -5,10 +5,10 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from pipeline.config import Prompt
-from pipeline.errors import StageError
 from pipeline.flow_chain import FlowChain, carried
 from pipeline.mask_cutting import cut_object, grab_cut
 from pipeline.mask_tubes import disk
+from pipeline.runtime.errors import StageError
 
 CLICK_SHARE = 0.02  # of the image's diagonal: radius around a click that is surely the object
 SEARCH_SHARE = 0.2  # of it: how far from a click an object may reach

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from pipeline.appearance import likeness, look_of
 from pipeline.flow_chain import FlowChain, carried
 from pipeline.mask_tubes import disk
-from pipeline.progress import progress
+from pipeline.runtime.progress import progress
 
 SMALLEST_PX = 20
 LEAST_CONSISTENT, LEAST_ALIKE, MOST_GROWTH = 0.5, 0.8, 1.35  # of a good step

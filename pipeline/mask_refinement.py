@@ -15,7 +15,7 @@ from pipeline.flow_chain import FlowChain, carried, steps_from
 from pipeline.guided_filter import guided_filter
 from pipeline.layered_motion import STRIDES, Pictures, motion_margin
 from pipeline.mask_tubes import disk
-from pipeline.progress import progress
+from pipeline.runtime.progress import progress
 
 ROUNDS = 3
 KEPT_PICTURES = 24

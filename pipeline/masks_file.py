@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.atomic import whole
 from pipeline.frames_folder import read_json
 from pipeline.h5_schema import Field, read_h5, write_h5
+from pipeline.runtime.atomic import whole
 
 SCHEMA, VERSION = "monoverse-masks", 1
 FIELDS = (Field("object_ids", "uint8", "frame height width", "0 is background, 255 means ignore"),)

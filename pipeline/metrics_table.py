@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.atomic import whole
-from pipeline.errors import StageError
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
 
 COLUMNS = ("scene", "stage", "method", "item", "metric", "value", "unit", "higher_is_better")
 

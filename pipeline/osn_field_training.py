@@ -18,11 +18,11 @@ from models.osn.pose_refinement import prior_gradient, without_common_motion
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from models.workers import Spread
 from pipeline.config import TrainOsnConfig
-from pipeline.errors import StageError
 from pipeline.osn_pixels import PixelSource
 from pipeline.osn_run import Run, keep
 from pipeline.osn_setup import Phase, field_optimiser, grid_resolutions, grid_steps
-from pipeline.progress import SECONDS_BETWEEN_LINES, progress_line
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.progress import SECONDS_BETWEEN_LINES, progress_line
 from pipeline.scene_file import Scene
 
 log = logging.getLogger(__name__)

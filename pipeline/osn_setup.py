@@ -11,7 +11,7 @@ from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.scale_network import ScaleNetwork
 from models.osn.training_pixels import SparseDepths, TrainingPixels
 from pipeline.config import TrainOsnConfig
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import Scene
 
 LEAST_NODES = 24

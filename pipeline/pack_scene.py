@@ -25,12 +25,12 @@ from pipeline.cameras import BACKGROUND_ID, IGNORE_ID, Intrinsics, inverse
 from pipeline.cli import run_stage
 from pipeline.colmap import read_tracked_model
 from pipeline.config import PackSceneConfig
-from pipeline.errors import StageError
 from pipeline.flow_file import FlowPair, read_flow_pairs
 from pipeline.frames_folder import read_frames, read_frames_info
 from pipeline.geometry_file import Geometry, ObjectGeometry, read_geometry
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.rigid_model import Observations, RigidModel, in_camera, reprojection_errors_px, usable
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import Scene, write_scene
 from pipeline.scene_units import (
     DepthSamples,

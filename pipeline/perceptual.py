@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torchmetrics.functional.image.lpips import _NoTrainLpips
 
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
 

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.config import Prompt
-from pipeline.errors import StageError
 from pipeline.pictures import hex_colour
 from pipeline.prompt_block import checked_prompts, prompts_block, save_prompts
+from pipeline.runtime.errors import StageError
 
 log = logging.getLogger("pipeline.pick_prompts")
 ADDRESS = "127.0.0.1"

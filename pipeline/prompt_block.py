@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.atomic import whole
 from pipeline.config import Prompt
-from pipeline.config_file import checked_config
-from pipeline.errors import StageError
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.config_file import checked_config
+from pipeline.runtime.errors import StageError
 from pipeline.yaml_edit import entry_lines, with_value
 
 PROMPTS = TypeAdapter(list[Prompt])

@@ -23,7 +23,6 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from pipeline.atomic import whole
 from pipeline.background import Reconstructed, imported_background, reconstruct_background
 from pipeline.cameras import BACKGROUND_ID, Intrinsics
 from pipeline.cli import run_stage
@@ -37,9 +36,10 @@ from pipeline.masks_file import read_masks, read_objects
 from pipeline.model_search import Search
 from pipeline.object_model import reconstruct_object
 from pipeline.patch_registration import inside_masks, smooth_image
-from pipeline.progress import progress
 from pipeline.rigid_model import object_observations
-from pipeline.threads import one_thread_each
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.progress import progress
+from pipeline.runtime.threads import one_thread_each
 from pipeline.tracks_file import read_tracks
 from pipeline.verdicts import frame_points, frame_residuals_px
 

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.errors import StageError
 from pipeline.frames_folder import read_frame, read_json, write_image
+from pipeline.runtime.errors import StageError
 from pipeline.video_file import write_video
 
 Kind = Literal["observed", "held_out", "path", "scales", "sample", "fixed", "scene", "edit"]

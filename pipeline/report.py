@@ -17,10 +17,8 @@ import pandas as pd
 from jaxtyping import UInt8
 from markupsafe import Markup
 
-from pipeline.atomic import whole
 from pipeline.cli import run_stage
 from pipeline.config import ReportConfig
-from pipeline.errors import StageError
 from pipeline.figures import cost_figure, geometry_figure, training_figure, validity_figure
 from pipeline.flow_file import read_flow_attributes
 from pipeline.frames_folder import read_frames, read_frames_info, read_json
@@ -29,7 +27,6 @@ from pipeline.geometry_file import Geometry, read_geometry
 from pipeline.masks_file import read_masks, read_objects
 from pipeline.metrics_table import read_metrics
 from pipeline.pictures import hex_colour
-from pipeline.record import commit
 from pipeline.renders_folder import Renders, read_renders
 from pipeline.report_facts import (
     CAMERA_WORDS,
@@ -56,6 +53,9 @@ from pipeline.report_pictures import (
 )
 from pipeline.report_scales import comparison_rows, limit_rows
 from pipeline.report_semantics import overlap_figure, semantic_rows
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.record import commit
 from pipeline.scene_file import Scene, read_scene
 from pipeline.truth_file import Truth, read_truth
 

@@ -16,8 +16,6 @@ from pipeline.background_motion import moving_evidence
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
-from pipeline.device import stage_device
-from pipeline.errors import StageError
 from pipeline.flow_chain import FlowChain, read_flow_chain
 from pipeline.frames_folder import read_frames
 from pipeline.mask_doubts import found_doubts, given_doubts
@@ -29,6 +27,9 @@ from pipeline.mask_tubes import find_tubes
 from pipeline.masks_file import write_masks, write_objects
 from pipeline.motion_proof import own_motion, proven_objects
 from pipeline.object_evidence import kept_objects, object_rows
+from pipeline.runtime.device import stage_device
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.weights import weights_present
 from pipeline.sam2_masks import (
     VideoModel,
     by_object,
@@ -38,7 +39,6 @@ from pipeline.sam2_masks import (
     hints_from_prompts,
 )
 from pipeline.sam_masks import SamSegmenter, found_by_sam, prompted_by_sam
-from pipeline.weights import weights_present
 
 log = logging.getLogger(__name__)
 

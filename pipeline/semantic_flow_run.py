@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 
 from models.semantic_flow.model import SemanticFlow
-from pipeline.atomic import whole
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.runtime.atomic import whole
 from pipeline.semantic_flow_checkpoint import model_from_state, model_state
 from pipeline.semantic_flow_setup import optimiser
 

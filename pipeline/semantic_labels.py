@@ -11,8 +11,8 @@ from jaxtyping import Bool, Int16
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.errors import StageError
 from pipeline.masks_file import read_masks
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import Scene
 
 UNLABELLED = -1

@@ -14,9 +14,9 @@ from torch import Tensor
 from models.semantic_flow.attention import SemanticHead
 from models.semantic_flow.encoders import Basis
 from pipeline import semantic_flow_checkpoint
-from pipeline.atomic import whole
 from pipeline.config import EncoderName, TrainSemanticFlowConfig
-from pipeline.errors import StageError
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow_run import write_history
 from pipeline.semantic_labels import Labels
 

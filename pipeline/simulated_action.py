@@ -12,7 +12,7 @@ from models.ray_casting import Part, solo_depths
 from models.shading import View
 from pipeline.cameras import rotation_angle_deg
 from pipeline.config import SimulateSceneConfig
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 from pipeline.simulated_motion import camera_path, held_out_path, rolling, tumbling
 from pipeline.simulated_world import ACTION_RADIUS, KINDS, Thing, random_object
 

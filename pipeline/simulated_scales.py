@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pipeline.cameras import inverse
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 from pipeline.simulated_action import Action
 
 LOW, HIGH = 0.5, 1.8  # of the scales; those of the scene that was filmed are 1

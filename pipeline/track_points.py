@@ -24,7 +24,6 @@ from torch import Tensor
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import TrackPointsConfig
-from pipeline.errors import StageError
 from pipeline.flow_file import FlowPair, read_flow_pairs
 from pipeline.frames_folder import frame_paths, read_frame
 from pipeline.masks_file import read_masks
@@ -39,8 +38,9 @@ from pipeline.patch_registration import (
     shape_is_plausible,
     smooth_image,
 )
-from pipeline.progress import progress
-from pipeline.threads import one_thread_each
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.progress import progress
+from pipeline.runtime.threads import one_thread_each
 from pipeline.tracks_file import Tracks, write_tracks
 
 log = logging.getLogger(__name__)

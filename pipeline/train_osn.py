@@ -22,10 +22,8 @@ from models.osn.scale_sampling import ScaleSamples, nearest_first, sample_valid,
 from models.osn.solo_views import solo_views
 from models.osn.z_buffer import SoloViews, explainable, explained
 from models.workers import workers
-from pipeline.atomic import whole
 from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
-from pipeline.device import stage_device
 from pipeline.given_depth import given_scales
 from pipeline.object_scales import likely_scales
 from pipeline.osn_checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
@@ -33,7 +31,9 @@ from pipeline.osn_field_training import Clock, Material, train_fields
 from pipeline.osn_pixels import pixel_source
 from pipeline.osn_run import POOL, Run, identity, resumed, started
 from pipeline.osn_setup import Phase, scale_bank, schedule
-from pipeline.record import commit
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.device import stage_device
+from pipeline.runtime.record import commit
 from pipeline.scene_file import FLOW_FIELDS, Scene, read_scene
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.device import stage_device
 from pipeline.frame_features import chosen_encoder
+from pipeline.runtime.device import stage_device
 from pipeline.semantic_flow_lesson import begun, material, prepared, save_lesson, through_first_stage
 from pipeline.semantic_flow_run import resumed, write_history
 from pipeline.semantic_flow_training import train_stage

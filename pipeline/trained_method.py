@@ -7,7 +7,7 @@ import torch
 
 from models.rendering import TrainedMethod
 from pipeline import osn_checkpoint, semantic_flow_checkpoint
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 METHODS = {module.METHOD: module for module in (osn_checkpoint, semantic_flow_checkpoint)}
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.atomic import whole
 from pipeline.cameras import Intrinsics
-from pipeline.errors import StageError
 from pipeline.frames_folder import read_json
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
 
 OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from pipeline.atomic import whole
-from pipeline.errors import StageError
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
 
 SCENE_FIELDS = ("scales", "rows", "images", "depth", "object_ids")
 VIEW_FIELDS = ("images", "depth", "object_ids", "world_from_camera", "world_from_object", "time")

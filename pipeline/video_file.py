@@ -8,8 +8,8 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.atomic import whole
-from pipeline.errors import StageError
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
 
 
 def write_video(

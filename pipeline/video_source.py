@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 FOLDER_FPS = 24.0
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")

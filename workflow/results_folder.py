@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 RESULTS = Path("results")
 

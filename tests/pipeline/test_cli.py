@@ -11,15 +11,15 @@ import pytest
 
 from pipeline.cli import flag, options_help, read_options, stage_parser
 from pipeline.config import EstimateFlowConfig
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 STAGE = """
     import logging
     from pathlib import Path
-    from pipeline.atomic import whole
+    from pipeline.runtime.atomic import whole
     from pipeline.cli import run_stage
     from pipeline.config import EstimateFlowConfig
-    from pipeline.errors import StageError
+    from pipeline.runtime.errors import StageError
 
     def copy_text(source: Path, extra: Path | None, many: list[Path], target: Path, config: EstimateFlowConfig) -> None:
         if not source.exists():

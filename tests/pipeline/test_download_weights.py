@@ -12,8 +12,8 @@ import pytest
 from pipeline import download_weights as module
 from pipeline.config import DownloadWeightsConfig
 from pipeline.download_weights import download, download_weights
-from pipeline.errors import StageError
-from pipeline.weights import WEIGHTS, is_genuine, weights_present
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.weights import WEIGHTS, is_genuine, weights_present
 
 CONTENTS = b"a checkpoint"
 WEIGHT = replace(WEIGHTS[0], sha256=hashlib.sha256(CONTENTS).hexdigest())

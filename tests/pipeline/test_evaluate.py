@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from pipeline.covisibility import covisible, times_seen
-from pipeline.errors import StageError
 from pipeline.evaluation_scales import TrueRegion, true_region
 from pipeline.masks_file import read_masks, write_masks
 from pipeline.metrics_table import COLUMNS, MEANINGS, Findings, Row, read_metrics
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import write_scene
 from tests.analytic_world import FRAMES, TRUE_SCALES
 from tests.pipeline.judged_scene import FLOW_ERROR_PX, JudgedScene, judged_scene

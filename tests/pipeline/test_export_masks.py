@@ -10,10 +10,10 @@ import pycolmap
 import pytest
 from PIL import Image
 
-from pipeline.errors import StageError
 from pipeline.export_masks import export_masks, frame_rate, object_rows, palette
 from pipeline.frames_folder import frame_name, write_image
 from pipeline.masks_file import write_masks, write_objects
+from pipeline.runtime.errors import StageError
 from pipeline.video_file import read_video
 
 FRAMES, HEIGHT, WIDTH = 3, 121, 160

@@ -12,9 +12,9 @@ from models.osn.object_scene import FieldShape, ObjectScene
 from pipeline import export_objects as stage
 from pipeline.cameras import transform
 from pipeline.config import ExportObjectsConfig
-from pipeline.errors import StageError
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.osn_setup import scene_geometry
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import read_scene
 from tests.synthetic import write_synthetic_scene
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from pipeline.config import ExtractFramesConfig
-from pipeline.errors import StageError
 from pipeline.extract_frames import choose_intervals, extract_frames
 from pipeline.frames_folder import read_frames
+from pipeline.runtime.errors import StageError
 
 
 def pictures(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:

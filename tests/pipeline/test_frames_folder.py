@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import StageError
 from pipeline.frames_folder import frame_name, frame_paths, read_frames, write_image
+from pipeline.runtime.errors import StageError
 
 
 def test_a_frame_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.errors import StageError
 from pipeline.h5_schema import Field, read_h5, write_h5
+from pipeline.runtime.errors import StageError
 
 FIELDS = (
     Field("images", "uint8", "frame height width rgb=3", "sRGB"),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.errors import StageError
 from pipeline.frames_folder import write_image
 from pipeline.mask_folder import read_key_masks, read_mask_folder
+from pipeline.runtime.errors import StageError
 
 
 def squares(dtype: type) -> np.ndarray:

@@ -11,11 +11,11 @@ from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import inverse, rigid
 from pipeline.config import Edit, RenderViewsConfig, TrainOsnConfig
-from pipeline.errors import StageError
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.osn_edits import LayeredOsn, centres, layered_methods
 from pipeline.osn_run import started
 from pipeline.render_views import edits, view_rays
+from pipeline.runtime.errors import StageError
 from tests.analytic_world import RADIUS, TRUE_SCALES, UNITS, analytic_scene, analytic_truth
 
 WHOLE = analytic_scene(analytic_truth())

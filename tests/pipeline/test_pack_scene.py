@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.cameras import inverse, project, transform
 from pipeline.config import PackSceneConfig
-from pipeline.errors import StageError
 from pipeline.geometry_file import Geometry, ObjectGeometry, read_geometry, write_geometry
 from pipeline.masks_file import read_masks, write_masks
 from pipeline.pack_scene import bridged, filled_poses, frame_times, pack_scene, renumbered
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import Scene, read_scene
 from pipeline.truth_file import Truth
 from tests.pipeline.tracked_body import turning_poses

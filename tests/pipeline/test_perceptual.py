@@ -6,8 +6,8 @@ import pytest
 import torch
 from torchvision.models import alexnet
 
-from pipeline.errors import StageError
 from pipeline.perceptual import ALEXNET_FILE, Lpips, load_lpips
+from pipeline.runtime.errors import StageError
 
 
 @pytest.fixture(scope="module")

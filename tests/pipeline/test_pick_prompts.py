@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from pipeline.config import Config, ExtractFramesConfig, SceneConfig
-from pipeline.errors import StageError
 from pipeline.frames_folder import frame_name, read_frame, write_image
 from pipeline.pick_prompts import frames_of, is_current, scene_of, with_scene
-from pipeline.sources import ROOT
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.sources import ROOT
 
 HEIGHT, WIDTH, FRAMES = 60, 80, 4
 RED, GREEN = (10, 10, 30, 30), (50, 30, 74, 54)  # x0, y0, x1, y1 of two painted squares

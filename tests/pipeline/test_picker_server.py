@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from pipeline.config import Prompt
-from pipeline.errors import StageError
 from pipeline.frames_folder import frame_name, frame_paths, write_image
 from pipeline.picker_server import PickerScene, PickerServer, is_local
+from pipeline.runtime.errors import StageError
 
 CONFIG = "# mine\nscenes:\n  demo:\n    video: simulate  # the demo\nmethod: osn\n"
 GOOD = [{"object": 1, "frame": 2, "points": [[3, 4]], "labels": [1]}]

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Prompt
-from pipeline.config_file import checked_config
-from pipeline.errors import StageError
 from pipeline.prompt_block import checked_prompts, prompts_block, save_prompts, with_prompts
-from pipeline.sources import ROOT
+from pipeline.runtime.config_file import checked_config
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.sources import ROOT
 
 CAR = Prompt(object=1, name="car", frame=2, points=[(10, 20.25), (3, 4)], labels=[1, 0])
 BALL = Prompt(object=2, frame=0, box=(1, 2, 30, 40))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.errors import StageError
 from pipeline.renders_folder import read_renders, read_set_depth, read_set_ids, read_set_images
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import write_scene
 from pipeline.video_file import read_video
 from pipeline.view_plans import clearest_frame, spread_samples

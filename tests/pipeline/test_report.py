@@ -10,9 +10,9 @@ import av
 import pytest
 import torch
 
-from pipeline.errors import StageError
 from pipeline.geometry_file import Geometry, ObjectGeometry, write_geometry
 from pipeline.report_facts import likeness_word, number_text, warnings
+from pipeline.runtime.errors import StageError
 from tests.pipeline.judged_scene import JudgedScene, geometry, judged_scene
 
 VOID = {"meta", "link", "img", "br", "input", "use", "path", "hr"}

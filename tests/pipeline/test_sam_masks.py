@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
-from pipeline.errors import StageError
 from pipeline.estimate_flow import estimate_flow
 from pipeline.masks_file import read_masks, read_objects
+from pipeline.runtime.errors import StageError
 from pipeline.sam_masks import SamSegmenter, thing_at
 from pipeline.segment_objects import segment_objects
 from tests.pipeline.test_segment_objects import moving_squares

@@ -10,7 +10,6 @@ from PIL import Image
 
 from pipeline.background_motion import background_residuals, filled_in, moving_evidence
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
-from pipeline.errors import StageError
 from pipeline.estimate_flow import estimate_flow
 from pipeline.flow_chain import FlowChain, Step
 from pipeline.frames_folder import frame_name, write_image
@@ -19,6 +18,7 @@ from pipeline.mask_prompts import check_prompts
 from pipeline.mask_refinement import main_body, voted
 from pipeline.mask_tubes import attached, taken_over
 from pipeline.masks_file import read_masks, read_objects
+from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import SimulateSceneConfig
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 from pipeline.simulate_scene import SimulatedWorld, film, random_world, render_truth
 from pipeline.simulated_scales import draw_scales, ratio_limits, scaled_action
 from pipeline.truth_file import Truth, read_truth, write_truth

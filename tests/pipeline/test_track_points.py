@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pipeline.config import TrackPointsConfig
-from pipeline.errors import StageError
 from pipeline.flow_file import FlowPair, write_flow
 from pipeline.frames_folder import frame_name, write_image
 from pipeline.masks_file import write_masks
 from pipeline.patch_registration import Patches, inside_masks
+from pipeline.runtime.errors import StageError
 from pipeline.track_points import (
     Active,
     best_of_cells,

@@ -12,7 +12,7 @@ from pipeline import semantic_flow_lesson
 from pipeline import semantic_flow_training as training
 from pipeline import train_shared_semantics as stage
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 from pipeline.scene_file import read_scene, write_scene
 from pipeline.semantic_flow_checkpoint import method_from_checkpoint
 from pipeline.semantic_labels import read_labels

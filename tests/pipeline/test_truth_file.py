@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 from pipeline.truth_file import VIEW_FIELDS, read_truth, write_truth
 from tests.synthetic import synthetic_truth
 

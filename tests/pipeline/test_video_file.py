@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 from pipeline.video_file import even_size, read_video, write_video
 
 

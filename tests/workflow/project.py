@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.sources import ROOT
+from pipeline.runtime.sources import ROOT
 
 PARTS = ("Snakefile", "config.yaml", "profiles", "workflow", "pipeline", "models", "envs")
 # The smallest scene on which every stage has work to do.

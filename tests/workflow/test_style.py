@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.sources import ROOT
+from pipeline.runtime.sources import ROOT
 from workflow.lock import pinned, ranges
 from workflow.reference import with_stage_sections
 

@@ -9,10 +9,10 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from pipeline.config_file import SIMULATE, checked_config, stage_options, start_of
-from pipeline.errors import StageError
-from pipeline.sources import sources
-from pipeline.weights import weights_present
+from pipeline.runtime.config_file import SIMULATE, checked_config, stage_options, start_of
+from pipeline.runtime.errors import StageError
+from pipeline.runtime.sources import sources
+from pipeline.runtime.weights import weights_present
 from workflow.interpreter import put_interpreter_on_path
 from workflow.results_folder import check_writable, stage_errors
 

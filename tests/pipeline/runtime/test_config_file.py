@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config_file import checked_config, start_of
-from pipeline.errors import StageError
+from pipeline.runtime.config_file import checked_config, start_of
+from pipeline.runtime.errors import StageError
 
 CLIP = {"video": "simulate"}
 CONFIG = """\

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources import ROOT, imported_modules, sources
+from pipeline.runtime.sources import ROOT, imported_modules, sources
 
 STAGES = sorted(
     path.stem for path in (ROOT / "pipeline").glob("*.py") if "run_stage(" in path.read_text() and path.stem != "cli"

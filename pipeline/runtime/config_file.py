@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.config import Config, SceneConfig
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 SIMULATE = "simulate"
 PATHS_OF_SCENE = ("masks", "poses", "labels", "depth", "truth")

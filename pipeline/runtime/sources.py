@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipeline", "models")
 # Settings reach a rule as its params: a new setting of one stage must not rerun all others.
 NOT_CODE = "pipeline.config"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from pipeline.atomic import whole
-from pipeline.device import stage_device
+from pipeline.runtime.atomic import whole
+from pipeline.runtime.device import stage_device
 
 LIBRARIES = ("torch", "torchvision", "pycolmap", "opencv-python-headless", "numpy", "h5py", "av", "snakemake")
 

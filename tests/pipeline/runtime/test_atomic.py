@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.atomic import whole
+from pipeline.runtime.atomic import whole
 
 
 def test_file_appears_only_when_whole(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 Item = TypeVar("Item")
-log = logging.getLogger("pipeline.progress")
+log = logging.getLogger("pipeline.runtime.progress")
 SECONDS_BETWEEN_LINES = 4.0
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any
 
-from pipeline.errors import StageError
+from pipeline.runtime.errors import StageError
 
 DEVICE_VARIABLE = "MONOVERSE_DEVICE"
 
