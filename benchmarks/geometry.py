@@ -32,8 +32,8 @@ from pipeline.config import (
 from pipeline.estimate_flow import estimate_flow
 from pipeline.evaluation_geometry import true_object_from_camera
 from pipeline.extract_frames import extract_frames
-from pipeline.geometry_file import ObjectGeometry, read_geometry
-from pipeline.masks_file import read_masks, write_masks, write_objects
+from pipeline.formats.geometry_file import ObjectGeometry, read_geometry
+from pipeline.formats.masks_file import read_masks, write_masks, write_objects
 from pipeline.object_matching import match_objects
 from pipeline.reconstruct_objects import reconstruct_objects
 from pipeline.segment_objects import segment_objects

@@ -18,8 +18,8 @@ from scipy.optimize import linear_sum_assignment
 from benchmarks.flow import decoded
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
-from pipeline.frames_folder import frame_name, write_image
-from pipeline.masks_file import read_masks
+from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.masks_file import read_masks
 from pipeline.segment_objects import segment_objects
 from pipeline.truth_file import read_truth
 

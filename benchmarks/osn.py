@@ -30,14 +30,14 @@ from pipeline.config import SimulateSceneConfig, TrainOsnConfig
 from pipeline.evaluate import as_validity, known_truth
 from pipeline.evaluation_rendering import held_out_target
 from pipeline.evaluation_scales import region_findings, true_region
-from pipeline.frames_folder import read_frames_info
-from pipeline.masks_file import read_masks
+from pipeline.formats.frames_folder import read_frames_info
+from pipeline.formats.masks_file import read_masks
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.osn_field_training import Material
 from pipeline.osn_run import Run, started
 from pipeline.osn_setup import Phase, training_pixels
 from pipeline.render_views import view_rays
 from pipeline.runtime.device import stage_device
-from pipeline.scene_file import Scene, read_scene
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import train
 from pipeline.truth_file import Truth, read_truth

@@ -9,10 +9,10 @@ the truth, which nothing but this comparison has seen.
 import argparse
 from pathlib import Path
 
-from pipeline.frames_folder import read_frames, write_image
-from pipeline.masks_file import read_masks
+from pipeline.formats.frames_folder import read_frames, write_image
+from pipeline.formats.masks_file import read_masks
+from pipeline.formats.renders_folder import read_renders, read_set_images
 from pipeline.pictures import overlay, sheet
-from pipeline.renders_folder import read_renders, read_set_images
 from pipeline.truth_file import read_truth
 
 ROWS = 3

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, transform
-from pipeline.scene_file import Scene
+from pipeline.formats.scene_file import Scene
 from pipeline.truth_file import Truth, TruthViews
 
 OBSERVATION_SPACING = 6

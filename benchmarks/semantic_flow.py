@@ -29,9 +29,9 @@ from benchmarks.truth_scene import truth_scene
 from models.rays import Rays
 from models.semantic_flow.space import Cameras
 from pipeline.config import SimulateSceneConfig, TrainSemanticFlowConfig
+from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.metrics import psnr_db, to_unit
 from pipeline.runtime.atomic import whole
-from pipeline.scene_file import Scene, write_scene
 from pipeline.semantic_flow_checkpoint import SemanticFlowMethod, method_from_checkpoint
 from pipeline.semantic_flow_data import camera_rays
 from pipeline.semantic_labels import held_out_frames

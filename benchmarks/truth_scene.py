@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.scene_from_truth import scene_from_truth
 from pipeline.dis_flow import create_dis, dis_flow
 from pipeline.flow_geometry import consistent_pixels
-from pipeline.scene_file import Scene
+from pipeline.formats.scene_file import Scene
 from pipeline.truth_file import TruthViews, read_truth
 
 DEPTH_NOISE = 0.005

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from pipeline.bundle_adjustment import Adjustment, Freedom
 from pipeline.cameras import Intrinsics
-from pipeline.geometry_file import Motion
+from pipeline.formats.geometry_file import Motion
 from pipeline.model_search import Search, best_model, refined_points, strongest, with_all_tracks, without_outliers
 from pipeline.pose_fallback import (
     camera_stands,

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int16, UInt8
 
 from pipeline.flow_geometry import follow
-from pipeline.scene_file import Scene
+from pipeline.formats.scene_file import Scene
 from pipeline.semantic_labels import UNLABELLED, Labels
 
 SURE = 0.6  # least share of the winning class among what a pixel was carried from

@@ -14,7 +14,7 @@ import pycolmap
 from jaxtyping import Float, Int
 
 from pipeline.cameras import Intrinsics
-from pipeline.frames_folder import frame_name
+from pipeline.formats.frames_folder import frame_name
 from pipeline.rigid_model import Observations, RigidModel, equal_errors, usable
 from pipeline.runtime.errors import StageError
 

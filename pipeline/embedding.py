@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
-from pipeline.video_file import write_video
+from pipeline.formats.video_file import write_video
 
 PIXELS_PER_POINT = 1.4
 INK = "#0a0b0c"  # drawn with this colour, replaced by the page's own: figures follow light and dark

@@ -40,17 +40,17 @@ from pipeline.evaluation_scales import (
 )
 from pipeline.evaluation_scenes import comparison_findings, valid_scenes_findings
 from pipeline.evaluation_semantics import ClassTargets, Semantics, label_targets, object_targets, semantic_results
-from pipeline.flow_file import read_flow_pairs
-from pipeline.frames_folder import read_frames_info, read_json
-from pipeline.geometry_file import Geometry, read_geometry
-from pipeline.masks_file import read_masks
-from pipeline.metrics_table import Findings, Row, write_metrics
+from pipeline.formats.flow_file import read_flow_pairs
+from pipeline.formats.frames_folder import read_frames_info, read_json
+from pipeline.formats.geometry_file import Geometry, read_geometry
+from pipeline.formats.masks_file import read_masks
+from pipeline.formats.metrics_table import Findings, Row, write_metrics
+from pipeline.formats.renders_folder import read_renders
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.object_matching import match_objects, resized_ids
 from pipeline.perceptual import Lpips, load_lpips
-from pipeline.renders_folder import read_renders
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
-from pipeline.scene_file import Scene, read_scene
 from pipeline.trained_method import load_method
 from pipeline.truth_alignment import TruthAlignment, align_to_truth, nearest_scales
 from pipeline.truth_file import Truth, read_truth

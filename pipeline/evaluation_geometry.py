@@ -5,9 +5,9 @@ from jaxtyping import Float, Int
 
 from pipeline.alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.cameras import inverse
-from pipeline.geometry_file import Geometry
-from pipeline.metrics_table import Findings, Row
-from pipeline.scene_file import Scene
+from pipeline.formats.geometry_file import Geometry
+from pipeline.formats.metrics_table import Findings, Row
+from pipeline.formats.scene_file import Scene
 from pipeline.truth_file import Truth, TruthViews
 
 STAGE = "reconstruct_objects"

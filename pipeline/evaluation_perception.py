@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from pipeline.flow_file import FlowPair
+from pipeline.formats.flow_file import FlowPair
+from pipeline.formats.metrics_table import Findings, Row
 from pipeline.metrics import endpoint_errors
-from pipeline.metrics_table import Findings, Row
 from pipeline.object_matching import id_switches, in_true_ids, object_ious
 from pipeline.truth_file import Truth
 from pipeline.truth_geometry import true_flow

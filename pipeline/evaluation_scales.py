@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float, UInt8
 
 from models.osn.validity import limits
 from models.rendering import TrainedMethod
-from pipeline.metrics_table import Findings, Row
+from pipeline.formats.metrics_table import Findings, Row
+from pipeline.formats.scene_file import Scene
 from pipeline.osn_checkpoint import OsnMethod
-from pipeline.scene_file import Scene
 from pipeline.truth_file import Truth
 
 STAGE = "train_osn"

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Int, UInt8
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.metrics_table import Findings, Row
+from pipeline.formats.metrics_table import Findings, Row
+from pipeline.formats.renders_folder import Renders, read_set_ids
+from pipeline.formats.scene_file import Scene
 from pipeline.object_matching import resized_ids
-from pipeline.renders_folder import Renders, read_set_ids
-from pipeline.scene_file import Scene
 from pipeline.semantic_labels import read_labels
 from pipeline.semantic_metrics import SemanticScores, merged_background, view_scores
 from pipeline.shared_semantics import with_classes

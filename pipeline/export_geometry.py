@@ -25,13 +25,13 @@ from jaxtyping import Bool
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage
 from pipeline.colmap import homogeneous, intrinsics_of, read_model
-from pipeline.frames_folder import frame_paths, write_image
-from pipeline.geometry_file import ObjectGeometry, read_geometry
-from pipeline.masks_file import read_masks
+from pipeline.formats.frames_folder import frame_paths, write_image
+from pipeline.formats.geometry_file import ObjectGeometry, read_geometry
+from pipeline.formats.masks_file import read_masks
+from pipeline.formats.transforms_file import NamedPoses, write_transforms
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
-from pipeline.transforms_file import NamedPoses, write_transforms
 
 log = logging.getLogger("pipeline.export_geometry")
 

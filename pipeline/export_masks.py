@@ -20,13 +20,13 @@ from PIL import Image
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.cli import run_stage
-from pipeline.frames_folder import frame_paths, read_frame, read_frames_info, write_image
-from pipeline.masks_file import read_masks, read_objects
+from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info, write_image
+from pipeline.formats.masks_file import read_masks, read_objects
+from pipeline.formats.video_file import write_video
 from pipeline.pictures import hex_colour, object_colour, overlay
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
-from pipeline.video_file import write_video
 
 log = logging.getLogger("pipeline.export_masks")
 STILL_FPS = 10.0  # where the frames have no times of their own

@@ -26,11 +26,11 @@ from models.osn.scale_sampling import VALID_SCORE, ScaleSamples, nearest_first
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage
 from pipeline.config import ExportObjectsConfig
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import Scene, read_scene
 from pipeline.trained_method import load_method
 
 log = logging.getLogger("pipeline.export_objects")

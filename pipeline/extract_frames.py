@@ -1,6 +1,6 @@
 """The frames of a video that are worth working on: reduced, thinned to the sharpest of each interval, upright.
 
-Reads   video        a file that FFmpeg opens, or a folder of images (pipeline/video_source.py says how they are read)
+Reads   video        a file that FFmpeg opens, or a folder of images (pipeline/formats/video_source.py says how they are read)
 Writes  frames/      PNG images 000000.png, ...
         frames.json  where each came from, what was dropped and why, the focal length if the metadata knows it
 """
@@ -19,11 +19,11 @@ from jaxtyping import Float, Int, UInt8
 
 from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
-from pipeline.frames_folder import frame_name, write_image
+from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.video_source import DIAGONAL_35MM, Source, open_source
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
-from pipeline.video_source import DIAGONAL_35MM, Source, open_source
 
 log = logging.getLogger("pipeline.extract_frames")
 MOST_LISTED = 1000  # dropped frames that frames.json names one by one; the counts by reason are always complete

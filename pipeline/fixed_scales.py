@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 from models.rendering import TrainedMethod
+from pipeline.formats.scene_file import Scene
 from pipeline.given_depth import given_scales
 from pipeline.object_scales import likely_scales
 from pipeline.osn_checkpoint import OsnMethod
-from pipeline.scene_file import Scene
 
 
 def fixed_scales(

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline.embedding import INK, figure_style, svg
-from pipeline.geometry_file import Geometry, ObjectGeometry
+from pipeline.formats.geometry_file import Geometry, ObjectGeometry
 from pipeline.pictures import hex_colour
 
 STILL_INK = "#8a93a0"  # the background's line

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from pipeline.mask_folder import SUFFIXES, name_order
+from pipeline.formats.mask_folder import SUFFIXES, name_order
+from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import Scene
 
 LEAST_OBSERVATIONS = 8
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres
-from pipeline.scene_file import Scene
+from pipeline.formats.scene_file import Scene
 
 LEAST_RESIDUAL_PX, LEAST_RESIDUAL_SHARE = 0.5, 0.003  # the latter of the width
 SMALL_PARALLAX_PX = 0.3  # below it the baseline is too short for an epipolar line, and the rotation must explain all

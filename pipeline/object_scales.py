@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from models.osn.validity import contact_scales
 from models.osn.z_buffer import SoloViews
 from pipeline.cameras import inverse
-from pipeline.scene_file import Scene
+from pipeline.formats.scene_file import Scene
 
 log = logging.getLogger(__name__)
 CONTACT_PERCENTILE = 2.0

@@ -10,10 +10,10 @@ from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import inverse, transform
 from pipeline.config import Edit
+from pipeline.formats.scene_file import Scene
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.runtime.errors import StageError
 from pipeline.scene_edits import edit_caption, edits_by_video, placement
-from pipeline.scene_file import Scene
 
 
 class LayeredOsn:

@@ -18,12 +18,12 @@ from models.osn.pose_refinement import prior_gradient, without_common_motion
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from models.workers import Spread
 from pipeline.config import TrainOsnConfig
+from pipeline.formats.scene_file import Scene
 from pipeline.osn_pixels import PixelSource
 from pipeline.osn_run import Run, keep
 from pipeline.osn_setup import Phase, field_optimiser, grid_resolutions, grid_steps
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import SECONDS_BETWEEN_LINES, progress_line
-from pipeline.scene_file import Scene
 
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 25

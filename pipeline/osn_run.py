@@ -15,11 +15,11 @@ from models.osn.scale_network import ScaleNetwork
 from models.osn.scale_sampling import ScaleSamples, fixed_sample, middle_sample, sample_valid, uniform_samples
 from models.osn.z_buffer import SoloViews
 from pipeline.config import TrainOsnConfig
+from pipeline.formats.scene_file import Scene
 from pipeline.osn_checkpoint import fields_from_state, fields_state, network_from_state, network_state, views_state
 from pipeline.osn_setup import field_optimiser, field_shape, grid_resolutions, network_optimiser, scene_geometry
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import Scene
 
 log = logging.getLogger(__name__)
 FIRST_RAYS = 512

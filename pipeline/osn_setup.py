@@ -11,8 +11,8 @@ from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.scale_network import ScaleNetwork
 from models.osn.training_pixels import SparseDepths, TrainingPixels
 from pipeline.config import TrainOsnConfig
+from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import Scene
 
 LEAST_NODES = 24
 NODES_PER_PIXEL = 1.0  # an object's grid need not be finer than its largest image

@@ -20,14 +20,15 @@ from markupsafe import Markup
 from pipeline.cli import run_stage
 from pipeline.config import ReportConfig
 from pipeline.figures import cost_figure, geometry_figure, training_figure, validity_figure
-from pipeline.flow_file import read_flow_attributes
-from pipeline.frames_folder import read_frames, read_frames_info, read_json
+from pipeline.formats.flow_file import read_flow_attributes
+from pipeline.formats.frames_folder import read_frames, read_frames_info, read_json
+from pipeline.formats.geometry_file import Geometry, read_geometry
+from pipeline.formats.masks_file import read_masks, read_objects
+from pipeline.formats.metrics_table import read_metrics
+from pipeline.formats.renders_folder import Renders, read_renders
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.geometry_figures import fit_figure
-from pipeline.geometry_file import Geometry, read_geometry
-from pipeline.masks_file import read_masks, read_objects
-from pipeline.metrics_table import read_metrics
 from pipeline.pictures import hex_colour
-from pipeline.renders_folder import Renders, read_renders
 from pipeline.report_facts import (
     CAMERA_WORDS,
     METHOD_TITLES,
@@ -56,7 +57,6 @@ from pipeline.report_semantics import overlap_figure, semantic_rows
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
-from pipeline.scene_file import Scene, read_scene
 from pipeline.truth_file import Truth, read_truth
 
 log = logging.getLogger(__name__)

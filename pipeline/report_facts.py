@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from pipeline.geometry_file import Geometry, ObjectGeometry
-from pipeline.metrics_table import MEANINGS
+from pipeline.formats.geometry_file import Geometry, ObjectGeometry
+from pipeline.formats.metrics_table import MEANINGS
 from pipeline.pictures import hex_colour
 
 Level = Literal["good", "caution", "bad"]

@@ -10,7 +10,8 @@ from jaxtyping import UInt8
 from pipeline.camera_paths import evenly_chosen
 from pipeline.embedding import image_uri, video_uri
 from pipeline.evaluation_rendering import resized_images
-from pipeline.flow_file import read_flow_attributes, read_flow_pairs
+from pipeline.formats.flow_file import read_flow_attributes, read_flow_pairs
+from pipeline.formats.renders_folder import Renders, RenderSet, read_set_depth, read_set_ids, read_set_images
 from pipeline.metrics import psnr_db, to_unit
 from pipeline.pictures import (
     depth_colours,
@@ -22,7 +23,6 @@ from pipeline.pictures import (
     sheet,
     side_by_side,
 )
-from pipeline.renders_folder import Renders, RenderSet, read_set_depth, read_set_ids, read_set_images
 from pipeline.truth_file import Truth
 
 MOST_VIDEO_FRAMES = 150

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pipeline.cameras import Intrinsics, camera_directions, inverse, project, transform
-from pipeline.tracks_file import Tracks
+from pipeline.formats.tracks_file import Tracks
 
 FAR_IN_MEDIANS = 20.0
 

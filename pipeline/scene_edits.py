@@ -14,8 +14,8 @@ from models.rendering import Rendering
 from models.semantic_flow.editing import Change, Measured, Selection, edited_rendering, measured
 from pipeline.cameras import inverse, rigid, transform
 from pipeline.config import Edit
+from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import Scene
 from pipeline.semantic_flow_checkpoint import SemanticFlowMethod
 from pipeline.semantic_flow_data import camera_rays
 

@@ -17,14 +17,14 @@ from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
 from pipeline.flow_chain import FlowChain, read_flow_chain
-from pipeline.frames_folder import read_frames
+from pipeline.formats.frames_folder import read_frames
+from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_folder
+from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.mask_doubts import found_doubts, given_doubts
-from pipeline.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.mask_prompts import check_prompts, prompted_tubes
 from pipeline.mask_propagation import known_again, propagated_ids
 from pipeline.mask_refinement import refine_masks
 from pipeline.mask_tubes import find_tubes
-from pipeline.masks_file import write_masks, write_objects
 from pipeline.motion_proof import own_motion, proven_objects
 from pipeline.object_evidence import kept_objects, object_rows
 from pipeline.runtime.device import stage_device

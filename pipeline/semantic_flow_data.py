@@ -12,8 +12,8 @@ from models.rays import Rays, TensorFields
 from models.semantic_flow.objectives import Batch
 from models.semantic_flow.space import Cameras
 from pipeline.cameras import camera_directions, inverse, transform
+from pipeline.formats.scene_file import Scene
 from pipeline.motion_evidence import moving_evidence
-from pipeline.scene_file import Scene
 from pipeline.semantic_labels import UNLABELLED, Labels
 
 UNKNOWN = -1.0

@@ -15,11 +15,11 @@ from pipeline.carried_labels import carried_colours, with_carried_labels
 from pipeline.checked_labels import checked_labels
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.depth_supervision import depth_points, joined_points
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.frame_features import Encoder, FrameFeatures, basis_of, frame_features
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
-from pipeline.scene_file import Scene, read_scene
 from pipeline.semantic_flow_checkpoint import save_checkpoint
 from pipeline.semantic_flow_data import Pixels, Points, training_pixels
 from pipeline.semantic_flow_run import Run

@@ -17,7 +17,7 @@ from models.semantic_flow.reference_body import ReferenceFlow
 from models.semantic_flow.space import Cameras, Region
 from pipeline.cameras import camera_directions, transform
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.scene_file import Scene
+from pipeline.formats.scene_file import Scene
 
 log = logging.getLogger(__name__)
 COARSER = 2  # stage 1 begins on grids with fewer cells by this factor along each axis

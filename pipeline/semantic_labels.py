@@ -11,9 +11,9 @@ from jaxtyping import Bool, Int16
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.masks_file import read_masks
+from pipeline.formats.masks_file import read_masks
+from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import Scene
 
 UNLABELLED = -1
 LABEL_MAP = "labelmap.txt"

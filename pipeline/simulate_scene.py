@@ -20,6 +20,7 @@ from models.shading import SUBPIXELS, Stage, View, render_image
 from pipeline.camera_paths import evenly_chosen
 from pipeline.cli import run_stage
 from pipeline.config import SimulateSceneConfig
+from pipeline.formats.video_file import write_video
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
@@ -27,7 +28,6 @@ from pipeline.simulated_action import Action, poses_with_background, random_acti
 from pipeline.simulated_scales import draw_scales, ratio_limits, scaled_action
 from pipeline.simulated_world import TYPICAL_DEPTH, painted_stage, random_background, random_lighting, random_paints
 from pipeline.truth_file import TrueScenes, Truth, TruthViews, write_truth
-from pipeline.video_file import write_video
 
 log = logging.getLogger("pipeline.simulate_scene")
 SCENE_VIEWS = 4  # of the held-out cameras, for each of the other scenes

@@ -24,9 +24,10 @@ from torch import Tensor
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import TrackPointsConfig
-from pipeline.flow_file import FlowPair, read_flow_pairs
-from pipeline.frames_folder import frame_paths, read_frame
-from pipeline.masks_file import read_masks
+from pipeline.formats.flow_file import FlowPair, read_flow_pairs
+from pipeline.formats.frames_folder import frame_paths, read_frame
+from pipeline.formats.masks_file import read_masks
+from pipeline.formats.tracks_file import Tracks, write_tracks
 from pipeline.patch_registration import (
     Patches,
     Registration,
@@ -41,7 +42,6 @@ from pipeline.patch_registration import (
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
-from pipeline.tracks_file import Tracks, write_tracks
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ from models.osn.z_buffer import SoloViews, explainable, explained
 from models.workers import workers
 from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
+from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
 from pipeline.given_depth import given_scales
 from pipeline.object_scales import likely_scales
 from pipeline.osn_checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
@@ -34,7 +35,6 @@ from pipeline.osn_setup import Phase, scale_bank, schedule
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.record import commit
-from pipeline.scene_file import FLOW_FIELDS, Scene, read_scene
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"

@@ -24,12 +24,12 @@ from models.semantic_flow.attention import SemanticHead
 from models.workers import Spread, workers
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.formats.scene_file import read_scene
 from pipeline.frame_features import basis_of, chosen_encoder
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
-from pipeline.scene_file import read_scene
 from pipeline.semantic_flow_checkpoint import checkpoint_state
 from pipeline.semantic_flow_lesson import Lesson, begun, facts, frame_memory, material, prepared, through_first_stage
 from pipeline.semantic_flow_run import Run, keep, kept, resumed, run_from_state, run_state, write_history

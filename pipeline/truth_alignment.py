@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.alignment import Similarity, align_poses
-from pipeline.scene_file import Scene
+from pipeline.formats.scene_file import Scene
 from pipeline.truth_file import Truth, TruthViews
 
 LEAST_MOTION = 0.01  # of the scene's depth: below it the cameras' centres say nothing of the world's scale

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.geometry_file import Verdict
+from pipeline.formats.geometry_file import Verdict
 from pipeline.model_search import explained
 from pipeline.pose_spread import Rival
 from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulation_angles_deg, usable

@@ -13,7 +13,7 @@ from torch import Tensor
 from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import Intrinsics, camera_directions, inverse, look_at, pixel_centres, rigid, transform
-from pipeline.scene_file import Scene
+from pipeline.formats.scene_file import Scene
 from pipeline.truth_file import Truth, TruthViews
 
 FRAMES, HEIGHT, WIDTH, FOCAL = 8, 36, 48, 44.0

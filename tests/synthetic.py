@@ -17,16 +17,16 @@ from models.procedural_texture import Paint, random_lattice
 from models.ray_casting import Box
 from pipeline.cameras import inverse, look_at, rigid, transform
 from pipeline.config import SimulateSceneConfig
-from pipeline.flow_file import FlowPair, write_flow
-from pipeline.frames_folder import frame_name, write_image
-from pipeline.geometry_file import Geometry, ObjectGeometry, write_geometry
-from pipeline.masks_file import write_masks, write_objects
-from pipeline.scene_file import Scene, write_scene
+from pipeline.formats.flow_file import FlowPair, write_flow
+from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.geometry_file import Geometry, ObjectGeometry, write_geometry
+from pipeline.formats.masks_file import write_masks, write_objects
+from pipeline.formats.scene_file import Scene, write_scene
+from pipeline.formats.tracks_file import Tracks, write_tracks
 from pipeline.simulate_scene import SimulatedWorld, render_truth
 from pipeline.simulated_action import Action, world_parts
 from pipeline.simulated_motion import DOWN, axis_rotations
 from pipeline.simulated_world import Thing, at, painted_stage, random_lighting, random_palette
-from pipeline.tracks_file import Tracks, write_tracks
 from pipeline.truth_file import Truth, write_truth
 from pipeline.truth_geometry import land, object_points, true_flow, truth_intrinsics
 

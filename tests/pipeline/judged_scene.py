@@ -9,13 +9,13 @@ import pytest
 
 from pipeline.config import EvaluateConfig, RenderViewsConfig, ReportConfig
 from pipeline.evaluate import evaluate
-from pipeline.flow_file import FlowPair, write_flow
-from pipeline.frames_folder import frame_name, write_image
-from pipeline.geometry_file import Geometry, ObjectGeometry, write_geometry
-from pipeline.masks_file import write_masks, write_objects
+from pipeline.formats.flow_file import FlowPair, write_flow
+from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.geometry_file import Geometry, ObjectGeometry, write_geometry
+from pipeline.formats.masks_file import write_masks, write_objects
+from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.render_views import render_views
 from pipeline.report import report
-from pipeline.scene_file import Scene, write_scene
 from pipeline.truth_file import Truth, write_truth
 from pipeline.truth_geometry import true_flow
 from tests.analytic_world import (

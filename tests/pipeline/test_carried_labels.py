@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.carried_labels import carried_colours, with_carried_labels
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.scene_file import Scene, read_scene
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.semantic_labels import training_labels
 from pipeline.semantic_metrics import confusion, semantic_scores
 from tests.synthetic import write_synthetic_scene

@@ -10,7 +10,7 @@ from pipeline import checked_labels
 from pipeline.checked_labels import Compared
 from pipeline.checked_labels import checked_labels as checked
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.scene_file import read_scene
+from pipeline.formats.scene_file import read_scene
 from pipeline.semantic_flow_data import UNKNOWN, training_pixels
 from pipeline.semantic_labels import UNLABELLED, training_labels
 from tests.models.semantic_flow.tiny_model import tiny_model

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.depth_supervision import aligned_depths, best_alignment, depth_points, robust_line
-from pipeline.scene_file import Scene, read_scene
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.semantic_labels import training_labels
 from pipeline.train_semantic_flow import train_semantic_flow
 from pipeline.truth_file import Truth, read_truth

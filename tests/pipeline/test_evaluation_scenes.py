@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation_scenes import comparison_findings, valid_scenes_findings
-from pipeline.renders_folder import Renders, planned_set, write_set
+from pipeline.formats.renders_folder import Renders, planned_set, write_set
 from pipeline.truth_file import TrueScenes, Truth, TruthViews
 
 SIZE, VIEWS = (24, 32), 3

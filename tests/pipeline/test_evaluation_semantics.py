@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation_semantics import class_table, label_targets, object_targets, semantic_results
-from pipeline.frames_folder import write_image
-from pipeline.renders_folder import Renders, planned_set
-from pipeline.scene_file import read_scene
+from pipeline.formats.frames_folder import write_image
+from pipeline.formats.renders_folder import Renders, planned_set
+from pipeline.formats.scene_file import read_scene
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import write_synthetic_scene
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from pipeline.export_masks import export_masks, frame_rate, object_rows, palette
-from pipeline.frames_folder import frame_name, write_image
-from pipeline.masks_file import write_masks, write_objects
+from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.masks_file import write_masks, write_objects
+from pipeline.formats.video_file import read_video
 from pipeline.runtime.errors import StageError
-from pipeline.video_file import read_video
 
 FRAMES, HEIGHT, WIDTH = 3, 121, 160
 

@@ -12,10 +12,10 @@ from models.osn.object_scene import FieldShape, ObjectScene
 from pipeline import export_objects as stage
 from pipeline.cameras import transform
 from pipeline.config import ExportObjectsConfig
+from pipeline.formats.scene_file import read_scene
 from pipeline.osn_checkpoint import OsnMethod
 from pipeline.osn_setup import scene_geometry
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import read_scene
 from tests.synthetic import write_synthetic_scene
 
 SCALES = torch.tensor([[1.0, 1.5, 0.7], [1.0, 0.8, 1.2]])

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.config import ExtractFramesConfig
 from pipeline.extract_frames import choose_intervals, extract_frames
-from pipeline.frames_folder import read_frames
+from pipeline.formats.frames_folder import read_frames
 from pipeline.runtime.errors import StageError
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pipeline.formats.geometry_file import Geometry, ObjectGeometry
 from pipeline.geometry_figures import fit_figure, frame_values, legend
-from pipeline.geometry_file import Geometry, ObjectGeometry
 from pipeline.verdicts import frame_points, frame_residuals_px
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
-from pipeline.frames_folder import frame_name, write_image
+from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.mask_doubts import background_doubts, found_doubts, given_doubts
-from pipeline.masks_file import read_masks, read_objects
 from pipeline.segment_objects import segment_objects
 
 NOTHING = SegmentObjectsConfig()

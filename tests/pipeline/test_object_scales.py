@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.object_scales import contact_scale, object_scales, slowest_scale
-from pipeline.scene_file import Scene, read_scene
 from tests.synthetic import write_synthetic_scene
 
 

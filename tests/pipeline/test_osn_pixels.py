@@ -9,9 +9,9 @@ import torch
 
 from pipeline import osn_pixels
 from pipeline.config import TrainOsnConfig
+from pipeline.formats.scene_file import read_scene, read_scene_frames
 from pipeline.osn_pixels import pixel_source, window_frames
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import read_scene, read_scene_frames
 from tests.synthetic import write_synthetic_scene
 
 CPU = torch.device("cpu")

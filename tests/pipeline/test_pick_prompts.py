@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from pipeline.config import Config, ExtractFramesConfig, SceneConfig
-from pipeline.frames_folder import frame_name, read_frame, write_image
+from pipeline.formats.frames_folder import frame_name, read_frame, write_image
 from pipeline.pick_prompts import frames_of, is_current, scene_of, with_scene
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.sources import ROOT

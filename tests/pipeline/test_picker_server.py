@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pipeline.config import Prompt
-from pipeline.frames_folder import frame_name, frame_paths, write_image
+from pipeline.formats.frames_folder import frame_name, frame_paths, write_image
 from pipeline.picker_server import PickerScene, PickerServer, is_local
 from pipeline.runtime.errors import StageError
 

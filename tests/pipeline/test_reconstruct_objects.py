@@ -14,7 +14,7 @@ from pipeline.cameras import Intrinsics, inverse
 from pipeline.colmap import read_tracked_model, write_model
 from pipeline.config import ReconstructObjectsConfig
 from pipeline.curved_start import cap_depth
-from pipeline.geometry_file import Geometry, read_geometry
+from pipeline.formats.geometry_file import Geometry, read_geometry
 from pipeline.guided_tracks import Sight
 from pipeline.model_search import Search, best_model, mirrored
 from pipeline.object_model import reconstruct_object

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.renders_folder import read_renders, read_set_depth, read_set_ids, read_set_images
+from pipeline.formats.renders_folder import read_renders, read_set_depth, read_set_ids, read_set_images
+from pipeline.formats.scene_file import write_scene
+from pipeline.formats.video_file import read_video
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import write_scene
-from pipeline.video_file import read_video
 from pipeline.view_plans import clearest_frame, spread_samples
 from tests.analytic_world import TRUE_SCALES, UNITS
 from tests.pipeline.judged_scene import FEW_VIEWS, JudgedScene, judged_scene

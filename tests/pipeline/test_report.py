@@ -10,7 +10,7 @@ import av
 import pytest
 import torch
 
-from pipeline.geometry_file import Geometry, ObjectGeometry, write_geometry
+from pipeline.formats.geometry_file import Geometry, ObjectGeometry, write_geometry
 from pipeline.report_facts import likeness_word, number_text, warnings
 from pipeline.runtime.errors import StageError
 from tests.pipeline.judged_scene import JudgedScene, geometry, judged_scene

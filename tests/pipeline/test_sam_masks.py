@@ -8,7 +8,7 @@ import torch
 
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
-from pipeline.masks_file import read_masks, read_objects
+from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.sam_masks import SamSegmenter, thing_at
 from pipeline.segment_objects import segment_objects

@@ -12,12 +12,12 @@ from pipeline.background_motion import background_residuals, filled_in, moving_e
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
 from pipeline.flow_chain import FlowChain, Step
-from pipeline.frames_folder import frame_name, write_image
-from pipeline.mask_folder import read_key_masks, read_mask_folder
+from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
+from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.mask_prompts import check_prompts
 from pipeline.mask_refinement import main_body, voted
 from pipeline.mask_tubes import attached, taken_over
-from pipeline.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import Scene, read_scene
 from pipeline.semantic_labels import held_out_frames, labelled_frames, read_labels, training_labels
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from pipeline.config import TrackPointsConfig
-from pipeline.flow_file import FlowPair, write_flow
-from pipeline.frames_folder import frame_name, write_image
-from pipeline.masks_file import write_masks
+from pipeline.formats.flow_file import FlowPair, write_flow
+from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.masks_file import write_masks
+from pipeline.formats.tracks_file import Tracks, read_tracks
 from pipeline.patch_registration import Patches, inside_masks
 from pipeline.runtime.errors import StageError
 from pipeline.track_points import (
@@ -22,7 +23,6 @@ from pipeline.track_points import (
     object_spacing,
     track_points,
 )
-from pipeline.tracks_file import Tracks, read_tracks
 from pipeline.truth_geometry import land, object_points
 from tests.synthetic import SyntheticScene, synthetic_truth, write_synthetic_scene
 

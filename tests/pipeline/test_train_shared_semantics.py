@@ -12,8 +12,8 @@ from pipeline import semantic_flow_lesson
 from pipeline import semantic_flow_training as training
 from pipeline import train_shared_semantics as stage
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.formats.scene_file import read_scene, write_scene
 from pipeline.runtime.errors import StageError
-from pipeline.scene_file import read_scene, write_scene
 from pipeline.semantic_flow_checkpoint import method_from_checkpoint
 from pipeline.semantic_labels import read_labels
 from pipeline.shared_semantics import adaptation, all_classes, read_trained, shared_part, with_classes

@@ -12,7 +12,7 @@ from PIL import Image
 from pipeline import sam2_masks
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
-from pipeline.masks_file import read_masks, read_objects
+from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.sam2_masks import (
     Hints,

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.h5_schema import Field, read_h5, write_h5
+from pipeline.formats.h5_schema import Field, read_h5, write_h5
 from pipeline.runtime.errors import StageError
 
 FIELDS = (

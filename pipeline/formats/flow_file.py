@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.h5_schema import Field, describe, open_checked, write_attributes
+from pipeline.formats.h5_schema import Field, describe, open_checked, write_attributes
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 

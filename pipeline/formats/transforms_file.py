@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pipeline.cameras import Intrinsics
-from pipeline.frames_folder import read_json
+from pipeline.formats.frames_folder import read_json
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.frames_folder import read_json
+from pipeline.formats.frames_folder import read_json
 from pipeline.runtime.atomic import whole
 
 Verdict = Literal["ok", "weak", "failed"]

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from pipeline.cameras import Intrinsics
-from pipeline.h5_schema import Field, open_checked, read_h5, write_h5
+from pipeline.formats.h5_schema import Field, open_checked, read_h5, write_h5
 
 SCHEMA, VERSION = "monoverse-scene", 1
 FIELDS = (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from pipeline.h5_schema import Field, read_h5, write_h5
+from pipeline.formats.h5_schema import Field, read_h5, write_h5
 
 SCHEMA, VERSION = "monoverse-tracks", 2
 FIELDS = (

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.formats.video_file import even_size, read_video, write_video
 from pipeline.runtime.errors import StageError
-from pipeline.video_file import even_size, read_video, write_video
 
 
 def moving_ramp(height: int, width: int, count: int = 6) -> np.ndarray:

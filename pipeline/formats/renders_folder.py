@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.frames_folder import read_frame, read_json, write_image
+from pipeline.formats.frames_folder import read_frame, read_json, write_image
+from pipeline.formats.video_file import write_video
 from pipeline.runtime.errors import StageError
-from pipeline.video_file import write_video
 
 Kind = Literal["observed", "held_out", "path", "scales", "sample", "fixed", "scene", "edit"]
 FLOAT16_MAX = float(np.finfo(np.float16).max)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.frames_folder import write_image
-from pipeline.mask_folder import read_key_masks, read_mask_folder
+from pipeline.formats.frames_folder import write_image
+from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
 from pipeline.runtime.errors import StageError
 
 

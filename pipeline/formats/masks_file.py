@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.frames_folder import read_json
-from pipeline.h5_schema import Field, read_h5, write_h5
+from pipeline.formats.frames_folder import read_json
+from pipeline.formats.h5_schema import Field, read_h5, write_h5
 from pipeline.runtime.atomic import whole
 
 SCHEMA, VERSION = "monoverse-masks", 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.frames_folder import frame_name, frame_paths, read_frames, write_image
+from pipeline.formats.frames_folder import frame_name, frame_paths, read_frames, write_image
 from pipeline.runtime.errors import StageError
 
 
