@@ -3,11 +3,11 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.cameras import inverse
 from pipeline.formats.geometry_file import Geometry
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.scene_file import Scene
+from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.truth_file import Truth, TruthViews
 
 STAGE = "reconstruct_objects"

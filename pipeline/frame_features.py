@@ -14,8 +14,8 @@ from torchvision.models import resnet
 
 from models.semantic_flow.encoders import Basis, fitted_basis, pyramid_features, reduced, resnet_features
 from models.semantic_flow.flow_features import FrameMaps
-from pipeline.camera_paths import evenly_chosen
 from pipeline.config import EncoderName
+from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.weights import WeightsStage, weights_present
 

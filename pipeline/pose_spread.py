@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.cluster.vq import kmeans2
 
-from pipeline.alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.bundle_adjustment import ROBUST_SIGMAS, Adjustment, pulls_of_groups, residuals
+from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.model_search import HELD_OUT_EVERY, Candidate, refined_points
 from pipeline.rigid_model import Observations, RigidModel, usable
 

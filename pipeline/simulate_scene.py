@@ -17,10 +17,10 @@ from jaxtyping import Float, Int, UInt8
 
 from models.ray_casting import solo_depths
 from models.shading import SUBPIXELS, Stage, View, render_image
-from pipeline.camera_paths import evenly_chosen
 from pipeline.cli import run_stage
 from pipeline.config import SimulateSceneConfig
 from pipeline.formats.video_file import write_video
+from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.alignment import Similarity, align_poses
 from pipeline.formats.scene_file import Scene
+from pipeline.geometry.similarity_alignment import Similarity, align_poses
 from pipeline.truth_file import Truth, TruthViews
 
 LEAST_MOTION = 0.01  # of the scene's depth: below it the cameras' centres say nothing of the world's scale

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.camera_paths import aside_view, evenly_chosen, orbit, path_frames
 from pipeline.config import RenderViewsConfig
 from pipeline.formats.renders_folder import Kind, RenderSet, planned_set
 from pipeline.formats.scene_file import Scene
+from pipeline.geometry.camera_paths import aside_view, evenly_chosen, orbit, path_frames
 from pipeline.runtime.errors import StageError
 from pipeline.truth_alignment import TruthAlignment, align_to_truth, nearest_scales
 from pipeline.truth_file import TrueScenes, Truth

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.alignment import rotation_error_deg
 from pipeline.bundle_adjustment import Freedom, adjust, pulls_of_groups
+from pipeline.geometry.similarity_alignment import rotation_error_deg
 from pipeline.model_search import Candidate, mirrored
 from pipeline.pose_spread import (
     UNKNOWN,

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.background import imported_background, reconstruct_background
 from pipeline.cameras import Intrinsics, inverse
 from pipeline.colmap import read_tracked_model, write_model
 from pipeline.config import ReconstructObjectsConfig
 from pipeline.curved_start import cap_depth
 from pipeline.formats.geometry_file import Geometry, read_geometry
+from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.guided_tracks import Sight
 from pipeline.model_search import Search, best_model, mirrored
 from pipeline.object_model import reconstruct_object

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.camera_paths import (
+from pipeline.cameras import rigid, rotation_angle_deg, transform
+from pipeline.geometry.camera_paths import (
     LEAST_AMPLITUDE,
     MOST_AMPLITUDE,
     aside_view,
@@ -15,7 +16,6 @@ from pipeline.camera_paths import (
     path_frames,
     smoothed_poses,
 )
-from pipeline.cameras import rigid, rotation_angle_deg, transform
 from tests.analytic_world import world_from_camera
 
 STILL = np.tile(np.eye(4), (10, 1, 1))

@@ -3,8 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.alignment import Similarity, align_points, align_poses, rotation_error_deg, trajectory_error_percent
 from pipeline.cameras import look_at, rigid
+from pipeline.geometry.similarity_alignment import (
+    Similarity,
+    align_points,
+    align_poses,
+    rotation_error_deg,
+    trajectory_error_percent,
+)
 
 SEEDS = st.integers(0, 1000)
 
