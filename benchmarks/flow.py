@@ -18,8 +18,8 @@ from models.raft import predict_flow
 from pipeline.dis_flow import create_dis, dis_flow
 from pipeline.estimate_flow import read_network
 from pipeline.runtime.weights import weights_present
-from pipeline.truth_file import read_truth
-from pipeline.truth_geometry import true_flow
+from pipeline.truth.correspondences import true_flow
+from pipeline.truth.truth_file import read_truth
 
 Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
 ENLARGEMENTS = ((1.0,), (2.0,), (3.0,), (2.0, 3.0))

@@ -39,7 +39,7 @@ from pipeline.reconstruct_objects import reconstruct_objects
 from pipeline.segment_objects import segment_objects
 from pipeline.simulate_scene import simulate_scene
 from pipeline.track_points import track_points
-from pipeline.truth_file import TruthViews, read_truth
+from pipeline.truth.truth_file import TruthViews, read_truth
 
 BAD_DEG, BAD_PERCENT = 3.0, 10.0  # an object worse than either must not be `ok`
 HEADER = (

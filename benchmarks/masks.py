@@ -21,7 +21,7 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.masks_file import read_masks
 from pipeline.segment_objects import segment_objects
-from pipeline.truth_file import read_truth
+from pipeline.truth.truth_file import read_truth
 
 
 def main() -> None:

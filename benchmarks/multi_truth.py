@@ -43,7 +43,7 @@ from pipeline.render_views import render_plans, valid_scales
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import train_osn
 from pipeline.trained_method import load_method
-from pipeline.truth_file import Truth, read_truth
+from pipeline.truth.truth_file import Truth, read_truth
 from pipeline.view_plans import Plan, ValidScales, held_out_cameras, plan_held_out, plan_scenes, planned_set
 
 TRAINING = {"bootstrap_steps": 150, "steps": 500, "round_steps": 60, "grids": [40, 64]}

@@ -40,7 +40,7 @@ from pipeline.render_views import view_rays
 from pipeline.runtime.device import stage_device
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import train
-from pipeline.truth_file import Truth, read_truth
+from pipeline.truth.truth_file import Truth, read_truth
 
 LOOKS = 4  # held-out views looked at while training
 

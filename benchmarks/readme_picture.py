@@ -13,7 +13,7 @@ from pipeline.formats.frames_folder import read_frames, write_image
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.renders_folder import read_renders, read_set_images
 from pipeline.pictures import overlay, sheet
-from pipeline.truth_file import read_truth
+from pipeline.truth.truth_file import read_truth
 
 ROWS = 3
 

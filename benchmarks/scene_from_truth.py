@@ -6,7 +6,7 @@ from jaxtyping import Float, UInt8
 
 from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, transform
 from pipeline.formats.scene_file import Scene
-from pipeline.truth_file import Truth, TruthViews
+from pipeline.truth.truth_file import Truth, TruthViews
 
 OBSERVATION_SPACING = 6
 BOX_MARGIN = 1.1

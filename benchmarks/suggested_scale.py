@@ -24,7 +24,7 @@ from pipeline.config import SimulateSceneConfig
 from pipeline.evaluation_scales import TrueRegion, true_region
 from pipeline.object_scales import likely_scales, slowest_scale
 from pipeline.simulate_scene import random_world, render_truth
-from pipeline.truth_file import Truth, read_truth
+from pipeline.truth.truth_file import Truth, read_truth
 
 LOW, HIGH, SAMPLES = 0.1, 1.9, 4000
 

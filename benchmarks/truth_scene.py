@@ -9,7 +9,7 @@ from benchmarks.scene_from_truth import scene_from_truth
 from pipeline.dis_flow import create_dis, dis_flow
 from pipeline.flow_geometry import consistent_pixels
 from pipeline.formats.scene_file import Scene
-from pipeline.truth_file import TruthViews, read_truth
+from pipeline.truth.truth_file import TruthViews, read_truth
 
 DEPTH_NOISE = 0.005
 KEPT_OBSERVATIONS = 0.2

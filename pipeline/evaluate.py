@@ -52,8 +52,8 @@ from pipeline.perceptual import Lpips, load_lpips
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.trained_method import load_method
-from pipeline.truth_alignment import TruthAlignment, align_to_truth, nearest_scales
-from pipeline.truth_file import Truth, read_truth
+from pipeline.truth.alignment import TruthAlignment, align_to_truth, nearest_scales
+from pipeline.truth.truth_file import Truth, read_truth
 
 log = logging.getLogger(__name__)
 NO_TRUTH = "there is no truth to judge by"

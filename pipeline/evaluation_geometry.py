@@ -8,7 +8,7 @@ from pipeline.formats.geometry_file import Geometry
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.scene_file import Scene
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.truth_file import Truth, TruthViews
+from pipeline.truth.truth_file import Truth, TruthViews
 
 STAGE = "reconstruct_objects"
 POSE_METRICS = ("rotation_error_deg", "trajectory_error_percent")

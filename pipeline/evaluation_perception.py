@@ -9,8 +9,8 @@ from pipeline.formats.flow_file import FlowPair
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.metrics import endpoint_errors
 from pipeline.object_matching import id_switches, in_true_ids, object_ious
-from pipeline.truth_file import Truth
-from pipeline.truth_geometry import true_flow
+from pipeline.truth.correspondences import true_flow
+from pipeline.truth.truth_file import Truth
 
 FLOW_METRICS = ("epe_px", "outliers_1px_percent")
 MASK_METRICS = ("miou", "id_switches")

@@ -10,14 +10,14 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
-from pipeline.covisibility import covisible
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, RenderSet, read_set_depth, read_set_ids, read_set_images
 from pipeline.formats.scene_file import Scene
 from pipeline.metrics import depth_mae, depth_mse, masked_psnr_db, masked_ssim, panoptic_quality, psnr_db, ssim, to_unit
 from pipeline.object_matching import in_true_ids, object_ious, resized_ids
 from pipeline.perceptual import Lpips
-from pipeline.truth_file import Truth
+from pipeline.truth.covisibility import covisible
+from pipeline.truth.truth_file import Truth
 
 STAGE = "render_views"
 HELD_OUT_METRICS = ("psnr_db", "ssim", "depth_mae", "depth_mse", "miou", "panoptic_quality")

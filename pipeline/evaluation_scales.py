@@ -18,7 +18,7 @@ from models.rendering import TrainedMethod
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.scene_file import Scene
 from pipeline.osn_checkpoint import OsnMethod
-from pipeline.truth_file import Truth
+from pipeline.truth.truth_file import Truth
 
 STAGE = "train_osn"
 METRICS = ("valid_region_iou", "scale_error_percent")

@@ -14,7 +14,7 @@ from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, RenderSet, read_set_depth, read_set_images
 from pipeline.metrics import depth_mae, psnr_db, ssim, to_unit
 from pipeline.perceptual import Lpips
-from pipeline.truth_file import TrueScenes, Truth
+from pipeline.truth.truth_file import TrueScenes, Truth
 
 JUDGED = ("psnr_db", "ssim", "lpips", "depth_mae")
 Values = dict[str, float]

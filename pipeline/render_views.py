@@ -39,7 +39,7 @@ from pipeline.runtime.progress import progress
 from pipeline.scene_edits import edited_methods
 from pipeline.semantic_flow_checkpoint import SemanticFlowMethod
 from pipeline.trained_method import load_method
-from pipeline.truth_file import read_truth
+from pipeline.truth.truth_file import read_truth
 from pipeline.view_plans import Plan, ValidScales, held_out_cameras, plan_edit, plan_held_out, plan_scenes, plan_views
 
 log = logging.getLogger(__name__)

@@ -57,7 +57,7 @@ from pipeline.report_semantics import overlap_figure, semantic_rows
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
-from pipeline.truth_file import Truth, read_truth
+from pipeline.truth.truth_file import Truth, read_truth
 
 log = logging.getLogger(__name__)
 TEMPLATE = Path(__file__).parent / "report_template.html"

@@ -23,7 +23,7 @@ from pipeline.pictures import (
     sheet,
     side_by_side,
 )
-from pipeline.truth_file import Truth
+from pipeline.truth.truth_file import Truth
 
 MOST_VIDEO_FRAMES = 150
 SHEET_PICTURES, SHEET_COLUMNS = 12, 4

@@ -27,7 +27,7 @@ from pipeline.runtime.threads import one_thread_each
 from pipeline.simulated_action import Action, poses_with_background, random_action, world_parts
 from pipeline.simulated_scales import draw_scales, ratio_limits, scaled_action
 from pipeline.simulated_world import TYPICAL_DEPTH, painted_stage, random_background, random_lighting, random_paints
-from pipeline.truth_file import TrueScenes, Truth, TruthViews, write_truth
+from pipeline.truth.truth_file import TrueScenes, Truth, TruthViews, write_truth
 
 log = logging.getLogger("pipeline.simulate_scene")
 SCENE_VIEWS = 4  # of the held-out cameras, for each of the other scenes

@@ -12,8 +12,8 @@ from pipeline.formats.renders_folder import Kind, RenderSet, planned_set
 from pipeline.formats.scene_file import Scene
 from pipeline.geometry.camera_paths import aside_view, evenly_chosen, orbit, path_frames
 from pipeline.runtime.errors import StageError
-from pipeline.truth_alignment import TruthAlignment, align_to_truth, nearest_scales
-from pipeline.truth_file import TrueScenes, Truth
+from pipeline.truth.alignment import TruthAlignment, align_to_truth, nearest_scales
+from pipeline.truth.truth_file import TrueScenes, Truth
 
 log = logging.getLogger(__name__)
 LEAST_SHARE = 0.5  # of an object's largest valid scale, in the scenes shown side by side

@@ -14,7 +14,7 @@ from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import Intrinsics, camera_directions, inverse, look_at, pixel_centres, rigid, transform
 from pipeline.formats.scene_file import Scene
-from pipeline.truth_file import Truth, TruthViews
+from pipeline.truth.truth_file import Truth, TruthViews
 
 FRAMES, HEIGHT, WIDTH, FOCAL = 8, 36, 48, 44.0
 WALL, RADIUS = 4.0, 0.45

@@ -27,8 +27,8 @@ from pipeline.simulate_scene import SimulatedWorld, render_truth
 from pipeline.simulated_action import Action, world_parts
 from pipeline.simulated_motion import DOWN, axis_rotations
 from pipeline.simulated_world import Thing, at, painted_stage, random_lighting, random_palette
-from pipeline.truth_file import Truth, write_truth
-from pipeline.truth_geometry import land, object_points, true_flow, truth_intrinsics
+from pipeline.truth.correspondences import land, object_points, true_flow, truth_intrinsics
+from pipeline.truth.truth_file import Truth, write_truth
 
 FRAMES, HEIGHT, WIDTH = 9, 48, 64
 FOCAL = 0.95  # over the width

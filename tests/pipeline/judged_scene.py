@@ -16,8 +16,8 @@ from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.render_views import render_views
 from pipeline.report import report
-from pipeline.truth_file import Truth, write_truth
-from pipeline.truth_geometry import true_flow
+from pipeline.truth.correspondences import true_flow
+from pipeline.truth.truth_file import Truth, write_truth
 from tests.analytic_world import (
     CAMERA,
     FRAMES,

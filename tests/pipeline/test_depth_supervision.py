@@ -10,7 +10,7 @@ from pipeline.depth_supervision import aligned_depths, best_alignment, depth_poi
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.semantic_labels import training_labels
 from pipeline.train_semantic_flow import train_semantic_flow
-from pipeline.truth_file import Truth, read_truth
+from pipeline.truth.truth_file import Truth, read_truth
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 

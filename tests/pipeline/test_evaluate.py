@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.covisibility import covisible, times_seen
 from pipeline.evaluation_scales import TrueRegion, true_region
 from pipeline.formats.masks_file import read_masks, write_masks
 from pipeline.formats.metrics_table import COLUMNS, MEANINGS, Findings, Row, read_metrics
 from pipeline.formats.scene_file import write_scene
 from pipeline.runtime.errors import StageError
+from pipeline.truth.covisibility import covisible, times_seen
 from tests.analytic_world import FRAMES, TRUE_SCALES
 from tests.pipeline.judged_scene import FLOW_ERROR_PX, JudgedScene, judged_scene
 

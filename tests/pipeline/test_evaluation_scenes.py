@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.evaluation_scenes import comparison_findings, valid_scenes_findings
 from pipeline.formats.renders_folder import Renders, planned_set, write_set
-from pipeline.truth_file import TrueScenes, Truth, TruthViews
+from pipeline.truth.truth_file import TrueScenes, Truth, TruthViews
 
 SIZE, VIEWS = (24, 32), 3
 RANDOM = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from pipeline.formats.masks_file import read_masks, write_masks
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.pack_scene import bridged, filled_poses, frame_times, pack_scene, renumbered
 from pipeline.runtime.errors import StageError
-from pipeline.truth_file import Truth
+from pipeline.truth.truth_file import Truth
 from tests.pipeline.tracked_body import turning_poses
 from tests.synthetic import FRAMES, SyntheticScene, camera_from_object, synthetic_truth, write_synthetic_scene
 

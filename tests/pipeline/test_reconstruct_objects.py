@@ -20,7 +20,7 @@ from pipeline.model_search import Search, best_model, mirrored
 from pipeline.object_model import reconstruct_object
 from pipeline.reconstruct_objects import first_camera, reconstruct_objects
 from pipeline.rigid_model import RigidModel, reprojection_errors_px
-from pipeline.truth_geometry import truth_intrinsics
+from pipeline.truth.correspondences import truth_intrinsics
 from pipeline.verdicts import doubts_about, flatness, judge
 from tests.pipeline.tracked_body import CAMERA, FRAMES, masks_around, orbit, room, solid, tracked, turning_poses
 from tests.synthetic import SyntheticScene, camera_from_object, synthetic_truth, write_synthetic_scene

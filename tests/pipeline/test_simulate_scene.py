@@ -9,8 +9,8 @@ from pipeline.cameras import inverse, rotation_angle_deg
 from pipeline.config import SimulateSceneConfig
 from pipeline.formats.video_file import read_video
 from pipeline.simulate_scene import random_world, render_truth, simulate_scene
-from pipeline.truth_file import Truth, read_truth
-from pipeline.truth_geometry import true_flow
+from pipeline.truth.correspondences import true_flow
+from pipeline.truth.truth_file import Truth, read_truth
 
 SMALL = {"height": 48, "width": 64, "frames": 4}
 

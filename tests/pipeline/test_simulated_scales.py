@@ -14,7 +14,7 @@ from pipeline.config import SimulateSceneConfig
 from pipeline.runtime.errors import StageError
 from pipeline.simulate_scene import SimulatedWorld, film, random_world, render_truth
 from pipeline.simulated_scales import draw_scales, ratio_limits, scaled_action
-from pipeline.truth_file import Truth, read_truth, write_truth
+from pipeline.truth.truth_file import Truth, read_truth, write_truth
 
 CONFIG = SimulateSceneConfig(seed=1, objects=2, frames=3, height=48, width=64, combinations=3)
 SIZE = (CONFIG.height, CONFIG.width)

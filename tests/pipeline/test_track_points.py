@@ -23,7 +23,7 @@ from pipeline.track_points import (
     object_spacing,
     track_points,
 )
-from pipeline.truth_geometry import land, object_points
+from pipeline.truth.correspondences import land, object_points
 from tests.synthetic import SyntheticScene, synthetic_truth, write_synthetic_scene
 
 CONFIG = TrackPointsConfig(patch_radius_px=3, mask_margin_px=1, spacing_px=4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.cameras import camera_directions, inverse, pixel_centres, project, transform
-from pipeline.truth_geometry import land, object_points, true_flow, truth_intrinsics
+from pipeline.truth.correspondences import land, object_points, true_flow, truth_intrinsics
 from tests.synthetic import FRAMES, synthetic_truth
 
 
@@ -89,7 +89,7 @@ def test_pixels_that_hit_nothing_have_no_flow():
 def test_flow_agrees_with_what_is_seen_in_the_sample_scene(shared_data):
     import cv2
 
-    from pipeline.truth_file import read_truth
+    from pipeline.truth.truth_file import read_truth
 
     truth = read_truth(shared_data / "workshop" / "truth.h5")
     flow, visible = true_flow(truth, 5)

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from pipeline.formats.scene_file import Scene
 from pipeline.geometry.similarity_alignment import Similarity, align_poses
-from pipeline.truth_file import Truth, TruthViews
+from pipeline.truth.truth_file import Truth, TruthViews
 
 LEAST_MOTION = 0.01  # of the scene's depth: below it the cameras' centres say nothing of the world's scale
 LEAST_OBSERVATIONS = 8  # depths needed for a ratio

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.runtime.errors import StageError
-from pipeline.truth_file import VIEW_FIELDS, read_truth, write_truth
+from pipeline.truth.truth_file import VIEW_FIELDS, read_truth, write_truth
 from tests.synthetic import synthetic_truth
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, project, transform
-from pipeline.truth_file import Truth, TruthViews
+from pipeline.truth.truth_file import Truth, TruthViews
 
 DEPTH_TOLERANCE = 0.01  # of the depth: a point that much behind what is seen there is hidden
 

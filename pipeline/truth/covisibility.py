@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pipeline.cameras import camera_directions, inverse, pixel_centres, transform
-from pipeline.truth_file import Truth
-from pipeline.truth_geometry import known_ids, land, truth_intrinsics, world_from_objects
+from pipeline.truth.correspondences import known_ids, land, truth_intrinsics, world_from_objects
+from pipeline.truth.truth_file import Truth
 
 LEAST_FRAMES, SHARE = 5, 10  # DyCheck: max(5, N // 10) of N frames
 

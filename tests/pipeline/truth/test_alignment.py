@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.truth_alignment import align_to_truth, nearest_scales, truth_rows
+from pipeline.truth.alignment import align_to_truth, nearest_scales, truth_rows
 from tests.analytic_world import FRAMES, TRUE_SCALES, UNITS, analytic_scene, analytic_truth, world_from_camera
 
 TRUTH = analytic_truth()
