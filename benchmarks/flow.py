@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from models.raft import predict_flow
-from pipeline.dis_flow import create_dis, dis_flow
+from pipeline.correspondence.dis_flow import create_dis, dis_flow
 from pipeline.estimate_flow import read_network
 from pipeline.runtime.weights import weights_present
 from pipeline.truth.correspondences import true_flow

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.scene_from_truth import scene_from_truth
-from pipeline.dis_flow import create_dis, dis_flow
-from pipeline.flow_geometry import consistent_pixels
+from pipeline.correspondence.dis_flow import create_dis, dis_flow
+from pipeline.correspondence.flow_warping import consistent_pixels
 from pipeline.formats.scene_file import Scene
 from pipeline.truth.truth_file import TruthViews, read_truth
 

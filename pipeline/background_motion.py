@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, UInt8
 
-from pipeline.flow_chain import FlowChain, Step, carried, steps_from
-from pipeline.flow_geometry import landing
+from pipeline.correspondence.flow_chain import FlowChain, Step, carried, steps_from
+from pipeline.correspondence.flow_warping import landing
 from pipeline.projective_views import fitted_views, homogeneous
 from pipeline.runtime.progress import progress
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float, Int16, UInt8
 
-from pipeline.flow_geometry import follow
+from pipeline.correspondence.flow_warping import follow
 from pipeline.formats.scene_file import Scene
 from pipeline.semantic_labels import UNLABELLED, Labels
 

@@ -15,8 +15,8 @@ import torch
 from models.raft import CheckpointError, load_raft, predict_flow
 from pipeline.cli import run_stage
 from pipeline.config import EstimateFlowConfig
-from pipeline.dis_flow import MODEL, create_dis, dis_flow
-from pipeline.flow_geometry import consistent_pixels
+from pipeline.correspondence.dis_flow import MODEL, create_dis, dis_flow
+from pipeline.correspondence.flow_warping import consistent_pixels
 from pipeline.formats.flow_file import FlowPair, write_flow
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_sized
 from pipeline.runtime.device import stage_device

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pipeline.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.cameras import project, transform
-from pipeline.patch_registration import Patches, cut_patches, ids_at, register_patches, shape_is_plausible
+from pipeline.correspondence.lucas_kanade import Patches, cut_patches, ids_at, register_patches, shape_is_plausible
 from pipeline.rigid_model import Observations, RigidModel, triangulate
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.flow_chain import Step
+from pipeline.correspondence.flow_chain import Step
 
 STRIDES = (1, 3)
 FEWEST_PX, FEWEST_FOR_CURVES_PX, MOST_FITTED_PX = 20, 150, 1500

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from pipeline.config import Prompt
-from pipeline.flow_chain import FlowChain, carried
+from pipeline.correspondence.flow_chain import FlowChain, carried
 from pipeline.mask_cutting import cut_object, grab_cut
 from pipeline.mask_tubes import disk
 from pipeline.runtime.errors import StageError

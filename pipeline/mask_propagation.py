@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from pipeline.appearance import likeness, look_of
-from pipeline.flow_chain import FlowChain, carried
+from pipeline.correspondence.flow_chain import FlowChain, carried
 from pipeline.mask_tubes import disk
 from pipeline.runtime.progress import progress
 

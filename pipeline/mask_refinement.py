@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from pipeline.appearance import binned, colour_shares
 from pipeline.background_motion import without_texture
-from pipeline.flow_chain import FlowChain, carried, steps_from
+from pipeline.correspondence.flow_chain import FlowChain, carried, steps_from
 from pipeline.guided_filter import guided_filter
 from pipeline.layered_motion import STRIDES, Pictures, motion_margin
 from pipeline.mask_tubes import disk

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.spatial import cKDTree
 
-from pipeline.flow_chain import FlowChain
-from pipeline.flow_geometry import follow
+from pipeline.correspondence.flow_chain import FlowChain
+from pipeline.correspondence.flow_warping import follow
 from pipeline.motion_clusters import clustered_paths
 from pipeline.moving_paths import Sight, moving_paths
 

@@ -7,7 +7,7 @@ motion explains the images just as well, and there is no object.
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.flow_chain import FlowChain, steps_from
+from pipeline.correspondence.flow_chain import FlowChain, steps_from
 from pipeline.layered_motion import STRIDES, motion_margin
 from pipeline.mask_refinement import Comparables, band_of, box_around, refine_masks, zones_of
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.flow_chain import FlowChain
+from pipeline.correspondence.flow_chain import FlowChain
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from pipeline.cameras import BACKGROUND_ID, Intrinsics
 from pipeline.cli import run_stage
 from pipeline.colmap import write_model
 from pipeline.config import ReconstructObjectsConfig
+from pipeline.correspondence.lucas_kanade import inside_masks, smooth_image
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info
 from pipeline.formats.geometry_file import Geometry, Motion, ObjectGeometry, write_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
@@ -36,7 +37,6 @@ from pipeline.guided_tracks import Sight
 from pipeline.imported_poses import ImportedPoses, read_poses
 from pipeline.model_search import Search
 from pipeline.object_model import reconstruct_object
-from pipeline.patch_registration import inside_masks, smooth_image
 from pipeline.rigid_model import object_observations
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.progress import progress

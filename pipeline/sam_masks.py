@@ -12,7 +12,7 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 
 from models.sam import SamCheckpointError, read_sam
 from pipeline.config import Prompt, SegmentObjectsConfig
-from pipeline.flow_chain import FlowChain
+from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.mask_propagation import Masks, box_of, inner_points, propagated_ids
 from pipeline.object_evidence import CLEAR_EVIDENCE
 from pipeline.runtime.errors import StageError

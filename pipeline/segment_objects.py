@@ -16,7 +16,7 @@ from pipeline.background_motion import moving_evidence
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
-from pipeline.flow_chain import FlowChain, read_flow_chain
+from pipeline.correspondence.flow_chain import FlowChain, read_flow_chain
 from pipeline.formats.frames_folder import read_frames
 from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import write_masks, write_objects

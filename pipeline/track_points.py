@@ -24,11 +24,7 @@ from torch import Tensor
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import TrackPointsConfig
-from pipeline.formats.flow_file import FlowPair, read_flow_pairs
-from pipeline.formats.frames_folder import frame_paths, read_frame
-from pipeline.formats.masks_file import read_masks
-from pipeline.formats.tracks_file import Tracks, write_tracks
-from pipeline.patch_registration import (
+from pipeline.correspondence.lucas_kanade import (
     Patches,
     Registration,
     cut_patches,
@@ -39,6 +35,10 @@ from pipeline.patch_registration import (
     shape_is_plausible,
     smooth_image,
 )
+from pipeline.formats.flow_file import FlowPair, read_flow_pairs
+from pipeline.formats.frames_folder import frame_paths, read_frame
+from pipeline.formats.masks_file import read_masks
+from pipeline.formats.tracks_file import Tracks, write_tracks
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each

@@ -12,8 +12,8 @@ from torchvision.models.optical_flow import raft_large, raft_small
 
 from models.raft import CheckpointError, load_raft, padding, predict_flow, torchvision_name
 from pipeline.config import EstimateFlowConfig
+from pipeline.correspondence.flow_warping import consistent_pixels
 from pipeline.estimate_flow import estimate_flow, read_network, tell_consistency, tell_unused
-from pipeline.flow_geometry import consistent_pixels
 from pipeline.formats.flow_file import read_flow_attributes, read_flow_pairs
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.runtime.errors import StageError

@@ -8,8 +8,8 @@ import torch
 
 from pipeline.bundle_adjustment import rotation_exp
 from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, project, rigid, transform
+from pipeline.correspondence.lucas_kanade import cut_patches
 from pipeline.guided_tracks import Births, Sight, found_again, guided_adjustment, seen_shapes, surface_normals
-from pipeline.patch_registration import cut_patches
 from pipeline.rigid_model import Observations, RigidModel, equal_errors
 
 SIZE, FRAMES = 96, 6

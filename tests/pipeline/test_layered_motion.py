@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.flow_chain import FlowChain, Step, steps_from
+from pipeline.correspondence.flow_chain import FlowChain, Step, steps_from
 from pipeline.layered_motion import STRIDES, fitted_motion, motion_margin
 from pipeline.mask_refinement import comparable, flat_regions, refine_masks, said_around
 from pipeline.motion_proof import own_motion, proven_objects

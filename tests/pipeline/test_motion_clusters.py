@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.flow_chain import FlowChain
+from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.motion_clusters import Motion, clustered_paths, joined_groups, motion_terms, summed
 from pipeline.moving_paths import Sight, displacements, moving_paths
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from pipeline.background_motion import background_residuals, filled_in, moving_evidence
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
+from pipeline.correspondence.flow_chain import FlowChain, Step
 from pipeline.estimate_flow import estimate_flow
-from pipeline.flow_chain import FlowChain, Step
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import read_masks, read_objects

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pipeline.config import TrackPointsConfig
+from pipeline.correspondence.lucas_kanade import Patches, inside_masks
 from pipeline.formats.flow_file import FlowPair, write_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.masks_file import write_masks
 from pipeline.formats.tracks_file import Tracks, read_tracks
-from pipeline.patch_registration import Patches, inside_masks
 from pipeline.runtime.errors import StageError
 from pipeline.track_points import (
     Active,

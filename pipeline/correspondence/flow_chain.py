@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.flow_geometry import follow
+from pipeline.correspondence.flow_warping import follow
 from pipeline.formats.flow_file import read_flow_attributes, read_flow_pairs
 from pipeline.runtime.errors import StageError
 

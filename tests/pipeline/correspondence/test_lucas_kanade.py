@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import patch_registration
-from pipeline.patch_registration import (
+from pipeline.correspondence import lucas_kanade as patch_registration
+from pipeline.correspondence.lucas_kanade import (
     Registration,
     centred,
     cut_patches,
