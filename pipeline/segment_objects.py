@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from pipeline.background_motion import moving_evidence
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
@@ -20,17 +19,18 @@ from pipeline.correspondence.flow_chain import FlowChain, read_flow_chain
 from pipeline.formats.frames_folder import read_frames
 from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import write_masks, write_objects
-from pipeline.mask_doubts import found_doubts, given_doubts
-from pipeline.mask_prompts import check_prompts, prompted_tubes
-from pipeline.mask_propagation import known_again, propagated_ids
-from pipeline.mask_refinement import refine_masks
-from pipeline.mask_tubes import find_tubes
-from pipeline.motion_proof import own_motion, proven_objects
-from pipeline.object_evidence import kept_objects, object_rows
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.weights import weights_present
-from pipeline.sam2_masks import (
+from pipeline.segmentation.boundary_refinement import refine_masks
+from pipeline.segmentation.camera_motion_residual import moving_evidence
+from pipeline.segmentation.mask_warnings import found_doubts, given_doubts
+from pipeline.segmentation.motion_test import own_motion, proven_objects
+from pipeline.segmentation.object_confidence import kept_objects, object_rows
+from pipeline.segmentation.prompts import check_prompts, prompted_tubes
+from pipeline.segmentation.propagation import known_again, propagated_ids
+from pipeline.segmentation.sam import SamSegmenter, found_by_sam, prompted_by_sam
+from pipeline.segmentation.sam2 import (
     VideoModel,
     by_object,
     choose_video_model,
@@ -38,7 +38,7 @@ from pipeline.sam2_masks import (
     hints_from_ids,
     hints_from_prompts,
 )
-from pipeline.sam_masks import SamSegmenter, found_by_sam, prompted_by_sam
+from pipeline.segmentation.tubes import find_tubes
 
 log = logging.getLogger(__name__)
 

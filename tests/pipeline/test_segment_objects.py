@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.background_motion import background_residuals, filled_in, moving_evidence
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.correspondence.flow_chain import FlowChain, Step
 from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import read_masks, read_objects
-from pipeline.mask_prompts import check_prompts
-from pipeline.mask_refinement import main_body, voted
-from pipeline.mask_tubes import attached, taken_over
 from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
+from pipeline.segmentation.boundary_refinement import main_body, voted
+from pipeline.segmentation.camera_motion_residual import background_residuals, filled_in, moving_evidence
+from pipeline.segmentation.prompts import check_prompts
+from pipeline.segmentation.tubes import attached, taken_over
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128
 

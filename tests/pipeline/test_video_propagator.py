@@ -9,12 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline import sam2_masks
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
-from pipeline.sam2_masks import (
+from pipeline.segment_objects import segment_objects
+from pipeline.segmentation import sam2 as sam2_masks
+from pipeline.segmentation.sam2 import (
     Hints,
     Sam2Video,
     VideoModel,
@@ -25,7 +26,6 @@ from pipeline.sam2_masks import (
     hints_from_prompts,
     video_model_folder,
 )
-from pipeline.segment_objects import segment_objects
 from tests.pipeline.test_segment_objects import moving_squares
 from tests.tiny_sam2 import write_video_model
 

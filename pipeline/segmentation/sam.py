@@ -13,10 +13,10 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from models.sam import SamCheckpointError, read_sam
 from pipeline.config import Prompt, SegmentObjectsConfig
 from pipeline.correspondence.flow_chain import FlowChain
-from pipeline.mask_propagation import Masks, box_of, inner_points, propagated_ids
-from pipeline.object_evidence import CLEAR_EVIDENCE
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
+from pipeline.segmentation.object_confidence import CLEAR_EVIDENCE
+from pipeline.segmentation.propagation import Masks, box_of, inner_points, propagated_ids
 
 log = logging.getLogger("pipeline.segment_objects")
 SAME_THING = 0.5  # IoU of a mask of the automatic generator with a moving region

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pipeline.correspondence.flow_chain import FlowChain, steps_from
-from pipeline.layered_motion import STRIDES, motion_margin
-from pipeline.mask_refinement import Comparables, band_of, box_around, refine_masks, zones_of
+from pipeline.segmentation.boundary_refinement import Comparables, band_of, box_around, refine_masks, zones_of
+from pipeline.segmentation.layered_motion import STRIDES, motion_margin
 
 MOST_LOOKS = 8
 LEAST_OWN_MOTION = 0.15  # of an object: true ones have 0.9 with and 0.3 without texture, wrong flow less than 0

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from pipeline.appearance import binned, colour_shares
-from pipeline.background_motion import without_texture
 from pipeline.correspondence.flow_chain import FlowChain, carried, steps_from
-from pipeline.guided_filter import guided_filter
-from pipeline.layered_motion import STRIDES, Pictures, motion_margin
-from pipeline.mask_tubes import disk
 from pipeline.runtime.progress import progress
+from pipeline.segmentation.camera_motion_residual import without_texture
+from pipeline.segmentation.colour_histogram import binned, colour_shares
+from pipeline.segmentation.guided_filter import guided_filter
+from pipeline.segmentation.layered_motion import STRIDES, Pictures, motion_margin
+from pipeline.segmentation.tubes import disk
 
 ROUNDS = 3
 KEPT_PICTURES = 24

@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from pipeline.config import Prompt
-from pipeline.mask_propagation import SMALLEST_PX, Masks, flattened
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
+from pipeline.segmentation.propagation import SMALLEST_PX, Masks, flattened
 
 log = logging.getLogger("pipeline.segment_objects")
 NETWORKS = {"sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}  # by config.json's model_type

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from pipeline.appearance import likeness, look_of
 from pipeline.correspondence.flow_chain import FlowChain, carried
-from pipeline.mask_tubes import disk
 from pipeline.runtime.progress import progress
+from pipeline.segmentation.colour_histogram import likeness, look_of
+from pipeline.segmentation.tubes import disk
 
 SMALLEST_PX = 20
 LEAST_CONSISTENT, LEAST_ALIKE, MOST_GROWTH = 0.5, 0.8, 1.35  # of a good step

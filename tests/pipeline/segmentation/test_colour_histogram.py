@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.appearance import binned, colour_shares, likeness, look_of
+from pipeline.segmentation.colour_histogram import binned, colour_shares, likeness, look_of
 
 
 def test_shares_sum_up_to_one_and_a_look_is_like_itself() -> None:

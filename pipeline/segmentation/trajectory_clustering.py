@@ -17,7 +17,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import squareform
 
-from pipeline.moving_paths import Sight, displacements
+from pipeline.segmentation.trajectories import Sight, displacements
 
 STRIDE = 2  # frames over which motion is measured
 CHUNK, LARGEST_CHUNK = 12, 2500  # frames, and paths, whose groups are made together

@@ -6,9 +6,9 @@ from jaxtyping import Bool, UInt8
 
 from pipeline.config import Prompt
 from pipeline.correspondence.flow_chain import FlowChain, carried
-from pipeline.mask_cutting import cut_object, grab_cut
-from pipeline.mask_tubes import disk
 from pipeline.runtime.errors import StageError
+from pipeline.segmentation.grabcut import cut_object, grab_cut
+from pipeline.segmentation.tubes import disk
 
 CLICK_SHARE = 0.02  # of the image's diagonal: radius around a click that is surely the object
 SEARCH_SHARE = 0.2  # of it: how far from a click an object may reach

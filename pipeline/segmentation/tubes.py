@@ -10,8 +10,8 @@ from scipy.spatial import cKDTree
 
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.correspondence.flow_warping import follow
-from pipeline.motion_clusters import clustered_paths
-from pipeline.moving_paths import Sight, moving_paths
+from pipeline.segmentation.trajectories import Sight, moving_paths
+from pipeline.segmentation.trajectory_clustering import clustered_paths
 
 MOVING, SURELY_MOVING = 0.4, 0.7  # mean evidence: every pixel of a tube, and its clearest tenth
 SMEARED = 0.5  # of a region's strong evidence: less is flow smeared over its border

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from pipeline.mask_refinement import box_around, main_body
-from pipeline.mask_tubes import disk
+from pipeline.segmentation.boundary_refinement import box_around, main_body
+from pipeline.segmentation.tubes import disk
 
 
 def cut_object(

@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int, Num, UInt8
 
 from pipeline.correspondence.flow_chain import FlowChain, Step, carried, steps_from
 from pipeline.correspondence.flow_warping import landing
-from pipeline.projective_views import fitted_views, homogeneous
 from pipeline.runtime.progress import progress
+from pipeline.segmentation.plane_parallax import fitted_views, homogeneous
 
 DISTANCES, FAR_DISTANCES = (2, 5, 8), (5, 8, 14)  # in frames; the latter for what has no texture
 GRID_PX = 5

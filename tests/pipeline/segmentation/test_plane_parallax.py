@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.projective_views import canonical, fitted_views
+from pipeline.segmentation.plane_parallax import canonical, fitted_views
 
 
 def views_of_points(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from pipeline.correspondence.flow_chain import FlowChain
-from pipeline.motion_clusters import Motion, clustered_paths, joined_groups, motion_terms, summed
-from pipeline.moving_paths import Sight, displacements, moving_paths
+from pipeline.segmentation.trajectories import Sight, displacements, moving_paths
+from pipeline.segmentation.trajectory_clustering import Motion, clustered_paths, joined_groups, motion_terms, summed
 
 FRAMES, SIZE = 14, (96, 128)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.correspondence.flow_chain import FlowChain
-from pipeline.mask_propagation import box_of, flattened, inner_points, known_again, propagated_ids
+from pipeline.segmentation.propagation import box_of, flattened, inner_points, known_again, propagated_ids
 
 SIZE, FRAMES = (40, 80), 8
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from pipeline.correspondence.flow_chain import FlowChain, Step, steps_from
-from pipeline.layered_motion import STRIDES, fitted_motion, motion_margin
-from pipeline.mask_refinement import comparable, flat_regions, refine_masks, said_around
-from pipeline.motion_proof import own_motion, proven_objects
+from pipeline.segmentation.boundary_refinement import comparable, flat_regions, refine_masks, said_around
+from pipeline.segmentation.layered_motion import STRIDES, fitted_motion, motion_margin
+from pipeline.segmentation.motion_test import own_motion, proven_objects
 
 SIZE = (60, 90)
 
@@ -68,7 +68,7 @@ def test_only_what_is_in_doubt_is_looked_at_a_second_time(monkeypatch: pytest.Mo
         looks.append(arguments)
         return ids.copy()
 
-    monkeypatch.setattr("pipeline.motion_proof.refine_masks", watched)
+    monkeypatch.setattr("pipeline.segmentation.motion_test.refine_masks", watched)
     images, ids, chain = square_over_wall(3)
     proven_objects(images, ids, chain, 0.2)
     assert looks == [(chain, 0.2)]

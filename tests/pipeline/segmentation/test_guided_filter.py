@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.guided_filter import guided_filter
+from pipeline.segmentation.guided_filter import guided_filter
 
 
 def test_values_are_smoothed_within_a_colour_and_not_over_its_edge() -> None:

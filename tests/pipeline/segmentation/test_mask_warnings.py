@@ -9,8 +9,8 @@ from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.masks_file import read_masks, read_objects
-from pipeline.mask_doubts import background_doubts, found_doubts, given_doubts
 from pipeline.segment_objects import segment_objects
+from pipeline.segmentation.mask_warnings import background_doubts, found_doubts, given_doubts
 
 NOTHING = SegmentObjectsConfig()
 
