@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 import torch
 
-from pipeline.colmap import read_tracked_model
 from pipeline.config import (
     EstimateFlowConfig,
     ExtractFramesConfig,
@@ -37,6 +36,7 @@ from pipeline.geometry.similarity_alignment import rotation_error_deg, trajector
 from pipeline.object_matching import match_objects
 from pipeline.reconstruct_objects import reconstruct_objects
 from pipeline.segment_objects import segment_objects
+from pipeline.sfm.colmap import read_tracked_model
 from pipeline.simulate_scene import simulate_scene
 from pipeline.track_points import track_points
 from pipeline.truth.truth_file import TruthViews, read_truth

@@ -24,7 +24,6 @@ from jaxtyping import Bool
 
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage
-from pipeline.colmap import homogeneous, intrinsics_of, read_model
 from pipeline.formats.frames_folder import frame_paths, write_image
 from pipeline.formats.geometry_file import ObjectGeometry, read_geometry
 from pipeline.formats.masks_file import read_masks
@@ -32,6 +31,7 @@ from pipeline.formats.transforms_file import NamedPoses, write_transforms
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
+from pipeline.sfm.colmap import homogeneous, intrinsics_of, read_model
 
 log = logging.getLogger("pipeline.export_geometry")
 

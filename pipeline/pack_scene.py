@@ -23,14 +23,12 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID, Intrinsics, inverse
 from pipeline.cli import run_stage
-from pipeline.colmap import read_tracked_model
 from pipeline.config import PackSceneConfig
 from pipeline.formats.flow_file import FlowPair, read_flow_pairs
 from pipeline.formats.frames_folder import read_frames, read_frames_info
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.scene_file import Scene, write_scene
-from pipeline.rigid_model import Observations, RigidModel, in_camera, reprojection_errors_px, usable
 from pipeline.runtime.errors import StageError
 from pipeline.scene_units import (
     DepthSamples,
@@ -41,6 +39,8 @@ from pipeline.scene_units import (
     oriented_box,
     seen_surface,
 )
+from pipeline.sfm.colmap import read_tracked_model
+from pipeline.sfm.rigid_model import Observations, RigidModel, in_camera, reprojection_errors_px, usable
 
 log = logging.getLogger(__name__)
 FEWEST_SAMPLES = 8

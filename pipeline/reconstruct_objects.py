@@ -23,25 +23,25 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from pipeline.background import Reconstructed, imported_background, reconstruct_background
 from pipeline.cameras import BACKGROUND_ID, Intrinsics
 from pipeline.cli import run_stage
-from pipeline.colmap import write_model
 from pipeline.config import ReconstructObjectsConfig
 from pipeline.correspondence.lucas_kanade import inside_masks, smooth_image
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info
 from pipeline.formats.geometry_file import Geometry, Motion, ObjectGeometry, write_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.tracks_file import read_tracks
-from pipeline.guided_tracks import Sight
-from pipeline.imported_poses import ImportedPoses, read_poses
-from pipeline.model_search import Search
-from pipeline.object_model import reconstruct_object
-from pipeline.rigid_model import object_observations
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
-from pipeline.verdicts import frame_points, frame_residuals_px
+from pipeline.sfm.background import Reconstructed, imported_background, reconstruct_background
+from pipeline.sfm.colmap import write_model
+from pipeline.sfm.guided_matching import Sight
+from pipeline.sfm.imported_poses import ImportedPoses, read_poses
+from pipeline.sfm.mapping import Search
+from pipeline.sfm.object_reconstruction import reconstruct_object
+from pipeline.sfm.rigid_model import object_observations
+from pipeline.sfm.verdicts import frame_points, frame_residuals_px
 
 log = logging.getLogger(__name__)
 KEPT_FRAMES = 160

@@ -9,12 +9,12 @@ import pycolmap
 import pytest
 
 from pipeline.cameras import inverse
-from pipeline.colmap import homogeneous, read_tracked_model
 from pipeline.export_geometry import export_geometry
 from pipeline.formats.frames_folder import frame_name, read_frame, read_frames_info
 from pipeline.formats.masks_file import read_masks, write_masks
-from pipeline.imported_poses import read_poses
 from pipeline.runtime.errors import StageError
+from pipeline.sfm.colmap import homogeneous, read_tracked_model
+from pipeline.sfm.imported_poses import read_poses
 from tests.synthetic import FRAMES, SyntheticScene, write_synthetic_scene
 
 

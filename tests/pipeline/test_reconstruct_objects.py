@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.background import imported_background, reconstruct_background
 from pipeline.cameras import Intrinsics, inverse
-from pipeline.colmap import read_tracked_model, write_model
 from pipeline.config import ReconstructObjectsConfig
-from pipeline.curved_start import cap_depth
 from pipeline.formats.geometry_file import Geometry, read_geometry
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.guided_tracks import Sight
-from pipeline.model_search import Search, best_model, mirrored
-from pipeline.object_model import reconstruct_object
 from pipeline.reconstruct_objects import first_camera, reconstruct_objects
-from pipeline.rigid_model import RigidModel, reprojection_errors_px
+from pipeline.sfm.background import imported_background, reconstruct_background
+from pipeline.sfm.colmap import read_tracked_model, write_model
+from pipeline.sfm.guided_matching import Sight
+from pipeline.sfm.hemisphere_init import cap_depth
+from pipeline.sfm.mapping import Search, best_model, mirrored
+from pipeline.sfm.object_reconstruction import reconstruct_object
+from pipeline.sfm.rigid_model import RigidModel, reprojection_errors_px
+from pipeline.sfm.verdicts import doubts_about, flatness, judge
 from pipeline.truth.correspondences import truth_intrinsics
-from pipeline.verdicts import doubts_about, flatness, judge
 from tests.pipeline.tracked_body import CAMERA, FRAMES, masks_around, orbit, room, solid, tracked, turning_poses
 from tests.synthetic import SyntheticScene, camera_from_object, synthetic_truth, write_synthetic_scene
 
@@ -86,9 +86,9 @@ def test_points_of_what_bends_are_not_looked_for_where_a_rigid_model_has_them() 
 
 
 def test_shapes_grown_from_some_of_the_tracks_have_the_points_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.model_search.SEARCH_LOOKS", 60 * FRAMES)
+    monkeypatch.setattr("pipeline.sfm.mapping.SEARCH_LOOKS", 60 * FRAMES)
     for mapper in ("map_globally", "map_incrementally"):
-        monkeypatch.setattr(f"pipeline.model_search.{mapper}", lambda *_: [])
+        monkeypatch.setattr(f"pipeline.sfm.mapping.{mapper}", lambda *_: [])
     poses = turning_poses()
     _, seen = tracked(poses, solid(150), noise=0.1, length=8)
     found = best_model(seen, SEARCH)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from pipeline.bundle_adjustment import rotation_exp
 from pipeline.cameras import transform
 from pipeline.scene_units import (
     FARTHEST_IN_MEDIANS,
@@ -16,6 +15,7 @@ from pipeline.scene_units import (
     observation_weights,
     oriented_box,
 )
+from pipeline.sfm.bundle_adjustment import rotation_exp
 
 
 def samples(frame: list[int], depth: list[float]) -> DepthSamples:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pipeline.bundle_adjustment import rotation_exp
 from pipeline.cameras import Intrinsics, inverse, project, rigid, transform
-from pipeline.rigid_model import Observations, RigidModel, equal_errors
+from pipeline.sfm.bundle_adjustment import rotation_exp
+from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors
 
 CAMERA = Intrinsics.centred(250.0, 192, 256)
 FRAMES = 12

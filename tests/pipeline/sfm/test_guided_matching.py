@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.bundle_adjustment import rotation_exp
 from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, project, rigid, transform
 from pipeline.correspondence.lucas_kanade import cut_patches
-from pipeline.guided_tracks import Births, Sight, found_again, guided_adjustment, seen_shapes, surface_normals
-from pipeline.rigid_model import Observations, RigidModel, equal_errors
+from pipeline.sfm.bundle_adjustment import rotation_exp
+from pipeline.sfm.guided_matching import Births, Sight, found_again, guided_adjustment, seen_shapes, surface_normals
+from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors
 
 SIZE, FRAMES = 96, 6
 CAMERA = Intrinsics.centred(110.0, SIZE, SIZE)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.cameras import Intrinsics, inverse
-from pipeline.colmap import write_model
 from pipeline.formats.transforms_file import NamedPoses, read_transforms, write_transforms
-from pipeline.imported_poses import frames_of_names, read_poses
 from pipeline.runtime.errors import StageError
+from pipeline.sfm.colmap import write_model
+from pipeline.sfm.imported_poses import frames_of_names, read_poses
 from tests.pipeline.tracked_body import CAMERA, orbit, room, tracked
 
 FRAMES = 6

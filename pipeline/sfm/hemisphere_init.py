@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.cameras import Intrinsics, camera_directions
-from pipeline.rigid_model import Observations, RigidModel
+from pipeline.sfm.rigid_model import Observations, RigidModel
 
 WINDOW = 5  # frames to either side that see nearly the same face
 FEWEST_POINTS = 12

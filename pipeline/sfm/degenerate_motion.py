@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from pipeline.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.cameras import Intrinsics, camera_directions, pixel_centres, rigid
-from pipeline.rigid_model import Observations, RigidModel, equal_errors
+from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
+from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors
 
 STILL_PX = 0.7
 STILL_SHARE = 0.6  # the rest may lie on moving things that no mask covers

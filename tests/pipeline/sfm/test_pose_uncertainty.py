@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.bundle_adjustment import Freedom, adjust, pulls_of_groups
 from pipeline.geometry.similarity_alignment import rotation_error_deg
-from pipeline.model_search import Candidate, mirrored
-from pipeline.pose_spread import (
+from pipeline.sfm.bundle_adjustment import Freedom, adjust, pulls_of_groups
+from pipeline.sfm.mapping import Candidate, mirrored
+from pipeline.sfm.pose_uncertainty import (
     UNKNOWN,
     advantage_sigmas,
     pose_difference,
@@ -17,7 +17,7 @@ from pipeline.pose_spread import (
     strongest_rival,
     twist_from_centre,
 )
-from pipeline.rigid_model import triangulate
+from pipeline.sfm.rigid_model import triangulate
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 
 

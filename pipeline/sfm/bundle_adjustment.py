@@ -13,7 +13,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from models.bundle_kernels import grouped_pulls, point_steps, reduced_system, whitened_errors
 from pipeline.cameras import Intrinsics
-from pipeline.rigid_model import Observations, RigidModel, usable
+from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 
 ROBUST_SIGMAS = 2.0
 

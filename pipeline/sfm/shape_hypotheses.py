@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.bundle_adjustment import Adjustment, Freedom
-from pipeline.guided_tracks import Sight, guided_adjustment
-from pipeline.model_search import Candidate, Search, drawn, strongest, with_all_tracks, without_outliers
-from pipeline.pose_spread import (
+from pipeline.sfm.bundle_adjustment import Adjustment, Freedom
+from pipeline.sfm.guided_matching import Sight, guided_adjustment
+from pipeline.sfm.mapping import Candidate, Search, drawn, strongest, with_all_tracks, without_outliers
+from pipeline.sfm.pose_uncertainty import (
     SURE_SIGMAS,
     Rival,
     advantage_sigmas,
@@ -22,7 +22,7 @@ from pipeline.pose_spread import (
     strongest_rival,
     track_costs,
 )
-from pipeline.rigid_model import Observations, RigidModel
+from pipeline.sfm.rigid_model import Observations, RigidModel
 
 LOOSE_PERCENT = 20.0  # of the path
 MOST_LOOKS = 240_000  # points times frames: more of them hardly move the poses, and each takes its time

@@ -15,10 +15,10 @@ from jaxtyping import Float, Int, Integer
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from pipeline.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.cameras import project, transform
 from pipeline.correspondence.lucas_kanade import Patches, cut_patches, ids_at, register_patches, shape_is_plausible
-from pipeline.rigid_model import Observations, RigidModel, triangulate
+from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
+from pipeline.sfm.rigid_model import Observations, RigidModel, triangulate
 
 log = logging.getLogger(__name__)
 NEIGHBOURS = 16  # points that a patch's plane goes through

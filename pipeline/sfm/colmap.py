@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 
 from pipeline.cameras import Intrinsics
 from pipeline.formats.frames_folder import frame_name
-from pipeline.rigid_model import Observations, RigidModel, equal_errors, usable
 from pipeline.runtime.errors import StageError
+from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors, usable
 
 log = logging.getLogger(__name__)
 GAPS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256)

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.cluster.vq import kmeans2
 
-from pipeline.bundle_adjustment import ROBUST_SIGMAS, Adjustment, pulls_of_groups, residuals
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.model_search import HELD_OUT_EVERY, Candidate, refined_points
-from pipeline.rigid_model import Observations, RigidModel, usable
+from pipeline.sfm.bundle_adjustment import ROBUST_SIGMAS, Adjustment, pulls_of_groups, residuals
+from pipeline.sfm.mapping import HELD_OUT_EVERY, Candidate, refined_points
+from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 
 CLUSTERS, PARTITIONS = 40, 5  # k-means ends elsewhere from every start: variances are means over several
 FEWEST_IN_CLUSTER = 4

@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.bundle_adjustment import Adjustment, Freedom
 from pipeline.cameras import Intrinsics
 from pipeline.formats.geometry_file import Motion
-from pipeline.model_search import Search, best_model, refined_points, strongest, with_all_tracks, without_outliers
-from pipeline.pose_fallback import (
+from pipeline.sfm.bundle_adjustment import Adjustment, Freedom
+from pipeline.sfm.degenerate_motion import (
     camera_stands,
     imagined_observations,
     points_at_unit_depth,
     standing_camera,
     turning_camera,
 )
-from pipeline.pose_spread import pose_spread
-from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px
-from pipeline.verdicts import Judgement, fit_numbers, judge, spread_numbers
+from pipeline.sfm.mapping import Search, best_model, refined_points, strongest, with_all_tracks, without_outliers
+from pipeline.sfm.pose_uncertainty import pose_spread
+from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px
+from pipeline.sfm.verdicts import Judgement, fit_numbers, judge, spread_numbers
 
 log = logging.getLogger(__name__)
 FEWEST_TRACKS = 12

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pipeline.formats.geometry_file import Verdict
-from pipeline.model_search import explained
-from pipeline.pose_spread import Rival
-from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulation_angles_deg, usable
+from pipeline.sfm.mapping import explained
+from pipeline.sfm.pose_uncertainty import Rival
+from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulation_angles_deg, usable
 
 # An object more than 3 degrees or 10 % of the path off must not be called ok. Chosen on 24 simulated scenes: half of what
 # is bad, and for the path a little more, which called no bad object ok there; errors reach twice the spread, seldom more.

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from models.bundle_kernels import reduced_system
-from pipeline.bundle_adjustment import (
+from pipeline.cameras import rigid
+from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
+from pipeline.sfm.bundle_adjustment import (
     ROBUST_SIGMAS,
     Freedom,
     adjust,
@@ -16,9 +18,7 @@ from pipeline.bundle_adjustment import (
     rotation_exp,
     state,
 )
-from pipeline.cameras import rigid
-from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.rigid_model import Observations, RigidModel, equal_errors, triangulate
+from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors, triangulate
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 
 

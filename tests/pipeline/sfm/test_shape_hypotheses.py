@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.bundle_adjustment import Adjustment
-from pipeline.guided_shapes import GuidedShape, advantage, best_guided_shape, guided_rival
-from pipeline.model_search import Candidate, Search, mirrored
-from pipeline.pose_spread import Rival, distinct_shapes, pose_difference
-from pipeline.rigid_model import Observations, RigidModel
+from pipeline.sfm.bundle_adjustment import Adjustment
+from pipeline.sfm.mapping import Candidate, Search, mirrored
+from pipeline.sfm.pose_uncertainty import Rival, distinct_shapes, pose_difference
+from pipeline.sfm.rigid_model import Observations, RigidModel
+from pipeline.sfm.shape_hypotheses import GuidedShape, advantage, best_guided_shape, guided_rival
 from tests.pipeline.test_guided_tracks import CAMERA, FRAMES, short_tracks, wall_model, wall_sight
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 
@@ -68,6 +68,6 @@ def test_a_shape_that_is_ruled_out_is_no_rival_but_quite_another_path_is() -> No
 def test_long_videos_have_fewer_of_their_points_looked_for(
     noisy: Observations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.guided_shapes.MOST_LOOKS", 20 * FRAMES)
+    monkeypatch.setattr("pipeline.sfm.shape_hypotheses.MOST_LOOKS", 20 * FRAMES)
     best, _ = best_guided_shape([candidate(wall_model())], noisy, SEARCH, wall_sight())
     assert 12 <= best.seen.track_count <= 20

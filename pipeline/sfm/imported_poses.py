@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pipeline.cameras import Intrinsics, inverse
-from pipeline.colmap import homogeneous, intrinsics_of, read_model
 from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV, NamedPoses, read_transforms, the_camera
 from pipeline.runtime.errors import StageError
+from pipeline.sfm.colmap import homogeneous, intrinsics_of, read_model
 
 log = logging.getLogger(__name__)
 TRANSFORMS = ("transforms.json", "transforms_train.json")

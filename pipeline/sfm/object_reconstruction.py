@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from pipeline.background import Reconstructed
-from pipeline.bundle_adjustment import Adjustment, Freedom, adjust
-from pipeline.guided_shapes import best_guided_shape
-from pipeline.guided_tracks import Sight
-from pipeline.model_search import (
+from pipeline.sfm.background import Reconstructed
+from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
+from pipeline.sfm.degenerate_motion import flat_object
+from pipeline.sfm.guided_matching import Sight
+from pipeline.sfm.mapping import (
     HELD_OUT_EVERY,
     SEARCH_TOLERANCE,
     Search,
@@ -19,10 +19,10 @@ from pipeline.model_search import (
     with_all_tracks,
     without_outliers,
 )
-from pipeline.pose_fallback import flat_object
-from pipeline.pose_spread import Rival, pose_spread, strongest_rival
-from pipeline.rigid_model import Observations, RigidModel
-from pipeline.verdicts import (
+from pipeline.sfm.pose_uncertainty import Rival, pose_spread, strongest_rival
+from pipeline.sfm.rigid_model import Observations, RigidModel
+from pipeline.sfm.shape_hypotheses import best_guided_shape
+from pipeline.sfm.verdicts import (
     EXPLAINED_PERCENT,
     RESIDUAL_SIGMAS,
     Judgement,

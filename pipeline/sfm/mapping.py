@@ -10,11 +10,11 @@ import numpy as np
 import pycolmap
 from jaxtyping import Bool, Float
 
-from pipeline.bundle_adjustment import Adjustment, Freedom, adjust, robust_cost
 from pipeline.cameras import Intrinsics
-from pipeline.colmap import colmap_camera, homogeneous, map_globally, map_incrementally, verified_pairs
-from pipeline.curved_start import curved_start, near, reference_frames
-from pipeline.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate, usable
+from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust, robust_cost
+from pipeline.sfm.colmap import colmap_camera, homogeneous, map_globally, map_incrementally, verified_pairs
+from pipeline.sfm.hemisphere_init import curved_start, near, reference_frames
+from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate, usable
 
 log = logging.getLogger(__name__)
 HELD_OUT_EVERY = 5
