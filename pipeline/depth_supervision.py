@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pipeline.formats.scene_file import Scene
-from pipeline.given_depth import read_depths
 from pipeline.motion_evidence import moving_evidence
+from pipeline.scene.depth_maps import read_depths
 from pipeline.semantic_flow_data import UNKNOWN, Points
 from pipeline.semantic_labels import Labels
 

@@ -7,9 +7,9 @@ from jaxtyping import Float
 
 from models.rendering import TrainedMethod
 from pipeline.formats.scene_file import Scene
-from pipeline.given_depth import given_scales
-from pipeline.object_scales import likely_scales
 from pipeline.osn_checkpoint import OsnMethod
+from pipeline.scene.depth_maps import given_scales
+from pipeline.scene.object_scales import likely_scales
 
 
 def fixed_scales(

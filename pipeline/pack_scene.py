@@ -30,7 +30,7 @@ from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geomet
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.runtime.errors import StageError
-from pipeline.scene_units import (
+from pipeline.scene.units import (
     DepthSamples,
     background_bounds,
     depth_inliers,

@@ -18,9 +18,9 @@ from models.semantic_flow.objectives import Batch, joint_losses, static_losses
 from models.workers import Spread, workers
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene
-from pipeline.object_scales import object_scales
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
+from pipeline.scene.object_scales import object_scales
 from pipeline.semantic_flow_data import (
     Pixels,
     Points,

@@ -25,8 +25,6 @@ from models.workers import workers
 from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
-from pipeline.given_depth import given_scales
-from pipeline.object_scales import likely_scales
 from pipeline.osn_checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
 from pipeline.osn_field_training import Clock, Material, train_fields
 from pipeline.osn_pixels import pixel_source
@@ -35,6 +33,8 @@ from pipeline.osn_setup import Phase, scale_bank, schedule
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.record import commit
+from pipeline.scene.depth_maps import given_scales
+from pipeline.scene.object_scales import likely_scales
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.cameras import transform
-from pipeline.scene_units import (
+from pipeline.scene.units import (
     FARTHEST_IN_MEDIANS,
     DepthSamples,
     background_bounds,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.object_scales import contact_scale, object_scales, slowest_scale
+from pipeline.scene.object_scales import contact_scale, object_scales, slowest_scale
 from tests.synthetic import write_synthetic_scene
 
 
