@@ -34,10 +34,10 @@ from pipeline.config import RenderViewsConfig, SimulateSceneConfig, TrainOsnConf
 from pipeline.evaluation_rendering import observed_findings
 from pipeline.evaluation_scales import TrueRegion, true_region
 from pipeline.evaluation_scenes import comparison_findings
-from pipeline.fixed_scales import fixed_scales
 from pipeline.formats.renders_folder import Renders
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.geometry.camera_paths import evenly_chosen
+from pipeline.osn.fixed_scales import fixed_scales
 from pipeline.perceptual import Lpips, load_lpips
 from pipeline.render_views import render_plans, valid_scales
 from pipeline.simulate_scene import simulate_scene

@@ -33,9 +33,9 @@ from pipeline.evaluation_scales import region_findings, true_region
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.osn_field_training import Material
-from pipeline.osn_run import Run, started
-from pipeline.osn_setup import Phase, training_pixels
+from pipeline.osn.run_state import Run, started
+from pipeline.osn.setup import Phase, training_pixels
+from pipeline.osn.training import Material
 from pipeline.render_views import view_rays
 from pipeline.runtime.device import stage_device
 from pipeline.simulate_scene import simulate_scene

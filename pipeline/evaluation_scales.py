@@ -17,7 +17,7 @@ from models.osn.validity import limits
 from models.rendering import TrainedMethod
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.scene_file import Scene
-from pipeline.osn_checkpoint import OsnMethod
+from pipeline.osn.checkpoint import OsnMethod
 from pipeline.truth.truth_file import Truth
 
 STAGE = "train_osn"

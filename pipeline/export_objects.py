@@ -27,7 +27,7 @@ from pipeline.cameras import inverse
 from pipeline.cli import run_stage
 from pipeline.config import ExportObjectsConfig
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.osn_checkpoint import OsnMethod
+from pipeline.osn.checkpoint import OsnMethod
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError

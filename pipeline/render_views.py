@@ -26,12 +26,12 @@ from models.rendering import Rendering, TrainedMethod
 from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
 from pipeline.cli import run_stage
 from pipeline.config import RenderViewsConfig
-from pipeline.fixed_scales import fixed_scales
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.renders_folder import Renders, write_renders, write_set
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.osn_checkpoint import OsnMethod
-from pipeline.osn_edits import layered_methods
+from pipeline.osn.checkpoint import OsnMethod
+from pipeline.osn.edits import layered_methods
+from pipeline.osn.fixed_scales import fixed_scales
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError

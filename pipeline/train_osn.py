@@ -25,11 +25,11 @@ from models.workers import workers
 from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
-from pipeline.osn_checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
-from pipeline.osn_field_training import Clock, Material, train_fields
-from pipeline.osn_pixels import pixel_source
-from pipeline.osn_run import POOL, Run, identity, resumed, started
-from pipeline.osn_setup import Phase, scale_bank, schedule
+from pipeline.osn.checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
+from pipeline.osn.pixels import pixel_source
+from pipeline.osn.run_state import POOL, Run, identity, resumed, started
+from pipeline.osn.setup import Phase, scale_bank, schedule
+from pipeline.osn.training import Clock, Material, train_fields
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.record import commit

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from models.rendering import TrainedMethod
-from pipeline import osn_checkpoint, semantic_flow_checkpoint
+from pipeline import semantic_flow_checkpoint
+from pipeline.osn import checkpoint as osn_checkpoint
 from pipeline.runtime.errors import StageError
 
 METHODS = {module.METHOD: module for module in (osn_checkpoint, semantic_flow_checkpoint)}

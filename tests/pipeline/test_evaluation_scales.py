@@ -6,8 +6,8 @@ import torch
 from models.osn.z_buffer import SoloViews, explained
 from pipeline.config import TrainOsnConfig
 from pipeline.evaluation_scales import bounds_findings, limit_remarks
-from pipeline.osn_checkpoint import OsnMethod
-from pipeline.osn_run import started
+from pipeline.osn.checkpoint import OsnMethod
+from pipeline.osn.run_state import started
 from pipeline.render_views import explain_scales
 from tests.analytic_world import TRUE_SCALES, analytic_scene, analytic_truth
 

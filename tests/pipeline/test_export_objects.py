@@ -13,8 +13,8 @@ from pipeline import export_objects as stage
 from pipeline.cameras import transform
 from pipeline.config import ExportObjectsConfig
 from pipeline.formats.scene_file import read_scene
-from pipeline.osn_checkpoint import OsnMethod
-from pipeline.osn_setup import scene_geometry
+from pipeline.osn.checkpoint import OsnMethod
+from pipeline.osn.setup import scene_geometry
 from pipeline.runtime.errors import StageError
 from tests.synthetic import write_synthetic_scene
 

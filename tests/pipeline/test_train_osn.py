@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from models.rays import Rays
-from pipeline import osn_field_training, osn_pixels
 from pipeline import train_osn as stage
 from pipeline.cameras import camera_directions, pixel_centres
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
+from pipeline.osn import pixels as osn_pixels
+from pipeline.osn import training as osn_field_training
 from pipeline.runtime.errors import StageError
 from pipeline.train_osn import train_osn
 from pipeline.trained_method import load_method, read_checkpoint

@@ -9,9 +9,9 @@ import torch
 
 from models.osn.z_buffer import SoloViews
 from pipeline.config import TrainOsnConfig
-from pipeline.fixed_scales import fixed_scales
-from pipeline.osn_checkpoint import OsnMethod
-from pipeline.osn_run import started
+from pipeline.osn.checkpoint import OsnMethod
+from pipeline.osn.fixed_scales import fixed_scales
+from pipeline.osn.run_state import started
 from pipeline.runtime.errors import StageError
 from pipeline.scene.depth_maps import given_scales, read_depths
 from tests.analytic_world import FRAMES, HEIGHT, TRUE_SCALES, WIDTH, analytic_scene, analytic_truth

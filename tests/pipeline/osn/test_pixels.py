@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import osn_pixels
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import read_scene, read_scene_frames
-from pipeline.osn_pixels import pixel_source, window_frames
+from pipeline.osn import pixels as osn_pixels
+from pipeline.osn.pixels import pixel_source, window_frames
 from pipeline.runtime.errors import StageError
 from tests.synthetic import write_synthetic_scene
 

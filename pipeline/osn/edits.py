@@ -11,7 +11,7 @@ from models.rendering import Rendering
 from pipeline.cameras import inverse, transform
 from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
-from pipeline.osn_checkpoint import OsnMethod
+from pipeline.osn.checkpoint import OsnMethod
 from pipeline.runtime.errors import StageError
 from pipeline.scene_edits import edit_caption, edits_by_video, placement
 

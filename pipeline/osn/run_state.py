@@ -16,8 +16,8 @@ from models.osn.scale_sampling import ScaleSamples, fixed_sample, middle_sample,
 from models.osn.z_buffer import SoloViews
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene
-from pipeline.osn_checkpoint import fields_from_state, fields_state, network_from_state, network_state, views_state
-from pipeline.osn_setup import field_optimiser, field_shape, grid_resolutions, network_optimiser, scene_geometry
+from pipeline.osn.checkpoint import fields_from_state, fields_state, network_from_state, network_state, views_state
+from pipeline.osn.setup import field_optimiser, field_shape, grid_resolutions, network_optimiser, scene_geometry
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 

@@ -19,9 +19,9 @@ from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from models.workers import Spread
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene
-from pipeline.osn_pixels import PixelSource
-from pipeline.osn_run import Run, keep
-from pipeline.osn_setup import Phase, field_optimiser, grid_resolutions, grid_steps
+from pipeline.osn.pixels import PixelSource
+from pipeline.osn.run_state import Run, keep
+from pipeline.osn.setup import Phase, field_optimiser, grid_resolutions, grid_steps
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import SECONDS_BETWEEN_LINES, progress_line
 

@@ -11,9 +11,9 @@ from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import inverse, rigid
 from pipeline.config import Edit, RenderViewsConfig, TrainOsnConfig
-from pipeline.osn_checkpoint import OsnMethod
-from pipeline.osn_edits import LayeredOsn, centres, layered_methods
-from pipeline.osn_run import started
+from pipeline.osn.checkpoint import OsnMethod
+from pipeline.osn.edits import LayeredOsn, centres, layered_methods
+from pipeline.osn.run_state import started
 from pipeline.render_views import edits, view_rays
 from pipeline.runtime.errors import StageError
 from tests.analytic_world import RADIUS, TRUE_SCALES, UNITS, analytic_scene, analytic_truth

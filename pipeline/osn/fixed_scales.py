@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from models.rendering import TrainedMethod
 from pipeline.formats.scene_file import Scene
-from pipeline.osn_checkpoint import OsnMethod
+from pipeline.osn.checkpoint import OsnMethod
 from pipeline.scene.depth_maps import given_scales
 from pipeline.scene.object_scales import likely_scales
 

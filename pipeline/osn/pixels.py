@@ -9,7 +9,7 @@ import torch
 from models.osn.training_pixels import TrainingPixels
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene, read_scene_frames
-from pipeline.osn_setup import training_pixels
+from pipeline.osn.setup import training_pixels
 from pipeline.runtime.errors import StageError
 
 BYTES_PER_PIXEL = 18  # colours 3, id 1, certainty 1, index 4; and half of that again while they are read
