@@ -21,7 +21,7 @@ import torch
 from benchmarks.semantic_flow import TASKS, Cell, judged_checkpoint, known_scene, line, simulated
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import write_scene
-from pipeline.shared_semantics import adaptation
+from pipeline.semantic_flow.shared_semantics import adaptation
 from pipeline.train_semantic_flow import train_semantic_flow
 from pipeline.train_shared_semantics import train_shared_semantics
 

@@ -36,8 +36,8 @@ from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
-from pipeline.scene_edits import edited_methods
-from pipeline.semantic_flow_checkpoint import SemanticFlowMethod
+from pipeline.semantic_flow.checkpoint import SemanticFlowMethod
+from pipeline.semantic_flow.edits import edited_methods
 from pipeline.trained_method import load_method
 from pipeline.truth.truth_file import read_truth
 from pipeline.view_plans import Plan, ValidScales, held_out_cameras, plan_edit, plan_held_out, plan_scenes, plan_views

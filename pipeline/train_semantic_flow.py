@@ -18,12 +18,12 @@ from pathlib import Path
 
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.frame_features import chosen_encoder
 from pipeline.runtime.device import stage_device
-from pipeline.semantic_flow_lesson import begun, material, prepared, save_lesson, through_first_stage
-from pipeline.semantic_flow_run import resumed, write_history
-from pipeline.semantic_flow_training import train_stage
-from pipeline.shared_semantics import adaptation, copy_member, read_trained, scene_digest, shared_part
+from pipeline.semantic_flow.frame_features import chosen_encoder
+from pipeline.semantic_flow.run_state import resumed, write_history
+from pipeline.semantic_flow.shared_semantics import adaptation, copy_member, read_trained, scene_digest, shared_part
+from pipeline.semantic_flow.training import train_stage
+from pipeline.semantic_flow.training_scene import begun, material, prepared, save_lesson, through_first_stage
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"

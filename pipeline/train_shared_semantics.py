@@ -25,18 +25,26 @@ from models.workers import Spread, workers
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import read_scene
-from pipeline.frame_features import basis_of, chosen_encoder
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
-from pipeline.semantic_flow_checkpoint import checkpoint_state
-from pipeline.semantic_flow_lesson import Lesson, begun, facts, frame_memory, material, prepared, through_first_stage
-from pipeline.semantic_flow_run import Run, keep, kept, resumed, run_from_state, run_state, write_history
-from pipeline.semantic_flow_setup import optimiser
-from pipeline.semantic_flow_training import STEPS_PER_ROW, Material, measured_losses, set_rates, update
-from pipeline.semantic_labels import training_labels
-from pipeline.shared_semantics import METHOD, SCHEMA_VERSION, SharedSemantics, all_classes, scene_digest
+from pipeline.semantic_flow.checkpoint import checkpoint_state
+from pipeline.semantic_flow.frame_features import basis_of, chosen_encoder
+from pipeline.semantic_flow.labels import training_labels
+from pipeline.semantic_flow.run_state import Run, keep, kept, resumed, run_from_state, run_state, write_history
+from pipeline.semantic_flow.setup import optimiser
+from pipeline.semantic_flow.shared_semantics import METHOD, SCHEMA_VERSION, SharedSemantics, all_classes, scene_digest
+from pipeline.semantic_flow.training import STEPS_PER_ROW, Material, measured_losses, set_rates, update
+from pipeline.semantic_flow.training_scene import (
+    Lesson,
+    begun,
+    facts,
+    frame_memory,
+    material,
+    prepared,
+    through_first_stage,
+)
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"

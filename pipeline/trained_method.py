@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from models.rendering import TrainedMethod
-from pipeline import semantic_flow_checkpoint
 from pipeline.osn import checkpoint as osn_checkpoint
 from pipeline.runtime.errors import StageError
+from pipeline.semantic_flow import checkpoint as semantic_flow_checkpoint
 
 METHODS = {module.METHOD: module for module in (osn_checkpoint, semantic_flow_checkpoint)}
 

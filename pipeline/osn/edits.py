@@ -13,7 +13,7 @@ from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.checkpoint import OsnMethod
 from pipeline.runtime.errors import StageError
-from pipeline.scene_edits import edit_caption, edits_by_video, placement
+from pipeline.semantic_flow.edits import edit_caption, edits_by_video, placement
 
 
 class LayeredOsn:

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from models.semantic_flow.reference_body import ReferenceFlow
-from pipeline import semantic_flow_training as training
 from pipeline import train_semantic_flow as stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.runtime.errors import StageError
-from pipeline.semantic_flow_checkpoint import SemanticFlowMethod, method_from_checkpoint
-from pipeline.semantic_flow_data import camera_rays, scene_cameras, training_pixels, training_points
-from pipeline.semantic_labels import training_labels
+from pipeline.semantic_flow import training as training
+from pipeline.semantic_flow.checkpoint import SemanticFlowMethod, method_from_checkpoint
+from pipeline.semantic_flow.data import camera_rays, scene_cameras, training_pixels, training_points
+from pipeline.semantic_flow.labels import training_labels
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 

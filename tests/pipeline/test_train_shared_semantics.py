@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline import semantic_flow_lesson
-from pipeline import semantic_flow_training as training
 from pipeline import train_shared_semantics as stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import read_scene, write_scene
 from pipeline.runtime.errors import StageError
-from pipeline.semantic_flow_checkpoint import method_from_checkpoint
-from pipeline.semantic_labels import read_labels
-from pipeline.shared_semantics import adaptation, all_classes, read_trained, shared_part, with_classes
+from pipeline.semantic_flow import training as training
+from pipeline.semantic_flow import training_scene as semantic_flow_lesson
+from pipeline.semantic_flow.checkpoint import method_from_checkpoint
+from pipeline.semantic_flow.labels import read_labels
+from pipeline.semantic_flow.shared_semantics import adaptation, all_classes, read_trained, shared_part, with_classes
 from pipeline.train_semantic_flow import train_semantic_flow
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import write_synthetic_scene

@@ -11,21 +11,21 @@ import torch
 
 from models.semantic_flow.frame_memory import FrameMemory, remembered
 from models.workers import workers
-from pipeline.carried_labels import carried_colours, with_carried_labels
-from pipeline.checked_labels import checked_labels
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.depth_supervision import depth_points, joined_points
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.frame_features import Encoder, FrameFeatures, basis_of, frame_features
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
-from pipeline.semantic_flow_checkpoint import save_checkpoint
-from pipeline.semantic_flow_data import Pixels, Points, training_pixels
-from pipeline.semantic_flow_run import Run
-from pipeline.semantic_flow_training import Material, on_device, second_stage, started, train_stage
-from pipeline.semantic_labels import Labels, training_labels
-from pipeline.shared_semantics import SharedSemantics, with_classes
+from pipeline.semantic_flow.checkpoint import save_checkpoint
+from pipeline.semantic_flow.data import Pixels, Points, training_pixels
+from pipeline.semantic_flow.depth_supervision import depth_points, joined_points
+from pipeline.semantic_flow.frame_features import Encoder, FrameFeatures, basis_of, frame_features
+from pipeline.semantic_flow.label_filtering import checked_labels
+from pipeline.semantic_flow.label_propagation import carried_colours, with_carried_labels
+from pipeline.semantic_flow.labels import Labels, training_labels
+from pipeline.semantic_flow.run_state import Run
+from pipeline.semantic_flow.shared_semantics import SharedSemantics, with_classes
+from pipeline.semantic_flow.training import Material, on_device, second_stage, started, train_stage
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.depth_supervision import aligned_depths, best_alignment, depth_points, robust_line
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.semantic_labels import training_labels
+from pipeline.semantic_flow.depth_supervision import aligned_depths, best_alignment, depth_points, robust_line
+from pipeline.semantic_flow.labels import training_labels
 from pipeline.train_semantic_flow import train_semantic_flow
 from pipeline.truth.truth_file import Truth, read_truth
 from tests.pipeline.small_semantic_flow import small

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from models.semantic_flow.model import SemanticFlow
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.runtime.atomic import whole
-from pipeline.semantic_flow_checkpoint import model_from_state, model_state
-from pipeline.semantic_flow_setup import optimiser
+from pipeline.semantic_flow.checkpoint import model_from_state, model_state
+from pipeline.semantic_flow.setup import optimiser
 
 log = logging.getLogger(__name__)
 

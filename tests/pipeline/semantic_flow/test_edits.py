@@ -12,8 +12,8 @@ from pipeline.formats.renders_folder import read_renders, read_set_ids, read_set
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.render_views import render_views
 from pipeline.runtime.errors import StageError
-from pipeline.scene_edits import change_of, edit_caption, edited_methods, find, placement, thing_centres
-from pipeline.semantic_flow_checkpoint import SemanticFlowMethod, method_from_checkpoint
+from pipeline.semantic_flow.checkpoint import SemanticFlowMethod, method_from_checkpoint
+from pipeline.semantic_flow.edits import change_of, edit_caption, edited_methods, find, placement, thing_centres
 from pipeline.train_semantic_flow import train_semantic_flow
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene

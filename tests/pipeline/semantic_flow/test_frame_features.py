@@ -7,8 +7,8 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
-from pipeline.frame_features import basis_of, chosen_encoder, frame_features
 from pipeline.runtime.errors import StageError
+from pipeline.semantic_flow.frame_features import basis_of, chosen_encoder, frame_features
 from pipeline.train_semantic_flow import train_semantic_flow
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import write_synthetic_scene

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int16, UInt8
 
 from pipeline.correspondence.flow_warping import follow
 from pipeline.formats.scene_file import Scene
-from pipeline.semantic_labels import UNLABELLED, Labels
+from pipeline.semantic_flow.labels import UNLABELLED, Labels
 
 SURE = 0.6  # least share of the winning class among what a pixel was carried from
 KEPT_A_FRAME = 0.97  # belief that is left after each frame: the nearer labelled frame wins

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.carried_labels import carried_colours, with_carried_labels
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.semantic_labels import training_labels
+from pipeline.semantic_flow.label_propagation import carried_colours, with_carried_labels
+from pipeline.semantic_flow.labels import training_labels
 from pipeline.semantic_metrics import confusion, semantic_scores
 from tests.synthetic import write_synthetic_scene
 

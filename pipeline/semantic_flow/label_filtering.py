@@ -17,8 +17,8 @@ from torch import Tensor
 from models.semantic_flow.decoding import show
 from models.semantic_flow.model import SemanticFlow
 from models.workers import Spread
-from pipeline.semantic_flow_data import UNKNOWN, Pixels, camera_rays
-from pipeline.semantic_labels import UNLABELLED, Labels
+from pipeline.semantic_flow.data import UNKNOWN, Pixels, camera_rays
+from pipeline.semantic_flow.labels import UNLABELLED, Labels
 
 STRIDE, RAYS_AT_ONCE = 2, 8192
 LEAST_PX, LEAST_SHARE = 0.5, 0.003  # of the width: flow that is farther than this from the static scene's is another's

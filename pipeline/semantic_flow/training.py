@@ -21,7 +21,7 @@ from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
 from pipeline.scene.object_scales import object_scales
-from pipeline.semantic_flow_data import (
+from pipeline.semantic_flow.data import (
     Pixels,
     Points,
     camera_rays,
@@ -29,8 +29,9 @@ from pipeline.semantic_flow_data import (
     scene_cameras,
     training_points,
 )
-from pipeline.semantic_flow_run import Run, save_state
-from pipeline.semantic_flow_setup import (
+from pipeline.semantic_flow.labels import Labels
+from pipeline.semantic_flow.run_state import Run, save_state
+from pipeline.semantic_flow.setup import (
     COARSER,
     create_model,
     fields_rate,
@@ -43,8 +44,7 @@ from pipeline.semantic_flow_setup import (
     second_place,
     world_points,
 )
-from pipeline.semantic_labels import Labels
-from pipeline.shared_semantics import SharedSemantics, take_head
+from pipeline.semantic_flow.shared_semantics import SharedSemantics, take_head
 
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 50

@@ -17,7 +17,7 @@ from models.semantic_flow.model import Place, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
 from models.workers import workers
-from pipeline.semantic_flow_setup import create_model
+from pipeline.semantic_flow.setup import create_model
 
 METHOD, SCHEMA_VERSION = "semantic_flow", 2
 RAYS_AT_ONCE = 4096

@@ -16,8 +16,8 @@ from pipeline.cameras import inverse, rigid, transform
 from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
-from pipeline.semantic_flow_checkpoint import SemanticFlowMethod
-from pipeline.semantic_flow_data import camera_rays
+from pipeline.semantic_flow.checkpoint import SemanticFlowMethod
+from pipeline.semantic_flow.data import camera_rays
 
 log = logging.getLogger(__name__)
 MEASURING_RAYS = 1200  # a frame

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import checked_labels
-from pipeline.checked_labels import Compared
-from pipeline.checked_labels import checked_labels as checked
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import read_scene
-from pipeline.semantic_flow_data import UNKNOWN, training_pixels
-from pipeline.semantic_labels import UNLABELLED, training_labels
+from pipeline.semantic_flow import label_filtering as checked_labels
+from pipeline.semantic_flow.data import UNKNOWN, training_pixels
+from pipeline.semantic_flow.label_filtering import Compared
+from pipeline.semantic_flow.label_filtering import checked_labels as checked
+from pipeline.semantic_flow.labels import UNLABELLED, training_labels
 from tests.models.semantic_flow.tiny_model import tiny_model
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 

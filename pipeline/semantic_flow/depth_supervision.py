@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pipeline.formats.scene_file import Scene
-from pipeline.motion_evidence import moving_evidence
 from pipeline.scene.depth_maps import read_depths
-from pipeline.semantic_flow_data import UNKNOWN, Points
-from pipeline.semantic_labels import Labels
+from pipeline.semantic_flow.data import UNKNOWN, Points
+from pipeline.semantic_flow.labels import Labels
+from pipeline.semantic_flow.moving_pixels import moving_evidence
 
 log = logging.getLogger(__name__)
 LEAST_OBSERVATIONS = 12  # of the background in a frame

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.motion_evidence import flow_residual, moving_evidence
+from pipeline.semantic_flow.moving_pixels import flow_residual, moving_evidence
 from tests.synthetic import write_synthetic_scene
 
 

@@ -13,8 +13,8 @@ from models.semantic_flow.objectives import Batch
 from models.semantic_flow.space import Cameras
 from pipeline.cameras import camera_directions, inverse, transform
 from pipeline.formats.scene_file import Scene
-from pipeline.motion_evidence import moving_evidence
-from pipeline.semantic_labels import UNLABELLED, Labels
+from pipeline.semantic_flow.labels import UNLABELLED, Labels
+from pipeline.semantic_flow.moving_pixels import moving_evidence
 
 UNKNOWN = -1.0
 BORDER_PX = 3  # around what moves: the static field does not learn from pixels that masks may have missed

@@ -10,7 +10,7 @@ import pytest
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.runtime.errors import StageError
-from pipeline.semantic_labels import held_out_frames, labelled_frames, read_labels, training_labels
+from pipeline.semantic_flow.labels import held_out_frames, labelled_frames, read_labels, training_labels
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 
 

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from models.semantic_flow.attention import SemanticHead
 from models.semantic_flow.encoders import Basis
-from pipeline import semantic_flow_checkpoint
 from pipeline.config import EncoderName, TrainSemanticFlowConfig
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
-from pipeline.semantic_flow_run import write_history
-from pipeline.semantic_labels import Labels
+from pipeline.semantic_flow import checkpoint as semantic_flow_checkpoint
+from pipeline.semantic_flow.labels import Labels
+from pipeline.semantic_flow.run_state import write_history
 
 log = logging.getLogger(__name__)
 METHOD, SCHEMA_VERSION = "shared_semantics", 1
