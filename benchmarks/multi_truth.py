@@ -40,11 +40,11 @@ from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.osn.fixed_scales import fixed_scales
 from pipeline.perceptual import Lpips, load_lpips
 from pipeline.render_views import render_plans, valid_scales
+from pipeline.rendering.trained_method import load_method
+from pipeline.rendering.view_plans import Plan, ValidScales, held_out_cameras, plan_held_out, plan_scenes, planned_set
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import train_osn
-from pipeline.trained_method import load_method
 from pipeline.truth.truth_file import Truth, read_truth
-from pipeline.view_plans import Plan, ValidScales, held_out_cameras, plan_held_out, plan_scenes, planned_set
 
 TRAINING = {"bootstrap_steps": 150, "steps": 500, "round_steps": 60, "grids": [40, 64]}
 VARIANTS = {

@@ -49,9 +49,9 @@ from pipeline.formats.renders_folder import read_renders
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.object_matching import match_objects, resized_ids
 from pipeline.perceptual import Lpips, load_lpips
+from pipeline.rendering.trained_method import load_method
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
-from pipeline.trained_method import load_method
 from pipeline.truth.alignment import TruthAlignment, align_to_truth, nearest_scales
 from pipeline.truth.truth_file import Truth, read_truth
 

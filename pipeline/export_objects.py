@@ -28,10 +28,10 @@ from pipeline.cli import run_stage
 from pipeline.config import ExportObjectsConfig
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.osn.checkpoint import OsnMethod
+from pipeline.rendering.trained_method import load_method
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
-from pipeline.trained_method import load_method
 
 log = logging.getLogger("pipeline.export_objects")
 SURFACE_OPACITY = 0.5  # of a cell: where the surface lies

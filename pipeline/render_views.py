@@ -32,15 +32,23 @@ from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.osn.checkpoint import OsnMethod
 from pipeline.osn.edits import layered_methods
 from pipeline.osn.fixed_scales import fixed_scales
+from pipeline.rendering.trained_method import load_method
+from pipeline.rendering.view_plans import (
+    Plan,
+    ValidScales,
+    held_out_cameras,
+    plan_edit,
+    plan_held_out,
+    plan_scenes,
+    plan_views,
+)
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
 from pipeline.semantic_flow.checkpoint import SemanticFlowMethod
 from pipeline.semantic_flow.edits import edited_methods
-from pipeline.trained_method import load_method
 from pipeline.truth.truth_file import read_truth
-from pipeline.view_plans import Plan, ValidScales, held_out_cameras, plan_edit, plan_held_out, plan_scenes, plan_views
 
 log = logging.getLogger(__name__)
 

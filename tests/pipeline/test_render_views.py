@@ -10,8 +10,8 @@ import torch
 from pipeline.formats.renders_folder import read_renders, read_set_depth, read_set_ids, read_set_images
 from pipeline.formats.scene_file import write_scene
 from pipeline.formats.video_file import read_video
+from pipeline.rendering.view_plans import clearest_frame, spread_samples
 from pipeline.runtime.errors import StageError
-from pipeline.view_plans import clearest_frame, spread_samples
 from tests.analytic_world import TRUE_SCALES, UNITS
 from tests.pipeline.judged_scene import FEW_VIEWS, JudgedScene, judged_scene
 

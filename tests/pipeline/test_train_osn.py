@@ -15,9 +15,9 @@ from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.osn import pixels as osn_pixels
 from pipeline.osn import training as osn_field_training
+from pipeline.rendering.trained_method import load_method, read_checkpoint
 from pipeline.runtime.errors import StageError
 from pipeline.train_osn import train_osn
-from pipeline.trained_method import load_method, read_checkpoint
 from tests.synthetic import write_synthetic_scene
 
 CPU = torch.device("cpu")
