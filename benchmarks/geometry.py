@@ -28,12 +28,12 @@ from pipeline.config import (
     TrackPointsConfig,
 )
 from pipeline.estimate_flow import estimate_flow
-from pipeline.evaluation_geometry import true_object_from_camera
+from pipeline.evaluation.geometry import true_object_from_camera
+from pipeline.evaluation.object_matching import match_objects
 from pipeline.extract_frames import extract_frames
 from pipeline.formats.geometry_file import ObjectGeometry, read_geometry
 from pipeline.formats.masks_file import read_masks, write_masks, write_objects
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.object_matching import match_objects
 from pipeline.reconstruct_objects import reconstruct_objects
 from pipeline.segment_objects import segment_objects
 from pipeline.sfm.colmap import read_tracked_model

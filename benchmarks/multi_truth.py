@@ -31,14 +31,14 @@ from jaxtyping import Float
 from benchmarks.scene_from_truth import scene_from_truth
 from models.rendering import TrainedMethod
 from pipeline.config import RenderViewsConfig, SimulateSceneConfig, TrainOsnConfig
-from pipeline.evaluation_rendering import observed_findings
-from pipeline.evaluation_scales import TrueRegion, true_region
-from pipeline.evaluation_scenes import comparison_findings
+from pipeline.evaluation.lpips import Lpips, load_lpips
+from pipeline.evaluation.rendering import observed_findings
+from pipeline.evaluation.scales import TrueRegion, true_region
+from pipeline.evaluation.scenes import comparison_findings
 from pipeline.formats.renders_folder import Renders
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.osn.fixed_scales import fixed_scales
-from pipeline.perceptual import Lpips, load_lpips
 from pipeline.render_views import render_plans, valid_scales
 from pipeline.rendering.trained_method import load_method
 from pipeline.rendering.view_plans import Plan, ValidScales, held_out_cameras, plan_held_out, plan_scenes, planned_set

@@ -28,8 +28,8 @@ from models.osn.rendering import render_world
 from models.workers import workers
 from pipeline.config import SimulateSceneConfig, TrainOsnConfig
 from pipeline.evaluate import as_validity, known_truth
-from pipeline.evaluation_rendering import held_out_target
-from pipeline.evaluation_scales import region_findings, true_region
+from pipeline.evaluation.rendering import held_out_target
+from pipeline.evaluation.scales import region_findings, true_region
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene, read_scene

@@ -29,13 +29,13 @@ from benchmarks.truth_scene import truth_scene
 from models.rays import Rays
 from models.semantic_flow.space import Cameras
 from pipeline.config import SimulateSceneConfig, TrainSemanticFlowConfig
+from pipeline.evaluation.image_metrics import psnr_db, to_unit
+from pipeline.evaluation.semantic_metrics import view_scores
 from pipeline.formats.scene_file import Scene, write_scene
-from pipeline.metrics import psnr_db, to_unit
 from pipeline.runtime.atomic import whole
 from pipeline.semantic_flow.checkpoint import SemanticFlowMethod, method_from_checkpoint
 from pipeline.semantic_flow.data import camera_rays
 from pipeline.semantic_flow.labels import held_out_frames
-from pipeline.semantic_metrics import view_scores
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_semantic_flow import train_semantic_flow
 

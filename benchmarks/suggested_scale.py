@@ -21,7 +21,7 @@ from benchmarks.scene_from_truth import scene_from_truth
 from models.osn.validity import contact_scales
 from models.osn.z_buffer import SoloViews
 from pipeline.config import SimulateSceneConfig
-from pipeline.evaluation_scales import TrueRegion, true_region
+from pipeline.evaluation.scales import TrueRegion, true_region
 from pipeline.scene.object_scales import likely_scales, slowest_scale
 from pipeline.simulate_scene import random_world, render_truth
 from pipeline.truth.truth_file import Truth, read_truth

@@ -21,15 +21,17 @@ from torch import Tensor
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import EvaluateConfig
-from pipeline.evaluation_geometry import POSE_METRICS, pose_findings, verdict_findings
-from pipeline.evaluation_perception import FLOW_METRICS, MASK_METRICS, flow_findings, mask_findings
-from pipeline.evaluation_rendering import (
+from pipeline.evaluation.geometry import POSE_METRICS, pose_findings, verdict_findings
+from pipeline.evaluation.lpips import Lpips, load_lpips
+from pipeline.evaluation.object_matching import match_objects, resized_ids
+from pipeline.evaluation.perception import FLOW_METRICS, MASK_METRICS, flow_findings, mask_findings
+from pipeline.evaluation.rendering import (
     HELD_OUT_METRICS,
     held_out_findings,
     observed_findings,
 )
-from pipeline.evaluation_scales import METRICS as SCALE_METRICS
-from pipeline.evaluation_scales import (
+from pipeline.evaluation.scales import METRICS as SCALE_METRICS
+from pipeline.evaluation.scales import (
     Validity,
     bounds_findings,
     limit_remarks,
@@ -38,8 +40,8 @@ from pipeline.evaluation_scales import (
     true_region,
     validity_slices,
 )
-from pipeline.evaluation_scenes import comparison_findings, valid_scenes_findings
-from pipeline.evaluation_semantics import ClassTargets, Semantics, label_targets, object_targets, semantic_results
+from pipeline.evaluation.scenes import comparison_findings, valid_scenes_findings
+from pipeline.evaluation.semantics import ClassTargets, Semantics, label_targets, object_targets, semantic_results
 from pipeline.formats.flow_file import read_flow_pairs
 from pipeline.formats.frames_folder import read_frames_info, read_json
 from pipeline.formats.geometry_file import Geometry, read_geometry
@@ -47,8 +49,6 @@ from pipeline.formats.masks_file import read_masks
 from pipeline.formats.metrics_table import Findings, Row, write_metrics
 from pipeline.formats.renders_folder import read_renders
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.object_matching import match_objects, resized_ids
-from pipeline.perceptual import Lpips, load_lpips
 from pipeline.rendering.trained_method import load_method
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.embedding import figure_style, svg
-from pipeline.evaluation_semantics import METRICS, STAGE
+from pipeline.evaluation.semantics import METRICS, STAGE
 
 LABELLED, HELD_OUT = "#58b98a", "#e8702a"
 ITEMS = {

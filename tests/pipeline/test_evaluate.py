@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.evaluation_scales import TrueRegion, true_region
+from pipeline.evaluation.scales import TrueRegion, true_region
 from pipeline.formats.masks_file import read_masks, write_masks
 from pipeline.formats.metrics_table import COLUMNS, MEANINGS, Findings, Row, read_metrics
 from pipeline.formats.scene_file import write_scene

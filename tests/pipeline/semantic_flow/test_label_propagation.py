@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.evaluation.semantic_metrics import confusion, semantic_scores
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.semantic_flow.label_propagation import carried_colours, with_carried_labels
 from pipeline.semantic_flow.labels import training_labels
-from pipeline.semantic_metrics import confusion, semantic_scores
 from tests.synthetic import write_synthetic_scene
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from pipeline.metrics import (
+from pipeline.evaluation.image_metrics import (
     PSNR_CAP_DB,
     depth_mae,
     depth_mse,

@@ -10,12 +10,21 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
+from pipeline.evaluation.image_metrics import (
+    depth_mae,
+    depth_mse,
+    masked_psnr_db,
+    masked_ssim,
+    panoptic_quality,
+    psnr_db,
+    ssim,
+    to_unit,
+)
+from pipeline.evaluation.lpips import Lpips
+from pipeline.evaluation.object_matching import in_true_ids, object_ious, resized_ids
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, RenderSet, read_set_depth, read_set_ids, read_set_images
 from pipeline.formats.scene_file import Scene
-from pipeline.metrics import depth_mae, depth_mse, masked_psnr_db, masked_ssim, panoptic_quality, psnr_db, ssim, to_unit
-from pipeline.object_matching import in_true_ids, object_ious, resized_ids
-from pipeline.perceptual import Lpips
 from pipeline.truth.covisibility import covisible
 from pipeline.truth.truth_file import Truth
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from pipeline.evaluation_rendering import STAGE, resized_depths, resized_images
+from pipeline.evaluation.image_metrics import depth_mae, psnr_db, ssim, to_unit
+from pipeline.evaluation.lpips import Lpips
+from pipeline.evaluation.rendering import STAGE, resized_depths, resized_images
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, RenderSet, read_set_depth, read_set_images
-from pipeline.metrics import depth_mae, psnr_db, ssim, to_unit
-from pipeline.perceptual import Lpips
 from pipeline.truth.truth_file import TrueScenes, Truth
 
 JUDGED = ("psnr_db", "ssim", "lpips", "depth_mae")

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from pipeline.evaluation.image_metrics import endpoint_errors
+from pipeline.evaluation.object_matching import id_switches, in_true_ids, object_ious
 from pipeline.formats.flow_file import FlowPair
 from pipeline.formats.metrics_table import Findings, Row
-from pipeline.metrics import endpoint_errors
-from pipeline.object_matching import id_switches, in_true_ids, object_ious
 from pipeline.truth.correspondences import true_flow
 from pipeline.truth.truth_file import Truth
 

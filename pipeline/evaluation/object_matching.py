@@ -6,7 +6,7 @@ from jaxtyping import UInt8
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
-from pipeline.metrics import intersection_over_union, overlap_counts
+from pipeline.evaluation.image_metrics import intersection_over_union, overlap_counts
 
 
 def match_objects(

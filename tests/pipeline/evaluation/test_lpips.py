@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.models import alexnet
 
-from pipeline.perceptual import ALEXNET_FILE, Lpips, load_lpips
+from pipeline.evaluation.lpips import ALEXNET_FILE, Lpips, load_lpips
 from pipeline.runtime.errors import StageError
 
 

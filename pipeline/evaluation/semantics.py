@@ -9,13 +9,13 @@ from jaxtyping import Bool, Int, UInt8
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.evaluation.object_matching import resized_ids
+from pipeline.evaluation.semantic_metrics import SemanticScores, merged_background, view_scores
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, read_set_ids
 from pipeline.formats.scene_file import Scene
-from pipeline.object_matching import resized_ids
 from pipeline.semantic_flow.labels import read_labels
 from pipeline.semantic_flow.shared_semantics import with_classes
-from pipeline.semantic_metrics import SemanticScores, merged_background, view_scores
 
 STAGE = "train_semantic_flow"
 METRICS = ("miou", "total_accuracy", "average_accuracy")

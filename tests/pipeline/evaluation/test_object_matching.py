@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.object_matching import id_switches, in_true_ids, match_objects, object_ious, resized_ids
+from pipeline.evaluation.object_matching import id_switches, in_true_ids, match_objects, object_ious, resized_ids
 
 
 def clip(*frames: list[int]) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.evaluation_scenes import comparison_findings, valid_scenes_findings
+from pipeline.evaluation.scenes import comparison_findings, valid_scenes_findings
 from pipeline.formats.renders_folder import Renders, planned_set, write_set
 from pipeline.truth.truth_file import TrueScenes, Truth, TruthViews
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.evaluation_semantics import class_table, label_targets, object_targets, semantic_results
+from pipeline.evaluation.semantics import class_table, label_targets, object_targets, semantic_results
 from pipeline.formats.frames_folder import write_image
 from pipeline.formats.renders_folder import Renders, planned_set
 from pipeline.formats.scene_file import read_scene

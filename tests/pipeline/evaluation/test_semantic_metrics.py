@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.semantic_metrics import confusion, merged_background, semantic_scores, view_scores
+from pipeline.evaluation.semantic_metrics import confusion, merged_background, semantic_scores, view_scores
 
 
 def test_a_confusion_matrix_counts_pairs_and_skips_unknown_truth() -> None:

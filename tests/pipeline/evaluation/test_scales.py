@@ -5,7 +5,7 @@ import torch
 
 from models.osn.z_buffer import SoloViews, explained
 from pipeline.config import TrainOsnConfig
-from pipeline.evaluation_scales import bounds_findings, limit_remarks
+from pipeline.evaluation.scales import bounds_findings, limit_remarks
 from pipeline.osn.checkpoint import OsnMethod
 from pipeline.osn.run_state import started
 from pipeline.render_views import explain_scales

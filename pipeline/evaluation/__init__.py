@@ -1,0 +1,5 @@
+"""Numbers: every stage's output judged by truth or by the video itself.
+
+May import: runtime, formats, geometry, truth, scene, correspondence, rendering.
+May be imported by: reporting.
+"""
