@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.formats.frames_folder import read_frames, write_image
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.renders_folder import read_renders, read_set_images
-from pipeline.pictures import overlay, sheet
+from pipeline.reporting.pictures import overlay, sheet
 from pipeline.truth.truth_file import read_truth
 
 ROWS = 3

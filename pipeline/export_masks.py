@@ -23,7 +23,7 @@ from pipeline.cli import run_stage
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info, write_image
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.video_file import write_video
-from pipeline.pictures import hex_colour, object_colour, overlay
+from pipeline.reporting.pictures import hex_colour, object_colour, overlay
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress

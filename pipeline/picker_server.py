@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.config import Prompt
-from pipeline.pictures import hex_colour
 from pipeline.prompt_block import checked_prompts, prompts_block, save_prompts
+from pipeline.reporting.pictures import hex_colour
 from pipeline.runtime.errors import StageError
 
 log = logging.getLogger("pipeline.pick_prompts")

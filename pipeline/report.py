@@ -19,7 +19,6 @@ from markupsafe import Markup
 
 from pipeline.cli import run_stage
 from pipeline.config import ReportConfig
-from pipeline.figures import cost_figure, geometry_figure, training_figure, validity_figure
 from pipeline.formats.flow_file import read_flow_attributes
 from pipeline.formats.frames_folder import read_frames, read_frames_info, read_json
 from pipeline.formats.geometry_file import Geometry, read_geometry
@@ -27,9 +26,7 @@ from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.metrics_table import read_metrics
 from pipeline.formats.renders_folder import Renders, read_renders
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.geometry_figures import fit_figure
-from pipeline.pictures import hex_colour
-from pipeline.report_facts import (
+from pipeline.reporting.facts import (
     CAMERA_WORDS,
     METHOD_TITLES,
     SOURCE_WORDS,
@@ -41,7 +38,12 @@ from pipeline.report_facts import (
     trust,
     warnings,
 )
-from pipeline.report_pictures import (
+from pipeline.reporting.figures import cost_figure, geometry_figure, training_figure, validity_figure
+from pipeline.reporting.geometry_figures import fit_figure
+from pipeline.reporting.pictures import hex_colour
+from pipeline.reporting.scales import comparison_rows, limit_rows
+from pipeline.reporting.semantics import overlap_figure, semantic_rows
+from pipeline.reporting.videos import (
     edited_video,
     flow_video,
     flow_wheel,
@@ -52,15 +54,13 @@ from pipeline.report_pictures import (
     path_video,
     valid_scenes,
 )
-from pipeline.report_scales import comparison_rows, limit_rows
-from pipeline.report_semantics import overlap_figure, semantic_rows
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
 from pipeline.truth.truth_file import Truth, read_truth
 
 log = logging.getLogger(__name__)
-TEMPLATE = Path(__file__).parent / "report_template.html"
+TEMPLATE = Path(__file__).parent / "reporting" / "template.html"
 SHEET_WIDTH = 300
 Images = UInt8[np.ndarray, "frame height width rgb=3"]
 

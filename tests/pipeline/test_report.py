@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry, write_geometry
-from pipeline.report_facts import likeness_word, number_text, warnings
+from pipeline.reporting.facts import likeness_word, number_text, warnings
 from pipeline.runtime.errors import StageError
 from tests.pipeline.judged_scene import JudgedScene, geometry, judged_scene
 

@@ -26,7 +26,7 @@ PREPARING = (
     "pack_scene",
 )
 STARTED = time.time()
-REPORT_TEMPLATES = ["pipeline/report_template.html"]
+REPORT_TEMPLATES = ["pipeline/reporting/template.html"]
 
 put_interpreter_on_path()
 try:

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.embedding import figure_style, svg
 from pipeline.evaluation.semantics import METRICS, STAGE
+from pipeline.reporting.embedding import figure_style, svg
 
 LABELLED, HELD_OUT = "#58b98a", "#e8702a"
 ITEMS = {

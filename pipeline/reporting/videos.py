@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.embedding import image_uri, video_uri
 from pipeline.evaluation.image_metrics import psnr_db, to_unit
 from pipeline.evaluation.rendering import resized_images
 from pipeline.formats.flow_file import read_flow_attributes, read_flow_pairs
 from pipeline.formats.renders_folder import Renders, RenderSet, read_set_depth, read_set_ids, read_set_images
 from pipeline.geometry.camera_paths import evenly_chosen
-from pipeline.pictures import (
+from pipeline.reporting.embedding import image_uri, video_uri
+from pipeline.reporting.pictures import (
     depth_colours,
     error_colours,
     fitted,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry
 from pipeline.formats.metrics_table import MEANINGS
-from pipeline.pictures import hex_colour
+from pipeline.reporting.pictures import hex_colour
 
 Level = Literal["good", "caution", "bad"]
 CAMERA_WORDS = {

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.embedding import INK, figure_style, svg
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry
-from pipeline.pictures import hex_colour
+from pipeline.reporting.embedding import INK, figure_style, svg
+from pipeline.reporting.pictures import hex_colour
 
 STILL_INK = "#8a93a0"  # the background's line
 

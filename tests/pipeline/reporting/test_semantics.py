@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipeline.report_semantics import overlap_figure, semantic_rows
+from pipeline.reporting.semantics import overlap_figure, semantic_rows
 
 
 def test_scores_become_rows_by_views_and_kind() -> None:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pipeline.figures import validity_figure
-from pipeline.report_scales import comparison_rows, limit_rows
+from pipeline.reporting.figures import validity_figure
+from pipeline.reporting.scales import comparison_rows, limit_rows
 
 NAMES = {0: "wall", 3: "ball", 7: "box"}
 SUNK = {"object": 3, "above": True, "scale": 1.234, "seen": 3, "shown": 0, "share": 0.0123, "frames": [2, 5, 9, 11, 20]}

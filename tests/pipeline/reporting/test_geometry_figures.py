@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry
-from pipeline.geometry_figures import fit_figure, frame_values, legend
+from pipeline.reporting.geometry_figures import fit_figure, frame_values, legend
 from pipeline.sfm.verdicts import frame_points, frame_residuals_px
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline.cameras import Intrinsics, camera_directions, transform
-from pipeline.embedding import INK, figure_style, svg
 from pipeline.formats.scene_file import Scene
-from pipeline.pictures import hex_colour
+from pipeline.reporting.embedding import INK, figure_style, svg
+from pipeline.reporting.pictures import hex_colour
 
 MOST_POINTS = 2500  # drawn per object
 NOT_CURVES = ("seconds", "time_s", "step")

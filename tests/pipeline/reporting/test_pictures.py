@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.embedding import image_uri
-from pipeline.figures import plot_from_object, validity_figure
-from pipeline.pictures import (
+from pipeline.reporting.embedding import image_uri
+from pipeline.reporting.figures import plot_from_object, validity_figure
+from pipeline.reporting.pictures import (
     ERROR_RANGE,
     border,
     error_colours,
