@@ -22,8 +22,8 @@ from types import FrameType
 from pipeline.cli import start_logging
 from pipeline.config import Config, ExtractFramesConfig, SceneConfig
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_json
-from pipeline.picker_server import PickerScene, PickerServer
-from pipeline.prompt_block import parsed, read_text
+from pipeline.picker.prompt_block import parsed, read_text
+from pipeline.picker.server import PickerScene, PickerServer
 from pipeline.runtime.config_file import SIMULATE, check_scene, checked_config, stage_options
 from pipeline.runtime.errors import StageError
 

@@ -11,10 +11,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.config import Prompt
+from pipeline.picker.yaml_edit import entry_lines, with_value
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.config_file import checked_config
 from pipeline.runtime.errors import StageError
-from pipeline.yaml_edit import entry_lines, with_value
 
 PROMPTS = TypeAdapter(list[Prompt])
 

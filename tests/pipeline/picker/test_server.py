@@ -16,7 +16,7 @@ import yaml
 
 from pipeline.config import Prompt
 from pipeline.formats.frames_folder import frame_name, frame_paths, write_image
-from pipeline.picker_server import PickerScene, PickerServer, is_local
+from pipeline.picker.server import PickerScene, PickerServer, is_local
 from pipeline.runtime.errors import StageError
 
 CONFIG = "# mine\nscenes:\n  demo:\n    video: simulate  # the demo\nmethod: osn\n"

@@ -11,14 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.config import Prompt
-from pipeline.prompt_block import checked_prompts, prompts_block, save_prompts
+from pipeline.picker.prompt_block import checked_prompts, prompts_block, save_prompts
 from pipeline.reporting.pictures import hex_colour
 from pipeline.runtime.errors import StageError
 
 log = logging.getLogger("pipeline.pick_prompts")
 ADDRESS = "127.0.0.1"
 LOCAL_NAMES = (ADDRESS, "localhost")
-PAGE = {"/": ("pick_prompts.html", "text/html"), "/pick_prompts.js": ("pick_prompts.js", "text/javascript")}
+PAGE = {"/": ("page.html", "text/html"), "/page.js": ("page.js", "text/javascript")}
 MOST_BYTES = 4_000_000
 HEADERS = {
     "Content-Security-Policy": (

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Prompt
-from pipeline.prompt_block import checked_prompts, prompts_block, save_prompts, with_prompts
+from pipeline.picker.prompt_block import checked_prompts, prompts_block, save_prompts, with_prompts
 from pipeline.runtime.config_file import checked_config
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.sources import ROOT
