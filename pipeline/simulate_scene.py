@@ -24,9 +24,9 @@ from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
-from pipeline.simulated_action import Action, poses_with_background, random_action, world_parts
-from pipeline.simulated_scales import draw_scales, ratio_limits, scaled_action
-from pipeline.simulated_world import TYPICAL_DEPTH, painted_stage, random_background, random_lighting, random_paints
+from pipeline.simulation.action import Action, poses_with_background, random_action, world_parts
+from pipeline.simulation.scales import draw_scales, ratio_limits, scaled_action
+from pipeline.simulation.world import TYPICAL_DEPTH, painted_stage, random_background, random_lighting, random_paints
 from pipeline.truth.truth_file import TrueScenes, Truth, TruthViews, write_truth
 
 log = logging.getLogger("pipeline.simulate_scene")

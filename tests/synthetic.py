@@ -24,9 +24,9 @@ from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.formats.tracks_file import Tracks, write_tracks
 from pipeline.simulate_scene import SimulatedWorld, render_truth
-from pipeline.simulated_action import Action, world_parts
-from pipeline.simulated_motion import DOWN, axis_rotations
-from pipeline.simulated_world import Thing, at, painted_stage, random_lighting, random_palette
+from pipeline.simulation.action import Action, world_parts
+from pipeline.simulation.motion import DOWN, axis_rotations
+from pipeline.simulation.world import Thing, at, painted_stage, random_lighting, random_palette
 from pipeline.truth.correspondences import land, object_points, true_flow, truth_intrinsics
 from pipeline.truth.truth_file import Truth, write_truth
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 
 from pipeline.cameras import inverse
 from pipeline.runtime.errors import StageError
-from pipeline.simulated_action import Action
+from pipeline.simulation.action import Action
 
 LOW, HIGH = 0.5, 1.8  # of the scales; those of the scene that was filmed are 1
 DRAWS, DRAWN_AT_ONCE = 200, 20_000

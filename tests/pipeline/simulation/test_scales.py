@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.config import SimulateSceneConfig
 from pipeline.runtime.errors import StageError
 from pipeline.simulate_scene import SimulatedWorld, film, random_world, render_truth
-from pipeline.simulated_scales import draw_scales, ratio_limits, scaled_action
+from pipeline.simulation.scales import draw_scales, ratio_limits, scaled_action
 from pipeline.truth.truth_file import Truth, read_truth, write_truth
 
 CONFIG = SimulateSceneConfig(seed=1, objects=2, frames=3, height=48, width=64, combinations=3)

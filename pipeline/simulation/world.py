@@ -13,7 +13,7 @@ from models.shading import Lighting, Stage
 from pipeline.cameras import rigid
 from pipeline.config import SimulateSceneConfig
 from pipeline.runtime.threads import one_thread_each
-from pipeline.simulated_motion import axis_rotations
+from pipeline.simulation.motion import axis_rotations
 
 ACTION_RADIUS = 2.3  # moving objects stay within this distance of the middle
 TYPICAL_DEPTH = 5.0  # of the objects from the camera: textures are made for it

@@ -13,10 +13,10 @@ from models.shading import View
 from pipeline.cameras import rotation_angle_deg
 from pipeline.config import SimulateSceneConfig
 from pipeline.runtime.errors import StageError
-from pipeline.simulated_motion import camera_path, held_out_path, rolling, tumbling
-from pipeline.simulated_world import ACTION_RADIUS, KINDS, Thing, random_object
+from pipeline.simulation.motion import camera_path, held_out_path, rolling, tumbling
+from pipeline.simulation.world import ACTION_RADIUS, KINDS, Thing, random_object
 
-log = logging.getLogger("pipeline.simulated_action")
+log = logging.getLogger("pipeline.simulation.action")
 ATTEMPTS = 1500
 TEST_WIDTH, TEST_FRAMES = 64, 10  # enough to count pixels
 LEAST_SHARE, LARGEST_SHARE = 0.012, 0.11  # of the pixels, for an object in nine of ten frames
