@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 
-from models.ray_casting import solo_depths
-from models.shading import SUBPIXELS, Stage, View, render_image
+from models.simulation.ray_casting import solo_depths
+from models.simulation.shading import SUBPIXELS, Stage, View, render_image
 from pipeline.cli import run_stage
 from pipeline.config import SimulateSceneConfig
 from pipeline.formats.video_file import write_video

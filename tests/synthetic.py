@@ -13,8 +13,8 @@ import numpy as np
 import pycolmap
 import torch
 
-from models.procedural_texture import Paint, random_lattice
-from models.ray_casting import Box
+from models.simulation.procedural_texture import Paint, random_lattice
+from models.simulation.ray_casting import Box
 from pipeline.cameras import inverse, look_at, rigid, transform
 from pipeline.config import SimulateSceneConfig
 from pipeline.formats.flow_file import FlowPair, write_flow

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from models.ray_casting import Part, solo_depths
-from models.shading import View
+from models.simulation.ray_casting import Part, solo_depths
+from models.simulation.shading import View
 from pipeline.cameras import rotation_angle_deg
 from pipeline.config import SimulateSceneConfig
 from pipeline.runtime.errors import StageError

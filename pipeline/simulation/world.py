@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from models.procedural_texture import Paint, paint_atlas, random_lattice
-from models.ray_casting import Box, Cylinder, Ellipsoid, Part, Shape
-from models.shading import Lighting, Stage
+from models.simulation.procedural_texture import Paint, paint_atlas, random_lattice
+from models.simulation.ray_casting import Box, Cylinder, Ellipsoid, Part, Shape
+from models.simulation.shading import Lighting, Stage
 from pipeline.cameras import rigid
 from pipeline.config import SimulateSceneConfig
 from pipeline.runtime.threads import one_thread_each

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.ray_casting import Box, Cylinder, Ellipsoid, Part, blocked, nearest_hits, solo_depths
+from models.simulation.ray_casting import Box, Cylinder, Ellipsoid, Part, blocked, nearest_hits, solo_depths
 
 SHAPES = [Box((0.7, 0.4, 0.5)), Ellipsoid((0.7, 0.4, 0.5)), Cylinder((0.5, 0.6, 0.5))]
 

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.procedural_texture import Atlas, look_up
-from models.ray_casting import (
+from models.rays import TensorFields
+from models.simulation.procedural_texture import Atlas, look_up
+from models.simulation.ray_casting import (
     Hits,
     Part,
     Shape,
@@ -20,7 +21,6 @@ from models.ray_casting import (
     turn,
     world_from_parts,
 )
-from models.rays import TensorFields
 
 RAYS_AT_ONCE = 1 << 16
 SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))

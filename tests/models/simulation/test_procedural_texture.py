@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.procedural_texture import PATTERNS, Atlas, Paint, look_up, paint_atlas, random_lattice
-from models.ray_casting import Box, Ellipsoid
+from models.simulation.procedural_texture import PATTERNS, Atlas, Paint, look_up, paint_atlas, random_lattice
+from models.simulation.ray_casting import Box, Ellipsoid
 
 LATTICE = random_lattice(torch.Generator().manual_seed(0))
 PALETTE = torch.tensor([[0.1, 0.2, 0.3], [0.5, 0.4, 0.3], [0.8, 0.7, 0.9]])

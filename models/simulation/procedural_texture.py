@@ -13,8 +13,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-from models.ray_casting import Shape
 from models.rays import TensorFields
+from models.simulation.ray_casting import Shape
 
 Pattern = Callable[["Canvas", "Paint"], Float[Tensor, "point rgb=3"]]
 LATTICE = 32
