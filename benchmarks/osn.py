@@ -24,8 +24,8 @@ import torch
 from jaxtyping import Float, UInt8
 
 from benchmarks.scene_from_truth import scene_from_truth
+from models.ops.parallel import workers
 from models.osn.rendering import render_world
-from models.workers import workers
 from pipeline.config import SimulateSceneConfig, TrainOsnConfig
 from pipeline.evaluate import as_validity, known_truth
 from pipeline.evaluation.rendering import held_out_target

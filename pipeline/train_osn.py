@@ -17,11 +17,11 @@ from typing import Any
 import pandas as pd
 import torch
 
+from models.ops.parallel import workers
 from models.osn.scale_network import NetworkTraining, train_network
 from models.osn.scale_sampling import ScaleSamples, nearest_first, sample_valid, valid_region
 from models.osn.solo_views import solo_views
 from models.osn.z_buffer import SoloViews, explainable, explained
-from models.workers import workers
 from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene

@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.ops.parallel import Spread, workers
 from models.semantic_flow.attention import SemanticHead
-from models.workers import Spread, workers
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import read_scene

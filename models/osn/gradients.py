@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.ops.parallel import Spread
 from models.osn.loops import SampleGradients, product_gradients, volume_gradient
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import StepLosses
-from models.workers import Spread
 
 ShardLosses = Callable[[int, list[DensityLogits], list[SampleGradients]], StepLosses]
 SLABS = 4  # pieces of an object's dense grid

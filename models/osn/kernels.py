@@ -11,7 +11,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from models.grid_kernels import ONE, ZERO, trilinear
+from models.ops.grid import ONE, ZERO, trilinear
 
 EMPTY_LOGIT = np.float32(-10)  # softplus(-10) = 5e-5: nothing
 LEAST_DEPTH = np.float32(1e-6)

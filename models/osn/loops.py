@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from models import grid_kernels
+from models.ops import grid as grid_kernels
 from models.osn import kernels, pose_kernels
 from models.osn.field import VmField
 from models.osn.interpolation import AXES

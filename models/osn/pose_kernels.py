@@ -5,7 +5,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from models.grid_kernels import ONE, ZERO, cell
+from models.ops.grid import ONE, ZERO, cell
 
 HALF = np.float32(0.5)
 

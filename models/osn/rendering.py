@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.ops.parallel import workers
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import composed
 from models.rays import Rays
 from models.rendering import Rendering
-from models.workers import workers
 
 RAYS_AT_ONCE = 4096
 

@@ -2,10 +2,10 @@
 
 import torch
 
+from models.ops.parallel import Spread
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training_pixels import PixelBatch
 from models.osn.z_buffer import SoloViews
-from models.workers import Spread
 
 RAYS_AT_ONCE = 4096
 

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from models.ops.parallel import Spread
 from models.rays import Rays, TensorFields
 from models.semantic_flow.flow_features import sample_maps
 from models.semantic_flow.model import SemanticFlow
-from models.workers import Spread
 
 TOLERANCE = 0.03  # of the depth: how much deeper than what is seen there a point may be
 SAME_PLACE = 1e-4  # of the scene's unit: cameras this near are one

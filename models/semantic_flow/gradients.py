@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.ops.parallel import Spread
 from models.semantic_flow import kernels
 from models.semantic_flow.model import SemanticFlow
 from models.semantic_flow.objectives import Rough, rough_modules, roughness
@@ -26,7 +27,6 @@ from models.semantic_flow.table_reads import (
     volume_gradient,
     zeros_last_channels,
 )
-from models.workers import Spread
 
 SLABS = 4  # pieces of the dense grid
 Losses = dict[str, Float[Tensor, ""]]

@@ -9,7 +9,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from models.grid_kernels import ONE, ZERO, cell, trilinear
+from models.ops.grid import ONE, ZERO, cell, trilinear
 
 # The axes of the three planes in space (their second and first), and the one that goes with time.
 FIRST, SECOND, ALONG = (0, 0, 1), (1, 2, 2), (2, 1, 0)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models import grid_kernels
+from models.ops import grid as grid_kernels
 from models.semantic_flow import kernels
 
 Points = Float[np.ndarray, "xyz=3 point"]

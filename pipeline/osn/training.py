@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
+from models.ops.parallel import Spread
 from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.loops import SampleGradients
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.pose_refinement import prior_gradient, without_common_motion
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
-from models.workers import Spread
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.pixels import PixelSource

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from models.ops.parallel import workers
 from models.rays import Rays
 from models.rendering import Rendering
 from models.semantic_flow.decoding import rendering
@@ -16,7 +17,6 @@ from models.semantic_flow.frame_memory import FrameMemory
 from models.semantic_flow.model import Place, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
-from models.workers import workers
 from pipeline.semantic_flow.setup import create_model
 
 METHOD, SCHEMA_VERSION = "semantic_flow", 2

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from models.ops.parallel import Spread
 from models.semantic_flow.decoding import show
 from models.semantic_flow.model import SemanticFlow
-from models.workers import Spread
 from pipeline.semantic_flow.data import UNKNOWN, Pixels, camera_rays
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
 

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.ops.parallel import Spread, workers
 from models.rays import Rays
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.gradients import accumulate_gradients
 from models.semantic_flow.model import SemanticFlow
 from models.semantic_flow.objectives import Batch, joint_losses, static_losses
-from models.workers import Spread, workers
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.ops.parallel import workers
 from models.semantic_flow.frame_memory import FrameMemory, remembered
-from models.workers import workers
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.runtime.atomic import whole

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import cho_factor, cho_solve
 
-from models.bundle_kernels import grouped_pulls, point_steps, reduced_system, whitened_errors
+from models.ops.bundle_adjustment import grouped_pulls, point_steps, reduced_system, whitened_errors
 from pipeline.cameras import Intrinsics
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from models.ops.parallel import Spread
 from models.semantic_flow.gradients import accumulate_gradients, plain_gradients
 from models.semantic_flow.model import SemanticFlow
 from models.semantic_flow.objectives import Focus, Weights, joint_losses
-from models.workers import Spread
 from tests.models.semantic_flow.tiny_model import tiny_batch, tiny_model
 
 WEIGHTS = Weights(**{name: 0.5 for name in Weights.__dataclass_fields__})

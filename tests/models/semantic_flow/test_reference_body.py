@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.ops.parallel import workers
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.gradients import accumulate_gradients
 from models.semantic_flow.objectives import Focus, Weights, joint_losses, static_losses
 from models.semantic_flow.reference_body import ReferenceFlow, encoded
-from models.workers import workers
 from tests.models.semantic_flow.tiny_model import FRAMES, tiny_batch, tiny_model, tiny_rays
 
 CHANNELS, CLASSES = 5, 3

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.bundle_kernels import reduced_system
+from models.ops.bundle_adjustment import reduced_system
 from pipeline.cameras import rigid
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.sfm.bundle_adjustment import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from models.workers import MEASURED, SETTLED, UNMEASURED, Pace, paces, workers
+from models.ops.parallel import MEASURED, SETTLED, UNMEASURED, Pace, paces, workers
 
 CPU = torch.device("cpu")
 
