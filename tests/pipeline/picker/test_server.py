@@ -59,7 +59,7 @@ def answer(request: Request | str) -> tuple[int, Any]:
 
 
 def test_page_loads_nothing_from_elsewhere(server: PickerServer) -> None:
-    for path in ("", "pick_prompts.js"):
+    for path in ("", "page.js"):
         with urlopen(server.url + path, timeout=10) as reply:
             text = reply.read().decode()
             assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
