@@ -1,9 +1,11 @@
 """Formatting, types and lint are tests too."""
 
+import re
 import subprocess
 import sys
 
 import pytest
+import yaml
 
 from pipeline.runtime.sources import ROOT
 from workflow.lock import pinned, ranges
@@ -24,6 +26,15 @@ def test_code_is_clean(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_hooks_before_a_commit_are_these_commands() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert {hook["id"]: hook["entry"].split() for hook in local["hooks"]} == {
+        name: ["python", "-m", *command] for name, command in COMMANDS.items()
+    }
+    for hook in local["hooks"]:
+        assert hook["language"] == "system" and hook["always_run"] and not hook["pass_filenames"]
+
+
 def test_config_yaml_shows_every_setting_with_its_default() -> None:
     text = (ROOT / "config.yaml").read_text()
     assert with_stage_sections(text) == text, "run `make config`"
@@ -36,12 +47,15 @@ def test_environments_have_the_locked_versions() -> None:
     assert len(environments) >= 2 and pins and not set(pins) - lock
 
 
+def canonical_name(requirement: str) -> str:
+    """The package that a requirement asks for: case, `-` and `_` make no difference to pip."""
+    return re.split(r"[=<>\[; ]", requirement)[0].lower().replace("_", "-")
+
+
 def test_lock_holds_every_requirement_and_no_address() -> None:
     lines = (ROOT / "requirements.lock").read_text().splitlines()[1:]
-    names = {line.split("==")[0].lower() for line in lines}
-    wanted = {
-        requirement.split(">")[0].split("=")[0].split("[")[0].lower() for requirement in ranges(ROOT / "pyproject.toml")
-    }
+    names = {canonical_name(line) for line in lines}
+    wanted = {canonical_name(requirement) for requirement in ranges(ROOT / "pyproject.toml")}
     assert not wanted - names and not [line for line in lines if "://" in line or "@" in line]
 
 
