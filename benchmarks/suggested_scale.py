@@ -22,7 +22,8 @@ from models.osn.validity import contact_scales
 from models.osn.z_buffer import SoloViews
 from pipeline.config import SimulateSceneConfig
 from pipeline.evaluation.scales import TrueRegion, true_region
-from pipeline.scene.object_scales import likely_scales, slowest_scale
+from pipeline.osn.fixed_scales import scale_prior
+from pipeline.scene.object_scales import slowest_scale
 from pipeline.simulate_scene import random_world, render_truth
 from pipeline.truth.truth_file import Truth, read_truth
 
@@ -49,7 +50,7 @@ def choices(truth: Truth) -> list[dict[str, float]]:
     valid = scales[region.valid(scales)]
     middle = valid[np.linalg.norm(valid[:, None] - valid[None, :500], axis=-1).mean(1).argmin()]
     views, frames = true_views(truth), np.ones(scene.frame_count, bool)
-    contact, likely = contact_scales(views), likely_scales(views, scene)
+    contact, likely = contact_scales(views), scale_prior(views, scene)
     return [
         {
             "middle of the valid": middle[k],

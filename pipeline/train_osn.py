@@ -26,6 +26,7 @@ from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
 from pipeline.osn.checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
+from pipeline.osn.fixed_scales import scale_prior
 from pipeline.osn.pixels import pixel_source
 from pipeline.osn.run_state import POOL, Run, identity, resumed, started
 from pipeline.osn.setup import Phase, scale_bank, schedule
@@ -34,7 +35,6 @@ from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.record import commit
 from pipeline.scene.depth_maps import given_scales
-from pipeline.scene.object_scales import likely_scales
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"
@@ -127,7 +127,7 @@ def draw_scenes(run: Run, scene: Scene, config: TrainOsnConfig) -> ScaleSamples:
     if run.network is None or run.views is None:
         return run.pool
     samples = sample_valid(run.network, config.scale_samples, run.generator)
-    return nearest_first(samples, torch.from_numpy(likely_scales(run.views, scene)).to(samples.scales))
+    return nearest_first(samples, torch.from_numpy(scale_prior(run.views, scene)).to(samples.scales))
 
 
 def scales_table(samples: ScaleSamples, scene: Scene) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from torch import Tensor
 from models.osn.layers import Layers, render_layers
 from models.rays import Rays
 from models.rendering import Rendering
-from pipeline.cameras import inverse, transform
+from pipeline.cameras import inverse
 from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.checkpoint import OsnMethod
 from pipeline.runtime.errors import StageError
-from pipeline.semantic_flow.edits import edit_caption, edits_by_video, placement
+from pipeline.scene.edit_requests import edit_caption, edits_by_video, object_centres, placement
 
 
 class LayeredOsn:
@@ -50,7 +50,7 @@ def layers(edits: list[Edit], scales: Float[np.ndarray, "object"], scene: Scene)
         elif edit.action == "isolate":
             alone.add(index)
         elif edit.action == "move" and index > 0:
-            new_from_old = placement(edit, scene, centres(scene, index, float(scales[index])))
+            new_from_old = placement(edit, scene, object_centres(scene, index, float(scales[index])))
             moves[index] = moves[index] @ inverse(new_from_old)
         else:
             raise StageError(
@@ -68,11 +68,3 @@ def find_object(name: str, scene: Scene) -> int:
             return index
     known = ", ".join(str(entry["name"]) for entry in scene.objects)
     raise StageError(f"render_views.edits: there is no object {name}; known are {known}")
-
-
-def centres(scene: Scene, index: int, scale: float) -> Float[np.ndarray, "frame xyz=3"]:
-    """Where an object's centre is in the world; where it has no pose, as in the nearest frame."""
-    known = np.flatnonzero(scene.visible[index] & scene.visible[0])
-    nearest = known[np.abs(np.arange(scene.frame_count)[:, None] - known).argmin(1)]
-    poses = scene.object_from_camera[:, nearest].astype(np.float64)
-    return transform(poses[0], scale * inverse(poses[index])[:, :3, 3])

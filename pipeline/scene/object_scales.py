@@ -15,8 +15,6 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float
 
-from models.osn.validity import contact_scales
-from models.osn.z_buffer import SoloViews
 from pipeline.cameras import inverse
 from pipeline.formats.scene_file import Scene
 
@@ -37,28 +35,21 @@ def object_scales(
         if contact is None:
             name = scene.objects[index]["name"]
             log.warning("%s has too few points for a scale; it keeps the one that its reconstruction has", name)
-        scales[index] = between(scene, index, contact, slowest_scale(scene, index, frames))
+        scales[index] = scale_between(scene, index, contact, slowest_scale(scene, index, frames))
     return scales
 
 
-def likely_scales(views: SoloViews, scene: Scene) -> Float[np.ndarray, "object"]:
-    """The same from what trained fields show of every object alone, in all frames."""
-    contact, frames = contact_scales(views).double().cpu().numpy(), np.ones(scene.frame_count, bool)
-    moving = range(1, scene.object_count)
-    return np.array([1.0, *(between(scene, k, float(contact[k]), slowest_scale(scene, k, frames)) for k in moving)])
-
-
-def between(scene: Scene, index: int, contact: float | None, slowest: float | None) -> float:
+def scale_between(scene: Scene, index: int, contact: float | None, slowest: float | None) -> float:
     """The geometric mean of the bounds that are known, within the object's range; 1 where none is."""
     low, high = (float(bound) for bound in scene.scale_range[index])
     known = [min(bound, contact or bound) for bound in (contact, slowest) if bound is not None]
     scale = float(np.clip(np.exp(np.mean(np.log(known))) if known else 1.0, low, high))
-    name, bounds = scene.objects[index]["name"], (shown(contact), shown(slowest))
+    name, bounds = scene.objects[index]["name"], (bound_text(contact), bound_text(slowest))
     log.info("%s gets scale %.3f (contact %s, slowest motion %s)", name, scale, *bounds)
     return scale
 
 
-def shown(bound: float | None) -> str:
+def bound_text(bound: float | None) -> str:
     return "not known" if bound is None else f"{bound:.3f}"
 
 

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from models.rays import Rays
 from models.rendering import Rendering
 from models.semantic_flow.editing import Change, Measured, Selection, edited_rendering, measured
-from pipeline.cameras import inverse, rigid, transform
 from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
+from pipeline.scene.edit_requests import edit_caption, edits_by_video, object_centres, placement
 from pipeline.semantic_flow.checkpoint import SemanticFlowMethod
 from pipeline.semantic_flow.data import camera_rays
 
@@ -52,25 +51,6 @@ def edited_methods(method: SemanticFlowMethod, scene: Scene, edits: list[Edit]) 
         (", ".join(map(edit_caption, mine)), EditedMethod(method, [change_of(edit, method, scene) for edit in mine]))
         for mine in edits_by_video(edits)
     ]
-
-
-def edits_by_video(edits: list[Edit]) -> list[list[Edit]]:
-    """The edits that are shown together."""
-    videos: dict[str, list[Edit]] = {}
-    for number, edit in enumerate(edits):
-        videos.setdefault(edit.video or f"edit {number}", []).append(edit)
-    return list(videos.values())
-
-
-def edit_caption(edit: Edit) -> str:
-    """An edit in words."""
-    if edit.action == "recolour":
-        return f"{edit.object} in colour {edit.colour}"
-    if edit.action in ("remove", "isolate"):
-        return f"{edit.object} {'removed' if edit.action == 'remove' else 'alone'}"
-    how = [f"by {edit.offset}"] if any(edit.offset) else []
-    how += [f"turned by {edit.rotation} degrees"] if any(edit.rotation) else []
-    return f"{edit.object} {'moved' if edit.action == 'move' else 'repeated'} {', '.join(how)}"
 
 
 def change_of(edit: Edit, method: SemanticFlowMethod, scene: Scene) -> Change:
@@ -130,13 +110,8 @@ def find(name: str, method: SemanticFlowMethod, scene: Scene) -> Wanted:
 
 def thing_centres(scene: Scene, method: SemanticFlowMethod, objects: list[int]) -> Float[Tensor, "thing frame xyz=3"]:
     """Where the reconstructed objects of a class are in the world; where one has no pose, as in the nearest frame."""
-    scales, each = method.facts["object_scales"], []
-    for index in objects:
-        known = np.flatnonzero(scene.visible[index] & scene.visible[0])
-        nearest = known[np.abs(np.arange(scene.frame_count)[:, None] - known).argmin(1)]
-        poses = scene.object_from_camera[:, nearest].astype(np.float64)
-        in_camera = float(scales[index]) * inverse(poses[index])[:, :3, 3]
-        each.append(transform(poses[0], in_camera))
+    scales = method.facts["object_scales"]
+    each = [object_centres(scene, index, float(scales[index])) for index in objects]
     return torch.from_numpy(np.stack(each)).float().to(method.scales.device)
 
 
@@ -156,14 +131,3 @@ def measured_parts(method: SemanticFlowMethod, selection: Selection) -> Measured
         return measured(
             method.model, method.nodes, selection, camera_rays(cameras, xy.repeat(cameras.frame_count, 1), frame)
         )
-
-
-def placement(
-    edit: Edit, scene: Scene, centres: Float[np.ndarray, "frame xyz=3"]
-) -> Float[np.ndarray, "frame row=4 column=4"]:
-    """new_from_old of every frame: a turn about the thing's centre, then the offset, along the axes of the first view."""
-    first = int(np.flatnonzero(scene.visible[0])[0])
-    axes = scene.object_from_camera[0, first, :3, :3].astype(np.float64)
-    turn = axes @ Rotation.from_rotvec(np.radians(edit.rotation)).as_matrix() @ axes.T
-    shift = centres + axes @ np.array(edit.offset) - centres @ turn.T
-    return rigid(np.broadcast_to(turn, (len(centres), 3, 3)), shift)

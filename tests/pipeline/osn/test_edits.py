@@ -9,13 +9,14 @@ import torch
 
 from models.rays import Rays
 from models.rendering import Rendering
-from pipeline.cameras import inverse, rigid
+from pipeline.cameras import inverse
 from pipeline.config import Edit, RenderViewsConfig, TrainOsnConfig
 from pipeline.osn.checkpoint import OsnMethod
-from pipeline.osn.edits import LayeredOsn, centres, layered_methods
+from pipeline.osn.edits import LayeredOsn, layered_methods
 from pipeline.osn.run_state import started
 from pipeline.render_views import edits, view_rays
 from pipeline.runtime.errors import StageError
+from pipeline.scene.edit_requests import object_centres
 from tests.analytic_world import RADIUS, TRUE_SCALES, UNITS, analytic_scene, analytic_truth
 
 WHOLE = analytic_scene(analytic_truth())
@@ -89,7 +90,7 @@ def test_an_object_turns_about_its_own_centre_and_then_goes_by_the_offset():
     offset = np.array([0.3, 0.0, -0.2])
     move = Edit(object=NAMES[1], action="move", offset=tuple(offset), rotation=(0, 90, 0))
     new_from_old = inverse(edited(move).layers.old_from_new[1].double().numpy())
-    before = centres(SCENE, 1, TRUE_SCALES[1])
+    before = object_centres(SCENE, 1, TRUE_SCALES[1])
     after = np.einsum("tij,tj->ti", new_from_old[:, :3, :3], before) + new_from_old[:, :3, 3]
     np.testing.assert_allclose(after - before, np.broadcast_to(axes @ offset, before.shape), atol=1e-5)
 
@@ -115,11 +116,3 @@ def test_what_osn_cannot_do_is_refused():
         edited(Edit(object=NAMES[0], action="move", offset=(1, 0, 0)))
     with pytest.raises(StageError, match="OSN cannot recolour"):
         edited(Edit(object=NAMES[1], action="recolour", colour=(1, 2, 3)))
-
-
-def test_an_object_without_a_pose_takes_the_nearest_frames_place():
-    visible = SCENE.visible.copy()
-    visible[1, :2] = False
-    places = centres(replace(SCENE, visible=visible), 1, 1.0)
-    np.testing.assert_array_equal(places[:2], np.broadcast_to(places[2], (2, 3)))
-    assert rigid(np.eye(3), places[0]).shape == (4, 4)

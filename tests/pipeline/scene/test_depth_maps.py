@@ -5,13 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from models.osn.z_buffer import SoloViews
-from pipeline.config import TrainOsnConfig
-from pipeline.osn.checkpoint import OsnMethod
-from pipeline.osn.fixed_scales import fixed_scales
-from pipeline.osn.run_state import started
 from pipeline.runtime.errors import StageError
 from pipeline.scene.depth_maps import given_scales, read_depths
 from tests.analytic_world import FRAMES, HEIGHT, TRUE_SCALES, WIDTH, analytic_scene, analytic_truth
@@ -54,30 +48,3 @@ def test_depth_that_does_not_fit_is_refused(tmp_path: Path):
         np.save(folder / f"{frame}.npy", np.zeros((HEIGHT, WIDTH)))
     with pytest.raises(StageError, match="gives a depth to 0 points of background"):
         given_scales(folder, SCENE)
-
-
-def test_training_at_the_given_scales_knows_no_others(tmp_path: Path):
-    config, device = TrainOsnConfig(scales="depth", grids=[8]), torch.device("cpu")
-    scales = given_scales(written(tmp_path / "depth"), SCENE)
-    run = started(SCENE, config, device, scales)
-    assert run.network is None and run.pool.scales.tolist() == [pytest.approx(scales)]
-    with pytest.raises(StageError, match="needs depth maps"):
-        started(SCENE, config, device)
-
-
-def test_the_baselines_are_within_the_range(tmp_path: Path):
-    run = started(SCENE, TrainOsnConfig(scales="middle", grids=[8]), torch.device("cpu"))
-    views = SoloViews(
-        torch.tensor([[4.0, 2.0, 3.0]] * 3),
-        torch.ones(3, 3),
-        torch.tensor([0, 1, 2]),
-        torch.ones(3, dtype=torch.bool),
-        torch.zeros(3, dtype=torch.int64),
-    )
-    method = OsnMethod(run.fields, None, views, run.pool.scales, run.pool.scores)
-    found = fixed_scales(method, SCENE, written(tmp_path / "depth"))
-    assert list(found) == ["middle", "likely", "depth"]
-    for scales in found.values():
-        assert scales[0] == 1
-        assert (scales >= SCENE.scale_range[:, 0]).all() and (scales <= SCENE.scale_range[:, 1]).all()
-    assert found["middle"] == pytest.approx(SCENE.scale_range.mean(1))

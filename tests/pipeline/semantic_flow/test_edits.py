@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from pipeline.config import Edit, RenderViewsConfig
 from pipeline.formats.renders_folder import read_renders, read_set_ids, read_set_images
@@ -13,7 +11,7 @@ from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.render_views import render_views
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow.checkpoint import SemanticFlowMethod, method_from_checkpoint
-from pipeline.semantic_flow.edits import change_of, edit_caption, edited_methods, find, placement, thing_centres
+from pipeline.semantic_flow.edits import change_of, edited_methods, find, thing_centres
 from pipeline.train_semantic_flow import train_semantic_flow
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene
@@ -94,23 +92,3 @@ def test_centres_of_objects_project_into_their_masks(method: SemanticFlowMethod,
         xy, _ = method.model.place.cameras.project(centres[thing], frames)
         column, row = xy.long().numpy().T
         assert (scene.object_ids[frames.numpy(), row, column] == identity).all()
-
-
-def test_a_thing_is_turned_about_its_centre_and_shifted_along_the_first_view(scene: Scene) -> None:
-    edit = Edit(object="x", action="move", offset=(0.5, 0, 0), rotation=(0, 0, 90))
-    centres = np.arange(3.0 * scene.frame_count).reshape(-1, 3)
-    placed = placement(edit, scene, centres)
-    axes = scene.object_from_camera[0, 0, :3, :3].astype(float)
-    moved = np.einsum("tij,tj->ti", placed[:, :3, :3], centres) + placed[:, :3, 3]
-    np.testing.assert_allclose(moved, centres + 0.5 * axes[:, 0], atol=1e-6)
-    np.testing.assert_allclose(placed[4, :3, :3] @ axes[:, 0], axes[:, 1], atol=1e-6)
-    assert edit_caption(edit) == "x moved by (0.5, 0.0, 0.0), turned by (0.0, 0.0, 90.0) degrees"
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [({"action": "recolour"}, "needs colour"), ({"action": "move"}, "give offset"), ({"action": "eat"}, "remove")],
-)
-def test_an_edit_that_says_too_little_is_refused(values: dict[str, str], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        Edit.model_validate({"object": "ball", **values})
