@@ -91,7 +91,9 @@ def simulated(seed: int, settings: SimulateSceneConfig, work: Path) -> Bench:
 
 def trained(bench: Bench, scales: str, options: dict[str, Any]) -> TrainedMethod:
     """A trained method; trained once for the same settings."""
-    config = TrainOsnConfig.model_validate({**TRAINING, **options, "scales": scales})
+    config = TrainOsnConfig.model_validate(
+        {**TRAINING, **options, "ablation": {**options.get("ablation", {}), "scales": scales}}
+    )
     folder = bench.folder / scales
     checkpoint, settings = folder / "checkpoint.pt", folder / "settings.json"
     if not settings.exists() or settings.read_text() != config.model_dump_json():

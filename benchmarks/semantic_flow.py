@@ -41,21 +41,21 @@ from pipeline.train_semantic_flow import train_semantic_flow
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "flow_attention": {},
-    "point": {"head": "point", "carry": 0},
-    "point_carried": {"head": "point"},
-    "no_carrying": {"carry": 0},
-    "flow_features": {"head": "flow_features"},
-    "untrained_attention": {"head": "untrained_attention"},
-    "no_density_prior": {"density_prior": False},
-    "no_displacement": {"displacement": False},
-    "no_consistency": {"weights": {"consistency_semantics": 0.0}},
+    "point": {"ablation": {"head": "point"}, "label_propagation_frames": 0},
+    "point_carried": {"ablation": {"head": "point"}},
+    "no_carrying": {"label_propagation_frames": 0},
+    "flow_features": {"ablation": {"head": "flow_features"}},
+    "untrained_attention": {"ablation": {"head": "untrained_attention"}},
+    "no_density_prior": {"ablation": {"density_prior": False}},
+    "no_displacement": {"ablation": {"displacement": False}},
+    "no_consistency": {"loss_weights": {"consistency_semantics": 0.0}},
     "reach_2": {"reach": 2},
-    "geometry_feature": {"geometry_feature": True},
+    "geometry_feature": {"ablation": {"geometry_feature": True}},
     "ndc": {"space": "ndc"},
     "reference": {"body": "reference"},
 }
 TASKS: dict[str, dict[str, Any]] = {"full": {"task": "full"}} | {
-    f"{task}_{share}": {"task": task, "labelled_share": share / 100}
+    f"{task}_{share}": {"task": task, "labelled_fraction": share / 100}
     for task in ("completion", "tracking")
     for share in (25, 50, 75)
 }
@@ -67,7 +67,7 @@ SHORT: dict[str, Any] = {
     "static_cells": 400000,
     "static_resolution": 128,
     "dynamic_resolution": 64,
-    "frame_colours": False,
+    "image_based_rendering": False,
 }
 PIXEL_STEP, FRAME_STEP, CHUNK = 2, 3, 8192
 NUMBERS = ("view_psnr_db", "view_miou", "time_miou", "cpu_seconds")
@@ -143,9 +143,10 @@ def scene_name(truth: Path) -> str:
 
 
 def merged(options: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
-    """A variant's settings; its weights go into those that are given, not in their place."""
-    weights = {**options.get("weights", {}), **variant.get("weights", {})}
-    return {**variant, **({"weights": weights} if weights else {})}
+    """A variant's settings; its sections go into those that are given, not in their place."""
+    return {
+        key: {**options.get(key, {}), **value} if isinstance(value, dict) else value for key, value in variant.items()
+    }
 
 
 @cache
@@ -175,7 +176,7 @@ def judged_checkpoint(
     method = method_from_checkpoint(state, torch.device("cpu"))
     views = list(range(0, scene.frame_count, FRAME_STEP))
     psnr, view_miou = judge(method, test.world_from_camera, test.images, test.object_ids, views)
-    times = held_out_frames(settings.task, settings.labelled_share, scene.frame_count)[::FRAME_STEP] or views
+    times = held_out_frames(settings.task, settings.labelled_fraction, scene.frame_count)[::FRAME_STEP] or views
     _, time_miou = judge(method, scene.object_from_camera[0], scene.images, scene.object_ids, times)
     return Cell(name, task, variant, seconds, psnr, view_miou, time_miou)
 

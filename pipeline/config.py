@@ -128,9 +128,11 @@ class SegmentObjectsConfig(Section):
         description="what masks follow through the video; auto: sam2 where a SAM 2 or EdgeTAM folder is in weights/",
     )
     max_objects: int = Field(4, ge=1, le=16, description="most objects to keep")
-    smallest_share: float = Field(0.004, gt=0, lt=1, description="smallest object, as a share of the image")
-    border_reach: float = Field(0.2, gt=0, lt=1, description="how far borders may move to edges, share of the object")
-    sam_every: int = Field(10, ge=1, description="frames from one key frame of SAM to the next, without prompts")
+    min_area: float = Field(0.004, gt=0, lt=1, description="smallest object, as a fraction of the image")
+    boundary_reach: float = Field(
+        0.2, gt=0, lt=1, description="how far boundaries may move to edges, as a fraction of the object"
+    )
+    sam_stride: int = Field(10, ge=1, description="frames from one key frame of SAM to the next, without prompts")
     sam_points_per_side: int = Field(32, ge=1, description="of the grid of points at which SAM looks for things")
     key_frames: bool = Field(
         False, description="given masks are of some frames, numbered by frame; the others are filled in"
@@ -140,17 +142,19 @@ class SegmentObjectsConfig(Section):
 
 class TrackPointsConfig(Section):
     spacing_px: float = Field(7.0, gt=0, description="distance between neighbouring tracks")
-    smallest_spacing_px: float = Field(3.0, gt=0, description="the same on the smallest objects")
+    min_spacing_px: float = Field(3.0, gt=0, description="the same on the smallest objects")
     tracks_per_object: int = Field(400, ge=8, description="tracks that small objects should have at a time")
-    most_tracks: int = Field(1500, ge=8, description="most tracks of one object at a time")
-    shortest: int = Field(3, ge=2, description="frames that a track must last")
+    max_tracks: int = Field(1500, ge=8, description="most tracks of one object at a time")
+    min_length: int = Field(3, ge=2, description="frames that a track must last")
     patch_radius_px: int = Field(5, ge=2, description="half the side of the image patch that a track is known by")
     mask_margin_px: int = Field(2, ge=0, description="pixels at the border of masks that patches leave out")
-    correlation: float = Field(0.85, gt=0, lt=1, description="least likeness of a patch to the image of its birth")
-    agreement_px: float = Field(1.5, gt=0, description="largest disagreement between flow and registration")
-    largest_sigma_px: float = Field(0.4, gt=0, description="largest standard deviation of a position")
-    largest_stretch: float = Field(1.8, gt=1, description="largest change of a patch's size or shape")
-    noise_levels: float = Field(2.0, gt=0, description="noise of the images, grey levels of 255")
+    min_ncc: float = Field(
+        0.85, gt=0, lt=1, description="least NCC (normalised cross-correlation) of a patch with its first image"
+    )
+    max_disagreement_px: float = Field(1.5, gt=0, description="largest disagreement between flow and registration")
+    max_sigma_px: float = Field(0.4, gt=0, description="largest standard deviation of a position")
+    max_stretch: float = Field(1.8, gt=1, description="largest change of a patch's size or shape")
+    image_noise: float = Field(2.0, gt=0, description="noise of the images, grey levels of 255")
 
 
 class ReconstructObjectsConfig(Section):
@@ -162,7 +166,7 @@ class ReconstructObjectsConfig(Section):
     )
     mapping_tracks: int = Field(1200, ge=50, description="most tracks of an object that the mappers see")
     adjustment_tracks: int = Field(4000, ge=50, description="most tracks of an object in the final adjustment")
-    guided_rounds: int = Field(
+    guided_matching_rounds: int = Field(
         2, ge=0, description="times that points of moving objects are looked for again where their model has them"
     )
     patch_radius_px: int = Field(5, ge=2, description="half the side of the patches that are looked for")
@@ -172,9 +176,26 @@ class ReconstructObjectsConfig(Section):
 
 class PackSceneConfig(Section):
     near: float = Field(0.1, gt=0, description="near bound, as a share of the nearest background point")
-    longest_gap: int = Field(
+    max_gap: int = Field(
         0, ge=0, description="most frames in a row without a pose that count as known, interpolated; 0: none do"
     )
+
+
+class OsnAblation(Section):
+    """OSN with one of its parts replaced, for comparison."""
+
+    sampling: Literal["boxes", "even_depth"] = Field(
+        "boxes", description="where rays are sampled; even_depth: a baseline, even in depth as the released code does"
+    )
+    network_loss: Literal["cross_entropy", "squared"] = Field(
+        "cross_entropy", description="the paper has cross_entropy, its code squared"
+    )
+    scales: Literal["network", "uniform", "middle", "depth"] = Field(
+        "network",
+        description="baselines without the scale network: uniform (random), middle (fixed), depth (fixed by given depth)",
+    )
+    z_buffer: Literal["hard", "soft"] = Field("hard", description="hard: the nearest object is seen; soft: blended")
+    soft_sharpness: float = Field(10.0, gt=0, description="of the soft z-buffer, per depth of the background")
 
 
 class TrainOsnConfig(Section):
@@ -183,7 +204,7 @@ class TrainOsnConfig(Section):
     steps: int = Field(1400, ge=1, description="composite steps")
     rounds: int = Field(3, ge=1, description="times that fields and scale network are trained in turn")
     round_steps: int = Field(100, ge=1, description="composite steps in each of these rounds")
-    most_rays: int = Field(8192, ge=16, description="most rays in a step")
+    max_rays: int = Field(8192, ge=16, description="most rays in a step")
     samples_per_step: int = Field(
         40960, ge=1024, description="samples that get gradients in a step; rays are added as surfaces become sharp"
     )
@@ -194,59 +215,48 @@ class TrainOsnConfig(Section):
     shards: int = Field(4, ge=1, le=64, description="parts of a step, side by side on CPU cores; part of the result")
     density_channels: int = Field(16, ge=1, description="components of density per plane")
     colour_channels: int = Field(24, ge=1, description="components of colour per plane")
-    grid_rate: float = Field(0.06, gt=0, description="learning rate of planes and lines at first")
-    network_rate: float = Field(2e-3, gt=0, description="learning rate of the small networks at first")
-    last_rate: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a share of the first")
+    grid_lr: float = Field(0.06, gt=0, description="learning rate of planes and lines at first")
+    network_lr: float = Field(2e-3, gt=0, description="learning rate of the small networks at first")
+    final_lr_ratio: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a fraction of the first")
     depth_weight: float = Field(
         10.0, ge=0, description="weight of the sparse depths; colours alone draw surfaces towards the cameras"
     )
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
-    pose_rate: float = Field(
+    pose_lr: float = Field(
         0.0,
         ge=0,
         description="learning rate of small corrections of the poses, radians a step; 0 leaves poses as they are",
     )
     pose_prior: float = Field(1e-4, ge=0, description="weight of the corrections' size, in what SfM is usually off")
-    sampling: Literal["boxes", "even_depth"] = Field(
-        "boxes", description="where rays are sampled; even_depth: a baseline, even in depth as the released code does"
-    )
     border_px: int = Field(
         2,
         ge=0,
         description="pixels this near to the border of a mask do not judge scales, as the mask may be wrong there",
     )
-    border_trust: float = Field(1.0, ge=0, le=1, description="weight of such pixels' ids in training the fields")
-    spread_weight: float = Field(
-        1e-2, ge=0, description="distortion: weight of the spread of samples in depth along a ray"
+    border_weight: float = Field(1.0, ge=0, le=1, description="weight of such pixels' ids in training the fields")
+    distortion_weight: float = Field(
+        1e-2, ge=0, description="weight of the distortion loss of mip-NeRF 360: samples close together along a ray"
     )
-    colour_decay: float = Field(
+    colour_weight_decay: float = Field(
         0.1, ge=0, description="of colour planes, per learning rate: what was never seen takes the object's mean colour"
     )
     density_weight: float = Field(0.0, ge=0, description="weight of the objects' mean density")
-    variation_weight: float = Field(1e-3, ge=0, description="weight of the total variation of planes")
+    total_variation_weight: float = Field(1e-3, ge=0, description="weight of the total variation of planes")
     pixel_memory_mb: int = Field(
         2000, ge=1, description="memory for the video's pixels; of longer videos some frames at a time are read"
     )
     window_steps: int = Field(100, ge=1, description="steps after which other frames of such a video are read")
     network_steps: int = Field(300, ge=1, description="steps of the scale network in each round")
     network_batch: int = Field(2048, ge=16, description="scale vectors in a step of the scale network")
-    network_loss: Literal["cross_entropy", "squared"] = Field(
-        "cross_entropy", description="the paper has cross_entropy, its code squared"
-    )
-    scales: Literal["network", "uniform", "middle", "depth"] = Field(
-        "network",
-        description="baselines without the scale network: uniform (random), middle (fixed), depth (fixed by given depth)",
-    )
-    z_buffer: Literal["hard", "soft"] = Field("hard", description="hard: the nearest object is seen; soft: blended")
-    soft_sharpness: float = Field(10.0, gt=0, description="of the soft z-buffer, per depth of the background")
     tolerance: tuple[Positive, Positive] = Field(
         (0.01, 0.01), description="pixels that a valid scale vector may explain less than the best; first, last round"
     )
-    top_share: tuple[Positive, Positive] = Field(
+    top_fraction: tuple[Positive, Positive] = Field(
         (0.03, 0.01), description="best scale vectors that are valid in any case; first and last round"
     )
     scale_samples: int = Field(1000, ge=1, description="valid scenes to draw at the end")
     resume_seconds: float = Field(20.0, ge=0, description="time between two states kept for a killed run")
+    ablation: OsnAblation = Field(OsnAblation(), description="variants of the method, for comparison")
 
 
 class SemanticFlowWeights(Section):
@@ -264,8 +274,22 @@ class SemanticFlowWeights(Section):
     still: float = Field(0.05, ge=0, description="speed")
     sparse: float = Field(0.01, ge=0, description="dynamicness of pixels that are not known to move")
     entropy: float = Field(0.001, ge=0, description="undecided dynamicness")
-    distortion: float = Field(0.05, ge=0, description="spread of weights along rays")
+    distortion: float = Field(
+        0.05, ge=0, description="distortion loss of mip-NeRF 360: weights close together along rays"
+    )
     smooth: float = Field(0.02, ge=0, description="roughness of the planes in space and time")
+
+
+class SemanticFlowAblation(Section):
+    """Semantic Flow with one of its parts replaced, for comparison."""
+
+    head: Literal["flow_attention", "flow_features", "untrained_attention", "point"] = Field(
+        "flow_attention", description="the method, or an ablation of it; point: the baseline without flow"
+    )
+    displacement: bool = Field(True, description="tokens know how far and in which time they moved")
+    density_prior: bool = Field(True, description="labels are weighed by density; else the heaviest sample's count")
+    geometry_feature: bool = Field(False, description="the semantic head also sees the field's own features")
+    static_frozen: bool = Field(True, description="stage 2 leaves the static field as stage 1 made it, as in the paper")
 
 
 class TrainSemanticFlowConfig(Section):
@@ -273,40 +297,35 @@ class TrainSemanticFlowConfig(Section):
     task: Literal["full", "completion", "tracking"] = Field(
         "full", description="labels of all frames, of both ends (completion), or of the first (tracking)"
     )
-    labelled_share: float = Field(
-        0.25, gt=0, le=1, description="share of frames with labels in completion and tracking"
+    labelled_fraction: float = Field(
+        0.25, gt=0, le=1, description="fraction of frames with labels in completion and tracking"
     )
-    carry: int = Field(
+    label_propagation_frames: int = Field(
         1000,
         ge=0,
-        description="most frames that labels are carried along the flow, into frames without labels; 0: none",
+        description="most frames that labels are propagated along the flow, into frames without labels; 0: none",
     )
     unlabelled_rgb: bool = Field(True, description="train colour on frames without labels too; the paper does not")
     classes: dict[str, str] = Field({}, description="object name or id -> class name; every object a class of its own")
     static_classes: list[str] = Field([], description="classes that never move, besides the background")
-    head: Literal["flow_attention", "flow_features", "untrained_attention", "point"] = Field(
-        "flow_attention", description="the method, or an ablation of it; point: the baseline without flow"
-    )
     body: Literal["grids", "reference"] = Field(
         "grids",
         description="fields: fast grids, or pixel-aligned networks of the paper's sizes, for comparison on GPUs",
     )
-    displacement: bool = Field(True, description="tokens know how far and in which time they moved")
-    density_prior: bool = Field(True, description="labels are weighed by density; else the heaviest sample's count")
-    geometry_feature: bool = Field(False, description="the semantic head also sees the field's own features")
     reach: int = Field(1, ge=1, le=4, description="frames on each side that a trajectory visits; the paper: 1")
-    hops: int = Field(1, ge=1, description="most frames between which consistency is asked for; the paper: 1")
+    consistency_frames: int = Field(
+        1, ge=1, description="most frames between which consistency is asked for; the paper: 1"
+    )
     integrator: Literal["euler", "midpoint", "rk4"] = Field("euler", description="integration of the velocity")
     substeps: int = Field(1, ge=1, description="integration steps a frame")
     static_steps: int = Field(1200, ge=1, description="steps of stage 1, the static field alone")
     steps: int = Field(1200, ge=1, description="steps of stage 2, everything")
-    static_frozen: bool = Field(True, description="stage 2 leaves the static field as stage 1 made it, as in the paper")
     static_rays: int = Field(2048, ge=16, description="pixels a step of stage 1")
     rays: int = Field(1536, ge=16, description="pixels a step of stage 2")
-    observations: int = Field(192, ge=0, description="sparse points a step")
+    sparse_points: int = Field(192, ge=0, description="sparse points a step")
     semantic_rays: int = Field(256, ge=1, description="labelled pixels a step")
     warped_rays: int = Field(160, ge=1, description="moving pixels a step on which consistency is asked for")
-    moving_share: float = Field(0.33, ge=0, le=1, description="share of pixels drawn where something moves")
+    moving_fraction: float = Field(0.33, ge=0, le=1, description="fraction of pixels drawn where something moves")
     coarse_samples: int = Field(64, ge=8, description="cheap samples a ray")
     fine_samples: int = Field(24, ge=4, description="full samples a ray")
     semantic_samples: int = Field(2, ge=1, description="samples a ray that get dynamic labels")
@@ -325,14 +344,19 @@ class TrainSemanticFlowConfig(Section):
     )
     encoder: EncoderName = Field("auto", description="of the frames; auto: a ResNet whose weights lie in weights/")
     feature_channels: int = Field(24, ge=4, description="channels of the frames' features")
-    plane_rate: float = Field(0.02, gt=0, description="learning rate of grids")
-    network_rate: float = Field(0.002, gt=0, description="learning rate of networks")
-    reference_rate: float = Field(5e-4, gt=0, description="learning rate of the reference body, the paper's")
-    last_rate: float = Field(0.1, gt=0, le=1, description="share of the learning rates left at the end of a stage")
-    frame_colours: bool = Field(True, description="renders take on the colours of the frames that see the same point")
+    grid_lr: float = Field(0.02, gt=0, description="learning rate of grids")
+    network_lr: float = Field(0.002, gt=0, description="learning rate of networks")
+    reference_lr: float = Field(5e-4, gt=0, description="learning rate of the reference body, the paper's")
+    final_lr_ratio: float = Field(
+        0.1, gt=0, le=1, description="learning rates at the end of a stage, as a fraction of the first"
+    )
+    image_based_rendering: bool = Field(
+        True, description="renders take on the colours of the frames that see the same point"
+    )
     shards: int = Field(4, ge=1, description="parts of a step on CPU, which share the cores; part of the result")
     resume_seconds: float = Field(60.0, gt=0, description="how often the state is kept, to go on after a kill")
-    weights: SemanticFlowWeights = Field(SemanticFlowWeights(), description="how much each loss counts")
+    loss_weights: SemanticFlowWeights = Field(SemanticFlowWeights(), description="how much each loss counts")
+    ablation: SemanticFlowAblation = Field(SemanticFlowAblation(), description="variants of the method, for comparison")
 
 
 class RenderViewsConfig(Section):

@@ -155,7 +155,7 @@ def pack_objects(
             unit, *limits = object_units(own.depth, near, far)
             bounds = np.array(limits)
         pose, registered = filled_poses(models[entry.id][0].camera_from_object)
-        visible = bridged(registered, config.longest_gap)
+        visible = bridged(registered, config.max_gap)
         pose[:, :3, 3] *= unit
         own = own.scaled(unit)
         box = oriented_box(seen_surface(own, pose, object_ids == entry.id, camera))

@@ -64,7 +64,7 @@ def reconstruct_objects(
     facts = read_frames_info(info)
     imported = read_poses(poses, facts) if poses is not None else None
     camera, source = first_camera(facts, config, imported)
-    limits = (config.seed, config.mapping_tracks, config.adjustment_tracks, config.guided_rounds)
+    limits = (config.seed, config.mapping_tracks, config.adjustment_tracks, config.guided_matching_rounds)
     search = Search(camera, source in ("given", "metadata"), *limits)
     still = object_observations(points, BACKGROUND_ID, len(object_ids))
     if imported is not None:
@@ -103,7 +103,7 @@ def sights(
     def inner(frame: int) -> Tensor:
         return torch.from_numpy(inside_masks(object_ids[frame], config.mask_margin_px))
 
-    return lambda k: Sight(image, inner, k, config.patch_radius_px) if config.guided_rounds else None
+    return lambda k: Sight(image, inner, k, config.patch_radius_px) if config.guided_matching_rounds else None
 
 
 def first_camera(

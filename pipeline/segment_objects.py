@@ -66,7 +66,7 @@ def segment_objects(
     chain = read_flow_chain(flow, images.shape[:3])
     ids, evidence = find_objects(images, chain, config, segmenter, model)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
-    proofs = own_motion(images, ids, chain, config.border_reach)
+    proofs = own_motion(images, ids, chain, config.boundary_reach)
     rows = object_rows(ids, evidence, names, proofs, prompted=bool(config.prompts))
     backend = ("sam" if segmenter else "motion") if not config.prompts else ("sam, prompts" if segmenter else "prompts")
     write_result(masks, objects, followed(backend, model), ids, rows, found_doubts(ids, config))
@@ -84,18 +84,18 @@ def find_objects(
     evidence = moving_evidence(images, chain) if pairs else np.zeros(images.shape[:3], np.float32)
     if config.prompts and model:
         return followed_ids(model, images, hints_from_prompts(config.prompts)), evidence
-    tubes = find_tubes(evidence, chain, config.smallest_share / 6) if pairs else np.zeros(images.shape[:3], np.uint8)
+    tubes = find_tubes(evidence, chain, config.min_area / 6) if pairs else np.zeros(images.shape[:3], np.uint8)
     if config.prompts and segmenter:
         return prompted_by_sam(segmenter, images, tubes, chain, config.prompts), evidence
     if config.prompts:
         tubes = prompted_tubes(images, tubes, chain, config.prompts)
-        return refine_masks(images, tubes, chain, config.border_reach), evidence
-    tubes = kept_objects(tubes, evidence, config.smallest_share / 4, config.max_objects + 4)
-    ids = proven_objects(images, tubes, chain, config.border_reach)
-    ids = kept_objects(known_again(images, ids), evidence, config.smallest_share, config.max_objects)
+        return refine_masks(images, tubes, chain, config.boundary_reach), evidence
+    tubes = kept_objects(tubes, evidence, config.min_area / 4, config.max_objects + 4)
+    ids = proven_objects(images, tubes, chain, config.boundary_reach)
+    ids = kept_objects(known_again(images, ids), evidence, config.min_area, config.max_objects)
     ids = found_by_sam(segmenter, images, ids, evidence, chain, config) if segmenter else ids
     if model and ids.any():
-        ids = followed_ids(model, images, hints_from_ids(ids, config.sam_every))
+        ids = followed_ids(model, images, hints_from_ids(ids, config.sam_stride))
     return ids, evidence
 
 
@@ -137,7 +137,7 @@ def given_masks(
         ids[frames] = given.object_ids
         return GivenMasks(ids, given.names)
     chain = read_flow_chain(flow, images.shape[:3])
-    ids = refine_masks(images, propagated_ids(images, chain, keys), chain, config.border_reach / 2)
+    ids = refine_masks(images, propagated_ids(images, chain, keys), chain, config.boundary_reach / 2)
     ids[frames] = given.object_ids
     return GivenMasks(ids, given.names)
 

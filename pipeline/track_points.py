@@ -79,12 +79,12 @@ def track_points(frames: Path, flow: Path, masks: Path, tracks: Path, config: Tr
         raise StageError(f"{masks} has {len(object_ids)} frames, {frames} has {len(paths)}; run segment_objects again")
     images = (smooth_image(read_frame(path)) for path in progress(paths, "tracking frame"))
     with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
-        found = collect(follow(images, object_ids, read_flow_pairs(flow), config, pool), config.shortest)
+        found = collect(follow(images, object_ids, read_flow_pairs(flow), config, pool), config.min_length)
     write_tracks(tracks, found, {"spacing_px": config.spacing_px, "patch_radius_px": config.patch_radius_px})
     for k in np.unique(found.object_ids):
         log.info("object %d: %d tracks", k, int((found.object_ids == k).sum()))
     if not len(found.object_ids):
-        log.warning("no point could be followed over %d frames: the images have no texture or jump", config.shortest)
+        log.warning("no point could be followed over %d frames: the images have no texture or jump", config.min_length)
 
 
 def follow(
@@ -151,11 +151,11 @@ def is_found(
     config: TrackPointsConfig,
 ) -> Bool[Tensor, "track"]:
     """Patches that look as at their birth, near where the flow took them, inside their own object."""
-    near = (found.xy - predicted).norm(dim=-1) < config.agreement_px
-    alike = found.correlation > torch.where(returns, config.correlation, (1 + config.correlation) / 2)
-    shape = shape_is_plausible(torch.nan_to_num(found.affine), config.largest_stretch)
+    near = (found.xy - predicted).norm(dim=-1) < config.max_disagreement_px
+    alike = found.correlation > torch.where(returns, config.min_ncc, (1 + config.min_ncc) / 2)
+    shape = shape_is_plausible(torch.nan_to_num(found.affine), config.max_stretch)
     own = ids_at(inner, found.xy) == patches.object_ids
-    return near & alike & shape & own & (found.sigma_px < config.largest_sigma_px)
+    return near & alike & shape & own & (found.sigma_px < config.max_sigma_px)
 
 
 def seed_points(
@@ -174,7 +174,7 @@ def seed_points(
     for k in np.unique(inner[inner != IGNORE_ID]):
         mask = inner == k
         spacing = object_spacing(int(mask.sum()), config)
-        free = mask & (texture > (config.noise_levels / config.largest_sigma_px) ** 2)
+        free = mask & (texture > (config.image_noise / config.max_sigma_px) ** 2)
         if taken is not None and len(taken):
             free &= ~covered(taken, texture.shape, spacing)
         seeds.append(best_of_cells(np.where(free, texture, 0), spacing))
@@ -183,8 +183,8 @@ def seed_points(
 
 def object_spacing(area_px: int, config: TrackPointsConfig) -> float:
     """Distance between tracks: as set, less on objects that would get too few, more on those that would get too many."""
-    few, many = (area_px / config.tracks_per_object) ** 0.5, (area_px / config.most_tracks) ** 0.5
-    return max(many, float(np.clip(few, config.smallest_spacing_px, config.spacing_px)))
+    few, many = (area_px / config.tracks_per_object) ** 0.5, (area_px / config.max_tracks) ** 0.5
+    return max(many, float(np.clip(few, config.min_spacing_px, config.spacing_px)))
 
 
 def covered(

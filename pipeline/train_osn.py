@@ -1,6 +1,6 @@
 """Train OSN: a field per object and the network that knows which scales of the objects explain the video.
 
-Reads   scene.h5; with `scales: depth` a folder of depth maps
+Reads   scene.h5; with `ablation: {scales: depth}` a folder of depth maps
 Writes  checkpoint.pt   the trained method
         history.csv     losses, PSNR and cost over the steps
         scales.csv      valid scenes: a scale per object, and the network's score
@@ -49,7 +49,7 @@ def train_osn(
     packed, device = read_scene(scene, without=("images", *FLOW_FIELDS)), stage_device()
     resume = checkpoint.with_name(RESUME)
     resume.parent.mkdir(parents=True, exist_ok=True)
-    given = given_scales(depth, packed) if depth and config.scales == "depth" else None
+    given = given_scales(depth, packed) if depth and config.ablation.scales == "depth" else None
     fingerprint = identity(scene, config, given)
     pixels = pixel_source(scene, packed, config, device)
     run = resumed(resume, fingerprint, config, device) or started(packed, config, device, given)
@@ -87,12 +87,16 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
     pixels = material.pixels(run.field_step).draw_evenly(VIEW_RAYS, run.generator)
     run.views = solo_views(run.fields, pixels, material.spread)
     bank = scale_bank(BANK, len(network.low) - 1, config.seed, network.low.device)
-    sharpness = config.soft_sharpness if config.z_buffer == "soft" else None
+    sharpness = config.ablation.soft_sharpness if config.ablation.z_buffer == "soft" else None
     scales = network.scales(bank)
     late = min(1, phase.round)
     judges = explainable(run.views, scales[:LIKELY_FROM], config.tolerance[late])
     training = NetworkTraining(
-        phase.steps, config.network_batch, config.network_loss, config.tolerance[late], config.top_share[late]
+        phase.steps,
+        config.network_batch,
+        config.ablation.network_loss,
+        config.tolerance[late],
+        config.top_fraction[late],
     )
     accuracy = explained(judges, scales, sharpness)
     loss = train_network(network, run.network_optimiser, bank, accuracy, training, run.generator)

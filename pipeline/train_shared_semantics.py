@@ -113,7 +113,7 @@ def tied(runs: list[Run], config: TrainSemanticFlowConfig) -> Joint:
     """Runs with the first one's semantic network, and an optimiser for it."""
     for run in runs[1:]:
         run.model.head = runs[0].model.head
-    adam = torch.optim.Adam(runs[0].model.head.parameters(), lr=config.network_rate, betas=(0.9, 0.99))
+    adam = torch.optim.Adam(runs[0].model.head.parameters(), lr=config.network_lr, betas=(0.9, 0.99))
     return Joint(runs, adam)
 
 
@@ -139,9 +139,9 @@ def train_together(
     saved, first = time.monotonic(), joint.runs[0]
     sums: list[dict[str, float]] = [{} for _ in joint.runs]
     for run in joint.runs:
-        run.model.static.requires_grad_(not config.static_frozen)
+        run.model.static.requires_grad_(not config.ablation.static_frozen)
     with workers(first.generator.device) as spread:
-        known = [run.model.static.nodes() if config.static_frozen else None for run in joint.runs]
+        known = [run.model.static.nodes() if config.ablation.static_frozen else None for run in joint.runs]
         for _ in progress(range(first.step, config.steps), "shared stage", unit="steps"):
             for number, parts in enumerate(shared_step(joint, materials, known, config, spread)):
                 for name, value in parts.items():
@@ -164,7 +164,7 @@ def shared_step(
 ) -> list[dict[str, Tensor]]:
     """One step of every scene's own fields, and one of the shared network; the losses of each scene."""
     done = joint.runs[0].step / config.steps
-    joint.adam.param_groups[0]["lr"] = config.network_rate * config.last_rate**done
+    joint.adam.param_groups[0]["lr"] = config.network_lr * config.final_lr_ratio**done
     joint.adam.zero_grad(set_to_none=True)
     each = []
     for run, given, nodes in zip(joint.runs, materials, known_nodes, strict=True):

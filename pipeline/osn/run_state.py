@@ -69,16 +69,16 @@ def started(
     network = None
     pool = ScaleSamples(torch.ones(1, 1, device=device), torch.ones(1, device=device))
     scale_range = torch.from_numpy(scene.scale_range).float().to(device)
-    if scene.object_count > 1 and config.scales == "network":
+    if scene.object_count > 1 and config.ablation.scales == "network":
         network = ScaleNetwork(scale_range, generator)
         pool = sample_valid(network, POOL, generator)
-    elif config.scales == "uniform":
+    elif config.ablation.scales == "uniform":
         pool = uniform_samples(scale_range, POOL, generator)
-    elif config.scales == "middle":
+    elif config.ablation.scales == "middle":
         pool = middle_sample(scale_range)
-    elif config.scales == "depth":
+    elif config.ablation.scales == "depth":
         if given is None:
-            raise StageError("train_osn.scales: depth needs depth maps; give the scene `depth: FOLDER`")
+            raise StageError("train_osn.ablation.scales: depth needs depth maps; give the scene `depth: FOLDER`")
         pool = fixed_sample(torch.from_numpy(given).to(scale_range))
     optimiser = None if network is None else network_optimiser(network)
     return Run(fields, field_optimiser(fields, config), network, optimiser, generator, pool)

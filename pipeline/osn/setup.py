@@ -76,7 +76,7 @@ def training_pixels(
         torch.from_numpy(scene.visible).to(device),
         sparse_depths(scene).to(device),
         config.border_px,
-        config.border_trust,
+        config.border_weight,
         None if numbers is None else torch.tensor(numbers, device=device),
     )
 
@@ -127,8 +127,8 @@ def field_shape(config: TrainOsnConfig) -> FieldShape:
     return FieldShape(
         density_channels=config.density_channels,
         colour_channels=config.colour_channels,
-        even_depth=config.sampling == "even_depth",
-        refined_poses=config.pose_rate > 0,
+        even_depth=config.ablation.sampling == "even_depth",
+        refined_poses=config.pose_lr > 0,
         mixed_precision=config.mixed_precision,
     )
 
@@ -139,17 +139,17 @@ def field_optimiser(fields: ObjectScene, config: TrainOsnConfig) -> torch.optim.
     for name, parameter in fields.named_parameters():
         members[optimiser_group(name)].append(parameter)
     rates = {
-        "grids": config.grid_rate,
-        "colours": config.grid_rate,
-        "networks": config.network_rate,
-        "poses": config.pose_rate,
+        "grids": config.grid_lr,
+        "colours": config.grid_lr,
+        "networks": config.network_lr,
+        "poses": config.pose_lr,
     }
     groups = [
         {
             "params": members[name],
             "lr": rate,
             "first_rate": rate,
-            "weight_decay": config.colour_decay if name == "colours" else 0.0,
+            "weight_decay": config.colour_weight_decay if name == "colours" else 0.0,
         }
         for name, rate in rates.items()
         if members[name]

@@ -85,7 +85,7 @@ def set_rates(run: Run, config: TrainOsnConfig) -> None:
     """Exponential decay over all steps of the fields."""
     done = run.field_step / (config.bootstrap_steps + config.steps)
     for group in run.optimiser.param_groups:
-        group["lr"] = group["first_rate"] * config.last_rate**done
+        group["lr"] = group["first_rate"] * config.final_lr_ratio**done
 
 
 def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
@@ -111,8 +111,8 @@ def loss_weights(config: TrainOsnConfig) -> LossWeights:
     return LossWeights(
         config.depth_weight,
         config.segmentation_weight,
-        config.spread_weight,
-        config.variation_weight,
+        config.distortion_weight,
+        config.total_variation_weight,
         config.density_weight,
     )
 
@@ -124,13 +124,13 @@ def update(run: Run, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -
         parts = ", ".join(f"{name} {float(value):.4g}" for name, value in vars(losses).items())
         raise StageError(
             f"step {run.step} of phase {phase.name} (round {phase.round}) has loss {total} ({parts}); resume.pt "
-            "keeps an earlier good state; lower train_osn.grid_rate or train_osn.network_rate"
+            "keeps an earlier good state; lower train_osn.grid_lr or train_osn.network_lr"
         )
     with held_poses(run.fields, config.pose_prior if phase.name == "composite" else None):
         run.optimiser.step()
     samples = max(1.0, float(losses.samples))
     run.taken = samples / run.rays
-    run.rays = int(min(config.most_rays, max(FEWEST_RAYS, run.rays * min(1.5, config.samples_per_step / samples))))
+    run.rays = int(min(config.max_rays, max(FEWEST_RAYS, run.rays * min(1.5, config.samples_per_step / samples))))
 
 
 @contextmanager

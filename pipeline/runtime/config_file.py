@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.config import Config, SceneConfig
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.renamed_keys import new_key, new_value
 
 SIMULATE = "simulate"
 PATHS_OF_SCENE = ("masks", "poses", "labels", "depth", "truth")
@@ -138,6 +139,10 @@ def explain(fault: Mapping[str, Any], files: Sequence[Path]) -> str:
     keys = tuple(key for key in fault["loc"] if not is_union_branch(key))
     dotted = ".".join(map(str, keys))
     where = line_of(keys, files)
+    if new := new_key(keys):
+        return f"{dotted}{where}: is called {new} now"
+    if choice := new_value(keys, fault["input"]):
+        return f"{dotted}{where}: {fault['input']} is called {choice} now"
     if fault["type"] == "extra_forbidden":
         valid = valid_names(keys[:-1])
         close = difflib.get_close_matches(str(keys[-1]), valid, n=1, cutoff=0.4)

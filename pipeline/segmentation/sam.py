@@ -97,7 +97,7 @@ def found_by_sam(
 ) -> UInt8[np.ndarray, "frame height width"]:
     """What SAM takes for a thing on key frames, where motion says that it is one, followed through the video."""
     given: dict[int, Masks] = {}
-    frames = range(0, len(images), config.sam_every)
+    frames = range(0, len(images), config.sam_stride)
     for t in progress(frames, "SAM", len(frames), "key frames"):
         regions = {int(k): tubes[t] == k for k in np.unique(tubes[t]) if k}
         things = segmenter.everything(images[t], config.sam_points_per_side) if regions else []

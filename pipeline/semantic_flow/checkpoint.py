@@ -17,9 +17,10 @@ from models.semantic_flow.frame_memory import FrameMemory
 from models.semantic_flow.model import Place, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
+from pipeline.runtime.renamed_keys import with_new_names
 from pipeline.semantic_flow.setup import create_model
 
-METHOD, SCHEMA_VERSION = "semantic_flow", 2
+METHOD, SECTION, SCHEMA_VERSION = "semantic_flow", "train_semantic_flow", 2
 RAYS_AT_ONCE = 4096
 
 
@@ -48,7 +49,7 @@ class SemanticFlowMethod:
         return {
             "labels": labels,
             "classes": ", ".join(self.class_names),
-            "semantic head": options["head"],
+            "semantic head": options["ablation"]["head"],
             "encoder": features,
             "colours": "of the fields alone" if self.memory is None else "of the frames that see the same point",
             "started from": start,
@@ -120,4 +121,5 @@ def method_from_checkpoint(state: dict[str, Any], device: torch.device) -> Seman
     model.requires_grad_(False)
     memory = FrameMemory(**state["memory"]).to(device) if "memory" in state else None
     facts = {name: value for name, value in state.items() if name not in ("model", "memory")}
+    facts["options"] = with_new_names(SECTION, facts["options"])
     return SemanticFlowMethod(model, facts, memory)

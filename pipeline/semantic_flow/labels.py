@@ -61,7 +61,7 @@ def training_labels(scene: Scene, labels: Path | None, config: TrainSemanticFlow
     """The labels that training may see; those of held-out frames are gone."""
     given = read_labels(scene, labels, config)
     seen = np.zeros(scene.frame_count, bool)
-    seen[labelled_frames(config.task, config.labelled_share, scene.frame_count)] = True
+    seen[labelled_frames(config.task, config.labelled_fraction, scene.frame_count)] = True
     ids = np.where(seen[:, None, None], given.ids, np.int16(UNLABELLED))
     return replace(given, ids=ids, labelled=seen)
 

@@ -119,10 +119,10 @@ def model_sizes(config: TrainSemanticFlowConfig, classes: int, place: Place, coa
         reach=config.reach,
         integrator=config.integrator,
         substeps=config.substeps,
-        head=config.head,
-        displacement=config.displacement,
-        density_prior=config.density_prior,
-        geometry_feature=config.geometry_feature,
+        head=config.ablation.head,
+        displacement=config.ablation.displacement,
+        density_prior=config.ablation.density_prior,
+        geometry_feature=config.ablation.geometry_feature,
         body=config.body,
     )
 
@@ -154,17 +154,19 @@ def second_model(
 
 
 def loss_weights(config: TrainSemanticFlowConfig) -> Weights:
-    return Weights(**config.weights.model_dump())
+    return Weights(**config.loss_weights.model_dump())
 
 
 def focus(config: TrainSemanticFlowConfig, shards: int) -> Focus:
     """What each shard of a step looks at."""
-    return Focus(max(config.semantic_rays // shards, 1), max(config.warped_rays // shards, 1), config.hops)
+    return Focus(
+        max(config.semantic_rays // shards, 1), max(config.warped_rays // shards, 1), config.consistency_frames
+    )
 
 
 def fields_rate(config: TrainSemanticFlowConfig) -> float:
     """The learning rate of what the chosen body's fields are made of."""
-    return config.plane_rate if config.body == "grids" else config.reference_rate
+    return config.grid_lr if config.body == "grids" else config.reference_lr
 
 
 def optimiser(model: SemanticFlow, config: TrainSemanticFlowConfig, with_head: bool = True) -> torch.optim.Adam:
@@ -180,5 +182,5 @@ def optimiser(model: SemanticFlow, config: TrainSemanticFlowConfig, with_head: b
         is_grid = any(part in name for part in ("grid.", "appearance.", "shape.", ".planes."))
         is_body = config.body == "reference" and not name.startswith("head.")
         (grids if is_grid or is_body else networks).append(parameter)
-    groups = [{"params": grids, "lr": fields_rate(config)}, {"params": networks, "lr": config.network_rate}]
+    groups = [{"params": grids, "lr": fields_rate(config)}, {"params": networks, "lr": config.network_lr}]
     return torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from models.semantic_flow.encoders import Basis
 from pipeline.config import EncoderName, TrainSemanticFlowConfig
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.renamed_keys import with_new_names
 from pipeline.semantic_flow import checkpoint as semantic_flow_checkpoint
+from pipeline.semantic_flow.checkpoint import SECTION
 from pipeline.semantic_flow.labels import Labels
 from pipeline.semantic_flow.run_state import write_history
 
@@ -24,7 +27,7 @@ log = logging.getLogger(__name__)
 METHOD, SCHEMA_VERSION = "shared_semantics", 1
 HEAD = "head."
 OUTPUT = "network.4."  # the layer whose rows are classes
-ALIKE = ("head", "displacement", "geometry_feature", "reach", "feature_channels")
+ALIKE = ("ablation.head", "ablation.displacement", "ablation.geometry_feature", "reach", "feature_channels")
 MOST_IDS = 254
 
 
@@ -81,8 +84,9 @@ def copy_member(state: dict[str, Any], digest: str, checkpoint: Path, history: P
 def shared_part(state: dict[str, Any], config: TrainSemanticFlowConfig, path: Path) -> SharedSemantics:
     """What another scene may start from; both must have been made with the same settings of the semantic network."""
     source = next(iter(state["members"].values())) if state["method"] == METHOD else state
+    trained_with = TrainSemanticFlowConfig.model_validate(with_new_names(SECTION, source["options"]))
     for name in ALIKE:
-        theirs, ours = source["options"][name], getattr(config, name)
+        theirs, ours = attrgetter(name)(trained_with), attrgetter(name)(config)
         if theirs != ours:
             raise StageError(
                 f"{path} was trained with train_semantic_flow.{name}: {theirs}, this scene has {ours}; "

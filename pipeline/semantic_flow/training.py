@@ -137,7 +137,7 @@ def train_stage(run: Run, material: Material) -> None:
     config, saved = material.config, time.monotonic()
     total = config.static_steps if run.stage == "static" else config.steps
     sums: dict[str, float] = {}
-    learned = run.stage == "static" or not config.static_frozen
+    learned = run.stage == "static" or not config.ablation.static_frozen
     run.model.static.requires_grad_(learned)
     with workers(run.generator.device) as spread:
         nodes = None if learned else run.model.static.nodes()
@@ -172,8 +172,8 @@ def draw_batch(run: Run, material: Material) -> Batch:
         material.points,
         run.model.place.cameras,
         config.static_rays if run.stage == "static" else config.rays,
-        config.moving_share,
-        config.observations,
+        config.moving_fraction,
+        config.sparse_points,
         run.generator,
         still_only=run.stage == "static",
     )
@@ -187,7 +187,7 @@ def measured_losses(
     shards = config.shards if device.type == "cpu" else 1
     batch = draw_batch(run, material)
     seeds = torch.randint(1 << 62, (shards + 1,), generator=run.generator, device=device).tolist()
-    rough = SMOOTH_EVERY * config.weights.smooth if seeds[-1] % SMOOTH_EVERY == 0 else 0.0
+    rough = SMOOTH_EVERY * config.loss_weights.smooth if seeds[-1] % SMOOTH_EVERY == 0 else 0.0
     shown = torch.empty(len(batch.xy), device=device)
     weights, looks = loss_weights(config), focus(config, shards)
 
@@ -218,11 +218,11 @@ def update(run: Run, parts: dict[str, Float[Tensor, ""]]) -> None:
     log.warning("step %d of the %s stage: the loss is no number (%s); the step is left out", run.step, run.stage, names)
     if run.broken > MOST_BROKEN_STEPS:
         raise StageError(
-            f"training broke down ({names}); lower train_semantic_flow.plane_rate, reference_rate or network_rate"
+            f"training broke down ({names}); lower train_semantic_flow.grid_lr, reference_lr or network_lr"
         )
 
 
 def set_rates(adam: torch.optim.Adam, config: TrainSemanticFlowConfig, done: float) -> None:
     """Exponential decay over a stage."""
-    for group, rate in zip(adam.param_groups, (fields_rate(config), config.network_rate), strict=True):
-        group["lr"] = rate * config.last_rate**done
+    for group, rate in zip(adam.param_groups, (fields_rate(config), config.network_lr), strict=True):
+        group["lr"] = rate * config.final_lr_ratio**done

@@ -56,7 +56,7 @@ def prepared(
 ) -> Lesson:
     """A scene ready to be trained, with the classes and features of what it starts from."""
     scene = read_scene(path)
-    labels = with_carried_labels(scene, training_labels(scene, label_source, config), config.carry)
+    labels = with_carried_labels(scene, training_labels(scene, label_source, config), config.label_propagation_frames)
     check_scene(scene, labels)
     labels = with_classes(labels, shared.names, shared.moves) if shared else labels
     depths = depth_points(depth, scene, labels, config.seed) if depth else None
@@ -84,8 +84,8 @@ def material(lesson: Lesson, run: Run, resume: Path, device: torch.device) -> Ma
     points = on_device(lesson.scene, lesson.labels, run, device)
     points = joined_points(points, lesson.depths) if lesson.depths else points
     pixels = lesson.pixels
-    if run.stage == "joint" and lesson.config.static_frozen and lesson.config.carry:
-        colours = carried_colours(lesson.scene, lesson.labels, lesson.config.carry)
+    if run.stage == "joint" and lesson.config.ablation.static_frozen and lesson.config.label_propagation_frames:
+        colours = carried_colours(lesson.scene, lesson.labels, lesson.config.label_propagation_frames)
         with workers(device) as spread:
             pixels = checked_labels(run.model, pixels, lesson.labels, colours, spread)
     return Material(pixels, points, resume, lesson.fingerprint, lesson.config)
@@ -153,7 +153,7 @@ def facts(lesson: Lesson, run: Run) -> dict[str, Any]:
 
 def frame_memory(lesson: Lesson, run: Run) -> FrameMemory | None:
     """What rendering takes from the frames; nothing where it should show the fields alone."""
-    if not lesson.config.frame_colours:
+    if not lesson.config.image_based_rendering:
         return None
     with workers(run.generator.device) as spread:
         return remembered(

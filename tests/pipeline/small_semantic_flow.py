@@ -6,7 +6,7 @@ SMALL = {
     "static_rays": 256,
     "rays": 256,
     "shards": 2,
-    "observations": 32,
+    "sparse_points": 32,
     "semantic_rays": 96,
     "warped_rays": 32,
     "coarse_samples": 32,

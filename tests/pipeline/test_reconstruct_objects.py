@@ -265,7 +265,7 @@ def run(scene: SyntheticScene, folder: Path, poses: Path | None = None, **settin
 def test_the_stage_reconstructs_a_scene_from_exact_tracks(scene: SyntheticScene, tmp_path: Path) -> None:
     truth = synthetic_truth()
     values = tuple(truth_intrinsics(truth).values.tolist())
-    folder, geometry = run(scene, tmp_path, intrinsics=values, guided_rounds=0)
+    folder, geometry = run(scene, tmp_path, intrinsics=values, guided_matching_rounds=0)
     assert [entry.id for entry in geometry.objects] == [0, 1, 2]
     assert (geometry.camera, geometry.intrinsics_source) == ("moving", "given")
     for entry in geometry.objects:

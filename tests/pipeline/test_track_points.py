@@ -54,7 +54,7 @@ def test_every_cell_gives_its_best_pixel() -> None:
 
 
 def test_small_objects_get_closer_tracks_and_large_ones_sparser() -> None:
-    config = TrackPointsConfig(spacing_px=7, smallest_spacing_px=3, tracks_per_object=400, most_tracks=1500)
+    config = TrackPointsConfig(spacing_px=7, min_spacing_px=3, tracks_per_object=400, max_tracks=1500)
     assert object_spacing(400 * 25, config) == 5.0
     assert object_spacing(100, config) == 3.0
     assert object_spacing(400 * 64, config) == 7.0
@@ -119,7 +119,7 @@ def test_tracks_never_leave_their_object(tracks: Tracks) -> None:
 def test_every_observation_has_an_uncertainty(tracks: Tracks) -> None:
     assert np.isfinite(tracks.covariance).all()
     assert (np.linalg.eigvalsh(tracks.covariance) > 0).all()
-    assert (np.trace(tracks.covariance, axis1=1, axis2=2) / 2 < CONFIG.largest_sigma_px**2).all()
+    assert (np.trace(tracks.covariance, axis1=1, axis2=2) / 2 < CONFIG.max_sigma_px**2).all()
 
 
 def test_two_runs_give_the_same_file(scene: SyntheticScene, tracks: Tracks, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from models.rays import Rays
 from pipeline import train_osn as stage
 from pipeline.cameras import camera_directions, pixel_centres
-from pipeline.config import TrainOsnConfig
+from pipeline.config import OsnAblation, TrainOsnConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.osn import pixels as osn_pixels
 from pipeline.osn import training as osn_field_training
@@ -191,7 +191,7 @@ def test_tensor_code_of_gpus_trains_as_well_as_the_loops(scene_path, tmp_path, m
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_gpu_trains_with_mixed_precision(scene_path, tmp_path, monkeypatch):
     monkeypatch.setenv("MONOVERSE_DEVICE", "cuda")
-    checkpoint = train(scene_path, tmp_path, TINY.model_copy(update={"mixed_precision": True, "pose_rate": 1e-3}))
+    checkpoint = train(scene_path, tmp_path, TINY.model_copy(update={"mixed_precision": True, "pose_lr": 1e-3}))
     method = load_method(checkpoint, torch.device("cuda"))
     rendering = method.render(frame_rays(read_scene(scene_path), 2).to(torch.device("cuda")))
     assert torch.isfinite(rendering.colour).all()
@@ -215,7 +215,7 @@ def test_colours_that_nothing_was_seen_of_fade(scene_path, tmp_path):
     """The corners of planes lie outside of what the cameras saw; decay leaves them the object's own tint."""
     sizes = []
     for decay in (0.0, 0.5):
-        config = TINY.model_copy(update={"colour_decay": decay, "variation_weight": 0.0})
+        config = TINY.model_copy(update={"colour_weight_decay": decay, "total_variation_weight": 0.0})
         state = weights(train(scene_path, tmp_path / str(decay), config))
         sizes.append([state[f"fields.1.colour_planes.{i}"].abs().median() for i in range(3)])
     assert all(faded < kept for kept, faded in zip(*sizes, strict=True))
@@ -223,12 +223,16 @@ def test_colours_that_nothing_was_seen_of_fade(scene_path, tmp_path):
 
 @pytest.mark.parametrize(("scales", "count"), [("uniform", 1024), ("middle", 1)])
 def test_baselines_train_without_a_scale_network(scene_path, tmp_path, scales, count):
-    method = load_method(train(scene_path, tmp_path, TINY.model_copy(update={"scales": scales})), CPU)
+    method = load_method(
+        train(scene_path, tmp_path, TINY.model_copy(update={"ablation": OsnAblation(scales=scales)})), CPU
+    )
     assert method.scales.shape == (count, 3) and (method.validity(method.scales) == 1).all()
 
 
 def test_baseline_with_the_released_codes_sampling_trains_and_is_rendered_as_trained(scene_path, tmp_path):
-    method = load_method(train(scene_path, tmp_path, TINY.model_copy(update={"sampling": "even_depth"})), CPU)
+    method = load_method(
+        train(scene_path, tmp_path, TINY.model_copy(update={"ablation": OsnAblation(sampling="even_depth")})), CPU
+    )
     assert method.fields.shape.even_depth
     rendering = method.render(frame_rays(read_scene(scene_path), 2))
     assert torch.isfinite(rendering.colour).all() and rendering.object_weights[:, 1:].max() > 0.1
@@ -240,7 +244,7 @@ def test_refined_poses_come_nearer_to_the_true_ones(scene_path, tmp_path):
     true, shaken, rng = scene.object_from_camera[1:], scene.object_from_camera.copy(), np.random.default_rng(0)
     shaken[1:, :, :3, 3] += 0.1 * rng.standard_normal(shaken[1:, :, :3, 3].shape) * scene.box_half_extent[1:, None]
     config = TINY.model_copy(
-        update={"pose_rate": 1e-2, "bootstrap_steps": 60, "steps": 40, "grids": [24], "samples_per_step": 16384}
+        update={"pose_lr": 1e-2, "bootstrap_steps": 60, "steps": 40, "grids": [24], "samples_per_step": 16384}
     )
     shaken_path = changed(scene_path, tmp_path / "scene.h5", object_from_camera=shaken)
     method = load_method(train(shaken_path, tmp_path, config), CPU)

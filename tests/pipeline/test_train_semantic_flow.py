@@ -22,10 +22,10 @@ from tests.synthetic import SyntheticScene, write_synthetic_scene
 
 REFERENCE = {
     "body": "reference",
-    "frame_colours": False,
+    "image_based_rendering": False,
     "static_steps": 4,
     "static_rays": 32,
-    "observations": 8,
+    "sparse_points": 8,
     "rays": 32,
     "warped_rays": 8,
     "semantic_rays": 16,
@@ -142,13 +142,13 @@ def test_a_state_of_other_settings_is_not_gone_on_from(written: SyntheticScene, 
 @pytest.mark.parametrize(
     "switch",
     [
-        {"head": "flow_features"},
-        {"head": "untrained_attention"},
-        {"head": "point"},
-        {"displacement": False},
-        {"density_prior": False},
-        {"geometry_feature": True, "reach": 2, "hops": 2, "integrator": "midpoint"},
-        {"task": "tracking", "weights": {"self_consistency": 0.1}, "unlabelled_rgb": False},
+        {"ablation": {"head": "flow_features"}},
+        {"ablation": {"head": "untrained_attention"}},
+        {"ablation": {"head": "point"}},
+        {"ablation": {"displacement": False}},
+        {"ablation": {"density_prior": False}},
+        {"ablation": {"geometry_feature": True}, "reach": 2, "consistency_frames": 2, "integrator": "midpoint"},
+        {"task": "tracking", "loss_weights": {"self_consistency": 0.1}, "unlabelled_rgb": False},
         {"space": "ndc"},
     ],
 )
@@ -160,7 +160,7 @@ def test_every_switch_trains_and_renders(written: SyntheticScene, tmp_path: Path
 
 def test_held_out_labels_cannot_reach_training_through_masks_or_points(written: SyntheticScene, tmp_path: Path) -> None:
     scene = read_scene(written.scene)
-    config = small(task="tracking", labelled_share=0.5)
+    config = small(task="tracking", labelled_fraction=0.5)
     labels = training_labels(scene, None, config)
     hidden = ~labels.labelled
     other = scene.object_ids.copy()

@@ -151,7 +151,7 @@ def test_what_moves_is_followed_by_the_model_under_its_own_id(
     monkeypatch.setattr(model, "logits", lambda own, t, k: np.where(truth[t] == 1, 1.0, -1.0).astype(np.float32))
     prompts = [Prompt(object=7, frame=3, points=[(50.0, 29.0)])] if with_prompts else []
     paths = (None, None, tmp_path / "masks.h5", tmp_path / "objects.json")
-    config = SegmentObjectsConfig(prompts=prompts, sam_every=5)
+    config = SegmentObjectsConfig(prompts=prompts, sam_stride=5)
     segment_objects(tmp_path / "frames", tmp_path / "flow.h5", *paths, config)
     ids, facts = read_masks(tmp_path / "masks.h5"), read_objects(tmp_path / "objects.json")
     k = 7 if with_prompts else 1

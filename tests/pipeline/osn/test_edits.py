@@ -10,7 +10,7 @@ import torch
 from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import inverse
-from pipeline.config import Edit, RenderViewsConfig, TrainOsnConfig
+from pipeline.config import Edit, OsnAblation, RenderViewsConfig, TrainOsnConfig
 from pipeline.osn.checkpoint import OsnMethod
 from pipeline.osn.edits import LayeredOsn, layered_methods
 from pipeline.osn.run_state import started
@@ -28,7 +28,7 @@ FRAME = 3
 
 @cache
 def method() -> OsnMethod:
-    run = started(SCENE, TrainOsnConfig(scales="middle", grids=[8]), torch.device("cpu"))
+    run = started(SCENE, TrainOsnConfig(ablation=OsnAblation(scales="middle"), grids=[8]), torch.device("cpu"))
     for field, shift in zip(run.fields.fields, (-7.0, 0.0, 0.0), strict=True):
         field.density_shift = shift  # objects that can be seen, through air
     scales = torch.from_numpy(TRUE_SCALES)[None].float()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.osn.z_buffer import SoloViews
-from pipeline.config import TrainOsnConfig
+from pipeline.config import OsnAblation, TrainOsnConfig
 from pipeline.osn.checkpoint import OsnMethod
 from pipeline.osn.fixed_scales import fixed_scales, scale_prior
 from pipeline.osn.run_state import started
@@ -52,7 +52,7 @@ def test_the_prior_stays_within_the_range_of_the_scene() -> None:
 
 
 def test_training_at_the_given_scales_knows_no_others() -> None:
-    config, device = TrainOsnConfig(scales="depth", grids=[8]), torch.device("cpu")
+    config, device = TrainOsnConfig(ablation=OsnAblation(scales="depth"), grids=[8]), torch.device("cpu")
     run = started(SCENE, config, device, TRUE_SCALES)
     assert run.network is None and run.pool.scales.tolist() == [pytest.approx(TRUE_SCALES)]
     with pytest.raises(StageError, match="needs depth maps"):
@@ -60,7 +60,7 @@ def test_training_at_the_given_scales_knows_no_others() -> None:
 
 
 def test_baselines_are_the_middle_of_the_range_the_prior_and_what_depth_maps_say(tmp_path: Path) -> None:
-    run = started(SCENE, TrainOsnConfig(scales="middle", grids=[8]), torch.device("cpu"))
+    run = started(SCENE, TrainOsnConfig(ablation=OsnAblation(scales="middle"), grids=[8]), torch.device("cpu"))
     method = OsnMethod(run.fields, None, views(2.0, 4 / 3), run.pool.scales, run.pool.scores)
     found = fixed_scales(method, SCENE, depth_maps(tmp_path / "depth"))
     assert list(found) == ["middle", "likely", "depth"]

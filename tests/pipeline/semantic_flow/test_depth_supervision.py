@@ -73,7 +73,7 @@ def test_depths_of_moving_things_are_taken_where_labels_say_what_moves(
 ) -> None:
     for frame, depth in enumerate(truth.train.depth):
         np.save(tmp_path / f"{frame}.npy", 7 * depth)
-    labels = training_labels(scene, None, small(task="tracking", labelled_share=0.5))
+    labels = training_labels(scene, None, small(task="tracking", labelled_fraction=0.5))
     points = depth_points(tmp_path, scene, labels, 0)
     column, row = points.xy.long().numpy().T
     frame = points.frame.numpy()

@@ -26,7 +26,7 @@ def test_labels_of_what_rests_and_of_what_moves_are_told_apart(
     written: SyntheticScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = read_scene(written.scene)
-    labels = training_labels(scene, None, TrainSemanticFlowConfig(task="tracking", labelled_share=0.5))
+    labels = training_labels(scene, None, TrainSemanticFlowConfig(task="tracking", labelled_fraction=0.5))
     hidden = np.flatnonzero(~labels.labelled)
     ids = labels.ids.copy()
     ids[hidden, :4], ids[hidden, 4:] = 0, 1
@@ -60,7 +60,7 @@ def test_labels_of_what_rests_and_of_what_moves_are_told_apart(
 
 def test_a_pixel_that_looks_like_what_its_label_came_from_is_kept(written: SyntheticScene) -> None:
     scene = read_scene(written.scene)
-    labels = training_labels(scene, None, TrainSemanticFlowConfig(task="tracking", labelled_share=0.5))
+    labels = training_labels(scene, None, TrainSemanticFlowConfig(task="tracking", labelled_fraction=0.5))
     pixels, model = training_pixels(scene, labels, True), tiny_model()
     height, width = scene.images.shape[1:3]
     cameras = replace(

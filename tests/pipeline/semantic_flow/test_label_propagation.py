@@ -20,7 +20,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 @pytest.mark.parametrize("task", ["completion", "tracking"])
 def test_carried_labels_are_right_wherever_there_is_one(scene: Scene, task: str) -> None:
-    seen = training_labels(scene, None, TrainSemanticFlowConfig(task=task, labelled_share=0.34))  # type: ignore[arg-type]
+    seen = training_labels(scene, None, TrainSemanticFlowConfig(task=task, labelled_fraction=0.34))  # type: ignore[arg-type]
     carried = with_carried_labels(scene, seen, 9)
     hidden = ~seen.labelled
     known = carried.ids[hidden] >= 0
@@ -31,7 +31,7 @@ def test_carried_labels_are_right_wherever_there_is_one(scene: Scene, task: str)
 
 
 def test_labels_are_carried_no_farther_than_allowed_and_no_held_out_mask_matters(scene: Scene) -> None:
-    config = TrainSemanticFlowConfig(task="tracking", labelled_share=0.34)
+    config = TrainSemanticFlowConfig(task="tracking", labelled_fraction=0.34)
     carried = with_carried_labels(scene, training_labels(scene, None, config), 2)
     assert (carried.ids[3:5] >= 0).any()
     assert (carried.ids[5:] == -1).all()
@@ -44,7 +44,7 @@ def test_labels_are_carried_no_farther_than_allowed_and_no_held_out_mask_matters
 
 @pytest.mark.parametrize("task", ["completion", "tracking"])
 def test_colours_are_carried_with_the_labels_and_look_like_the_frames_they_come_to(scene: Scene, task: str) -> None:
-    seen = training_labels(scene, None, TrainSemanticFlowConfig(task=task, labelled_share=0.34))  # type: ignore[arg-type]
+    seen = training_labels(scene, None, TrainSemanticFlowConfig(task=task, labelled_fraction=0.34))  # type: ignore[arg-type]
     colours = carried_colours(scene, seen, 9)
     carried = with_carried_labels(scene, seen, 9).ids >= 0
     hidden = np.flatnonzero(~seen.labelled)

@@ -36,7 +36,7 @@ def test_held_out_frames_of_twelve_are_those_of_the_paper() -> None:
 
 def test_a_task_never_sees_a_label_of_a_held_out_frame(scene: Scene) -> None:
     for task in ("completion", "tracking"):
-        config = TrainSemanticFlowConfig(task=task, labelled_share=0.34)  # type: ignore[arg-type]
+        config = TrainSemanticFlowConfig(task=task, labelled_fraction=0.34)  # type: ignore[arg-type]
         labels = training_labels(scene, None, config)
         held_out = held_out_frames(task, 0.34, scene.frame_count)
         assert len(held_out) == 6
