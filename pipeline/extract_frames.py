@@ -61,15 +61,18 @@ class Ledger:
 
 
 def extract_frames(video: Path, frames: Path, info: Path, config: ExtractFramesConfig) -> None:
+    """Choose, reduce and write frames, and say what came of the others."""
     source = open_source(video)
     intervals = choose_intervals(np.array(source.times_s), config)
     with whole(frames) as folder, whole(info) as info_file:
-        folder.mkdir()
-        ledger = take_frames(source, intervals, folder, config.max_size, drop_repeats=True)
-        if len(ledger.taken) < 2 and ledger.counts[REPEATED]:
-            ledger = take_frames(source, intervals, folder, config.max_size, drop_repeats=False)
+        ledger = take_different_frames(source, intervals, folder, config.max_size)
         check_taken(video, ledger)
         info_file.write_text(json.dumps(frames_info(video, source, ledger), indent=1))
+    report_ledger(video, source, ledger)
+
+
+def report_ledger(video: Path, source: Source, ledger: Ledger) -> None:
+    """A warning for each thing that went wrong, and how many frames were taken."""
     faults = [f"{count} frame(s) of {video.name}: {why}" for why, count in ledger.counts.items() if why not in CHOICES]
     for warning in [*source.warnings, *faults]:
         log.warning("%s", warning)
@@ -96,6 +99,15 @@ def choose_intervals(times_s: Float[np.ndarray, "frame"], config: ExtractFramesC
     intervals = np.full(len(times_s), -1)
     intervals[inside] = number
     return intervals
+
+
+def take_different_frames(source: Source, intervals: Int[np.ndarray, "frame"], folder: Path, max_size: int) -> Ledger:
+    """Frames without repetitions, unless hardly anything else is in the video: a still picture is one, too."""
+    folder.mkdir()
+    ledger = take_frames(source, intervals, folder, max_size, drop_repeats=True)
+    if len(ledger.taken) < 2 and ledger.counts[REPEATED]:
+        ledger = take_frames(source, intervals, folder, max_size, drop_repeats=False)
+    return ledger
 
 
 def take_frames(
@@ -155,7 +167,10 @@ def fitted(
 
 
 def sharpness(image: UInt8[np.ndarray, "height width rgb=3"]) -> float:
-    """Variance of the Laplacian of the smoothed grey image over its mean squared: exposure does not count."""
+    """Variance of the Laplacian (Pech-Pacheco et al., 2000) of the smoothed grey image over its mean squared.
+
+    Departs from it by the smoothing, against noise, and by the mean, so that exposure does not count.
+    """
     grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
     return float(cv2.Laplacian(grey, cv2.CV_32F).var() / max(float(grey.mean()) ** 2, 1.0))
 

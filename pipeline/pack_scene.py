@@ -69,18 +69,18 @@ def pack_scene(
     config: PackSceneConfig,
 ) -> None:
     """Bring everything together."""
-    judged = read_geometry(geometry)
-    images, object_ids = read_frames(frames), read_masks(masks)
-    if images.shape[:3] != object_ids.shape:
-        raise StageError(f"{masks} has shape {object_ids.shape}, {frames} has {images.shape[:3]}; run them again")
+    judged, images, object_ids = read_geometry(geometry), read_frames(frames), read_masks(masks)
+    check_shapes(masks, object_ids.shape, frames, images.shape[:3])
     times_s = frame_times(read_frames_info(info), len(images))
     names = {entry["id"]: entry["name"] for entry in read_objects(objects)["objects"]}
-    camera = Intrinsics.from_values(np.array(judged.intrinsics), *images.shape[1:3])
-    models = {entry.id: read_tracked_model(reconstruction / str(entry.id), len(images)) for entry in chosen(judged)}
-    samples = {k: depth_samples(*model) for k, model in models.items()}
-    entries = [entry for entry in chosen(judged) if entry.id == BACKGROUND_ID or enough(samples[entry.id], entry)]
-    near, far, packed = pack_objects(entries, models, samples, object_ids, camera, config)
     pairs = list(read_flow_pairs(flow))
+    entries = usable_objects(judged)
+    models = {entry.id: read_tracked_model(reconstruction / str(entry.id), len(images)) for entry in entries}
+
+    samples = {k: depth_samples(*model) for k, model in models.items()}
+    entries = [entry for entry in entries if entry.id == BACKGROUND_ID or enough(samples[entry.id], entry)]
+    camera = Intrinsics.from_values(np.array(judged.intrinsics), *images.shape[1:3])
+    near, far, packed = pack_objects(entries, models, samples, object_ids, camera, config)
     made = Scene(
         images=images,
         object_ids=renumbered(object_ids, [entry.id for entry in entries]),
@@ -91,12 +91,24 @@ def pack_scene(
         depth_range=np.array([near, far], np.float32),
         objects=[described(entry, names) for entry in entries],
     )
-    attributes = {"object_ids": json.dumps([entry.id for entry in entries]), "camera": judged.camera}
-    write_scene(scene, made, {**attributes, "intrinsics_source": judged.intrinsics_source})
+
+    write_scene(scene, made, scene_attributes(entries, judged))
     log.info("%d objects in %d frames, depth %.3g to %.3g", len(entries), len(images), near, far)
 
 
-def chosen(judged: Geometry) -> list[ObjectGeometry]:
+def check_shapes(masks: Path, masks_shape: tuple[int, ...], frames: Path, frames_shape: tuple[int, ...]) -> None:
+    """Refuse masks of other frames."""
+    if frames_shape != masks_shape:
+        raise StageError(f"{masks} has shape {masks_shape}, {frames} has {frames_shape}; run them again")
+
+
+def scene_attributes(entries: list[ObjectGeometry], judged: Geometry) -> dict[str, str]:
+    """What scene.h5 says of where it came from: the ids of masks.h5, what the camera does, and who knew its focal length."""
+    ids = json.dumps([entry.id for entry in entries])
+    return {"object_ids": ids, "camera": judged.camera, "intrinsics_source": judged.intrinsics_source}
+
+
+def usable_objects(judged: Geometry) -> list[ObjectGeometry]:
     """The objects to use, background first."""
     entries = sorted(judged.objects, key=lambda entry: entry.id)
     if not entries or entries[0].id != BACKGROUND_ID:

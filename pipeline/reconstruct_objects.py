@@ -30,17 +30,17 @@ from pipeline.correspondence.lucas_kanade import inside_masks, smooth_image
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info
 from pipeline.formats.geometry_file import Geometry, Motion, ObjectGeometry, write_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
-from pipeline.formats.tracks_file import read_tracks
+from pipeline.formats.tracks_file import Tracks, read_tracks
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
 from pipeline.sfm.background import Reconstructed, imported_background, reconstruct_background
 from pipeline.sfm.colmap import write_model
-from pipeline.sfm.guided_matching import Sight
+from pipeline.sfm.guided_matching import ObjectImages
 from pipeline.sfm.imported_poses import ImportedPoses, read_poses
-from pipeline.sfm.mapping import Search
+from pipeline.sfm.mapping import MappingOptions
 from pipeline.sfm.object_reconstruction import reconstruct_object
-from pipeline.sfm.rigid_model import object_observations
+from pipeline.sfm.rigid_model import Observations, object_observations
 from pipeline.sfm.verdicts import frame_points, frame_residuals_px
 
 log = logging.getLogger(__name__)
@@ -60,40 +60,69 @@ def reconstruct_objects(
     config: ReconstructObjectsConfig,
 ) -> None:
     """Reconstruct the background, then each object with the background's intrinsics."""
-    object_ids, found, points = read_masks(masks), read_objects(objects)["objects"], read_tracks(tracks)
-    facts = read_frames_info(info)
+    facts, object_ids, names = read_frames_info(info), read_masks(masks), object_names(objects)
+    seen = observations_by_object(read_tracks(tracks), {BACKGROUND_ID, *names}, len(object_ids))
     imported = read_poses(poses, facts) if poses is not None else None
+
     camera, source = first_camera(facts, config, imported)
-    limits = (config.seed, config.mapping_tracks, config.adjustment_tracks, config.guided_matching_rounds)
-    search = Search(camera, source in ("given", "metadata"), *limits)
-    still = object_observations(points, BACKGROUND_ID, len(object_ids))
-    if imported is not None:
-        background, motion = imported_background(still, imported.camera_from_world, search)
-    else:
-        background, motion = reconstruct_background(still, search)
-    if source == "default" and background.focal_std_px is not None:
-        source = "self_calibrated"
-    moving = [entry["id"] for entry in found if entry["id"] != BACKGROUND_ID]
-    look = sights(frame_paths(frames), object_ids, config)
+    options = mapping_options(camera, source in ("given", "metadata"), config)
+    background, motion = reconstruct_or_check_background(seen[BACKGROUND_ID], imported, options)
+    options = mapping_options(background.model.camera, True, config)
+    images = object_images(frame_paths(frames), object_ids, config)
+    results = {BACKGROUND_ID: background, **reconstruct_moving(seen, object_ids, options, images)}
+    judged = summary(results, names, calibrated_source(source, background), motion)
 
-    def reconstructed(k: int) -> Reconstructed:
-        own = object_observations(points, k, len(object_ids))
-        return reconstruct_object(own, object_ids == k, search, look(k))
-
-    search = Search(background.model.camera, True, *limits)
-    with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
-        models = progress(pool.map(reconstructed, moving), "reconstructing object", total=len(moving))
-        results = {BACKGROUND_ID: background, **dict(zip(moving, models, strict=True))}
     write_reconstruction(reconstruction, results)
-    judged = summary(results, {entry["id"]: entry["name"] for entry in found}, source, motion)
     write_geometry(geometry, judged)
     report_doubts(judged)
 
 
-def sights(
+def object_names(objects: Path) -> dict[int, str]:
+    """The name of every object of objects.json by its id."""
+    return {entry["id"]: entry["name"] for entry in read_objects(objects)["objects"]}
+
+
+def observations_by_object(tracks: Tracks, ids: set[int], frame_count: int) -> dict[int, Observations]:
+    """The observations of each object's points."""
+    return {k: object_observations(tracks, k, frame_count) for k in sorted(ids)}
+
+
+def mapping_options(camera: Intrinsics, focal_known: bool, config: ReconstructObjectsConfig) -> MappingOptions:
+    """The options of the stage for a camera."""
+    limits = (config.seed, config.mapping_tracks, config.adjustment_tracks, config.guided_matching_rounds)
+    return MappingOptions(camera, focal_known, *limits)
+
+
+def reconstruct_or_check_background(
+    seen: Observations, imported: ImportedPoses | None, options: MappingOptions
+) -> tuple[Reconstructed, Motion]:
+    """The background by structure from motion, or under the poses that a person gave."""
+    if imported is not None:
+        return imported_background(seen, imported.camera_from_world, options)
+    return reconstruct_background(seen, options)
+
+
+def reconstruct_moving(
+    seen: dict[int, Observations],
+    object_ids: UInt8[np.ndarray, "frame height width"],
+    options: MappingOptions,
+    images: Callable[[int], ObjectImages | None],
+) -> dict[int, Reconstructed]:
+    """Every object but the background on its own, as many at once as there are threads."""
+    moving = [k for k in seen if k != BACKGROUND_ID]
+
+    def reconstructed(k: int) -> Reconstructed:
+        return reconstruct_object(seen[k], object_ids == k, options, images(k))
+
+    with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        models = progress(pool.map(reconstructed, moving), "reconstructing object", total=len(moving))
+        return dict(zip(moving, models, strict=True))
+
+
+def object_images(
     paths: list[Path], object_ids: UInt8[np.ndarray, "frame height width"], config: ReconstructObjectsConfig
-) -> Callable[[int], Sight | None]:
-    """How each object is seen; images are read when they are asked for, and a few are kept."""
+) -> Callable[[int], ObjectImages | None]:
+    """Each object in the images, which are read when they are asked for, and a few are kept; None without guided matching."""
 
     @lru_cache(KEPT_FRAMES)
     def image(frame: int) -> Tensor:
@@ -103,7 +132,7 @@ def sights(
     def inner(frame: int) -> Tensor:
         return torch.from_numpy(inside_masks(object_ids[frame], config.mask_margin_px))
 
-    return lambda k: Sight(image, inner, k, config.patch_radius_px) if config.guided_matching_rounds else None
+    return lambda k: ObjectImages(image, inner, k, config.patch_radius_px) if config.guided_matching_rounds else None
 
 
 def first_camera(
@@ -120,6 +149,11 @@ def first_camera(
     if info.get("focal_px"):
         return Intrinsics.centred(float(info["focal_px"]), height, width), "metadata"
     return Intrinsics.centred(config.default_focal * max(height, width), height, width), "default"
+
+
+def calibrated_source(source: Source, background: Reconstructed) -> Source:
+    """Where the focal length is from in the end: a common one to start from was calibrated by the background, if it could be."""
+    return "self_calibrated" if source == "default" and background.focal_std_px is not None else source
 
 
 def write_reconstruction(folder: Path, results: dict[int, Reconstructed]) -> None:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 
 from models.simulation.ray_casting import solo_depths
-from models.simulation.shading import SUBPIXELS, Stage, View, render_image
+from models.simulation.shading import SUBPIXELS, LitScene, View, render_image
 from pipeline.cli import run_stage
 from pipeline.config import SimulateSceneConfig
 from pipeline.formats.video_file import write_video
@@ -26,7 +26,7 @@ from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
 from pipeline.simulation.action import Action, poses_with_background, random_action, world_parts
 from pipeline.simulation.scales import draw_scales, ratio_limits, scaled_action
-from pipeline.simulation.world import TYPICAL_DEPTH, painted_stage, random_background, random_lighting, random_paints
+from pipeline.simulation.world import TYPICAL_DEPTH, painted_scene, random_background, random_lighting, random_paints
 from pipeline.truth.truth_file import TrueScenes, Truth, TruthViews, write_truth
 
 log = logging.getLogger("pipeline.simulate_scene")
@@ -37,17 +37,23 @@ SCENE_VIEWS = 4  # of the held-out cameras, for each of the other scenes
 class SimulatedWorld:
     """What is lit, what moves, and the camera's focal length."""
 
-    stage: Stage
+    lit: LitScene
     action: Action
     focal_px: float
 
 
 def simulate_scene(video: Path, truth: Path, config: SimulateSceneConfig) -> None:
+    """Make up a world, render it, write what it shows and what it is."""
     world = random_world(config, stage_device())
     rendered = render_truth(world, config)
     write_truth(truth, rendered)
     write_video(video, rendered.train.images, config.fps, config.quality)
-    shares = [float((rendered.train.object_ids == number).mean()) for number in range(rendered.object_count)]
+    report_shares(rendered)
+
+
+def report_shares(truth: Truth) -> None:
+    """How much of the video each object takes."""
+    shares = [float((truth.train.object_ids == number).mean()) for number in range(truth.object_count)]
     log.info("share of the pixels, from object 0 on: %s %%", ", ".join(f"{100 * share:.1f}" for share in shares))
 
 
@@ -59,10 +65,10 @@ def random_world(config: SimulateSceneConfig, device: torch.device) -> Simulated
     action = random_action(random, background, config, focal)
     pixel = TYPICAL_DEPTH / (focal * config.width)
     paints = random_paints(random, background, action.objects, config, pixel)
-    stage = painted_stage(world_parts(background, action.objects), paints, random_lighting(random), pixel)
+    lit = painted_scene(world_parts(background, action.objects), paints, random_lighting(random), pixel)
     # Shadows and the lamp's nearness tell where an object is, so that only one of its scales would be true.
-    stage = replace(stage, shadows=config.combinations == 0)
-    return SimulatedWorld(stage.to(device), action, focal * config.width)
+    lit = replace(lit, shadows=config.combinations == 0)
+    return SimulatedWorld(lit.to(device), action, focal * config.width)
 
 
 def render_truth(world: SimulatedWorld, config: SimulateSceneConfig) -> Truth:
@@ -98,7 +104,7 @@ def video_limits(world: SimulatedWorld, size: tuple[int, int]) -> Float[np.ndarr
         view = View(torch.tensor(camera, dtype=torch.float32), world.focal_px, *size)
         for shift in (*SUBPIXELS, (0.0, 0.0)):
             poses = poses_with_background(placed)
-            depth = solo_depths(world.stage.to(poses.device).parts, poses, *view.rays(shift)).reshape(-1, 1, *size)
+            depth = solo_depths(world.lit.to(poses.device).parts, poses, *view.rays(shift)).reshape(-1, 1, *size)
             solo = torch.where(depth.isfinite(), depth, 0).double().numpy()
             limits = np.minimum(limits, ratio_limits(solo, depth.argmin(0).byte().numpy()))
     return limits
@@ -113,7 +119,7 @@ def film(
 ) -> tuple[TruthViews, Float[np.ndarray, "object view height width"]]:
     """The views of a camera path, all or some, and the depth of each object alone (0 where it is not)."""
     frames = np.arange(len(world_from_camera)) if frames is None else frames
-    on_cpu = world.stage.lighting.lamp.device.type == "cpu"
+    on_cpu = world.lit.lighting.lamp.device.type == "cpu"
     with one_thread_each() as threads, ThreadPoolExecutor(threads if on_cpu else 1) as pool:
         shots = pool.map(lambda frame: shoot(world, world_from_camera[frame], frame, size), frames.tolist())
         images, solo = zip(*progress(shots, what, total=len(frames), unit="frames"), strict=True)
@@ -133,12 +139,12 @@ def shoot(
     world: SimulatedWorld, world_from_camera: Float[np.ndarray, "4 4"], frame: int, size: tuple[int, int]
 ) -> tuple[UInt8[np.ndarray, "height width rgb=3"], Float[np.ndarray, "object height width"]]:
     """One image, and the depth of each object alone (inf where it is not)."""
-    device = world.stage.lighting.lamp.device
+    device = world.lit.lighting.lamp.device
     poses = poses_with_background(world.action.world_from_object[frame]).to(device)
     pose = torch.tensor(world_from_camera, dtype=torch.float32, device=device)
     view = View(pose, world.focal_px, *size)
-    image = (255 * render_image(world.stage, poses, view)).round().byte()
-    depths = solo_depths(world.stage.parts, poses, *view.rays())
+    image = (255 * render_image(world.lit, poses, view)).round().byte()
+    depths = solo_depths(world.lit.parts, poses, *view.rays())
     return image.cpu().numpy(), depths.reshape(-1, *size).cpu().numpy()
 
 

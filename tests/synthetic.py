@@ -26,8 +26,8 @@ from pipeline.formats.tracks_file import Tracks, write_tracks
 from pipeline.simulate_scene import SimulatedWorld, render_truth
 from pipeline.simulation.action import Action, world_parts
 from pipeline.simulation.motion import DOWN, axis_rotations
-from pipeline.simulation.world import Thing, at, painted_stage, random_lighting, random_palette
-from pipeline.truth.correspondences import land, object_points, true_flow, truth_intrinsics
+from pipeline.simulation.world import Thing, at, painted_scene, random_lighting, random_palette
+from pipeline.truth.correspondences import object_points, reproject, true_flow, truth_intrinsics
 from pipeline.truth.truth_file import Truth, write_truth
 
 FRAMES, HEIGHT, WIDTH = 9, 48, 64
@@ -77,7 +77,7 @@ def synthetic_world() -> SimulatedWorld:
         [Paint(name, random_palette(random, 0.2 * n), 6 * PIXEL, 2.2 * PIXEL, 0.5, lattice)]
         for n, name in enumerate(patterns)
     ]
-    stage = painted_stage(parts, paints, random_lighting(random), PIXEL)
+    stage = painted_scene(parts, paints, random_lighting(random), PIXEL)
     return SimulatedWorld(stage, Action(objects, synthetic_motion(), cameras, test_cameras), FOCAL * WIDTH)
 
 
@@ -156,8 +156,8 @@ def true_tracks(truth: Truth) -> tuple[Tracks, np.ndarray]:
         ids.append(truth.train.object_ids[start, ::spacing, ::spacing].ravel())
         starts.append(np.full(len(ids[-1]), start))
     all_points, all_ids, born = np.concatenate(points), np.concatenate(ids), np.concatenate(starts)
-    landings = [land(truth, all_points, all_ids, frame) for frame in range(frames)]
-    seen = np.stack([landing.visible for landing in landings], axis=1)
+    reprojections = [reproject(truth, all_points, all_ids, frame) for frame in range(frames)]
+    seen = np.stack([reprojection.visible for reprojection in reprojections], axis=1)
     unbroken = np.stack(
         [np.logical_and.accumulate(row[b:]).tolist() + [False] * b for row, b in zip(seen, born, strict=True)]
     )
@@ -165,7 +165,7 @@ def true_tracks(truth: Truth) -> tuple[Tracks, np.ndarray]:
     lengths = unbroken[kept].sum(1)
     track = np.repeat(np.arange(kept.sum()), lengths)
     frame = np.concatenate([born_at + np.arange(n) for born_at, n in zip(born[kept], lengths, strict=True)])
-    xy = np.stack([landing.xy for landing in landings], axis=1)[kept][track, frame]
+    xy = np.stack([reprojection.xy for reprojection in reprojections], axis=1)[kept][track, frame]
     tracks = Tracks(
         object_ids=all_ids[kept],
         observation_track=track.astype(np.int32),

@@ -38,7 +38,7 @@ def whitened_errors(poses, points, lens, frame, track, xy, whitening):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def slopes(pose, point, lens, xy, whitening, robust, by_camera, by_point, error):
+def jacobians(pose, point, lens, xy, whitening, robust, by_camera, by_point, error):
     """Fill the change of a projection with the camera (2, 7) and the point (2, 3), and its error; all robustly weighted."""
     x, y, z, before = project(pose, point, lens)
     fx, fy = lens[0] / z, lens[1] / z
@@ -74,11 +74,11 @@ def inverse_of(matrix, inverse):
 @njit(nogil=True, cache=True)
 @no_type_check
 def point_system(start, end, poses, point, lens, frame, xy, whitening, robust, damping, by_camera, coupling, error):
-    """One track: fill slopes, coupling (7 x 3 per observation) and errors; the point's inverse information, its gradient."""
+    """One track: fill jacobians, coupling (7 x 3 per observation) and errors; the point's inverse information, its gradient."""
     information, gradient, by_point = np.zeros((3, 3)), np.zeros(3), np.empty((2, 3))
     for n in range(end - start):
         o = start + n
-        slopes(poses[frame[o]], point, lens, xy[o], whitening[o], robust, by_camera[n], by_point, error[n])
+        jacobians(poses[frame[o]], point, lens, xy[o], whitening[o], robust, by_camera[n], by_point, error[n])
         for i in range(3):
             gradient[i] += by_point[0, i] * error[n, 0] + by_point[1, i] * error[n, 1]
             for j in range(3):
@@ -118,7 +118,7 @@ def reduced_system(poses, points, lens, starts, frame, xy, whitening, robust, da
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def eliminate(n, inverse, pull, by_camera, coupling, error, carried, index, matrix, gradient, diagonal):
+def eliminate(n, inverse, point_gradient, by_camera, coupling, error, carried, index, matrix, gradient, diagonal):
     """Add a track's n-th observation, and what its point carries between it and those before, to the cameras' system."""
     for p in range(7):
         row = index[n, p]
@@ -129,7 +129,7 @@ def eliminate(n, inverse, pull, by_camera, coupling, error, carried, index, matr
             for j in range(3):
                 total += coupling[n, p, j] * inverse[j, i]
             carried[p, i] = total
-            gradient[row] -= total * pull[i]
+            gradient[row] -= total * point_gradient[i]
         for q in range(p + 1 if p < 6 else 7):
             matrix[row, index[n, q]] += (
                 by_camera[n, 0, p] * by_camera[n, 0, q] + by_camera[n, 1, p] * by_camera[n, 1, q]
@@ -156,7 +156,7 @@ def point_steps(camera_step, poses, points, lens, starts, frame, xy, whitening, 
     """Step of every point, given the cameras'."""
     longest = np.diff(starts).max()
     by_camera, coupling, error = np.empty((longest, 2, 7)), np.empty((longest, 7, 3)), np.empty((longest, 2))
-    steps, pull = np.zeros((len(points), 3)), np.empty(3)
+    steps, remaining = np.zeros((len(points), 3)), np.empty(3)
     for t in range(len(points)):
         start, end = starts[t], starts[t + 1]
         if start == end:
@@ -165,23 +165,23 @@ def point_steps(camera_step, poses, points, lens, starts, frame, xy, whitening, 
             start, end, poses, points[t], lens, frame, xy, whitening, robust, damping, by_camera, coupling, error
         )
         for i in range(3):
-            pull[i] = gradient[i]
+            remaining[i] = gradient[i]
             for n in range(end - start):
                 for p in range(6):
-                    pull[i] -= coupling[n, p, i] * camera_step[6 * frame[start + n] + p]
-                pull[i] -= coupling[n, 6, i] * camera_step[-1]
+                    remaining[i] -= coupling[n, p, i] * camera_step[6 * frame[start + n] + p]
+                remaining[i] -= coupling[n, 6, i] * camera_step[-1]
         for i in range(3):
-            steps[t, i] = inverse[i, 0] * pull[0] + inverse[i, 1] * pull[1] + inverse[i, 2] * pull[2]
+            steps[t, i] = inverse[i, 0] * remaining[0] + inverse[i, 1] * remaining[1] + inverse[i, 2] * remaining[2]
     return steps
 
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def grouped_pulls(group, count, poses, points, lens, starts, frame, xy, whitening, robust):
-    """How the tracks of each group pull at the frames' poses, every point being free."""
+def grouped_gradients(group, count, poses, points, lens, starts, frame, xy, whitening, robust):
+    """The share of each group of tracks in the gradient by the frames' poses, every point being free."""
     longest = np.diff(starts).max()
     by_camera, coupling, error = np.empty((longest, 2, 7)), np.empty((longest, 7, 3)), np.empty((longest, 2))
-    pulls = np.zeros((count, 6 * len(poses)))
+    gradients = np.zeros((count, 6 * len(poses)))
     for t in range(len(points)):
         start, end = starts[t], starts[t + 1]
         if start == end:
@@ -195,5 +195,5 @@ def grouped_pulls(group, count, poses, points, lens, starts, frame, xy, whitenin
                 own = by_camera[n, 0, p] * error[n, 0] + by_camera[n, 1, p] * error[n, 1]
                 for i in range(3):
                     own -= coupling[n, p, i] * step[i]
-                pulls[group[t], 6 * frame[start + n] + p] += own
-    return pulls
+                gradients[group[t], 6 * frame[start + n] + p] += own
+    return gradients

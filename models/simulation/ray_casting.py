@@ -128,7 +128,7 @@ class Hits(TensorFields):
 def slabs(
     origins: Float[Tensor, "*batch axis"], directions: Float[Tensor, "*batch axis"], half_extent: Sequence[float]
 ) -> Interval:
-    """Rays between pairs of planes, one pair an axis."""
+    """Rays between pairs of planes, one pair an axis (Kay and Kajiya, 1986)."""
     # A ray along a plane meets it far away; exactly along, 1 / 0 would make NaN of origins that are 0.
     inverse = 1 / torch.where(directions.abs() < 1e-9, 1e-9, directions)
     middle = -origins * inverse

@@ -70,7 +70,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Stage:
+class LitScene:
     """All that is lit: the parts of all objects with their textures, and the lamp.
 
     Without `shadows` the lamp's light comes as from afar and passes through everything: how a surface looks then depends
@@ -82,23 +82,23 @@ class Stage:
     lighting: Lighting
     shadows: bool = True
 
-    def to(self, device: torch.device) -> "Stage":
+    def to(self, device: torch.device) -> "LitScene":
         parts = [replace(part, object_from_part=part.object_from_part.to(device)) for part in self.parts]
-        return Stage(parts, self.atlas.to(device), self.lighting.to(device), self.shadows)
+        return LitScene(parts, self.atlas.to(device), self.lighting.to(device), self.shadows)
 
 
 def render_image(
-    stage: Stage, world_from_object: Float[Tensor, "object 4 4"], view: View
+    scene: LitScene, world_from_object: Float[Tensor, "object 4 4"], view: View
 ) -> Float[Tensor, "height width rgb=3"]:
     """The sRGB image in [0, 1], four samples a pixel."""
-    world_from_part = world_from_parts(stage.parts, world_from_object)
+    world_from_part = world_from_parts(scene.parts, world_from_object)
     image = torch.zeros(view.height * view.width, 3, device=world_from_object.device)
     for number, shift in enumerate(SUBPIXELS):
-        lamp = stage.lighting.lamp + stage.lighting.lamp_size * lamp_offset(number, stage.lighting.lamp)
+        lamp = scene.lighting.lamp + scene.lighting.lamp_size * lamp_offset(number, scene.lighting.lamp)
         origins, directions = view.rays(shift)
         for rays in torch.arange(len(origins), device=origins.device).split(RAYS_AT_ONCE):
-            surfaces = hit_surfaces(stage, world_from_part, origins[rays], directions[rays], view.focal_px)
-            image[rays] += shade(stage, world_from_part, world_from_object, surfaces, lamp) / len(SUBPIXELS)
+            surfaces = hit_surfaces(scene, world_from_part, origins[rays], directions[rays], view.focal_px)
+            image[rays] += shade(scene, world_from_part, world_from_object, surfaces, lamp) / len(SUBPIXELS)
     return srgb(image).reshape(view.height, view.width, 3)
 
 
@@ -109,24 +109,24 @@ def lamp_offset(number: int, like: Float[Tensor, "xyz=3"]) -> Float[Tensor, "xyz
 
 
 def hit_surfaces(
-    stage: Stage,
+    scene: LitScene,
     world_from_part: Float[Tensor, "part 4 4"],
     origins: Float[Tensor, "ray xyz=3"],
     directions: Float[Tensor, "ray xyz=3"],
     focal_px: float,
 ) -> Surfaces:
     """Place, normal and colour of the first surface along each ray."""
-    hits = nearest_hits(stage.parts, world_from_part, origins, directions)
+    hits = nearest_hits(scene.parts, world_from_part, origins, directions)
     points = origins + hits.depth[:, None] * directions
     normals, albedo = torch.zeros_like(points), torch.zeros_like(points)
-    for number, part in enumerate(stage.parts):
+    for number, part in enumerate(scene.parts):
         rays = (hits.part == number).nonzero()[:, 0]
         if len(rays):
             local = move(similarity_inverse(world_from_part[number]), points[rays])
             size = size_of(world_from_part[number])
             normals[rays] = turn(world_from_part[number], part.shape.normals(local)) / size
             footprint = ray_footprint(hits[rays], directions[rays], normals[rays], focal_px) / size
-            albedo[rays] = look_up(stage.atlas, number, on_cube(part.shape, local), footprint)
+            albedo[rays] = look_up(scene.atlas, number, on_cube(part.shape, local), footprint)
     return Surfaces(points, normals, albedo)
 
 
@@ -145,26 +145,26 @@ def ray_footprint(
 
 
 def shade(
-    stage: Stage,
+    scene: LitScene,
     world_from_part: Float[Tensor, "part 4 4"],
     world_from_object: Float[Tensor, "object 4 4"],
     surfaces: Surfaces,
     lamp: Float[Tensor, "xyz=3"],
 ) -> Float[Tensor, "ray rgb=3"]:
     """Linear light that leaves the surfaces."""
-    light = stage.lighting
+    light = scene.lighting
     sky = 0.5 + 0.5 * surfaces.normals @ light.sky
     soft = light.ambient_colour + sky[:, None] * light.sky_colour
-    if not stage.shadows:
+    if not scene.shadows:
         key = (surfaces.normals @ (lamp / lamp.norm())).clamp(min=0)
         return surfaces.albedo * (key[:, None] * light.lamp_colour + soft)
     to_lamp = lamp - surfaces.points
     distance = to_lamp.norm(dim=-1)
     facing = ((to_lamp * surfaces.normals).sum(-1) / distance).clamp(min=0)
     lifted = surfaces.points + 2e-3 * surfaces.normals
-    lit = (~blocked(stage.parts, world_from_part, lifted, lamp.expand_as(lifted))).float()
+    lit = (~blocked(scene.parts, world_from_part, lifted, lamp.expand_as(lifted))).float()
     key = facing * lit / (0.5 + 0.5 * (distance / light.lamp.norm()) ** 2)
-    open_air = openness(stage.parts, world_from_part, world_from_object, surfaces)
+    open_air = openness(scene.parts, world_from_part, world_from_object, surfaces)
     return surfaces.albedo * (key[:, None] * light.lamp_colour + open_air[:, None] * soft)
 
 
@@ -194,6 +194,6 @@ def openness(
 
 
 def srgb(linear: Float[Tensor, "*batch rgb=3"]) -> Float[Tensor, "*batch rgb=3"]:
-    """Linear light as sRGB values in [0, 1]."""
+    """Linear light as sRGB values in [0, 1] (IEC 61966-2-1)."""
     linear = linear.clamp(0, 1)
     return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=1e-6) ** (1 / 2.4) - 0.055)

@@ -1,14 +1,16 @@
-"""geometry.json: the camera, and a verdict on the reconstruction of every object."""
+"""geometry.json: the camera, and a verdict on the reconstruction of every object. This module alone knows its layout."""
 
 import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.formats.frames_folder import read_json
 from pipeline.runtime.atomic import whole
+from pipeline.runtime.errors import StageError
 
+VERSION = 2  # since `numbers` have the field's names
 Verdict = Literal["ok", "weak", "failed"]
 Motion = Literal["moving", "static", "rotating"]
 
@@ -36,6 +38,7 @@ class Geometry(BaseModel):
     """Intrinsics in pixels (fx, fy, cx, cy) with their source, what the camera does, and the objects."""
 
     model_config = ConfigDict(frozen=True)
+    schema_version: Literal[2] = VERSION
     intrinsics: tuple[float, float, float, float]
     intrinsics_source: Literal["given", "metadata", "self_calibrated", "default"]
     focal_std_px: float | None
@@ -50,5 +53,12 @@ def write_geometry(path: Path, geometry: Geometry) -> None:
 
 
 def read_geometry(path: Path) -> Geometry:
-    """The contents of geometry.json."""
-    return Geometry.model_validate(read_json(path))
+    """The contents of geometry.json, which must be of this version."""
+    content = read_json(path)
+    found = content.get("schema_version", 1)
+    if found != VERSION:
+        raise StageError(f"{path} has schema {found}, expected {VERSION}; delete it and run reconstruct_objects again")
+    try:
+        return Geometry.model_validate(content)
+    except ValidationError as error:
+        raise StageError(f"{path} is damaged ({error}); delete it and run reconstruct_objects again") from error

@@ -45,8 +45,8 @@ def aside_view(world_from_camera: Float[np.ndarray, "frame 4 4"], frame: int, de
 
 def orbit_amplitude(world_from_camera: Float[np.ndarray, "frame 4 4"], depth: float) -> float:
     """As far as the camera itself went from its smoothed path, within a share of the depth."""
-    spread = np.linalg.norm(world_from_camera[:, :3, 3] - smoothed_poses(world_from_camera)[:, :3, 3], axis=1).max()
-    return float(np.clip(spread, LEAST_AMPLITUDE * depth, MOST_AMPLITUDE * depth))
+    farthest = np.linalg.norm(world_from_camera[:, :3, 3] - smoothed_poses(world_from_camera)[:, :3, 3], axis=1).max()
+    return float(np.clip(farthest, LEAST_AMPLITUDE * depth, MOST_AMPLITUDE * depth))
 
 
 def moved_aside(
@@ -59,7 +59,7 @@ def moved_aside(
 
 
 def smoothed_poses(world_from_camera: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4 4"]:
-    """Poses averaged over a Gaussian window in time; rotations by the nearest rotation to their mean."""
+    """Poses averaged over a Gaussian window in time; rotations by the nearest rotation to their mean (chordal mean)."""
     count = len(world_from_camera)
     sigma = max(count / SMOOTHING_SHARE, 1e-6)
     offsets = np.arange(count)[:, None] - np.arange(count)[None]

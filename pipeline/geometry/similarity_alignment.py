@@ -29,7 +29,10 @@ class Similarity:
 
 
 def align_points(source: Float[np.ndarray, "point xyz=3"], target: Float[np.ndarray, "point xyz=3"]) -> Similarity:
-    """The similarity that takes `source` nearest to `target` in least squares."""
+    """The similarity that takes `source` nearest to `target` in least squares (Umeyama, 1991, eq. 34 to 43).
+
+    Points that all coincide, for which eq. 42 divides by 0, get the scale 1.
+    """
     source_mean, target_mean = source.mean(0), target.mean(0)
     a, b = source - source_mean, target - target_mean
     u, singular, vt = np.linalg.svd(b.T @ a / len(a))
@@ -43,7 +46,8 @@ def align_points(source: Float[np.ndarray, "point xyz=3"], target: Float[np.ndar
 def align_poses(source: Float[np.ndarray, "frame 4 4"], target: Float[np.ndarray, "frame 4 4"]) -> Similarity:
     """The similarity that takes world_from_camera `source` to `target`: rotation from the orientations, the rest from the centres.
 
-    Centres alone leave the rotation loose where the camera moves along a line.
+    Centres alone leave the rotation loose where the camera moves along a line. The rotation is the chordal mean of the
+    relative orientations (Hartley et al., Rotation Averaging, 2013), the scale the least squares one given the rotation.
     """
     u, _, vt = np.linalg.svd((target[:, :3, :3] @ np.swapaxes(source[:, :3, :3], -1, -2)).sum(0))
     rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
@@ -54,13 +58,16 @@ def align_poses(source: Float[np.ndarray, "frame 4 4"], target: Float[np.ndarray
 
 
 def rotation_error_deg(source: Float[np.ndarray, "frame 4 4"], target: Float[np.ndarray, "frame 4 4"]) -> float:
-    """Mean angle between orientations after alignment."""
+    """Mean angle between orientations after alignment by the poses."""
     aligned = align_poses(source, target).poses(source)
     return float(rotation_angle_deg(np.swapaxes(aligned[:, :3, :3], -1, -2) @ target[:, :3, :3]).mean())
 
 
 def trajectory_error_percent(source: Float[np.ndarray, "frame 4 4"], target: Float[np.ndarray, "frame 4 4"]) -> float:
-    """ATE: root mean square distance of centres after Sim(3) alignment, as % of the trajectory's mean distance to its centre."""
+    """Absolute trajectory error (Sturm et al., IROS 2012) after Sim(3) alignment, as % of the trajectory's radius.
+
+    The radius is the mean distance to the centre; objects, which have no common unit, become comparable.
+    """
     centres, wanted = source[:, :3, 3], target[:, :3, 3]
     error = np.linalg.norm(align_points(centres, wanted).points(centres) - wanted, axis=1)
     radius = np.linalg.norm(wanted - wanted.mean(0), axis=1).mean()

@@ -10,16 +10,23 @@ from pipeline.cameras import Intrinsics
 from pipeline.formats.geometry_file import Motion
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom
 from pipeline.sfm.degenerate_motion import (
-    camera_stands,
+    camera_is_static,
     imagined_observations,
     points_at_unit_depth,
-    standing_camera,
-    turning_camera,
+    rotating_camera,
+    static_camera,
 )
-from pipeline.sfm.mapping import Search, best_model, refined_points, strongest, with_all_tracks, without_outliers
-from pipeline.sfm.pose_uncertainty import pose_spread
+from pipeline.sfm.mapping import (
+    MappingOptions,
+    candidate_models,
+    refined_points,
+    subsampled,
+    with_all_tracks,
+    without_outliers,
+)
+from pipeline.sfm.pose_uncertainty import pose_std
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px
-from pipeline.sfm.verdicts import Judgement, fit_numbers, judge, spread_numbers
+from pipeline.sfm.verdicts import Judgement, fit_numbers, judge, uncertainty_numbers
 
 log = logging.getLogger(__name__)
 FEWEST_TRACKS = 12
@@ -39,45 +46,45 @@ class Reconstructed:
     focal_std_px: float | None = None
 
 
-def reconstruct_background(seen: Observations, search: Search) -> tuple[Reconstructed, Motion]:
+def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple[Reconstructed, Motion]:
     """A usable background in every case, and whether the camera is moving, static or rotating."""
     if seen.track_count < FEWEST_TRACKS:
-        return untracked(seen, search.camera), "static"
-    if camera_stands(seen):
+        return untracked(seen, options.camera), "static"
+    if camera_is_static(seen):
         reason = "the camera stands still: no parallax, the background is a flat picture at unit depth"
-        return without_parallax(standing_camera(seen, search.camera), seen, reason), "static"
-    freedom = Freedom(focal=not search.focal_known)
-    few = strongest(seen, search.mapping_tracks, search.seed)
-    turning = turning_camera(few, search.camera, freedom)
-    if explains_turning(turning.model, few):
+        return without_parallax(static_camera(seen, options.camera), seen, reason), "static"
+    freedom = Freedom(focal=not options.focal_known)
+    few = subsampled(seen, options.mapping_tracks, options.seed)
+    turning = rotating_camera(few, options.camera, freedom)
+    if is_pure_rotation(turning.model, few):
         reason = "the camera only turns: no parallax, the background is a picture at unit depth all around"
-        return all_turning(turning, seen, search, reason), "rotating"
-    candidates = [c for c in best_model(seen, search) if plausible(c.adjusted.model)]
+        return rotating_background(turning, seen, options, reason), "rotating"
+    candidates = [c for c in candidate_models(seen, options) if plausible(c.adjusted.model)]
     if not candidates:
         reason = "structure from motion found no model; the camera is taken to turn about a fixed place"
-        return all_turning(turning, seen, search, reason), "moving"
-    training = strongest(seen, search.adjustment_tracks, search.seed)
+        return rotating_background(turning, seen, options, reason), "moving"
+    training = subsampled(seen, options.adjustment_tracks, options.seed)
     adjusted = with_all_tracks(candidates[0].adjusted.model, training, freedom)
     found = refined_points(adjusted.model, seen)
     numbers = fit_numbers(found, seen)
     if numbers["triangulation_angle_deg"] < LEAST_ANGLE_DEG:
         reason = f"its points are seen under {numbers['triangulation_angle_deg']:.1f} degrees only: next to no parallax"
-        return all_turning(
-            turning, seen, search, f"{reason}, the camera is taken to turn about a fixed place"
+        return rotating_background(
+            turning, seen, options, f"{reason}, the camera is taken to turn about a fixed place"
         ), "rotating"
-    numbers |= spread_numbers(*pose_spread(adjusted, training, candidates[0].adjusted.model))
+    numbers |= uncertainty_numbers(*pose_std(adjusted, training, candidates[0].adjusted.model))
     judgement = judge(numbers)
-    focal_std = None if search.focal_known else focal_uncertainty_px(adjusted)
+    focal_std = None if options.focal_known else focal_uncertainty_px(adjusted)
     return Reconstructed(without_outliers(found, seen), seen, judgement, focal_std), "moving"
 
 
 def imported_background(
-    seen: Observations, camera_from_world: Float[np.ndarray, "frame 4 4"], search: Search
+    seen: Observations, camera_from_world: Float[np.ndarray, "frame 4 4"], options: MappingOptions
 ) -> tuple[Reconstructed, Motion]:
     """The background under poses that a person gave: they stay as they are, and are held against the tracks."""
-    blank = RigidModel(camera_from_world, np.full((seen.track_count, 3), np.nan), search.camera, "imported")
+    blank = RigidModel(camera_from_world, np.full((seen.track_count, 3), np.nan), options.camera, "imported")
     if seen.track_count < FEWEST_TRACKS:
-        kept = imagined_observations(seen.frame_count, search.camera)
+        kept = imagined_observations(seen.frame_count, options.camera)
         reason = f"only {seen.track_count} points of the background could be followed; the poses were not checked"
         model = points_at_unit_depth(replace(blank, points=np.full((kept.track_count, 3), np.nan)), kept)
         counts = {"tracks": seen.track_count, "registered_frames": int(blank.registered.sum())}
@@ -103,7 +110,7 @@ def untracked(seen: Observations, camera: Intrinsics) -> Reconstructed:
     imagined = imagined_observations(seen.frame_count, camera)
     reason = f"only {seen.track_count} points of the background could be followed; it is taken as a still flat picture"
     judgement = Judgement("failed", reason, {"tracks": seen.track_count, "registered_frames": seen.frame_count})
-    return Reconstructed(standing_camera(imagined, camera), imagined, judgement)
+    return Reconstructed(static_camera(imagined, camera), imagined, judgement)
 
 
 def without_parallax(model: RigidModel, seen: Observations, reason: str) -> Reconstructed:
@@ -120,17 +127,17 @@ def without_parallax(model: RigidModel, seen: Observations, reason: str) -> Reco
     return Reconstructed(without_outliers(model, seen), seen, Judgement("weak", reason, numbers))
 
 
-def all_turning(turning: Adjustment, seen: Observations, search: Search, reason: str) -> Reconstructed:
+def rotating_background(turning: Adjustment, seen: Observations, options: MappingOptions, reason: str) -> Reconstructed:
     """A turning camera with the points of every track."""
     sound = plausible(turning.model)
-    camera = turning.model.camera if sound else search.camera
+    camera = turning.model.camera if sound else options.camera
     blank = replace(turning.model, points=np.full((seen.track_count, 3), np.nan), camera=camera)
     found = without_parallax(points_at_unit_depth(blank, seen), seen, reason)
-    calibrated = sound and not search.focal_known
+    calibrated = sound and not options.focal_known
     return replace(found, focal_std_px=focal_uncertainty_px(turning)) if calibrated else found
 
 
-def explains_turning(model: RigidModel, seen: Observations) -> bool:
+def is_pure_rotation(model: RigidModel, seen: Observations) -> bool:
     """Whether turning alone leaves residuals no larger than the tracks' own errors."""
     error = reprojection_errors_px(model, seen)
     long = (seen.lengths >= 4)[seen.track]
@@ -143,7 +150,7 @@ def explains_turning(model: RigidModel, seen: Observations) -> bool:
 
 
 def focal_uncertainty_px(adjusted: Adjustment) -> float:
-    """Standard deviation of the focal length."""
+    """Standard deviation of the focal length, the 7 gauge freedoms (the smallest eigenvalues) left out."""
     values, vectors = np.linalg.eigh(adjusted.information)
     kept = values > 1e-9 * values[-1]
     kept[:7] = False

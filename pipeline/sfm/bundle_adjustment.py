@@ -2,7 +2,9 @@
 
 pycolmap's own adjustment weighs all observations alike and runs in threads whose order changes the last digits; this one
 uses what the tracks know of their accuracy, which is another along an edge than across it, and repeats exactly.
-Levenberg-Marquardt on the Schur complement.
+
+Levenberg-Marquardt with Marquardt's scaling on the reduced camera system (Triggs et al., Bundle Adjustment - A Modern
+Synthesis, 2000, sec. 6.1). The robust loss reweights the observations; the second-order term of their sec. 3.3 is left out.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import cho_factor, cho_solve
 
-from models.ops.bundle_adjustment import grouped_pulls, point_steps, reduced_system, whitened_errors
+from models.ops.bundle_adjustment import grouped_gradients, point_steps, reduced_system, whitened_errors
 from pipeline.cameras import Intrinsics
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 
@@ -148,7 +150,7 @@ def rotation_exp(vectors: Float[np.ndarray, "*batch xyz=3"]) -> Float[np.ndarray
 def reduced_information(
     model: RigidModel, seen: Observations, freedom: Freedom
 ) -> Float[np.ndarray, "parameter parameter"]:
-    """Information on the cameras alone, points being free."""
+    """Information on the cameras alone, points being free: the Schur complement, gauge freedoms left in (Triggs, sec. 6.1)."""
     matrix, _, _ = reduced_system(*state(model), *by_track(seen), ROBUST_SIGMAS, 0.0)
     matrix = np.tril(matrix) + np.tril(matrix, -1).T
     held = ~free_parameters(matrix, freedom)
@@ -157,9 +159,9 @@ def reduced_information(
     return matrix
 
 
-def pulls_of_groups(
+def gradients_of_groups(
     model: RigidModel, seen: Observations, group: Int[np.ndarray, "track"], count: int
 ) -> Float[np.ndarray, "group parameter"]:
-    """How each group of tracks pulls at the poses at the minimum, points being free: gradients that add up to zero."""
+    """Each group's share of the gradient by the poses, points being free; at the minimum the shares add up to zero."""
     part = seen.kept(usable(model, seen))
-    return grouped_pulls(group, count, *state(model), *by_track(part), ROBUST_SIGMAS)
+    return grouped_gradients(group, count, *state(model), *by_track(part), ROBUST_SIGMAS)

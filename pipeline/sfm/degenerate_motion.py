@@ -14,7 +14,7 @@ STILL_SHARE = 0.6  # the rest may lie on moving things that no mask covers
 GRID = 12
 
 
-def camera_stands(seen: Observations) -> bool:
+def camera_is_static(seen: Observations) -> bool:
     """Whether nearly all points stay where they were first seen."""
     if not seen.track_count:
         return False
@@ -28,14 +28,14 @@ def camera_stands(seen: Observations) -> bool:
     return bool(weight.sum() and (weight * (farthest < STILL_PX)).sum() > STILL_SHARE * weight.sum())
 
 
-def standing_camera(seen: Observations, camera: Intrinsics) -> RigidModel:
+def static_camera(seen: Observations, camera: Intrinsics) -> RigidModel:
     """A camera that never moves before a background at unit depth."""
     poses = np.tile(np.eye(4), (seen.frame_count, 1, 1))
-    blank = RigidModel(poses, np.full((seen.track_count, 3), np.nan), camera, "fallback_static")
+    blank = RigidModel(poses, np.full((seen.track_count, 3), np.nan), camera, "static_camera")
     return points_at_unit_depth(blank, seen)
 
 
-def turning_camera(seen: Observations, camera: Intrinsics, freedom: Freedom) -> Adjustment:
+def rotating_camera(seen: Observations, camera: Intrinsics, freedom: Freedom) -> Adjustment:
     """A camera that turns about its centre before a background at unit depth."""
     directions = camera_directions(camera, seen.xy)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -43,16 +43,19 @@ def turning_camera(seen: Observations, camera: Intrinsics, freedom: Freedom) -> 
     for frame in range(1, seen.frame_count):
         before, after = np.flatnonzero(seen.frame == frame - 1), np.flatnonzero(seen.frame == frame)
         _, a, b = np.intersect1d(seen.track[before], seen.track[after], return_indices=True)
-        poses[frame, :3, :3] = turn_between(directions[before[a]], directions[after[b]]) @ poses[frame - 1, :3, :3]
-    blank = RigidModel(poses, np.full((seen.track_count, 3), np.nan), camera, "fallback_rotation")
+        poses[frame, :3, :3] = rotation_between(directions[before[a]], directions[after[b]]) @ poses[frame - 1, :3, :3]
+    blank = RigidModel(poses, np.full((seen.track_count, 3), np.nan), camera, "rotating_camera")
     start = points_at_unit_depth(blank, seen)
     return adjust(start, seen, replace(freedom, translation=False), iterations=15)
 
 
-def turn_between(
+def rotation_between(
     before: Float[np.ndarray, "point xyz=3"], after: Float[np.ndarray, "point xyz=3"]
 ) -> Float[np.ndarray, "3 3"]:
-    """The rotation that takes most directions to where they are next; identity for less than three."""
+    """The rotation that takes most directions to where they are next; identity for less than three.
+
+    Orthogonal Procrustes (Kabsch, 1976) with weights 1 / error, which make it follow the majority.
+    """
     rotation, weight = np.eye(3), np.ones(len(before))
     if len(before) < 3:
         return rotation
@@ -83,7 +86,7 @@ def imagined_observations(frame_count: int, camera: Intrinsics) -> Observations:
     return Observations(track, frame, xy[track], equal_errors(np.ones(len(track))), len(xy), frame_count)
 
 
-def flat_object(
+def fronto_parallel_object(
     seen: Observations, masks: Bool[np.ndarray, "frame height width"], camera: Intrinsics
 ) -> tuple[RigidModel, Observations]:
     """An object as a flat picture that faces the camera: its place and size in each frame give direction and depth.
@@ -107,7 +110,7 @@ def flat_object(
     )
     place = camera_directions(camera, centres) * depth[:, None]
     poses = np.where(np.asarray(visible)[:, None, None], rigid(rotation, place), np.nan)
-    blank = RigidModel(poses, np.full((seen.track_count, 3), np.nan), camera, "fallback_flat")
+    blank = RigidModel(poses, np.full((seen.track_count, 3), np.nan), camera, "fronto_parallel")
     kept = seen if seen.track_count else mask_observations(masks, centres, sizes)
     return points_on_plane(blank, kept), kept
 

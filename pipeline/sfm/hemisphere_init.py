@@ -1,7 +1,7 @@
-"""A first model of an object from nothing but its looking rounded: near in the middle, farther at the rim.
+"""Hemisphere initialisation: a first model of an object as the front half of a ball, near in the middle, farther at the rim.
 
 Seen from afar, a turning object and its hollow mirror image look nearly alike, and mappers may take either. What we see of
-most objects bulges towards us, so a start from a cap leads to the right one of the two.
+most objects bulges towards us, so a start from a hemisphere leads to the right one of the two.
 """
 
 import numpy as np
@@ -22,24 +22,24 @@ def reference_frames(seen: Observations, count: int) -> Int[np.ndarray, "frame"]
     return np.unique(good[((np.arange(count) + 0.5) / count * len(good)).astype(int)])
 
 
-def curved_start(seen: Observations, camera: Intrinsics, reference: int) -> RigidModel:
-    """The tracks of one frame on a cap at unit depth; only that frame has a pose."""
+def hemisphere_initialisation(seen: Observations, camera: Intrinsics, reference: int) -> RigidModel:
+    """The tracks of one frame on a hemisphere at unit depth; only that frame has a pose."""
     own = np.flatnonzero(seen.frame == reference)
     rays = camera_directions(camera, seen.xy[own])
     points = np.full((seen.track_count, 3), np.nan)
-    points[seen.track[own]] = rays * cap_depth(rays[:, :2])[:, None]
+    points[seen.track[own]] = rays * hemisphere_depth(rays[:, :2])[:, None]
     poses = np.full((seen.frame_count, 4, 4), np.nan)
     poses[reference] = np.eye(4)
-    return RigidModel(poses, points, camera, "curved_start")
+    return RigidModel(poses, points, camera, "hemisphere_initialisation")
 
 
-def cap_depth(places: Float[np.ndarray, "point xy=2"]) -> Float[np.ndarray, "point"]:
+def hemisphere_depth(places: Float[np.ndarray, "point xy=2"]) -> Float[np.ndarray, "point"]:
     """Depth of points on the front of a ball that fills the object's outline."""
     distance = np.linalg.norm(places - np.median(places, axis=0), axis=1)
     radius = 1.15 * max(float(np.percentile(distance, 95)), 1e-6)
     return 1 + radius - np.sqrt(np.maximum(radius**2 - distance**2, 0.0))
 
 
-def near(seen: Observations, reference: int) -> Observations:
+def frames_around(seen: Observations, reference: int) -> Observations:
     """Observations in the frames around one."""
     return seen.kept(np.abs(seen.frame - reference) <= WINDOW)

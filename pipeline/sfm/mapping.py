@@ -1,6 +1,7 @@
-"""The best rigid model of one object's tracks: both mappers of COLMAP, the mirrored shape, and a judge that saw none of them.
+"""Mapping: candidate models of one object's tracks, ranked by tracks that took no part.
 
-A fifth of the tracks takes no part in the search; the model that explains them best wins.
+Candidates come from COLMAP's global mapper (GLOMAP; Pan et al., ECCV 2024) and its incremental one (Schoenberger and Frahm,
+CVPR 2016), from hemispheres, and from the mirrored shape. A fifth of the tracks is held out and ranks them.
 """
 
 import logging
@@ -13,30 +14,30 @@ from jaxtyping import Bool, Float
 from pipeline.cameras import Intrinsics
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust, robust_cost
 from pipeline.sfm.colmap import colmap_camera, homogeneous, map_globally, map_incrementally, verified_pairs
-from pipeline.sfm.hemisphere_init import curved_start, near, reference_frames
+from pipeline.sfm.hemisphere_init import frames_around, hemisphere_initialisation, reference_frames
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate, usable
 
 log = logging.getLogger(__name__)
 HELD_OUT_EVERY = 5
-FEWEST_CAPS, MOST_CAPS, CAP_FRAMES = 3, 8, 1000  # starts, and starts times frames: each takes its time
-SEARCH_LOOKS = 100_000  # tracks times frames: of long videos fewer tracks are enough to tell shapes apart
+FEWEST_STARTS, MOST_STARTS, STARTS_TIMES_FRAMES = 3, 8, 1000  # starts, and starts times frames: each takes its time
+MAPPING_OBSERVATIONS = 100_000  # tracks times frames: of long videos fewer tracks are enough to tell shapes apart
 FEWEST_POINTS = 8
 RESECTION_ERROR_PX = 2.0
 OUTLIER_SIGMAS, OUTLIER_PX = 5.0, 2.0
 SURE_SHARE = 0.95
-SEARCH_TOLERANCE = 1e-4
+MAPPING_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Search:
-    """How a model is sought; `focal_known` is False for a background that calibrates itself."""
+class MappingOptions:
+    """How a model is found; `focal_known` is False for a background that calibrates itself."""
 
     camera: Intrinsics
     focal_known: bool
     seed: int
     mapping_tracks: int
     adjustment_tracks: int
-    guided_rounds: int = 2
+    guided_matching_rounds: int = 2
 
 
 @dataclass(frozen=True)
@@ -52,43 +53,45 @@ class Candidate:
         return int(self.adjusted.model.registered.sum()), -(self.held_out_cost + self.adjusted.cost)
 
 
-def best_model(seen: Observations, search: Search) -> list[Candidate]:
+def candidate_models(seen: Observations, options: MappingOptions) -> list[Candidate]:
     """Models of the object, the best first; none where no mapper finds one."""
     if seen.track_count < FEWEST_POINTS:
         return []
     held_out = np.arange(seen.track_count) % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
-    training, judging = seen.of_tracks(~held_out), seen.of_tracks(held_out)
+    training, held_out_tracks = seen.of_tracks(~held_out), seen.of_tracks(held_out)
     # Adjustment costs frames squared times tracks: the search makes do with few, the winner gets them all.
-    training = strongest(training, search.mapping_tracks, search.seed)
-    pairs = verified_pairs(training, search.camera, search.seed)
-    freedom = Freedom(focal=not search.focal_known)
+    training = subsampled(training, options.mapping_tracks, options.seed)
+    pairs = verified_pairs(training, options.camera, options.seed)
+    freedom = Freedom(focal=not options.focal_known)
     found: list[Candidate] = []
     for mapper in (map_globally, map_incrementally):
-        for model in mapper(training, search.camera, pairs, search.focal_known, search.seed):
+        for model in mapper(training, options.camera, pairs, options.focal_known, options.seed):
             if model.registered.sum() > 2:
-                found.append(judged(completed(model, training, freedom, search.seed), judging))
+                found.append(scored(completed(model, training, freedom, options.seed), held_out_tracks))
         if found and beyond_doubt(max(found, key=lambda candidate: candidate.merit), training):
             break
-    if search.focal_known:
-        few = strongest(training, SEARCH_LOOKS // seen.frame_count, search.seed)
-        found += [judged(with_points_of(grown, training), judging) for grown in grown_from_caps(few, search)]
-    if found and search.focal_known:
+    if options.focal_known:
+        few = subsampled(training, MAPPING_OBSERVATIONS // seen.frame_count, options.seed)
+        found += [
+            scored(with_points_of(grown, training), held_out_tracks) for grown in grown_from_hemispheres(few, options)
+        ]
+    if found and options.focal_known:
         best = max(found, key=lambda candidate: candidate.merit)
         mirror = mirrored(best.adjusted.model)
-        found.append(judged(adjust(mirror, training, freedom, tolerance=SEARCH_TOLERANCE), judging))
+        found.append(scored(adjust(mirror, training, freedom, tolerance=MAPPING_TOLERANCE), held_out_tracks))
     return sorted(found, key=lambda candidate: candidate.merit, reverse=True)
 
 
-def grown_from_caps(seen: Observations, search: Search) -> list[Adjustment]:
-    """Models that start as a rounded face in one frame, are adjusted to the frames around it, then to all."""
+def grown_from_hemispheres(seen: Observations, options: MappingOptions) -> list[Adjustment]:
+    """Models that start as a hemisphere in one frame, are adjusted to the frames around it, then to all."""
     models = []
-    caps = min(max(CAP_FRAMES // seen.frame_count, FEWEST_CAPS), MOST_CAPS)
-    for reference in reference_frames(seen, caps).tolist():
-        around, start = near(seen, reference), curved_start(seen, search.camera, reference)
-        placed = register_missing(start, around, search.seed)
+    starts = min(max(STARTS_TIMES_FRAMES // seen.frame_count, FEWEST_STARTS), MOST_STARTS)
+    for reference in reference_frames(seen, starts).tolist():
+        around, start = frames_around(seen, reference), hemisphere_initialisation(seen, options.camera, reference)
+        placed = register_missing(start, around, options.seed)
         if placed.registered.sum() > 2:
-            local = adjust(placed, around, Freedom(), tolerance=SEARCH_TOLERANCE).model
-            models.append(completed(triangulate(local, seen), seen, Freedom(), search.seed))
+            local = adjust(placed, around, Freedom(), tolerance=MAPPING_TOLERANCE).model
+            models.append(completed(triangulate(local, seen), seen, Freedom(), options.seed))
     return models
 
 
@@ -100,18 +103,18 @@ def with_points_of(adjusted: Adjustment, seen: Observations) -> Adjustment:
 
 
 def beyond_doubt(candidate: Candidate, seen: Observations) -> bool:
-    """Whether a model has every frame and explains nearly all tracks: another mapper could only find it again."""
+    """Whether a model has every frame and has nearly all observations as inliers: another mapper could only find it again."""
     model = candidate.adjusted.model
     everywhere = bool(model.registered[seen.per_frame >= FEWEST_POINTS].all())
-    return everywhere and float(explained(model, seen)[usable(model, seen)].mean()) > SURE_SHARE
+    return everywhere and float(inliers(model, seen)[usable(model, seen)].mean()) > SURE_SHARE
 
 
-def strongest(seen: Observations, count: int, seed: int) -> Observations:
+def subsampled(seen: Observations, count: int, seed: int) -> Observations:
     """At most `count` tracks, the long ones first of all."""
-    return seen.of_tracks(drawn(seen, count, seed)) if seen.track_count > count else seen
+    return seen.of_tracks(sampled_tracks(seen, count, seed)) if seen.track_count > count else seen
 
 
-def drawn(seen: Observations, count: int, seed: int) -> Bool[np.ndarray, "track"]:
+def sampled_tracks(seen: Observations, count: int, seed: int) -> Bool[np.ndarray, "track"]:
     """At most `count` tracks, drawn with a chance that grows with their length: long ones tie the frames together."""
     if seen.track_count <= count:
         return np.ones(seen.track_count, bool)
@@ -120,10 +123,10 @@ def drawn(seen: Observations, count: int, seed: int) -> Bool[np.ndarray, "track"
     return np.isin(np.arange(seen.track_count), chosen)
 
 
-def judged(adjusted: Adjustment, judging: Observations) -> Candidate:
-    """The robust cost of tracks that took no part, triangulated from the model's poses."""
-    placed = refined_points(adjusted.model, judging)
-    kept = judging.kept(usable(placed, judging))
+def scored(adjusted: Adjustment, held_out_tracks: Observations) -> Candidate:
+    """A candidate with the robust cost of tracks that took no part, triangulated from its poses."""
+    placed = refined_points(adjusted.model, held_out_tracks)
+    kept = held_out_tracks.kept(usable(placed, held_out_tracks))
     held_out_cost = robust_cost(placed, kept) if len(kept.track) else adjusted.cost
     frames = int(adjusted.model.registered.sum())
     log.info("a shape by %s: %d frames, cost %.2f on held-out tracks", adjusted.model.method, frames, held_out_cost)
@@ -138,12 +141,12 @@ def refined_points(model: RigidModel, seen: Observations) -> RigidModel:
 
 def completed(model: RigidModel, seen: Observations, freedom: Freedom, seed: int) -> Adjustment:
     """A mapper's poses adjusted to all tracks, with frames it left out registered to the points."""
-    adjusted = adjust(triangulate(model, seen), seen, freedom, tolerance=SEARCH_TOLERANCE)
+    adjusted = adjust(triangulate(model, seen), seen, freedom, tolerance=MAPPING_TOLERANCE)
     while True:
         extended = register_missing(adjusted.model, seen, seed)
         if extended.registered.sum() == adjusted.model.registered.sum():
             return adjusted
-        adjusted = adjust(triangulate(extended, seen), seen, freedom, tolerance=SEARCH_TOLERANCE)
+        adjusted = adjust(triangulate(extended, seen), seen, freedom, tolerance=MAPPING_TOLERANCE)
 
 
 def register_missing(model: RigidModel, seen: Observations, seed: int) -> RigidModel:
@@ -159,7 +162,7 @@ def register_missing(model: RigidModel, seen: Observations, seed: int) -> RigidM
 def resection(
     points: Float[np.ndarray, "point xyz=3"], xy: Float[np.ndarray, "point xy=2"], camera: Intrinsics, seed: int
 ) -> Float[np.ndarray, "4 4"]:
-    """Pose of a camera that sees points; NaN where most of them disagree."""
+    """Pose of a camera that sees points (P3P in RANSAC, then refined: COLMAP's); NaN where most of them disagree."""
     options = pycolmap.AbsolutePoseEstimationOptions()
     options.ransac.max_error, options.ransac.random_seed = RESECTION_ERROR_PX, seed
     answer = pycolmap.estimate_and_refine_absolute_pose(xy, points, colmap_camera(camera, True), options)
@@ -169,7 +172,11 @@ def resection(
 
 
 def mirrored(model: RigidModel) -> RigidModel:
-    """The other shape that an object far away could have: depth and turning both reversed (Necker's cube)."""
+    """The other shape that an object far away could have: depth and turning both reversed.
+
+    The Necker reversal, exact under orthographic projection (Szeliski and Kang, Shape ambiguities in structure from
+    motion, PAMI 1997).
+    """
     flip = np.diag([1.0, 1.0, -1.0])
     first = int(np.flatnonzero(model.registered)[0])
     reference = model.camera_from_object[first]
@@ -190,8 +197,8 @@ def with_all_tracks(model: RigidModel, seen: Observations, freedom: Freedom) -> 
     return adjust(refined_points(model, seen), seen, freedom)
 
 
-def explained(model: RigidModel, seen: Observations) -> Bool[np.ndarray, "observation"]:
-    """Observations that the model accounts for."""
+def inliers(model: RigidModel, seen: Observations) -> Bool[np.ndarray, "observation"]:
+    """Observations that lie near their projected point, in pixels and in their own standard deviations."""
     limit = np.minimum(OUTLIER_SIGMAS * seen.sigma_px, OUTLIER_PX)
     with np.errstate(invalid="ignore"):
         return reprojection_errors_px(model, seen) < limit
@@ -199,6 +206,6 @@ def explained(model: RigidModel, seen: Observations) -> Bool[np.ndarray, "observ
 
 def without_outliers(model: RigidModel, seen: Observations) -> RigidModel:
     """The model without points that most of their observations contradict."""
-    good = np.bincount(seen.track, explained(model, seen), minlength=seen.track_count)
+    good = np.bincount(seen.track, inliers(model, seen), minlength=seen.track_count)
     kept = (good >= 2) & (good > 0.6 * seen.lengths)
     return replace(model, points=np.where(kept[:, None], model.points, np.nan))

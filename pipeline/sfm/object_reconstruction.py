@@ -7,29 +7,29 @@ from jaxtyping import Bool
 
 from pipeline.sfm.background import Reconstructed
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
-from pipeline.sfm.degenerate_motion import flat_object
-from pipeline.sfm.guided_matching import Sight
+from pipeline.sfm.degenerate_motion import fronto_parallel_object
+from pipeline.sfm.guided_matching import ObjectImages
 from pipeline.sfm.mapping import (
     HELD_OUT_EVERY,
-    SEARCH_TOLERANCE,
-    Search,
-    best_model,
+    MAPPING_TOLERANCE,
+    MappingOptions,
+    candidate_models,
     refined_points,
-    strongest,
+    subsampled,
     with_all_tracks,
     without_outliers,
 )
-from pipeline.sfm.pose_uncertainty import Rival, pose_spread, strongest_rival
+from pipeline.sfm.pose_uncertainty import Rival, pose_std, strongest_rival
 from pipeline.sfm.rigid_model import Observations, RigidModel
-from pipeline.sfm.shape_hypotheses import best_guided_shape
+from pipeline.sfm.shape_hypotheses import best_shape_hypothesis
 from pipeline.sfm.verdicts import (
-    EXPLAINED_PERCENT,
-    RESIDUAL_SIGMAS,
+    INLIER_RATIO_PERCENT,
+    NORMALISED_RESIDUAL,
     Judgement,
     Numbers,
     fit_numbers,
     judge,
-    spread_numbers,
+    uncertainty_numbers,
 )
 
 FEWEST_FRAMES = 3
@@ -40,7 +40,10 @@ FEWEST_REGISTERED_SHARE = 0.5
 
 
 def reconstruct_object(
-    seen: Observations, masks: Bool[np.ndarray, "frame height width"], search: Search, sight: Sight | None = None
+    seen: Observations,
+    masks: Bool[np.ndarray, "frame height width"],
+    options: MappingOptions,
+    images: ObjectImages | None = None,
 ) -> Reconstructed:
     """A model by structure from motion where it explains the tracks, else a flat one; failed where nothing can be placed.
 
@@ -49,24 +52,26 @@ def reconstruct_object(
     """
     areas = masks.sum(axis=(1, 2))
     if (areas >= SMALLEST_AREA_PX).sum() < FEWEST_FRAMES:
-        return too_small(seen, masks, search, int(areas.max(initial=0)))
+        return too_small(seen, masks, options, int(areas.max(initial=0)))
     if seen.track_count < FEWEST_TRACKS:
-        return flat(seen, masks, search, f"only {seen.track_count} points could be followed: small or without texture")
-    candidates = best_model(seen, search)
+        return flat(seen, masks, options, f"only {seen.track_count} points could be followed: small or without texture")
+    candidates = candidate_models(seen, options)
     if not candidates:
-        return flat(seen, masks, search, "structure from motion found no rigid model")
-    training = strongest(seen, search.adjustment_tracks, search.seed)
+        return flat(seen, masks, options, "structure from motion found no rigid model")
+    training = subsampled(seen, options.adjustment_tracks, options.seed)
     adjusted = with_all_tracks(candidates[0].adjusted.model, training, Freedom())
     found = refined_points(adjusted.model, seen)
     numbers = fit_numbers(found, seen)
     reason = why_not_rigid(numbers)
     if reason:
-        return flat(seen, masks, search, reason, numbers)
-    if sight is None or bends(numbers):
-        rival = strongest_rival(candidates, strongest(seen, search.mapping_tracks, search.seed))
-        numbers = numbers | spread_numbers(*pose_spread(adjusted, training, without_held_out(adjusted.model, training)))
+        return flat(seen, masks, options, reason, numbers)
+    if images is None or bends(numbers):
+        rival = strongest_rival(candidates, subsampled(seen, options.mapping_tracks, options.seed))
+        numbers = numbers | uncertainty_numbers(
+            *pose_std(adjusted, training, without_held_out(adjusted.model, training))
+        )
         return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
-    best, rival = best_guided_shape(candidates, seen, search, sight)
+    best, rival = best_shape_hypothesis(candidates, seen, options, images)
     if best.number > 0:
         numbers = fit_numbers(refined_points(best.before, seen), seen)
     return guided_result(best.adjusted, best.seen, numbers, rival)
@@ -74,13 +79,15 @@ def reconstruct_object(
 
 def bends(numbers: Numbers) -> bool:
     """Whether no rigid motion explains the tracks: points need not be looked for where a rigid model has them."""
-    return numbers["explained_percent"] < EXPLAINED_PERCENT or numbers["residual_sigmas"] > RESIDUAL_SIGMAS
+    return (
+        numbers["inlier_ratio_percent"] < INLIER_RATIO_PERCENT or numbers["normalised_residual"] > NORMALISED_RESIDUAL
+    )
 
 
 def why_not_rigid(numbers: Numbers) -> str | None:
     """What keeps a model from standing for the object at all."""
-    if numbers["explained_percent"] < RIGID_PERCENT:
-        return f"not rigid: one motion explains only {numbers['explained_percent']:.0f} % of the observations"
+    if numbers["inlier_ratio_percent"] < RIGID_PERCENT:
+        return f"not rigid: one motion explains only {numbers['inlier_ratio_percent']:.0f} % of the observations"
     if numbers["registered_frames"] < FEWEST_REGISTERED_SHARE * numbers["frames_with_tracks"]:
         return f"only {numbers['registered_frames']:.0f} of {numbers['frames_with_tracks']:.0f} frames are registered"
     return None
@@ -88,9 +95,9 @@ def why_not_rigid(numbers: Numbers) -> str | None:
 
 def guided_result(adjusted: Adjustment, seen: Observations, before: Numbers, rival: Rival | None) -> Reconstructed:
     """The model of points that were looked for again; whether it is rigid, the tracks told that did not know it."""
-    unguided = ("tracks", "frames_with_tracks", "explained_percent", "residual_sigmas")
+    unguided = ("tracks", "frames_with_tracks", "inlier_ratio_percent", "normalised_residual")
     numbers = fit_numbers(adjusted.model, seen) | {name: before[name] for name in unguided}
-    numbers |= spread_numbers(*pose_spread(adjusted, seen, without_held_out(adjusted.model, seen)))
+    numbers |= uncertainty_numbers(*pose_std(adjusted, seen, without_held_out(adjusted.model, seen)))
     return Reconstructed(without_outliers(adjusted.model, seen), seen, judge(numbers, rival))
 
 
@@ -98,26 +105,26 @@ def without_held_out(model: RigidModel, seen: Observations) -> RigidModel:
     """The poses that a model would have without a fifth of its tracks."""
     kept = np.arange(seen.track_count) % HELD_OUT_EVERY != HELD_OUT_EVERY // 2
     part = replace(model, points=model.points[kept])
-    return adjust(part, seen.of_tracks(kept), Freedom(), tolerance=SEARCH_TOLERANCE).model
+    return adjust(part, seen.of_tracks(kept), Freedom(), tolerance=MAPPING_TOLERANCE).model
 
 
 def flat(
     seen: Observations,
     masks: Bool[np.ndarray, "frame height width"],
-    search: Search,
+    options: MappingOptions,
     reason: str,
     numbers: Numbers | None = None,
 ) -> Reconstructed:
     """A flat picture that faces the camera, always doubtful."""
-    model, kept = flat_object(seen, masks, search.camera)
+    model, kept = fronto_parallel_object(seen, masks, options.camera)
     numbers = {"tracks": seen.track_count, **(numbers or {}), "registered_frames": int(model.registered.sum())}
     return Reconstructed(model, kept, Judgement("weak", f"{reason}; placed as a flat picture", numbers))
 
 
 def too_small(
-    seen: Observations, masks: Bool[np.ndarray, "frame height width"], search: Search, area: int
+    seen: Observations, masks: Bool[np.ndarray, "frame height width"], options: MappingOptions, area: int
 ) -> Reconstructed:
     """An object that cannot be used."""
-    model, kept = flat_object(seen, masks, search.camera)
+    model, kept = fronto_parallel_object(seen, masks, options.camera)
     reason = f"covers at least {SMALLEST_AREA_PX} pixels in fewer than {FEWEST_FRAMES} frames (at most {area} pixels)"
     return Reconstructed(model, kept, Judgement("failed", reason, {"tracks": seen.track_count}))

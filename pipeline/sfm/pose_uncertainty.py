@@ -1,7 +1,8 @@
 """How far a model's poses may be off, as the tracks' own disagreement tells it, and whether another shape would do as well.
 
 What tracks claim of their accuracy leaves out what they share: neighbours err alike, and a track errs alike all its life.
-So points are taken in clusters, and each cluster's pull on the poses counts as one observation (a sandwich covariance).
+So points are taken in clusters, and each cluster's gradient counts as one
+observation: the cluster-robust sandwich covariance (Liang and Zeger, 1986).
 """
 
 from dataclasses import dataclass
@@ -11,14 +12,15 @@ from jaxtyping import Float, Int
 from scipy.cluster.vq import kmeans2
 
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.sfm.bundle_adjustment import ROBUST_SIGMAS, Adjustment, pulls_of_groups, residuals
+from pipeline.sfm.bundle_adjustment import ROBUST_SIGMAS, Adjustment, gradients_of_groups, residuals
 from pipeline.sfm.mapping import HELD_OUT_EVERY, Candidate, refined_points
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 
 CLUSTERS, PARTITIONS = 40, 5  # k-means ends elsewhere from every start: variances are means over several
 FEWEST_IN_CLUSTER = 4
 INFLATION = 2.4  # against truth, errors are that much larger: all clusters share what curved patches and shading do
-JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5  # leaving out one of n parts moves poses by their spread over the root of n - 1
+# Delete-a-group jackknife: leaving out one of n parts moves poses by their standard deviation over the root of n - 1.
+JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5
 UNKNOWN = (180.0, 100.0)
 SURE_SIGMAS = 2.58  # 99 %
 FAR_WORSE_SIGMAS = 6.0  # the search leaves minima half way: what it holds against a shape may be its own doing
@@ -37,7 +39,7 @@ class Rival:
     model: RigidModel
 
 
-def pose_spread(adjusted: Adjustment, seen: Observations, without_held_out: RigidModel) -> tuple[float, float]:
+def pose_std(adjusted: Adjustment, seen: Observations, without_held_out: RigidModel) -> tuple[float, float]:
     """Standard deviations of the orientation (degrees) and of the camera's path (% of its radius), up to a similarity.
 
     The larger of two: what clusters of points disagree by, and how far the poses moved when the held-out tracks joined.
@@ -47,7 +49,7 @@ def pose_spread(adjusted: Adjustment, seen: Observations, without_held_out: Rigi
     if len(frames) < 3 or not np.isfinite(adjusted.cost) or model.has_point.sum() < 4:
         return UNKNOWN
     moved = pose_difference(without_held_out, model)
-    clustered = clustered_spread(adjusted, seen, frames)
+    clustered = clustered_pose_std(adjusted, seen, frames)
     pairs = zip(clustered, moved, UNKNOWN, strict=True)
     rotation, trajectory = (min(max(INFLATION * own, JACKKNIFE * shift), most) for own, shift, most in pairs)
     return rotation, trajectory
@@ -68,25 +70,27 @@ def is_another(one: RigidModel, other: RigidModel) -> bool:
     return rotation > OTHER_DEG or trajectory > OTHER_PERCENT
 
 
-def clustered_spread(adjusted: Adjustment, seen: Observations, frames: Int[np.ndarray, "frame"]) -> tuple[float, float]:
-    """Spread of the poses by the sandwich covariance over clusters of points."""
+def clustered_pose_std(
+    adjusted: Adjustment, seen: Observations, frames: Int[np.ndarray, "frame"]
+) -> tuple[float, float]:
+    """Standard deviations of the poses by the sandwich covariance over clusters of points: A^-1 (sum of g g^T) A^-1."""
     model = adjusted.model
     centres = model.object_from_camera[frames, :3, 3]
     radius = max(float(np.linalg.norm(centres - centres.mean(0), axis=1).mean()), 1e-9)
     index = (6 * frames[:, None] + np.arange(6)).ravel()
     change = twist_from_centre(model, frames, radius)
     information = change.T @ adjusted.information[np.ix_(index, index)] @ change
-    inverse = loose_inverse(information, similarity_directions(model, frames, radius))
+    inverse = inverse_outside_gauge(information, gauge_directions(model, frames, radius))
     variance = np.zeros((len(frames), 6))
     for seed in range(PARTITIONS):
-        pulls = pulls_of_groups(model, seen, point_clusters(model, seed), CLUSTERS + 1)[:, index] @ change
-        variance = variance + ((inverse @ pulls.T) ** 2).sum(1).reshape(-1, 6) / PARTITIONS
+        gradients = gradients_of_groups(model, seen, point_clusters(model, seed), CLUSTERS + 1)[:, index] @ change
+        variance = variance + ((inverse @ gradients.T) ** 2).sum(1).reshape(-1, 6) / PARTITIONS
     rotation, place = (float(np.sqrt(part.sum(1).mean())) for part in (variance[:, :3], variance[:, 3:]))
     return float(np.degrees(rotation)), 100 * place
 
 
 def point_clusters(model: RigidModel, seed: int) -> Int[np.ndarray, "track"]:
-    """Number of the cluster of each track's point, by place; 0 without a point."""
+    """Number of the cluster of each track's point, by place (k-means++); 0 without a point."""
     known = np.flatnonzero(model.has_point)
     count = max(1, min(CLUSTERS, len(known) // FEWEST_IN_CLUSTER))
     labels = np.zeros(len(model.points), int)
@@ -106,10 +110,13 @@ def twist_from_centre(
     return change
 
 
-def loose_inverse(
+def inverse_outside_gauge(
     information: Float[np.ndarray, "parameter parameter"], gauge: Float[np.ndarray, "parameter direction"]
 ) -> Float[np.ndarray, "parameter parameter"]:
-    """Inverse outside the directions that mean nothing."""
+    """Inverse outside the gauge directions: the covariance under the inner constraints of a free network.
+
+    Triggs et al., Bundle Adjustment - A Modern Synthesis (2000), sec. 9 on gauge freedom.
+    """
     projector = np.eye(len(information)) - gauge @ gauge.T
     values, vectors = np.linalg.eigh(projector @ information @ projector)
     inverse = np.where(values > 1e-9 * values[-1], 1 / np.maximum(values, 1e-300), 0.0)
@@ -117,10 +124,10 @@ def loose_inverse(
     return (vectors * inverse) @ vectors.T
 
 
-def similarity_directions(
+def gauge_directions(
     model: RigidModel, frames: Int[np.ndarray, "frame"], radius: float
 ) -> Float[np.ndarray, "parameter direction=7"]:
-    """How a turn, a shift and a growth of the object's frame move all poses: changes that mean nothing."""
+    """The 7 gauge freedoms: how a turn, a shift and a growth of the object's frame move all poses; no image shows them."""
     rotation = model.camera_from_object[frames, :3, :3]
     centres = model.object_from_camera[frames, :3, 3]
     arm = (centres - centres.mean(0)) / radius
@@ -145,7 +152,7 @@ def strongest_rival(candidates: list[Candidate], seen: Observations) -> Rival | 
     for model in others:
         complete = model.registered.sum() >= LEAST_FRAMES_SHARE * best.registered.sum()
         other = complete and is_another(model, best)
-        if other and advantage_sigmas(track_costs(model, seen) - costs) < SURE_SIGMAS:
+        if other and vuong_statistic(track_costs(model, seen) - costs) < SURE_SIGMAS:
             rivals.append(Rival(*pose_difference(model, best), model))
     return most_different(rivals)
 
@@ -168,13 +175,13 @@ def distinct_shapes(candidates: list[Candidate], seen: Observations) -> list[int
         if len(kept) == MOST_SHAPES or not complete:
             continue
         another = all(is_another(model, models[other]) for other in kept)
-        if another and advantage_sigmas(track_costs(model, seen) - costs) < FAR_WORSE_SIGMAS:
+        if another and vuong_statistic(track_costs(model, seen) - costs) < FAR_WORSE_SIGMAS:
             kept.append(number)
     return kept
 
 
-def advantage_sigmas(difference: Float[np.ndarray, "track"]) -> float:
-    """By how many standard errors a mean over tracks is above zero."""
+def vuong_statistic(difference: Float[np.ndarray, "track"]) -> float:
+    """By how many standard errors a mean over tracks is above zero: the statistic of Vuong (1989) without a penalty."""
     error = np.sqrt(((difference - difference.mean()) ** 2).sum())
     return float(difference.sum() / max(error, 1e-9))
 

@@ -9,27 +9,34 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom
-from pipeline.sfm.guided_matching import Sight, guided_adjustment
-from pipeline.sfm.mapping import Candidate, Search, drawn, strongest, with_all_tracks, without_outliers
+from pipeline.sfm.guided_matching import ObjectImages, guided_adjustment
+from pipeline.sfm.mapping import (
+    Candidate,
+    MappingOptions,
+    sampled_tracks,
+    subsampled,
+    with_all_tracks,
+    without_outliers,
+)
 from pipeline.sfm.pose_uncertainty import (
     SURE_SIGMAS,
     Rival,
-    advantage_sigmas,
     distinct_shapes,
     is_another,
     most_different,
     pose_difference,
     strongest_rival,
     track_costs,
+    vuong_statistic,
 )
 from pipeline.sfm.rigid_model import Observations, RigidModel
 
 LOOSE_PERCENT = 20.0  # of the path
-MOST_LOOKS = 240_000  # points times frames: more of them hardly move the poses, and each takes its time
+MOST_OBSERVATIONS = 240_000  # points times frames: more of them hardly move the poses, and each takes its time
 
 
 @dataclass(frozen=True)
-class GuidedShape:
+class ShapeHypothesis:
     """A shape before and after points were looked for where it has them, and those points; `number` among the candidates."""
 
     number: int
@@ -38,14 +45,15 @@ class GuidedShape:
     seen: Observations
 
 
-def best_guided_shape(
-    candidates: list[Candidate], seen: Observations, search: Search, sight: Sight
-) -> tuple[GuidedShape, Rival | None]:
+def best_shape_hypothesis(
+    candidates: list[Candidate], seen: Observations, options: MappingOptions, images: ObjectImages
+) -> tuple[ShapeHypothesis, Rival | None]:
     """The shape that explains the points found again best, and the farthest that they do not rule out."""
-    few = strongest(seen, search.mapping_tracks, search.seed)
-    training = strongest(seen, search.adjustment_tracks, search.seed)
+    few = subsampled(seen, options.mapping_tracks, options.seed)
+    training = subsampled(seen, options.adjustment_tracks, options.seed)
     shapes = [
-        guided_shape(number, candidates[number], training, search, sight) for number in distinct_shapes(candidates, few)
+        shape_hypothesis(number, candidates[number], training, options, images)
+        for number in distinct_shapes(candidates, few)
     ]
     best = shapes[0]
     for shape in shapes[1:]:
@@ -56,34 +64,37 @@ def best_guided_shape(
     left = [c for c in candidates if all(is_another(c.adjusted.model, model) for model in known)]
     settled = with_all_tracks(best.adjusted.model, few, Freedom())
     loose = strongest_rival([Candidate(settled, settled.cost), *left], few)
-    return best, guided_rival(best, shapes, loose)
+    return best, rival_hypothesis(best, shapes, loose)
 
 
-def guided_shape(
-    number: int, candidate: Candidate, training: Observations, search: Search, sight: Sight
-) -> GuidedShape:
+def shape_hypothesis(
+    number: int, candidate: Candidate, training: Observations, options: MappingOptions, images: ObjectImages
+) -> ShapeHypothesis:
     """One shape, adjusted to all its tracks, then to the points that are looked for where it has them."""
     before = with_all_tracks(candidate.adjusted.model, training, Freedom()).model
-    start, chosen = without_outliers(before, training), drawn(training, MOST_LOOKS // training.frame_count, search.seed)
+    start = without_outliers(before, training)
+    chosen = sampled_tracks(training, MOST_OBSERVATIONS // training.frame_count, options.seed)
     start, looked_for = replace(start, points=start.points[chosen]), training.of_tracks(chosen)
-    return GuidedShape(number, before, *guided_adjustment(start, looked_for, sight, search.guided_rounds))
+    return ShapeHypothesis(
+        number, before, *guided_adjustment(start, looked_for, images, options.guided_matching_rounds)
+    )
 
 
-def advantage(one: GuidedShape, other: GuidedShape) -> float:
+def advantage(one: ShapeHypothesis, other: ShapeHypothesis) -> float:
     """By how many standard errors one shape explains the points that either of them found better than the other does."""
     parts = [
         track_costs(other.adjusted.model, shape.seen) - track_costs(one.adjusted.model, shape.seen)
         for shape in (one, other)
     ]
-    return advantage_sigmas(np.concatenate(parts))
+    return vuong_statistic(np.concatenate(parts))
 
 
-def is_ruled_out(best: GuidedShape, other: GuidedShape) -> bool:
+def is_ruled_out(best: ShapeHypothesis, other: ShapeHypothesis) -> bool:
     """Whether a shape stayed another, and the points found again tell it from the best one."""
     return is_another(other.adjusted.model, best.adjusted.model) and advantage(best, other) >= SURE_SIGMAS
 
 
-def guided_rival(best: GuidedShape, shapes: list[GuidedShape], loose: Rival | None) -> Rival | None:
+def rival_hypothesis(best: ShapeHypothesis, shapes: list[ShapeHypothesis], loose: Rival | None) -> Rival | None:
     """The farthest other shape that the points found again do not rule out.
 
     Points are looked for near where a shape has them, so it moves slowly: one with quite another path, which the tracks

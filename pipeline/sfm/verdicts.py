@@ -7,20 +7,20 @@ import numpy as np
 from jaxtyping import Float
 
 from pipeline.formats.geometry_file import Verdict
-from pipeline.sfm.mapping import explained
+from pipeline.sfm.mapping import inliers
 from pipeline.sfm.pose_uncertainty import Rival
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulation_angles_deg, usable
 
 # An object more than 3 degrees or 10 % of the path off must not be called ok. Chosen on 24 simulated scenes: half of what
-# is bad, and for the path a little more, which called no bad object ok there; errors reach twice the spread, seldom more.
+# is bad, and for the path a little more, which called no bad object ok there; errors reach twice that deviation, seldom more.
 ROTATION_STD_DEG = 1.5
 TRAJECTORY_STD_PERCENT = 5.5
-EXPLAINED_PERCENT = 85.0  # of a rigid thing's observations, 97 and more are
-RESIDUAL_SIGMAS = 1.5  # a rigid thing leaves less than one
+INLIER_RATIO_PERCENT = 85.0  # of a rigid thing's observations, 97 and more are
+NORMALISED_RESIDUAL = 1.5  # a rigid thing leaves less than one
 ANGLE_DEG = 3.0
 FEWEST_TRACKS = 30
 FEWEST_REGISTERED_SHARE = 0.7
-FLAT_RATIO = 0.04
+PLANARITY = 0.96
 REPROJECTION_PX = 0.8
 REVERSED_DEG = 15.0  # a mirrored shape turns the other way, hardly ever by less than this
 Numbers = Mapping[str, float | int]
@@ -36,7 +36,7 @@ class Judgement:
 
 
 def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float | int]:
-    """How much a model explains, and how well its points are placed."""
+    """How many observations are inliers, and how well the points are placed."""
     kept = usable(model, seen)
     error = reprojection_errors_px(model, seen)[kept]
     numbers = {
@@ -46,10 +46,10 @@ def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float | int]
         "points": int(model.has_point.sum()),
         "observations": int(kept.sum()),
         "reprojection_error_px": median(error),
-        "residual_sigmas": median(error / seen.sigma_px[kept]),
-        "explained_percent": 100 * float(explained(model, seen)[kept].mean()) if kept.any() else 0.0,
+        "normalised_residual": median(error / seen.sigma_px[kept]),
+        "inlier_ratio_percent": 100 * float(inliers(model, seen)[kept].mean()) if kept.any() else 0.0,
         "triangulation_angle_deg": median(triangulation_angles_deg(model, seen)),
-        "flatness": flatness(model),
+        "planarity": planarity(model),
     }
     return {name: round(float(value), 5) for name, value in numbers.items()}
 
@@ -67,7 +67,7 @@ def frame_points(model: RigidModel, seen: Observations) -> list[int]:
     return np.bincount(seen.frame[usable(model, seen)], minlength=seen.frame_count).tolist()
 
 
-def spread_numbers(rotation_deg: float, trajectory_percent: float) -> dict[str, float | int]:
+def uncertainty_numbers(rotation_deg: float, trajectory_percent: float) -> dict[str, float | int]:
     """How far poses may be off, by the names that the report shows."""
     return {"rotation_std_deg": round(rotation_deg, 5), "trajectory_std_percent": round(trajectory_percent, 5)}
 
@@ -78,15 +78,15 @@ def median(values: Float[np.ndarray, "value"]) -> float:
     return float(np.median(finite)) if len(finite) else 0.0
 
 
-def flatness(model: RigidModel) -> float:
-    """Thickness of the points as a share of their second widest extent."""
+def planarity(model: RigidModel) -> float:
+    """1 less the thickness of the points over their second widest extent: 1 of a plane; of less than 4 points, too."""
     points = model.points[model.has_point]
     if len(points) < 4:
-        return 0.0
+        return 1.0
     centred = points - np.median(points, axis=0)
     near = np.linalg.norm(centred, axis=1) < 4 * np.median(np.linalg.norm(centred, axis=1))
     singular = np.linalg.svd(centred[near], compute_uv=False)
-    return float(singular[2] / max(singular[1], 1e-12))
+    return float(1 - singular[2] / max(singular[1], 1e-12))
 
 
 def judge(numbers: Numbers, rival: Rival | None = None) -> Judgement:
@@ -104,25 +104,25 @@ def judge(numbers: Numbers, rival: Rival | None = None) -> Judgement:
 def doubts_about(numbers: Numbers) -> list[str]:
     """What makes a model doubtful."""
     registered, wanted = numbers["registered_frames"], numbers["frames_with_tracks"]
-    # Imported poses have no spread of their own.
+    # Imported poses have no uncertainty of their own.
     rotation, trajectory = numbers.get("rotation_std_deg", 0.0), numbers.get("trajectory_std_percent", 0.0)
     checks = (
         (registered < FEWEST_REGISTERED_SHARE * wanted, f"only {registered:.0f} of {wanted:.0f} frames are registered"),
         (numbers["points"] < FEWEST_TRACKS, f"only {numbers['points']:.0f} points: small or without texture"),
         (
-            numbers["explained_percent"] < EXPLAINED_PERCENT,
-            f"only {numbers['explained_percent']:.0f} % of the observations follow one rigid motion: not rigid",
+            numbers["inlier_ratio_percent"] < INLIER_RATIO_PERCENT,
+            f"only {numbers['inlier_ratio_percent']:.0f} % of the observations follow one rigid motion: not rigid",
         ),
         (
-            numbers["residual_sigmas"] > RESIDUAL_SIGMAS,
-            f"residuals are {numbers['residual_sigmas']:.1f} times the tracks' own errors: it bends, or poses are wrong",
+            numbers["normalised_residual"] > NORMALISED_RESIDUAL,
+            f"residuals are {numbers['normalised_residual']:.1f} times the tracks' own errors: it bends, or poses are wrong",
         ),
         (numbers["reprojection_error_px"] > REPROJECTION_PX, f"residuals of {numbers['reprojection_error_px']:.2f} px"),
         (
             numbers["triangulation_angle_deg"] < ANGLE_DEG,
             f"it is seen under {numbers['triangulation_angle_deg']:.1f} degrees only: depth is uncertain",
         ),
-        (numbers["flatness"] < FLAT_RATIO, "its points are nearly planar"),
+        (numbers["planarity"] > PLANARITY, "its points are nearly planar"),
         (
             rotation > ROTATION_STD_DEG or trajectory > TRAJECTORY_STD_PERCENT,
             f"turning and depth are nearly ambiguous (± {rotation:.1f} degrees, ± {trajectory:.0f} % of the path)",

@@ -21,7 +21,7 @@ ATTEMPTS = 1500
 TEST_WIDTH, TEST_FRAMES = 64, 10  # enough to count pixels
 LEAST_SHARE, LARGEST_SHARE = 0.012, 0.11  # of the pixels, for an object in nine of ten frames
 SIZES = (0.0, 0.62, 0.56, 0.47, 0.41)  # of each of so many objects
-SPREAD = (0.0, 0.2, 0.95, 1.2, 1.35)  # how far from the middle each of so many moves
+RING_RADIUS = (0.0, 0.2, 0.95, 1.2, 1.35)  # how far from the middle each of so many moves
 DRIFT = (0.0, 1.0, 1.0, 0.7, 0.5)  # and how far it gets
 LEAST_TURN_DEG = 65.0  # of an object before the camera over the clip: what its structure from motion needs
 
@@ -59,7 +59,7 @@ def draw_action(random: np.random.Generator, config: SimulateSceneConfig) -> Act
     for number, kind in enumerate(kinds):
         thing = random_object(random, str(kind), SIZES[config.objects])
         angle = start + 2 * np.pi * number / config.objects + random.normal(scale=0.15)
-        distance = SPREAD[config.objects] * random.uniform(0.85, 1.15)
+        distance = RING_RADIUS[config.objects] * random.uniform(0.85, 1.15)
         place = np.array([distance * np.cos(angle), 0.0, distance * np.sin(angle)])
         objects.append(thing)
         poses.append(object_path(random, config.frames, thing, place, DRIFT[config.objects]))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from models.simulation.procedural_texture import Paint, paint_atlas, random_lattice
 from models.simulation.ray_casting import Box, Cylinder, Ellipsoid, Part, Shape
-from models.simulation.shading import Lighting, Stage
+from models.simulation.shading import Lighting, LitScene
 from pipeline.cameras import rigid
 from pipeline.config import SimulateSceneConfig
 from pipeline.runtime.threads import one_thread_each
@@ -191,8 +191,10 @@ def random_lighting(random: np.random.Generator) -> Lighting:
     )
 
 
-def painted_stage(parts: Sequence[Part], paints: Sequence[Sequence[Paint]], lighting: Lighting, pixel: float) -> Stage:
+def painted_scene(
+    parts: Sequence[Part], paints: Sequence[Sequence[Paint]], lighting: Lighting, pixel: float
+) -> LitScene:
     """Everything that is rendered; `pixel` is the size of a pixel at the objects."""
     with one_thread_each():
         atlas = paint_atlas([part.shape for part in parts], paints, 0.6 * pixel)
-    return Stage(parts, atlas, lighting)
+    return LitScene(parts, atlas, lighting)

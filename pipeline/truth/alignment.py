@@ -43,7 +43,7 @@ def align_to_truth(scene: Scene, info: dict[str, Any], truth: Truth) -> TruthAli
     estimated_poses = scene.object_from_camera[0, both].astype(np.float64)
     similarity = align_poses(true_poses, estimated_poses)
     depth = float(np.median(truth.train.depth[rows[both]]))
-    if np.isfinite(ratios[0]) and camera_spread(true_poses) < LEAST_MOTION * depth:
+    if np.isfinite(ratios[0]) and path_radius(true_poses) < LEAST_MOTION * depth:
         centre = true_poses[:, :3, 3].mean(0)
         scale = 1 / float(ratios[0])
         shift = estimated_poses[:, :3, 3].mean(0) - scale * similarity.rotation @ centre
@@ -57,7 +57,7 @@ def truth_rows(info: dict[str, Any], views: TruthViews) -> Int[np.ndarray, "fram
     return np.array([row_of_time.get(int(frame["source_index"]), -1) for frame in info["frames"]])
 
 
-def camera_spread(world_from_camera: Float[np.ndarray, "frame 4 4"]) -> float:
+def path_radius(world_from_camera: Float[np.ndarray, "frame 4 4"]) -> float:
     """Mean distance of the camera from its mean place."""
     centres = world_from_camera[:, :3, 3]
     return float(np.linalg.norm(centres - centres.mean(0), axis=1).mean())

@@ -12,7 +12,7 @@ DEPTH_TOLERANCE = 0.01  # of the depth: a point that much behind what is seen th
 
 
 @dataclass(frozen=True)
-class Landing:
+class Reprojection:
     """Where points of one frame are in another's camera: image point, depth, and whether that frame shows them."""
 
     xy: Float[np.ndarray, "*batch xy=2"]
@@ -35,10 +35,10 @@ def true_flow(
     """
     points = object_points(truth, frame)
     ids = truth.train.object_ids[frame]
-    landing = land(truth, points, ids, frame + 1 if to is None else to)
-    known = (truth.train.depth[frame] > 0) & np.isfinite(truth.train.depth[frame]) & (landing.depth > 0)
-    flow = np.where(known[..., None], landing.xy - pixel_centres(*truth.size), 0)
-    return flow, landing.visible & known
+    reprojection = reproject(truth, points, ids, frame + 1 if to is None else to)
+    known = (truth.train.depth[frame] > 0) & np.isfinite(truth.train.depth[frame]) & (reprojection.depth > 0)
+    flow = np.where(known[..., None], reprojection.xy - pixel_centres(*truth.size), 0)
+    return flow, reprojection.visible & known
 
 
 def object_points(truth: Truth, frame: int) -> Float[np.ndarray, "height width xyz=3"]:
@@ -50,12 +50,12 @@ def object_points(truth: Truth, frame: int) -> Float[np.ndarray, "height width x
     return transform(object_from_world[known_ids(views.object_ids[frame])], world)
 
 
-def land(
+def reproject(
     truth: Truth,
     points: Float[np.ndarray, "*batch xyz=3"],
     object_ids: UInt8[np.ndarray, "*batch"],
     frame: int,
-) -> Landing:
+) -> Reprojection:
     """Where points on objects (in their objects' frames) are in a frame of the video."""
     views = truth.train
     world = transform(world_from_objects(views, frame)[known_ids(object_ids)], points)
@@ -63,7 +63,7 @@ def land(
     depth = camera[..., 2]
     safe = np.where((depth > 1e-6)[..., None], camera, [0.0, 0.0, 1.0])
     xy = project(truth_intrinsics(truth), safe)
-    return Landing(xy, depth, (depth > 1e-6) & shown(views, frame, xy, depth, object_ids))
+    return Reprojection(xy, depth, (depth > 1e-6) & shown(views, frame, xy, depth, object_ids))
 
 
 def shown(

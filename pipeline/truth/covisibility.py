@@ -1,10 +1,14 @@
-"""Which pixels of a held-out view the video has seen often enough to be judged by (DyCheck), from exact geometry."""
+"""Which pixels of a held-out view the video has seen often enough to be judged by: the co-visibility masks of DyCheck.
+
+Gao et al., Monocular Dynamic View Synthesis: A Reality Check (NeurIPS 2022). They find correspondences by optical flow and
+check them forward and backward; here both follow from the exact geometry.
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pipeline.cameras import camera_directions, inverse, pixel_centres, transform
-from pipeline.truth.correspondences import known_ids, land, truth_intrinsics, world_from_objects
+from pipeline.truth.correspondences import known_ids, reproject, truth_intrinsics, world_from_objects
 from pipeline.truth.truth_file import Truth
 
 LEAST_FRAMES, SHARE = 5, 10  # DyCheck: max(5, N // 10) of N frames
@@ -20,7 +24,7 @@ def times_seen(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Int
     points, ids = view_points(truth, view), truth.test.object_ids[view]
     seen = np.zeros(truth.size, dtype=np.int64)
     for frame in frames:
-        seen += land(truth, points, ids, int(frame)).visible
+        seen += reproject(truth, points, ids, int(frame)).visible
     return seen
 
 

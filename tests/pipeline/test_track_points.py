@@ -23,7 +23,7 @@ from pipeline.track_points import (
     object_spacing,
     track_points,
 )
-from pipeline.truth.correspondences import land, object_points
+from pipeline.truth.correspondences import object_points, reproject
 from tests.synthetic import SyntheticScene, synthetic_truth, write_synthetic_scene
 
 CONFIG = TrackPointsConfig(patch_radius_px=3, mask_margin_px=1, spacing_px=4)
@@ -103,7 +103,7 @@ def test_tracks_follow_the_true_points(tracks: Tracks) -> None:
             here = tracks.observation_frame == frame
             here &= (tracks.object_ids == object_id)[tracks.observation_track]
             own = tracks.observation_track[here]
-            landed = land(truth, points[own], tracks.object_ids[own], frame).xy
+            landed = reproject(truth, points[own], tracks.object_ids[own], frame).xy
             errors.append(np.linalg.norm(tracks.observation_xy[here] - landed, axis=1))
         assert np.median(np.concatenate(errors)) < 0.3
         assert (tracks.object_ids == object_id).sum() > 15

@@ -9,7 +9,14 @@ import torch
 from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, project, rigid, transform
 from pipeline.correspondence.lucas_kanade import cut_patches
 from pipeline.sfm.bundle_adjustment import rotation_exp
-from pipeline.sfm.guided_matching import Births, Sight, found_again, guided_adjustment, seen_shapes, surface_normals
+from pipeline.sfm.guided_matching import (
+    ObjectImages,
+    Templates,
+    guided_adjustment,
+    matched,
+    predicted_patches,
+    surface_normals,
+)
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors
 
 SIZE, FRAMES = 96, 6
@@ -50,23 +57,25 @@ def short_tracks(model: RigidModel, length: int = 3) -> Observations:
     return Observations(track, frame, xy, equal_errors(np.full(len(track), 0.2)), count, FRAMES)
 
 
-def wall_sight() -> Sight:
+def wall_images() -> ObjectImages:
     images = [wall_image(pose) for pose in wall_poses()]
-    return Sight(lambda frame: images[frame], lambda frame: torch.ones((SIZE, SIZE), dtype=torch.uint8), 1, 4)
+    return ObjectImages(lambda frame: images[frame], lambda frame: torch.ones((SIZE, SIZE), dtype=torch.uint8), 1, 4)
 
 
-def births_of(seen: Observations) -> Births:
+def templates_of(seen: Observations) -> Templates:
     start = np.searchsorted(seen.track, np.arange(seen.track_count))
-    return Births(seen.frame[start], seen.xy[start])
+    return Templates(seen.frame[start], seen.xy[start])
 
 
 def test_points_are_found_in_every_frame_to_a_tenth_of_a_pixel() -> None:
-    model, sight = wall_model(), wall_sight()
+    model, images = wall_model(), wall_images()
     seen = short_tracks(model)
-    born = births_of(seen)
-    patches = [cut_patches(sight.image(f), sight.inner(f), torch.from_numpy(born.xy).float(), 4) for f in range(FRAMES)]
-    own = type(patches[0]).all_of([patches[frame][torch.tensor([t])] for t, frame in enumerate(born.frame)])
-    found = found_again(model, seen, born, own, sight)
+    templates = templates_of(seen)
+    patches = [
+        cut_patches(images.image(f), images.inner(f), torch.from_numpy(templates.xy).float(), 4) for f in range(FRAMES)
+    ]
+    own = type(patches[0]).all_of([patches[frame][torch.tensor([t])] for t, frame in enumerate(templates.frame)])
+    found = matched(model, seen, templates, own, images)
     expected = project(CAMERA, transform(model.camera_from_object[found.frame], model.points[found.track]))
     assert np.median(found.lengths) == FRAMES
     assert np.percentile(np.linalg.norm(found.xy - expected, axis=1), 90) < 0.1
@@ -74,14 +83,14 @@ def test_points_are_found_in_every_frame_to_a_tenth_of_a_pixel() -> None:
 
 def test_the_shape_of_a_patch_is_the_slope_of_where_its_plane_goes() -> None:
     model = wall_model()
-    born = Births(
+    templates = Templates(
         np.zeros(len(model.points), int), project(CAMERA, transform(model.camera_from_object[0], model.points))
     )
-    place, shape, cosine = seen_shapes(model, np.tile(NORMAL, (len(model.points), 1)), born, 5)
+    place, shape, cosine = predicted_patches(model, np.tile(NORMAL, (len(model.points), 1)), templates, 5)
     first, last = model.camera_from_object[0], model.camera_from_object[5]
     for axis in range(2):
         back, step = inverse(first), 1e-4 * np.eye(2)[axis]
-        towards = camera_directions(CAMERA, born.xy + step) @ back[:3, :3].T
+        towards = camera_directions(CAMERA, templates.xy + step) @ back[:3, :3].T
         hit = back[:3, 3] - towards * (back[2, 3] / towards[:, 2])[:, None]
         slope = (project(CAMERA, transform(last, hit)) - place) / 1e-4
         np.testing.assert_allclose(shape[..., axis], slope, atol=1e-3)
@@ -90,11 +99,11 @@ def test_the_shape_of_a_patch_is_the_slope_of_where_its_plane_goes() -> None:
 
 def test_what_faces_away_is_not_looked_for() -> None:
     model = wall_model()
-    born = births_of(short_tracks(model))
+    templates = templates_of(short_tracks(model))
     turned = model.camera_from_object.copy()
     turned[5] = rigid(rotation_exp(np.array([0, np.pi, 0])), np.array([0, 0, 2.0]))
     normals = np.tile(NORMAL, (len(model.points), 1))
-    cosine = seen_shapes(replace(model, camera_from_object=turned), normals, born, 5)[2]
+    cosine = predicted_patches(replace(model, camera_from_object=turned), normals, templates, 5)[2]
     assert (cosine == 0).all()
 
 
@@ -108,18 +117,18 @@ def test_normals_are_those_of_the_faces_of_a_box() -> None:
 
 def test_a_model_without_points_stays_as_it_is() -> None:
     true, seen = wall_model(), short_tracks(wall_model())
-    adjusted, kept = guided_adjustment(replace(true, points=np.full_like(true.points, np.nan)), seen, wall_sight(), 2)
+    adjusted, kept = guided_adjustment(replace(true, points=np.full_like(true.points, np.nan)), seen, wall_images(), 2)
     assert adjusted.cost == np.inf and kept.track_count == seen.track_count
     np.testing.assert_array_equal(adjusted.model.camera_from_object, true.camera_from_object)
 
 
 @pytest.mark.parametrize("degrees", [1.0])
 def test_a_model_that_is_a_little_off_is_put_right(degrees: float) -> None:
-    true, sight = wall_model(), wall_sight()
+    true, images = wall_model(), wall_images()
     bumps = np.random.default_rng(0).uniform(-0.001, 0.001, true.points.shape)
     random = np.random.default_rng(1)
     shake = rigid(rotation_exp(np.radians(degrees) * random.standard_normal((FRAMES, 3)) / 2), np.zeros((FRAMES, 3)))
     off = replace(true, camera_from_object=shake @ true.camera_from_object, points=true.points + bumps)
-    adjusted, seen = guided_adjustment(off, short_tracks(true), sight, 2)
+    adjusted, seen = guided_adjustment(off, short_tracks(true), images, 2)
     assert seen.lengths.mean() > 1.5 * 3
     assert adjusted.cost < 0.5

@@ -1,4 +1,4 @@
-"""The spread of poses is about as large as their errors, and a rival is a shape that the tracks do not rule out."""
+"""The standard deviation of poses is about as large as their errors, and a rival is a shape that the tracks do not rule out."""
 
 from dataclasses import replace
 
@@ -6,37 +6,37 @@ import numpy as np
 import pytest
 
 from pipeline.geometry.similarity_alignment import rotation_error_deg
-from pipeline.sfm.bundle_adjustment import Freedom, adjust, pulls_of_groups
+from pipeline.sfm.bundle_adjustment import Freedom, adjust, gradients_of_groups
 from pipeline.sfm.mapping import Candidate, mirrored
 from pipeline.sfm.pose_uncertainty import (
     UNKNOWN,
-    advantage_sigmas,
+    gauge_directions,
     pose_difference,
-    pose_spread,
-    similarity_directions,
+    pose_std,
     strongest_rival,
     twist_from_centre,
+    vuong_statistic,
 )
 from pipeline.sfm.rigid_model import triangulate
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 
 
 def test_the_advantage_is_the_mean_over_its_standard_error() -> None:
-    assert advantage_sigmas(np.array([1.0, 3.0])) == pytest.approx(4 / np.sqrt(2))
-    assert advantage_sigmas(np.array([-1.0, 1.0])) == 0.0
+    assert vuong_statistic(np.array([1.0, 3.0])) == pytest.approx(4 / np.sqrt(2))
+    assert vuong_statistic(np.array([-1.0, 1.0])) == 0.0
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.4])
-def test_the_spread_is_of_the_size_of_the_error(noise: float) -> None:
+def test_the_standard_deviation_is_of_the_size_of_the_error(noise: float) -> None:
     true, seen = tracked(turning_poses(16), solid(200), noise=noise, length=8)
-    errors, spreads = [], []
+    errors, deviations = [], []
     for seed in range(4):
         _, seen = tracked(turning_poses(16), solid(200, seed), noise=noise, length=8, seed=seed)
         start = replace(true, points=solid(200, seed))
         part = adjust(start, seen, Freedom())
-        spreads.append(pose_spread(part, seen, part.model)[0])
+        deviations.append(pose_std(part, seen, part.model)[0])
         errors.append(rotation_error_deg(part.model.object_from_camera, true.object_from_camera))
-    ratio = np.sqrt(np.mean(np.square(errors)) / np.mean(np.square(spreads)))
+    ratio = np.sqrt(np.mean(np.square(errors)) / np.mean(np.square(deviations)))
     assert 0.3 < ratio < 1.2
 
 
@@ -44,26 +44,26 @@ def test_poses_that_move_when_tracks_join_are_uncertain() -> None:
     true, seen = tracked(turning_poses(), solid(80), noise=0.05)
     found = adjust(true, seen, Freedom())
     other = replace(found.model, camera_from_object=turning_poses(turn=1.35))
-    assert pose_spread(found, seen, other)[0] > 2 * pose_difference(other, found.model)[0] - 1e-6
+    assert pose_std(found, seen, other)[0] > 2 * pose_difference(other, found.model)[0] - 1e-6
 
 
 def test_two_frames_say_nothing() -> None:
     true, seen = tracked(turning_poses(2), solid(20))
-    assert pose_spread(adjust(true, seen, Freedom()), seen, true) == UNKNOWN
+    assert pose_std(adjust(true, seen, Freedom()), seen, true) == UNKNOWN
 
 
-def test_pulls_add_up_to_nothing_at_the_minimum() -> None:
+def test_gradients_of_groups_add_up_to_nothing_at_the_minimum() -> None:
     true, seen = tracked(turning_poses(), solid(60), noise=0.2)
     found = adjust(triangulate(true, seen), seen, Freedom(), iterations=100, tolerance=1e-13)
-    pulls = pulls_of_groups(found.model, seen, np.arange(seen.track_count), seen.track_count)
-    assert np.abs(pulls.sum(0)).max() < 1e-2 * np.abs(pulls).sum(0).max()
+    gradients = gradients_of_groups(found.model, seen, np.arange(seen.track_count), seen.track_count)
+    assert np.abs(gradients.sum(0)).max() < 1e-2 * np.abs(gradients).sum(0).max()
 
 
 def test_similarities_change_no_image() -> None:
     true, seen = tracked(turning_poses(), solid(60))
     found = adjust(true, seen, Freedom())
     frames = np.arange(seen.frame_count)
-    gauge = twist_from_centre(found.model, frames, 1.0) @ similarity_directions(found.model, frames, 1.0)
+    gauge = twist_from_centre(found.model, frames, 1.0) @ gauge_directions(found.model, frames, 1.0)
     information = found.information[:-1, :-1]
     assert np.abs(information @ gauge).max() < 1e-5 * np.abs(information).max()
 

@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 from pipeline.sfm.bundle_adjustment import Adjustment
-from pipeline.sfm.mapping import Candidate, Search, mirrored
+from pipeline.sfm.mapping import Candidate, MappingOptions, mirrored
 from pipeline.sfm.pose_uncertainty import Rival, distinct_shapes, pose_difference
 from pipeline.sfm.rigid_model import Observations, RigidModel
-from pipeline.sfm.shape_hypotheses import GuidedShape, advantage, best_guided_shape, guided_rival
-from tests.pipeline.test_guided_tracks import CAMERA, FRAMES, short_tracks, wall_model, wall_sight
+from pipeline.sfm.shape_hypotheses import ShapeHypothesis, advantage, best_shape_hypothesis, rival_hypothesis
+from tests.pipeline.sfm.test_guided_matching import CAMERA, FRAMES, short_tracks, wall_images, wall_model
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 
-SEARCH = Search(CAMERA, True, 0, 1200, 4000)
+OPTIONS = MappingOptions(CAMERA, True, 0, 1200, 4000)
 
 
 def candidate(model: RigidModel, cost: float = 1.0) -> Candidate:
     return Candidate(Adjustment(model, cost, np.eye(6 * len(model.camera_from_object) + 1)), cost)
 
 
-def shape(number: int, model: RigidModel, seen: Observations) -> GuidedShape:
-    return GuidedShape(number, model, Adjustment(model, 0.0, np.eye(6 * seen.frame_count + 1)), seen)
+def shape(number: int, model: RigidModel, seen: Observations) -> ShapeHypothesis:
+    return ShapeHypothesis(number, model, Adjustment(model, 0.0, np.eye(6 * seen.frame_count + 1)), seen)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_the_shape_whose_points_are_found_again_best_is_kept(noisy: Observations
     true = wall_model()
     wrong = mirrored(true)
     assert pose_difference(wrong, true)[0] > 10
-    best, rival = best_guided_shape([candidate(wrong), candidate(true)], noisy, SEARCH, wall_sight())
+    best, rival = best_shape_hypothesis([candidate(wrong), candidate(true)], noisy, OPTIONS, wall_images())
     assert best.number == 1 and rival is None
     assert pose_difference(best.adjusted.model, true)[0] < 0.5
 
@@ -60,14 +60,14 @@ def test_a_shape_that_is_ruled_out_is_no_rival_but_quite_another_path_is() -> No
     true, seen = tracked(turning_poses(), solid(60), noise=0.1)
     wrong = replace(true, camera_from_object=turning_poses(turn=1.5))
     best, other = shape(0, true, seen), shape(1, wrong, seen)
-    assert guided_rival(best, [best, other], None) is None
-    assert guided_rival(best, [best, other], Rival(20.0, 4.0, wrong)) is None
-    assert guided_rival(best, [best, other], Rival(2.0, 40.0, wrong)) is not None
+    assert rival_hypothesis(best, [best, other], None) is None
+    assert rival_hypothesis(best, [best, other], Rival(20.0, 4.0, wrong)) is None
+    assert rival_hypothesis(best, [best, other], Rival(2.0, 40.0, wrong)) is not None
 
 
 def test_long_videos_have_fewer_of_their_points_looked_for(
     noisy: Observations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.sfm.shape_hypotheses.MOST_LOOKS", 20 * FRAMES)
-    best, _ = best_guided_shape([candidate(wall_model())], noisy, SEARCH, wall_sight())
+    monkeypatch.setattr("pipeline.sfm.shape_hypotheses.MOST_OBSERVATIONS", 20 * FRAMES)
+    best, _ = best_shape_hypothesis([candidate(wall_model())], noisy, OPTIONS, wall_images())
     assert 12 <= best.seen.track_count <= 20

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.cameras import camera_directions, inverse, pixel_centres, project, transform
-from pipeline.truth.correspondences import land, object_points, true_flow, truth_intrinsics
+from pipeline.truth.correspondences import object_points, reproject, true_flow, truth_intrinsics
 from tests.synthetic import FRAMES, synthetic_truth
 
 
@@ -54,13 +54,13 @@ def test_background_hidden_by_a_moving_box_is_not_visible():
     truth = synthetic_truth()
     _, visible = true_flow(truth, 0, FRAMES - 1)
     points, background = object_points(truth, 0), truth.train.object_ids[0] == 0
-    landing = land(truth, points, np.zeros(truth.size, np.uint8), FRAMES - 1)
+    reprojection = reproject(truth, points, np.zeros(truth.size, np.uint8), FRAMES - 1)
     height, width = truth.size
-    columns, rows = np.floor(landing.xy).astype(int).reshape(-1, 2).T
+    columns, rows = np.floor(reprojection.xy).astype(int).reshape(-1, 2).T
     inside = (columns >= 1) & (columns < width - 1) & (rows >= 1) & (rows < height - 1)
     covered = np.zeros(height * width, bool)
     ids = truth.train.object_ids[-1]
-    # Covered for sure: the whole neighbourhood of the landing place shows a box.
+    # Covered for sure: the whole neighbourhood of the reprojected place shows a box.
     covered[inside] = np.all(
         [ids[rows[inside] + i, columns[inside] + j] > 0 for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0
     )
