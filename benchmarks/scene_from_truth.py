@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, transform
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, inverse, pixel_centres, transform
 from pipeline.formats.scene_file import Scene
 from pipeline.truth.truth_file import Truth, TruthViews
 
@@ -58,7 +58,7 @@ def scene_from_truth(truth: Truth, factor: int = 1) -> tuple[Scene, TruthViews, 
     train, test = shrunk(truth.train, factor), shrunk(truth.test, factor)
     frames, height, width = train.depth.shape
     camera = Intrinsics.centred(truth.focal_px / factor, height, width)
-    points_in_camera = camera_directions(camera, pixel_centres(height, width)) * train.depth[..., None]
+    points_in_camera = directions_at_unit_depth(camera, pixel_centres(height, width)) * train.depth[..., None]
     poses, halves, centres, observations = [], [], [], []
     rng = np.random.default_rng(0)
     for k in range(truth.object_count):

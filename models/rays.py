@@ -1,4 +1,7 @@
-"""Rays, and the containers of tensors that travel together."""
+"""Rays, and the containers of tensors that travel together.
+
+The one convention of rays, that of pipeline/cameras.py: a direction has unit depth (z = 1 in its camera), not unit length.
+"""
 
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -31,3 +34,10 @@ class Rays(TensorFields):
     origins: Float[Tensor, "*batch xyz=3"]
     directions: Float[Tensor, "*batch xyz=3"]
     frames: Int64[Tensor, "*batch"]
+
+
+def directions_at_unit_depth(
+    intrinsics: Float[Tensor, "value=4"], xy: Float[Tensor, "*batch xy=2"]
+) -> Float[Tensor, "*batch xyz=3"]:
+    """Directions through image points, in the camera's frame, with z = 1; intrinsics are (fx, fy, cx, cy) in pixels."""
+    return torch.cat([(xy - intrinsics[2:]) / intrinsics[:2], torch.ones_like(xy[..., :1])], dim=-1)

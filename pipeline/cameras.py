@@ -3,7 +3,11 @@
 Axes are OpenCV's: x right, y down, z forward. The centre of the pixel in row i and column j is (j + 0.5, i + 0.5); points
 are (x, y), sizes are (height, width). Intrinsics are in pixels. `a_from_b` is a 4x4 matrix that takes points of frame b to
 frame a. The world is the frame of object 0, the background. Depth is z in the camera, distance is along the ray. There are
-no metres: each object has the units of its own reconstruction until a scale is chosen. Time is the integer frame index.
+no metres: each object has the units of its own reconstruction until a scale is chosen. A ray's direction has unit depth (z = 1
+in its camera), not unit length, so that its parameter is depth: point = origin + depth * direction. Where a ray is taken to
+another frame its direction is turned, and keeps its length. Distance, which densities are integrated over, is depth times
+the direction's length; only what needs a unit vector (a view direction that a network sees, a rotation, a sum over rays)
+normalises it, on the spot. Time is the integer frame index.
 Object id 0 is the background, 255 means "ignore". Images are sRGB, 8 bits a channel.
 """
 
@@ -59,13 +63,20 @@ def pixel_centres(height: int, width: int) -> Float[np.ndarray, "height width xy
     return np.stack([x, y], axis=-1)
 
 
-def camera_directions(
+def directions_at_unit_depth(
     intrinsics: Intrinsics, xy: Float[np.ndarray, "*batch xy=2"]
 ) -> Float[np.ndarray, "*batch xyz=3"]:
-    """Directions through image points, in the camera's frame, with z = 1: the ray's parameter is depth."""
+    """Directions through image points, in the camera's frame, with z = 1."""
     x = (xy[..., 0] - intrinsics.cx) / intrinsics.fx
     y = (xy[..., 1] - intrinsics.cy) / intrinsics.fy
     return np.stack([x, y, np.ones_like(x)], axis=-1)
+
+
+def unproject(
+    intrinsics: Intrinsics, xy: Float[np.ndarray, "*batch xy=2"], depth: Float[np.ndarray, "*batch"]
+) -> Float[np.ndarray, "*batch xyz=3"]:
+    """Points in the camera's frame of image points at a depth: the inverse of `project`."""
+    return directions_at_unit_depth(intrinsics, xy) * depth[..., None]
 
 
 def project(intrinsics: Intrinsics, points: Float[np.ndarray, "*batch xyz=3"]) -> Float[np.ndarray, "*batch xy=2"]:

@@ -23,7 +23,7 @@ from models.osn.scale_sampling import VALID_SCORE
 from models.osn.validity import conflict_text, conflicts
 from models.rays import Rays
 from models.rendering import Rendering, TrainedMethod
-from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres
 from pipeline.cli import run_stage
 from pipeline.config import RenderViewsConfig
 from pipeline.formats.frames_folder import read_frames_info
@@ -156,7 +156,7 @@ def render_plans(folder: Path, plans: list[Plan], method: TrainedMethod, scene: 
 
 def view_rays(camera: Intrinsics, world_from_camera: Float[np.ndarray, "4 4"], frame: int) -> Rays:
     """The rays of all pixels of a view, row by row."""
-    directions = camera_directions(camera, pixel_centres(camera.height, camera.width)).reshape(-1, 3)
+    directions = directions_at_unit_depth(camera, pixel_centres(camera.height, camera.width)).reshape(-1, 3)
     turned = torch.from_numpy(directions @ world_from_camera[:3, :3].T).float()
     origin = torch.from_numpy(world_from_camera[:3, 3].astype(np.float32))
     return Rays(origin.expand_as(turned), turned, torch.full((len(turned),), frame, dtype=torch.int64))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.rays import Rays
 from models.rendering import Rendering
-from pipeline.cameras import Intrinsics, camera_directions, inverse, look_at, pixel_centres, rigid, transform
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, inverse, look_at, pixel_centres, rigid, transform
 from pipeline.formats.scene_file import Scene
 from pipeline.truth.truth_file import Truth, TruthViews
 
@@ -71,7 +71,7 @@ def nearest(hits: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.n
 
 def view(pose: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Image, depth, ids and the depth of each object alone, from a true camera."""
-    directions = camera_directions(CAMERA, pixel_centres(HEIGHT, WIDTH)).reshape(-1, 3) @ pose[:3, :3].T
+    directions = directions_at_unit_depth(CAMERA, pixel_centres(HEIGHT, WIDTH)).reshape(-1, 3) @ pose[:3, :3].T
     origins = np.broadcast_to(pose[:3, 3], directions.shape)
     hits = []
     for index in range(len(UNITS)):

@@ -27,7 +27,7 @@ from pipeline.simulate_scene import SimulatedWorld, render_truth
 from pipeline.simulation.action import Action, world_parts
 from pipeline.simulation.motion import DOWN, axis_rotations
 from pipeline.simulation.world import Thing, at, painted_scene, random_lighting, random_palette
-from pipeline.truth.correspondences import object_points, reproject, true_flow, truth_intrinsics
+from pipeline.truth.correspondences import reproject, surface_points, true_flow, truth_intrinsics
 from pipeline.truth.truth_file import Truth, write_truth
 
 FRAMES, HEIGHT, WIDTH = 9, 48, 64
@@ -152,7 +152,7 @@ def true_tracks(truth: Truth) -> tuple[Tracks, np.ndarray]:
     frames, spacing = len(truth.train.images), TRACK_SPACING
     points, ids, starts = [], [], []
     for start in range(0, frames, 3):
-        points.append(object_points(truth, start)[::spacing, ::spacing].reshape(-1, 3))
+        points.append(surface_points(truth, truth.train, start)[::spacing, ::spacing].reshape(-1, 3))
         ids.append(truth.train.object_ids[start, ::spacing, ::spacing].ravel())
         starts.append(np.full(len(ids[-1]), start))
     all_points, all_ids, born = np.concatenate(points), np.concatenate(ids), np.concatenate(starts)
@@ -232,7 +232,7 @@ def box_frames(truth: Truth) -> tuple[np.ndarray, np.ndarray]:
     lows, highs = [], []
     for number in range(truth.object_count):
         seen = [
-            object_points(truth, frame)[truth.train.object_ids[frame] == number]
+            surface_points(truth, truth.train, frame)[truth.train.object_ids[frame] == number]
             for frame in range(len(truth.train.images))
         ]
         cloud = np.concatenate(seen)

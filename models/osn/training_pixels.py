@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Int64, UInt8
 from torch import Tensor
 
-from models.rays import TensorFields
+from models.rays import TensorFields, directions_at_unit_depth
 
 LEAST_CERTAIN = 0.3  # of an object's pixels; where fewer lie away from borders, all are taken as they are
 DEPTH_SHARE = 0.2  # of a batch's rays go through pixels whose depth is known
@@ -108,7 +108,7 @@ class TrainingPixels:
         frames, inside = pixels // (height * width), pixels % (height * width)
         xy = torch.stack([inside % width, torch.div(inside, width, rounding_mode="floor")], dim=1) + 0.5
         colours = self.images.view(-1, 3)[pixels].float() / 255
-        directions = pixel_directions(self.intrinsics, xy)
+        directions = directions_at_unit_depth(self.intrinsics, xy)
         objects = self.object_ids.flatten()[pixels].long()
         certain, unknown = self.certain.flatten()[pixels], torch.zeros_like(xy[:, 0])
         trust = torch.where(certain, 1.0, self.border_trust)
@@ -147,8 +147,3 @@ def certain_pixels(
 
 def randint(below: int, count: int, generator: torch.Generator) -> Int64[Tensor, "ray"]:
     return torch.randint(max(1, below), (count,), generator=generator, device=generator.device)
-
-
-def pixel_directions(intrinsics: Float[Tensor, "value=4"], xy: Float[Tensor, "ray xy=2"]) -> Float[Tensor, "ray xyz=3"]:
-    """Directions with z = 1 in the camera's frame."""
-    return torch.cat([(xy - intrinsics[2:]) / intrinsics[:2], torch.ones_like(xy[:, :1])], dim=1)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from models.rays import directions_at_unit_depth
+
 NEAREST_DEPTH = 1e-3
 
 
@@ -29,7 +31,7 @@ class Cameras:
         self, xy: Float[Tensor, "*batch xy=2"], frames: Int64[Tensor, "*batch"]
     ) -> Float[Tensor, "*batch xyz=3"]:
         """World directions through pixels, with z = 1 in the camera."""
-        in_camera = torch.cat([(xy - self.intrinsics[2:]) / self.intrinsics[:2], torch.ones_like(xy[..., :1])], dim=-1)
+        in_camera = directions_at_unit_depth(self.intrinsics, xy)
         return torch.einsum("...ij,...j->...i", self.world_from_camera[frames, :3, :3], in_camera)
 
     def project(

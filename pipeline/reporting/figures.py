@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline.cameras import Intrinsics, camera_directions, transform
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, transform, unproject
 from pipeline.formats.scene_file import Scene
 from pipeline.reporting.embedding import INK, figure_style, svg
 from pipeline.reporting.pictures import hex_colour
@@ -61,7 +61,7 @@ def draw_camera(
 ) -> None:
     """A camera as the pyramid that it sees."""
     corners = np.array([[0, 0], [camera.width, 0], [camera.width, camera.height], [0, camera.height]], float)
-    ends = transform(pose, reach * camera_directions(camera, corners)) @ view.T
+    ends = transform(pose, reach * directions_at_unit_depth(camera, corners)) @ view.T
     centre = view @ pose[:3, 3]
     for start, end in [*((centre, end) for end in ends), *zip(ends, np.roll(ends, -1, axis=0), strict=True)]:
         axes.plot(*np.stack([start, end]).T, color=INK, linewidth=0.6, alpha=0.6)
@@ -99,7 +99,7 @@ def object_points(
     chosen: Int[np.ndarray, point] = np.flatnonzero(scene.observation_object == index)
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_POINTS)).astype(int)]
     frames, xy = scene.observation_frame[chosen], scene.observation_xy[chosen].astype(np.float64)
-    local = camera_directions(scene.camera, xy) * scene.observation_depth[chosen, None]
+    local = unproject(scene.camera, xy, scene.observation_depth[chosen])
     columns = xy[:, 0].astype(int).clip(0, scene.camera.width - 1)
     lines = xy[:, 1].astype(int).clip(0, scene.camera.height - 1)
     points = transform(scene.object_from_camera[index, frames].astype(np.float64), local)

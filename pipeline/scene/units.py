@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import ConvexHull, QhullError
 
-from pipeline.cameras import Intrinsics, camera_directions, rigid, transform
+from pipeline.cameras import Intrinsics, rigid, transform, unproject
 
 HALF_EXTENT = 0.55  # of the extent: a tenth more than the points span
 THINNEST = 0.12  # of the widest: a sheet needs some depth to be rendered in
@@ -75,9 +75,7 @@ def placed(
     depth: Float[np.ndarray, "point"],
 ) -> Float[np.ndarray, "point xyz=3"]:
     """Image points at their depth in the object's frame."""
-    return transform(
-        np.broadcast_to(object_from_camera, (len(xy), 4, 4)), camera_directions(camera, xy) * depth[:, None]
-    )
+    return transform(np.broadcast_to(object_from_camera, (len(xy), 4, 4)), unproject(camera, xy, depth))
 
 
 def mask_grid(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "point xy=2"]:

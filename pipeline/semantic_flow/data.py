@@ -11,7 +11,7 @@ from torch import Tensor
 from models.rays import Rays, TensorFields
 from models.semantic_flow.objectives import Batch
 from models.semantic_flow.space import Cameras
-from pipeline.cameras import camera_directions, inverse, transform
+from pipeline.cameras import inverse, transform, unproject
 from pipeline.formats.scene_file import Scene
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
 from pipeline.semantic_flow.moving_pixels import moving_evidence
@@ -100,7 +100,7 @@ def training_points(scene: Scene, labels: Labels, scales: Float[np.ndarray, "obj
     owner, frame = owner[kept], frame[kept]
     depth = scene.observation_depth[kept] * scales[owner]
     xy = scene.observation_xy[kept]
-    in_camera = camera_directions(scene.camera, xy) * depth[:, None]
+    in_camera = unproject(scene.camera, xy, depth)
     motions, known = zip(
         *(world_motion(scene, labels, owner, frame, in_camera, scales, by) for by in (1, -1)), strict=True
     )

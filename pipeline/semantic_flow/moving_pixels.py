@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, inverse, pixel_centres
 from pipeline.formats.scene_file import Scene
 
 LEAST_RESIDUAL_PX, LEAST_RESIDUAL_SHARE = 0.5, 0.003  # the latter of the width
@@ -34,7 +34,7 @@ def flow_residual(
 ) -> Float[np.ndarray, "height width"]:
     """Distance, in pixels, of where pixels land from where a still point between near and far could land."""
     xy = pixel_centres(camera.height, camera.width)
-    rays = camera_directions(camera, xy) @ other_from_camera[:3, :3].T
+    rays = directions_at_unit_depth(camera, xy) @ other_from_camera[:3, :3].T
     near, far = (landing_at(camera, rays + other_from_camera[:3, 3] / float(depth)) for depth in depth_range)
     landed = xy + flow
     along = near - far

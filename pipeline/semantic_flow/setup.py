@@ -15,7 +15,7 @@ from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.objectives import Focus, Weights
 from models.semantic_flow.reference_body import ReferenceFlow
 from models.semantic_flow.space import Cameras, Region
-from pipeline.cameras import camera_directions, transform
+from pipeline.cameras import transform, unproject
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene
 
@@ -39,7 +39,7 @@ def world_points(scene: Scene, chosen: np.ndarray, scales: Float[np.ndarray, "ob
     """Chosen observations as points of the world."""
     frame, owner = scene.observation_frame[chosen], scene.observation_object[chosen]
     depth = scene.observation_depth[chosen] * scales[owner]
-    in_camera = camera_directions(scene.camera, scene.observation_xy[chosen]) * depth[:, None]
+    in_camera = unproject(scene.camera, scene.observation_xy[chosen], depth)
     return transform(scene.object_from_camera[0, frame].astype(np.float64), in_camera)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from pipeline.cameras import Intrinsics, camera_directions, pixel_centres, rigid
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres, rigid, unproject
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors
 
@@ -37,7 +37,7 @@ def static_camera(seen: Observations, camera: Intrinsics) -> RigidModel:
 
 def rotating_camera(seen: Observations, camera: Intrinsics, freedom: Freedom) -> Adjustment:
     """A camera that turns about its centre before a background at unit depth."""
-    directions = camera_directions(camera, seen.xy)
+    directions = directions_at_unit_depth(camera, seen.xy)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     poses = np.tile(np.eye(4), (seen.frame_count, 1, 1))
     for frame in range(1, seen.frame_count):
@@ -71,7 +71,7 @@ def points_at_unit_depth(model: RigidModel, seen: Observations) -> RigidModel:
     """Points where each track was first seen, at depth 1 there."""
     start = np.flatnonzero(np.diff(seen.track, prepend=-1))
     pose = model.object_from_camera[seen.frame[start]]
-    rays = camera_directions(model.camera, seen.xy[start])
+    rays = directions_at_unit_depth(model.camera, seen.xy[start])
     points = np.einsum("tij,tj->ti", pose[:, :3, :3], rays) + pose[:, :3, 3]
     return replace(model, points=points)
 
@@ -108,7 +108,7 @@ def fronto_parallel_object(
         ],
         1,
     )
-    place = camera_directions(camera, centres) * depth[:, None]
+    place = unproject(camera, centres, depth)
     poses = np.where(np.asarray(visible)[:, None, None], rigid(rotation, place), np.nan)
     blank = RigidModel(poses, np.full((seen.track_count, 3), np.nan), camera, "fronto_parallel")
     kept = seen if seen.track_count else mask_observations(masks, centres, sizes)
@@ -164,7 +164,7 @@ def points_on_plane(model: RigidModel, seen: Observations) -> RigidModel:
     """Points on the object's plane z = 0, at the median of where their observations meet it."""
     known = seen.kept(model.registered[seen.frame])
     pose = model.object_from_camera[known.frame]
-    rays = np.einsum("oij,oj->oi", pose[:, :3, :3], camera_directions(model.camera, known.xy))
+    rays = np.einsum("oij,oj->oi", pose[:, :3, :3], directions_at_unit_depth(model.camera, known.xy))
     hits = pose[:, :3, 3] - rays * (pose[:, 2, 3] / rays[:, 2])[:, None]
     points = np.full((seen.track_count, 3), np.nan)
     for part in (

@@ -7,7 +7,7 @@ most objects bulges towards us, so a start from a hemisphere leads to the right 
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipeline.cameras import Intrinsics, camera_directions
+from pipeline.cameras import Intrinsics, directions_at_unit_depth
 from pipeline.sfm.rigid_model import Observations, RigidModel
 
 WINDOW = 5  # frames to either side that see nearly the same face
@@ -25,7 +25,7 @@ def reference_frames(seen: Observations, count: int) -> Int[np.ndarray, "frame"]
 def hemisphere_initialisation(seen: Observations, camera: Intrinsics, reference: int) -> RigidModel:
     """The tracks of one frame on a hemisphere at unit depth; only that frame has a pose."""
     own = np.flatnonzero(seen.frame == reference)
-    rays = camera_directions(camera, seen.xy[own])
+    rays = directions_at_unit_depth(camera, seen.xy[own])
     points = np.full((seen.track_count, 3), np.nan)
     points[seen.track[own]] = rays * hemisphere_depth(rays[:, :2])[:, None]
     poses = np.full((seen.frame_count, 4, 4), np.nan)

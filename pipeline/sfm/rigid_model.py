@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pipeline.cameras import Intrinsics, camera_directions, inverse, project, transform
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, inverse, project, transform
 from pipeline.formats.tracks_file import Tracks
 
 FAR_IN_MEDIANS = 20.0
@@ -123,7 +123,7 @@ def triangulate(model: RigidModel, seen: Observations) -> RigidModel:
     """
     known = seen.kept(model.registered[seen.frame])
     pose = model.object_from_camera[known.frame]
-    rays = np.einsum("oij,oj->oi", pose[:, :3, :3], camera_directions(model.camera, known.xy))
+    rays = np.einsum("oij,oj->oi", pose[:, :3, :3], directions_at_unit_depth(model.camera, known.xy))
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     across = np.eye(3) - rays[:, :, None] * rays[:, None, :]
     normal, right = np.zeros((seen.track_count, 3, 3)), np.zeros((seen.track_count, 3))

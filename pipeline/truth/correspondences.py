@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, project, transform
+from pipeline.cameras import Intrinsics, inverse, pixel_centres, project, transform, unproject
 from pipeline.truth.truth_file import Truth, TruthViews
 
 DEPTH_TOLERANCE = 0.01  # of the depth: a point that much behind what is seen there is hidden
@@ -33,7 +33,7 @@ def true_flow(
     Every surface point moves with its object. Flow is exact in pixels that get hidden, too; where nothing was hit, or
     where the point falls behind the camera, it is 0 and invisible.
     """
-    points = object_points(truth, frame)
+    points = surface_points(truth, truth.train, frame)
     ids = truth.train.object_ids[frame]
     reprojection = reproject(truth, points, ids, frame + 1 if to is None else to)
     known = (truth.train.depth[frame] > 0) & np.isfinite(truth.train.depth[frame]) & (reprojection.depth > 0)
@@ -41,11 +41,10 @@ def true_flow(
     return flow, reprojection.visible & known
 
 
-def object_points(truth: Truth, frame: int) -> Float[np.ndarray, "height width xyz=3"]:
-    """The surface point that each pixel shows, in the frame of its own object."""
-    views = truth.train
-    directions = camera_directions(truth_intrinsics(truth), pixel_centres(*truth.size))
-    world = transform(views.world_from_camera[frame], directions * views.depth[frame][..., None])
+def surface_points(truth: Truth, views: TruthViews, frame: int) -> Float[np.ndarray, "height width xyz=3"]:
+    """The surface point that each pixel of a view shows, in the frame of its own object."""
+    local = unproject(truth_intrinsics(truth), pixel_centres(*truth.size), views.depth[frame].astype(np.float64))
+    world = transform(views.world_from_camera[frame].astype(np.float64), local)
     object_from_world = inverse(world_from_objects(views, frame))
     return transform(object_from_world[known_ids(views.object_ids[frame])], world)
 

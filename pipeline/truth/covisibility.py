@@ -5,10 +5,9 @@ check them forward and backward; here both follow from the exact geometry.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
-from pipeline.cameras import camera_directions, inverse, pixel_centres, transform
-from pipeline.truth.correspondences import known_ids, reproject, truth_intrinsics, world_from_objects
+from pipeline.truth.correspondences import reproject, surface_points
 from pipeline.truth.truth_file import Truth
 
 LEAST_FRAMES, SHARE = 5, 10  # DyCheck: max(5, N // 10) of N frames
@@ -21,16 +20,8 @@ def covisible(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Bool
 
 def times_seen(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Int[np.ndarray, "height width"]:
     """In how many training frames each pixel's surface point is seen; points move with their object."""
-    points, ids = view_points(truth, view), truth.test.object_ids[view]
+    points, ids = surface_points(truth, truth.test, view), truth.test.object_ids[view]
     seen = np.zeros(truth.size, dtype=np.int64)
     for frame in frames:
         seen += reproject(truth, points, ids, int(frame)).visible
     return seen
-
-
-def view_points(truth: Truth, view: int) -> Float[np.ndarray, "height width xyz=3"]:
-    """The surface point that each pixel of a test view shows, in the frame of its own object."""
-    directions = camera_directions(truth_intrinsics(truth), pixel_centres(*truth.size))
-    depth = truth.test.depth[view].astype(np.float64)
-    world = transform(truth.test.world_from_camera[view].astype(np.float64), directions * depth[..., None])
-    return transform(inverse(world_from_objects(truth.test, view))[known_ids(truth.test.object_ids[view])], world)

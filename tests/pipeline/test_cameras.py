@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.cameras import (
     Intrinsics,
-    camera_directions,
+    directions_at_unit_depth,
     inverse,
     look_at,
     pixel_centres,
@@ -13,6 +13,7 @@ from pipeline.cameras import (
     rigid,
     rotation_angle_deg,
     transform,
+    unproject,
 )
 
 CAMERA = Intrinsics(300.0, 280.0, 160.5, 118.0, 320, 240)
@@ -39,9 +40,12 @@ def test_first_pixel_has_its_centre_at_one_half():
 @given(x=number, y=number, depth=st.floats(0.1, 100))
 def test_unprojecting_then_projecting_returns(x, y, depth):
     xy = np.array([160 + 30 * x, 120 + 20 * y])
-    directions = camera_directions(CAMERA, xy)
+    directions = directions_at_unit_depth(CAMERA, xy)
     assert directions[2] == 1
     np.testing.assert_allclose(project(CAMERA, depth * directions), xy, atol=1e-9)
+    point = unproject(CAMERA, xy, np.array(depth))
+    assert point[2] == depth
+    np.testing.assert_allclose(project(CAMERA, point), xy, atol=1e-9)
 
 
 @given(seed=st.integers(0, 1000))

@@ -23,7 +23,7 @@ from pipeline.track_points import (
     object_spacing,
     track_points,
 )
-from pipeline.truth.correspondences import object_points, reproject
+from pipeline.truth.correspondences import reproject, surface_points
 from tests.synthetic import SyntheticScene, synthetic_truth, write_synthetic_scene
 
 CONFIG = TrackPointsConfig(patch_radius_px=3, mask_margin_px=1, spacing_px=4)
@@ -94,7 +94,7 @@ def test_tracks_follow_the_true_points(tracks: Tracks) -> None:
     truth = synthetic_truth()
     first = np.flatnonzero(np.diff(tracks.observation_track, prepend=-1))
     born = tracks.observation_frame[first]
-    clouds = [object_points(truth, frame) for frame in range(len(truth.train.images))]
+    clouds = [surface_points(truth, truth.train, frame) for frame in range(len(truth.train.images))]
     columns, rows = tracks.observation_xy[first].astype(int).T
     points = np.stack([clouds[f][r, c] for f, r, c in zip(born, rows, columns, strict=True)])
     for object_id in range(3):

@@ -10,7 +10,7 @@ import torch
 
 from models.rays import Rays
 from pipeline import train_osn as stage
-from pipeline.cameras import camera_directions, pixel_centres
+from pipeline.cameras import directions_at_unit_depth, pixel_centres
 from pipeline.config import OsnAblation, TrainOsnConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.osn import pixels as osn_pixels
@@ -96,7 +96,9 @@ def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
 
 
 def frame_rays(scene: Scene, frame: int) -> Rays:
-    directions = torch.from_numpy(camera_directions(scene.camera, pixel_centres(*scene.images.shape[1:3]))).float()
+    directions = torch.from_numpy(
+        directions_at_unit_depth(scene.camera, pixel_centres(*scene.images.shape[1:3]))
+    ).float()
     pose = torch.from_numpy(scene.object_from_camera[0, frame])
     directions = directions.reshape(-1, 3) @ pose[:3, :3].T
     frames = torch.full((len(directions),), frame, dtype=torch.int64)

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.osn.training_pixels import SparseDepths, TrainingPixels, certain_pixels, pixel_directions
+from models.osn.training_pixels import SparseDepths, TrainingPixels, certain_pixels
 
 INTRINSICS = torch.tensor([10.0, 20.0, 2.0, 1.0])
 DEPTHS = SparseDepths(torch.tensor([5, 2]), torch.tensor([7.0, 3.0]), torch.tensor([2.0, 1.0]))
@@ -61,10 +61,6 @@ def test_an_even_draw_visits_every_stretch_of_the_usable_pixels_once():
     assert torch.equal(everything.directions, video.at(usable.long()).directions)
     half = video.draw_evenly(6, torch.Generator().manual_seed(0))
     assert half.objects.tolist() == [0, 0, 0, 0, 0, 1]
-
-
-def test_principal_point_looks_straight_ahead():
-    assert pixel_directions(INTRINSICS, torch.tensor([[2.0, 1.0]])).tolist() == [[0.0, 0.0, 1.0]]
 
 
 def test_pixels_near_a_border_are_uncertain_and_small_objects_are_taken_as_they_are():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.cameras import Intrinsics, camera_directions, inverse, pixel_centres, project, rigid, transform
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, inverse, pixel_centres, project, rigid, transform
 from pipeline.correspondence.lucas_kanade import cut_patches
 from pipeline.sfm.bundle_adjustment import rotation_exp
 from pipeline.sfm.guided_matching import (
@@ -33,7 +33,7 @@ def wall_poses() -> np.ndarray:
 
 def wall_image(pose: np.ndarray) -> torch.Tensor:
     """What a camera sees of the wall's waves."""
-    rays = camera_directions(CAMERA, pixel_centres(SIZE, SIZE))
+    rays = directions_at_unit_depth(CAMERA, pixel_centres(SIZE, SIZE))
     back = inverse(pose)
     towards = rays @ back[:3, :3].T
     hit = back[:3, 3] - towards * (back[2, 3] / towards[..., 2])[..., None]
@@ -90,7 +90,7 @@ def test_the_shape_of_a_patch_is_the_slope_of_where_its_plane_goes() -> None:
     first, last = model.camera_from_object[0], model.camera_from_object[5]
     for axis in range(2):
         back, step = inverse(first), 1e-4 * np.eye(2)[axis]
-        towards = camera_directions(CAMERA, templates.xy + step) @ back[:3, :3].T
+        towards = directions_at_unit_depth(CAMERA, templates.xy + step) @ back[:3, :3].T
         hit = back[:3, 3] - towards * (back[2, 3] / towards[:, 2])[:, None]
         slope = (project(CAMERA, transform(last, hit)) - place) / 1e-4
         np.testing.assert_allclose(shape[..., axis], slope, atol=1e-3)

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.cameras import camera_directions, inverse, pixel_centres, project, transform
-from pipeline.truth.correspondences import object_points, reproject, true_flow, truth_intrinsics
+from pipeline.cameras import directions_at_unit_depth, inverse, pixel_centres, project, transform
+from pipeline.truth.correspondences import reproject, surface_points, true_flow, truth_intrinsics
 from tests.synthetic import FRAMES, synthetic_truth
 
 
@@ -14,7 +14,9 @@ def test_flow_of_one_pixel_matches_the_point_followed_by_hand():
     for number in range(3):
         row, column = (int(place[0]) for place in np.nonzero(views.object_ids[2] == number))
         xy = np.array([column + 0.5, row + 0.5])
-        point = transform(views.world_from_camera[2], camera_directions(camera, xy) * views.depth[2, row, column])
+        point = transform(
+            views.world_from_camera[2], directions_at_unit_depth(camera, xy) * views.depth[2, row, column]
+        )
         if number > 0:
             poses = views.world_from_object[:, number - 1]
             point = transform(poses[3] @ inverse(poses[2]), point)
@@ -53,7 +55,7 @@ def test_visible_pixels_land_on_pixels_of_nearly_the_same_colour():
 def test_background_hidden_by_a_moving_box_is_not_visible():
     truth = synthetic_truth()
     _, visible = true_flow(truth, 0, FRAMES - 1)
-    points, background = object_points(truth, 0), truth.train.object_ids[0] == 0
+    points, background = surface_points(truth, truth.train, 0), truth.train.object_ids[0] == 0
     reprojection = reproject(truth, points, np.zeros(truth.size, np.uint8), FRAMES - 1)
     height, width = truth.size
     columns, rows = np.floor(reprojection.xy).astype(int).reshape(-1, 2).T
@@ -69,10 +71,10 @@ def test_background_hidden_by_a_moving_box_is_not_visible():
     assert not visible[covered].any()
 
 
-def test_object_points_of_two_frames_lie_on_one_box():
+def test_surface_points_of_two_frames_lie_on_one_box():
     truth = synthetic_truth()
     for frame in (0, FRAMES - 1):
-        points = np.abs(object_points(truth, frame)[truth.train.object_ids[frame] == 1])
+        points = np.abs(surface_points(truth, truth.train, frame)[truth.train.object_ids[frame] == 1])
         faces = np.abs(points - [0.6, 0.5, 0.45]).min(-1)
         assert faces.max() < 1e-4
 
