@@ -160,7 +160,7 @@ def shown(table: pd.DataFrame) -> str:
     columns = {}
     for metric, digits in (("psnr_db", 2), ("ssim", 3), ("lpips", 3), ("depth_mae", 3)):
         if metric in table:
-            pairs = zip(table[metric], table[f"{metric}_spread"], strict=True)
+            pairs = zip(table[metric], table[f"{metric}_std"], strict=True)
             columns[metric] = [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
     for name in ("observed", "samples", "valid"):
         columns[name] = ["" if np.isnan(value) else f"{value:.2f}" for value in table[name]]

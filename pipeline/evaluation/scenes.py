@@ -104,7 +104,7 @@ def spread_rows(each: list[Values], method: str, item: str) -> list[Row]:
         if values:
             rows.append(Row(STAGE, method, item, metric, float(np.mean(values))))
         if len(values) > 1:
-            rows.append(Row(STAGE, method, item, f"{metric}_spread", float(np.std(values))))
+            rows.append(Row(STAGE, method, item, f"{metric}_std", float(np.std(values))))
     return rows
 
 

@@ -45,12 +45,18 @@ MEANINGS: dict[str, Meaning] = {
     "psnr_db_covisible": Meaning("dB", True, "PSNR where the video saw the surface in enough frames"),
     "ssim_covisible": Meaning("", True, "SSIM where the video saw the surface in enough frames"),
     "lpips_covisible": Meaning("", False, "LPIPS where the video saw the surface in enough frames"),
-    "depth_mae": Meaning("truth's units", False, "depth error, after median and spread are aligned"),
-    "depth_mse": Meaning("truth's units²", False, "squared depth error, after median and spread are aligned"),
-    "psnr_db_spread": Meaning("dB", None, "standard deviation of PSNR over scenes"),
-    "ssim_spread": Meaning("", None, "standard deviation of SSIM over scenes"),
-    "lpips_spread": Meaning("", None, "standard deviation of LPIPS over scenes"),
-    "depth_mae_spread": Meaning("truth's units", None, "standard deviation of the depth error over scenes"),
+    "depth_mae": Meaning(
+        "truth's units", False, "depth error, after shift and scale are aligned (by median and mean absolute deviation)"
+    ),
+    "depth_mse": Meaning(
+        "truth's units²",
+        False,
+        "squared depth error, after shift and scale are aligned (by median and mean absolute deviation)",
+    ),
+    "psnr_db_std": Meaning("dB", None, "standard deviation of PSNR over scenes"),
+    "ssim_std": Meaning("", None, "standard deviation of SSIM over scenes"),
+    "lpips_std": Meaning("", None, "standard deviation of LPIPS over scenes"),
+    "depth_mae_std": Meaning("truth's units", None, "standard deviation of the depth error over scenes"),
     "panoptic_quality": Meaning("", True, "segments found and how well they overlap, at most 1"),
     "same_view_psnr_db": Meaning(
         "dB", True, "lowest likeness of two valid scenes from an observed view: high, as all explain the video"

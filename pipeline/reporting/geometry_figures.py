@@ -42,5 +42,7 @@ def legend(entry: ObjectGeometry) -> str:
     """Name, frames with a pose, and how far the poses may be off."""
     registered = sum(value is not None for value in entry.residual_px)
     text = f"{entry.name}: {registered} of {len(entry.residual_px)} frames"
-    spread = entry.numbers.get("rotation_std_deg")
-    return text if spread is None else f"{text}, ± {spread:.2f}°, ± {entry.numbers['trajectory_std_percent']:.1f} %"
+    deviation = entry.numbers.get("rotation_std_deg")
+    return (
+        text if deviation is None else f"{text}, ± {deviation:.2f}°, ± {entry.numbers['trajectory_std_percent']:.1f} %"
+    )

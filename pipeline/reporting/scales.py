@@ -53,5 +53,5 @@ def spread_text(table: dict[tuple[str, str], float], item: str, metric: str) -> 
     if (item, metric) not in table:
         return ""
     digits = 1 if metric == "psnr_db" else 3
-    spread = table.get((item, f"{metric}_spread"))
-    return f"{table[item, metric]:.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
+    deviation = table.get((item, f"{metric}_std"))
+    return f"{table[item, metric]:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")

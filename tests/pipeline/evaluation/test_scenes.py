@@ -55,13 +55,13 @@ def test_the_best_candidate_of_every_true_scene_counts_and_a_fixed_one_must_serv
     findings = comparison_findings(tmp_path, written(tmp_path, sets), truth([10, 30]), None)
     table = {(row.item, row.metric): row.value for row in findings.rows}
     assert table["scenes", "psnr_db"] == pytest.approx((psnr(1) + psnr(2)) / 2, abs=1e-3)
-    assert table["scenes", "psnr_db_spread"] == pytest.approx((psnr(1) - psnr(2)) / 2, abs=1e-3)
+    assert table["scenes", "psnr_db_std"] == pytest.approx((psnr(1) - psnr(2)) / 2, abs=1e-3)
     assert table["scenes_fixed_middle", "psnr_db"] == pytest.approx(psnr(10), abs=1e-3)
-    assert table["scenes_fixed_middle", "psnr_db_spread"] == pytest.approx(0, abs=1e-4)
+    assert table["scenes_fixed_middle", "psnr_db_std"] == pytest.approx(0, abs=1e-4)
     assert table["fixed_middle", "psnr_db"] == pytest.approx(psnr(20), abs=1e-3)
-    assert ("fixed_middle", "psnr_db_spread") not in table
+    assert ("fixed_middle", "psnr_db_std") not in table
     assert table["samples", "psnr_db"] == pytest.approx((psnr(5) + psnr(10)) / 2, abs=1e-3)
-    assert table["samples", "psnr_db_spread"] == pytest.approx((psnr(5) - psnr(10)) / 2, abs=1e-3)
+    assert table["samples", "psnr_db_std"] == pytest.approx((psnr(5) - psnr(10)) / 2, abs=1e-3)
     assert table["scenes", "depth_mae"] == pytest.approx(0, abs=2e-3)
     assert not any(metric.startswith("lpips") for _, metric in table)
 

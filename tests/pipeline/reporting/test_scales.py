@@ -44,10 +44,10 @@ def test_valid_scenes_stand_beside_fixed_scales():
             ("held_out", "psnr_db", 25.12),
             ("held_out", "depth_mae", 0.16),
             ("samples", "psnr_db", 21.0),
-            ("samples", "psnr_db_spread", 0.91),
+            ("samples", "psnr_db_std", 0.91),
             ("fixed_middle", "psnr_db", 22.6),
             ("scenes", "psnr_db", 24.0),
-            ("scenes", "psnr_db_spread", 1.0),
+            ("scenes", "psnr_db_std", 1.0),
             ("scenes_fixed_middle", "psnr_db", 20.0),
         )
     ]
