@@ -61,7 +61,8 @@ def workers(device: torch.device) -> Iterator[Spread]:
     threads = torch.get_num_threads()
     counts = [threads >> halved for halved in range(threads.bit_length())]
     torch.set_num_threads(1)
-    pools = {count: ThreadPoolExecutor(count) for count in counts if count > 1}
+    # MKL asks every thread of its own how many it may use; a new one would use all, and add in another order.
+    pools = {count: ThreadPoolExecutor(count, "", torch.set_num_threads, (1,)) for count in counts if count > 1}
 
     def spread(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         pace = paces(threads).setdefault(getattr(function, "__code__", function), Pace(counts))
