@@ -53,6 +53,6 @@ format: $(INSTALLED)
 	ruff format .
 	snakefmt Snakefile workflow
 
-# The stage sections of config.yaml, from pipeline/config.py.
+# What config.yaml shows, and docs/SETTINGS.md, from pipeline/config.py.
 config: $(INSTALLED)
 	python -m workflow.reference

@@ -20,6 +20,11 @@ wildcard_constraints:
     method="osn|semantic_flow",
 
 
+onstart:
+    for name in CONFIG.scenes:
+        print(f"scene {name}: preset {preset_of(CONFIG, name)}", file=sys.stderr)
+
+
 onerror:
     print("", *stage_errors(since=STARTED), sep="\n", file=sys.stderr)
 

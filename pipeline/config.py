@@ -5,9 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Method = Literal["osn", "semantic_flow"]
+PresetName = Literal["draft", "default", "quality", "paper"]
 EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50"]
 Positive = Annotated[float, Field(gt=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
+# What config.yaml shows; docs/SETTINGS.md has all settings.
+SHOWN: dict[str, Any] = {"shown": True}
 
 
 class Section(BaseModel):
@@ -80,11 +83,14 @@ class SceneConfig(Section):
     size: int | None = Field(
         None, ge=32, description="longer side of the frames, pixels; overrides extract_frames.max_size"
     )
+    preset: PresetName | None = Field(None, description="settings of this scene, in place of the preset of all")
 
 
 class SimulateSceneConfig(Section):
-    seed: int = Field(0, ge=0, description="another seed, another scene")
-    objects: int = Field(2, ge=0, le=4, description="moving objects; 0 for a scene in which nothing moves")
+    seed: int = Field(0, ge=0, description="another seed, another scene", json_schema_extra=SHOWN)
+    objects: int = Field(
+        2, ge=0, le=4, description="moving objects; 0 for a scene in which nothing moves", json_schema_extra=SHOWN
+    )
     textureless_objects: int = Field(0, ge=0, le=4, description="how many of the objects have almost no texture")
     camera: Literal["moving", "static"] = Field("moving", description="static: a tripod, without parallax")
     frames: int = Field(32, ge=2, description="frames of the video, and held-out views")
@@ -99,15 +105,23 @@ class SimulateSceneConfig(Section):
 
 
 class ExtractFramesConfig(Section):
-    max_size: int = Field(480, ge=32, description="longer side of the frames, pixels; larger videos are reduced")
-    max_frames: int = Field(100, ge=2, description="most frames to keep; more are thinned evenly")
-    fps: float | None = Field(None, gt=0, description="frames a second to keep; all when empty")
+    max_size: int = Field(
+        480, ge=32, description="longer side of the frames, pixels; larger videos are reduced", json_schema_extra=SHOWN
+    )
+    max_frames: int = Field(
+        100, ge=2, description="most frames to keep; more are thinned evenly", json_schema_extra=SHOWN
+    )
+    fps: float | None = Field(
+        None, gt=0, description="frames a second to keep; all when empty", json_schema_extra=SHOWN
+    )
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
     end: float | None = Field(None, gt=0, description="second to stop at")
 
 
 class EstimateFlowConfig(Section):
-    backend: Literal["auto", "dis", "raft"] = Field("auto", description="auto: raft where its weights lie in weights/")
+    backend: Literal["auto", "dis", "raft"] = Field(
+        "auto", description="auto: raft where its weights lie in weights/", json_schema_extra=SHOWN
+    )
     weights_file: str | None = Field(None, description="RAFT file under weights/; the best one there when empty")
     consistency_px: float = Field(1.0, gt=0, description="largest round-trip error of a valid pixel")
     iterations: int = Field(12, ge=1, description="RAFT refinement steps")
@@ -122,12 +136,15 @@ class EstimateFlowConfig(Section):
 
 
 class SegmentObjectsConfig(Section):
-    backend: Literal["auto", "motion", "sam"] = Field("auto", description="auto: sam where its weights lie in weights/")
+    backend: Literal["auto", "motion", "sam"] = Field(
+        "auto", description="auto: sam where its weights lie in weights/", json_schema_extra=SHOWN
+    )
     propagator: Literal["auto", "flow", "sam2"] = Field(
         "auto",
         description="what masks follow through the video; auto: sam2 where a SAM 2 or EdgeTAM folder is in weights/",
+        json_schema_extra=SHOWN,
     )
-    max_objects: int = Field(4, ge=1, le=16, description="most objects to keep")
+    max_objects: int = Field(4, ge=1, le=16, description="most objects to keep", json_schema_extra=SHOWN)
     min_area: float = Field(0.004, gt=0, lt=1, description="smallest object, as a fraction of the image")
     boundary_reach: float = Field(
         0.2, gt=0, lt=1, description="how far boundaries may move to edges, as a fraction of the object"
@@ -199,9 +216,9 @@ class OsnAblation(Section):
 
 
 class TrainOsnConfig(Section):
-    seed: int = Field(0, ge=0, description="seed of all random choices")
+    seed: int = Field(0, ge=0, description="seed of all random choices", json_schema_extra=SHOWN)
     bootstrap_steps: int = Field(200, ge=1, description="steps with each object rendered alone")
-    steps: int = Field(1400, ge=1, description="composite steps")
+    steps: int = Field(1400, ge=1, description="composite steps", json_schema_extra=SHOWN)
     rounds: int = Field(3, ge=1, description="times that fields and scale network are trained in turn")
     round_steps: int = Field(100, ge=1, description="composite steps in each of these rounds")
     max_rays: int = Field(8192, ge=16, description="most rays in a step")
@@ -209,7 +226,10 @@ class TrainOsnConfig(Section):
         40960, ge=1024, description="samples that get gradients in a step; rays are added as surfaces become sharp"
     )
     grids: list[Annotated[int, Field(ge=8, le=512)]] = Field(
-        [40, 64, 96, 128], min_length=1, description="nodes along each side of the background's grid, coarse to fine"
+        [40, 64, 96, 128],
+        min_length=1,
+        description="nodes along each side of the background's grid, coarse to fine",
+        json_schema_extra=SHOWN,
     )
     mixed_precision: bool = Field(False, description="bfloat16 in the small networks, on GPUs only")
     shards: int = Field(4, ge=1, le=64, description="parts of a step, side by side on CPU cores; part of the result")
@@ -295,10 +315,16 @@ class SemanticFlowAblation(Section):
 class TrainSemanticFlowConfig(Section):
     seed: int = Field(0, ge=0, description="seed of all random choices")
     task: Literal["full", "completion", "tracking"] = Field(
-        "full", description="labels of all frames, of both ends (completion), or of the first (tracking)"
+        "full",
+        description="labels of all frames, of both ends (completion), or of the first (tracking)",
+        json_schema_extra=SHOWN,
     )
     labelled_fraction: float = Field(
-        0.25, gt=0, le=1, description="fraction of frames with labels in completion and tracking"
+        0.25,
+        gt=0,
+        le=1,
+        description="fraction of frames with labels in completion and tracking",
+        json_schema_extra=SHOWN,
     )
     label_propagation_frames: int = Field(
         1000,
@@ -306,8 +332,12 @@ class TrainSemanticFlowConfig(Section):
         description="most frames that labels are propagated along the flow, into frames without labels; 0: none",
     )
     unlabelled_rgb: bool = Field(True, description="train colour on frames without labels too; the paper does not")
-    classes: dict[str, str] = Field({}, description="object name or id -> class name; every object a class of its own")
-    static_classes: list[str] = Field([], description="classes that never move, besides the background")
+    classes: dict[str, str] = Field(
+        {}, description="object name or id -> class name; every object a class of its own", json_schema_extra=SHOWN
+    )
+    static_classes: list[str] = Field(
+        [], description="classes that never move, besides the background", json_schema_extra=SHOWN
+    )
     body: Literal["grids", "reference"] = Field(
         "grids",
         description="fields: fast grids, or pixel-aligned networks of the paper's sizes, for comparison on GPUs",
@@ -318,8 +348,10 @@ class TrainSemanticFlowConfig(Section):
     )
     integrator: Literal["euler", "midpoint", "rk4"] = Field("euler", description="integration of the velocity")
     substeps: int = Field(1, ge=1, description="integration steps a frame")
-    static_steps: int = Field(1200, ge=1, description="steps of stage 1, the static field alone")
-    steps: int = Field(1200, ge=1, description="steps of stage 2, everything")
+    static_steps: int = Field(
+        1200, ge=1, description="steps of stage 1, the static field alone", json_schema_extra=SHOWN
+    )
+    steps: int = Field(1200, ge=1, description="steps of stage 2, everything", json_schema_extra=SHOWN)
     static_rays: int = Field(2048, ge=16, description="pixels a step of stage 1")
     rays: int = Field(1536, ge=16, description="pixels a step of stage 2")
     sparse_points: int = Field(192, ge=0, description="sparse points a step")
@@ -342,7 +374,9 @@ class TrainSemanticFlowConfig(Section):
     adaptation_steps: int = Field(
         500, ge=1, description="steps of stage 2 of a scene with `start_from`; stage 1 is shortened alike"
     )
-    encoder: EncoderName = Field("auto", description="of the frames; auto: a ResNet whose weights lie in weights/")
+    encoder: EncoderName = Field(
+        "auto", description="of the frames; auto: a ResNet whose weights lie in weights/", json_schema_extra=SHOWN
+    )
     feature_channels: int = Field(24, ge=4, description="channels of the frames' features")
     grid_lr: float = Field(0.02, gt=0, description="learning rate of grids")
     network_lr: float = Field(0.002, gt=0, description="learning rate of networks")
@@ -361,15 +395,21 @@ class TrainSemanticFlowConfig(Section):
 
 class RenderViewsConfig(Section):
     observed_frames: int = Field(8, ge=1, description="most of the video's own views to render, evenly chosen")
-    path_frames: int = Field(20, ge=1, description="frames of the camera path around the scene")
+    path_frames: int = Field(
+        20, ge=1, description="frames of the camera path around the scene", json_schema_extra=SHOWN
+    )
     held_out_frames: int = Field(8, ge=1, description="most of truth's test views to render, evenly chosen")
     held_out_samples: int = Field(4, ge=0, description="valid scenes to take mean and spread over in these views")
     held_out_candidates: int = Field(
         1, ge=1, description="valid scenes nearest to the true scales that held-out views are rendered of"
     )
     scale_samples: int = Field(3, ge=1, description="valid scenes shown side by side from one new view")
-    scales: list[Positive] = Field([], description="show the valid scene nearest to these scales of the moving objects")
-    rays_per_chunk: int = Field(16384, ge=1, description="rays rendered at once; fewer need less memory")
+    scales: list[Positive] = Field(
+        [], description="show the valid scene nearest to these scales of the moving objects", json_schema_extra=SHOWN
+    )
+    rays_per_chunk: int = Field(
+        16384, ge=1, description="rays rendered at once; fewer need less memory", json_schema_extra=SHOWN
+    )
     edits: list[Edit] = Field([], description="changes to a trained scene; normally given with the scene")
     edit_frames: int = Field(16, ge=1, description="most frames of the video of an edit")
 
@@ -401,6 +441,10 @@ class Config(Section):
         {}, description="name -> scenes whose Semantic Flow is trained as one model"
     )
     method: list[Method] = Field(["osn"], min_length=1, description="which method to train, or a list of both")
+    preset: PresetName = Field(
+        "default",
+        description="draft: a first look; quality: for a night; paper: the papers' sizes and steps, for a GPU",
+    )
     simulate_scene: SimulateSceneConfig = SimulateSceneConfig()
     extract_frames: ExtractFramesConfig = ExtractFramesConfig()
     estimate_flow: EstimateFlowConfig = EstimateFlowConfig()

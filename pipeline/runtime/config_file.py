@@ -9,8 +9,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pipeline.config import Config, SceneConfig
+from pipeline.config import Config, PresetName, SceneConfig
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.presets import with_preset
 from pipeline.runtime.renamed_keys import new_key, new_value
 
 SIMULATE = "simulate"
@@ -19,7 +20,7 @@ PATHS_OF_SCENE = ("masks", "poses", "labels", "depth", "truth")
 COMMAND_LINE_KEYS = (
     "video",
     "name",
-    *(key for key in SceneConfig.model_fields if key not in ("video", "prompts", "edits")),
+    *(key for key in SceneConfig.model_fields if key not in ("video", "prompts", "edits", "preset")),
 )
 FORBIDDEN_IN_NAMES = set('/\\{}*?"\n')
 
@@ -78,16 +79,39 @@ def check_shared(config: Config, files: Sequence[Path]) -> None:
                 raise StageError(
                     f"{where}: {name} has labels or start_from; scenes of a group are trained on their masks"
                 )
+            if preset_of(config, name) != preset_of(config, scenes[0]):
+                raise StageError(
+                    f"{where}: {name} has preset {preset_of(config, name)} and {scenes[0]} has "
+                    f"{preset_of(config, scenes[0])}; scenes of a group are trained with one: give them the same"
+                )
             taken[name] = group
 
 
 def stage_options(config: Config, stage: str, scene: str) -> dict[str, Any]:
     """The settings of one stage for a scene: its own section, and what the scene says in its place."""
-    section: dict[str, Any] = getattr(config, stage).model_dump(mode="json")
+    section = preset_options(config, stage, preset_of(config, scene))
     given = config.scenes[scene].model_dump(mode="json", exclude_defaults=True)
     if "size" in given and stage == "extract_frames":
         section["max_size"] = given["size"]
     return section | {key: given[key] for key in section if key in given}
+
+
+def preset_options(config: Config, stage: str, preset: PresetName) -> dict[str, Any]:
+    """The settings of one stage: the preset's, and what a person set in their place."""
+    section: BaseModel = getattr(config, stage)
+    given = section.model_dump(mode="json", exclude_unset=True)
+    return type(section).model_validate(with_preset(preset, stage, given)).model_dump(mode="json")
+
+
+def preset_of(config: Config, scene: str) -> PresetName:
+    """The scene's own preset, or that of all."""
+    return config.scenes[scene].preset or config.preset
+
+
+def shared_options(config: Config, group: str) -> dict[str, Any]:
+    """The settings of Semantic Flow for scenes that are trained as one model; they have one preset."""
+    scenes = config.shared_semantics.get(group)
+    return preset_options(config, "train_semantic_flow", preset_of(config, scenes[0]) if scenes else config.preset)
 
 
 def with_command_line_scene(values: Mapping[str, Any]) -> dict[str, Any]:

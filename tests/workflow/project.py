@@ -71,5 +71,6 @@ def copy_project(folder: Path, changes: Mapping[str, Any]) -> Project:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / part)
     project = Project(folder)
-    project.configure(changes)
+    if changes:
+        project.configure(changes)
     return project

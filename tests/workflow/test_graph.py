@@ -69,6 +69,11 @@ def test_changed_training_setting_reruns_training_and_what_follows(project: Proj
     assert project.planned("--config", "train_osn={seed: 77}") == FROM_TRAINING
 
 
+def test_changed_preset_reruns_only_what_it_sets(project: Project) -> None:
+    assert project.planned("--config", "preset=paper") == FROM_TRAINING
+    assert project.planned("--config", "preset=draft") == FROM_FLOW | {"extract_frames"}
+
+
 def test_changed_flow_setting_reruns_from_flow(project: Project) -> None:
     assert project.planned("--config", "estimate_flow={consistency_px: 1.25}") == FROM_FLOW
 

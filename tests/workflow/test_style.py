@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.runtime.sources import ROOT
 from workflow.lock import pinned, ranges
-from workflow.reference import with_stage_sections
+from workflow.reference import MARKER, settings_page, stages, with_shown_sections
 
 COMMANDS = {
     "ruff-check": ["ruff", "check", "."],
@@ -35,9 +35,27 @@ def test_hooks_before_a_commit_are_these_commands() -> None:
         assert hook["language"] == "system" and hook["always_run"] and not hook["pass_filenames"]
 
 
-def test_config_yaml_shows_every_setting_with_its_default() -> None:
+def test_config_yaml_shows_what_is_changed_most_with_its_default() -> None:
     text = (ROOT / "config.yaml").read_text()
-    assert with_stage_sections(text) == text, "run `make config`"
+    assert with_shown_sections(text) == text, "run `make config`"
+
+
+def test_settings_page_is_current_and_names_every_setting() -> None:
+    page = (ROOT / "docs/SETTINGS.md").read_text()
+    assert page == settings_page(), "run `make config`"
+    for name, section in stages().items():
+        part = page.split(f"## {name}\n")[1].split("\n## ")[0]
+        assert all(re.search(rf"^\| \**{key}\b", part, re.M) for key in section.model_fields), name
+
+
+def test_settings_of_config_yaml_are_valid_once_their_comment_sign_is_gone() -> None:
+    text = (ROOT / "config.yaml").read_text()
+    head, sections = text.split(MARKER)
+    values = yaml.safe_load(head + re.sub(r"^  # (?=[a-z_]+:)", "  ", sections, flags=re.M))
+    set_here = {name: section for name, section in values.items() if name in stages()}
+    assert 15 <= sum(map(len, set_here.values())) <= 25
+    for name, section in set_here.items():
+        assert stages()[name].model_validate(section) == stages()[name](), name
 
 
 def test_environments_have_the_locked_versions() -> None:

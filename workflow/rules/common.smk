@@ -9,7 +9,14 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from pipeline.runtime.config_file import SIMULATE, checked_config, stage_options, start_of
+from pipeline.runtime.config_file import (
+    SIMULATE,
+    checked_config,
+    preset_of,
+    shared_options,
+    stage_options,
+    start_of,
+)
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.sources import sources
 from pipeline.runtime.weights import weights_present
@@ -131,11 +138,9 @@ def shared_scenes(wildcards):
     ]
 
 
-def shared_options(wildcards):
+def group_options(wildcards):
     """The settings of train_semantic_flow, as JSON, for several scenes."""
-    return json.dumps(
-        CONFIG.train_semantic_flow.model_dump(mode="json"), sort_keys=True
-    )
+    return json.dumps(shared_options(CONFIG, wildcards.group), sort_keys=True)
 
 
 def trained(pattern):

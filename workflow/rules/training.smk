@@ -93,7 +93,7 @@ rule train_shared_semantics:
         gpu=1,
     params:
         weights=WEIGHTS,
-        options=shared_options,
+        options=group_options,
     message:
         "Training Semantic Flow on the scenes of {wildcards.group} as one model"
     shell:

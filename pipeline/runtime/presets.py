@@ -1,0 +1,117 @@
+"""Named sets of settings: `preset: draft` in config.yaml, for all scenes or for one; what a person sets counts more.
+
+`default` is what pipeline/config.py says. `paper` takes the sizes and numbers of steps of the released configurations
+(OSN: 30 000 steps of fields in all; Semantic Flow: 60 000 and 80 000 steps of its pixel-aligned networks), for a GPU.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.config import PresetName
+
+Sections = Mapping[str, Mapping[str, Any]]
+
+DRAFT: Sections = {
+    "extract_frames": {"max_size": 320, "max_frames": 40},
+    "reconstruct_objects": {"guided_matching_rounds": 1, "mapping_tracks": 600, "adjustment_tracks": 1500},
+    "train_osn": {
+        "bootstrap_steps": 80,
+        "steps": 320,
+        "rounds": 2,
+        "round_steps": 40,
+        "network_steps": 150,
+        "grids": [32, 56, 80],
+        "samples_per_step": 24576,
+        "scale_samples": 300,
+    },
+    "train_semantic_flow": {
+        "static_steps": 240,
+        "steps": 240,
+        "adaptation_steps": 120,
+        "static_rays": 1536,
+        "rays": 1024,
+        "static_resolution": 128,
+        "static_cells": 4e5,
+        "dynamic_resolution": 64,
+    },
+    "render_views": {
+        "observed_frames": 4,
+        "path_frames": 8,
+        "held_out_frames": 4,
+        "held_out_samples": 2,
+        "edit_frames": 8,
+    },
+}
+
+QUALITY: Sections = {
+    "extract_frames": {"max_size": 720, "max_frames": 200},
+    "reconstruct_objects": {"guided_matching_rounds": 3, "mapping_tracks": 2000, "adjustment_tracks": 8000},
+    "train_osn": {
+        "bootstrap_steps": 600,
+        "steps": 12000,
+        "rounds": 4,
+        "round_steps": 600,
+        "network_steps": 1000,
+        "grids": [48, 80, 128, 192],
+        "colour_channels": 48,
+        "samples_per_step": 81920,
+    },
+    "train_semantic_flow": {
+        "static_steps": 6000,
+        "steps": 10000,
+        "adaptation_steps": 3000,
+        "static_resolution": 256,
+        "static_cells": 4e6,
+        "dynamic_resolution": 160,
+        "velocity_resolution": 48,
+        "fine_samples": 32,
+    },
+    "render_views": {"observed_frames": 16, "path_frames": 60, "held_out_frames": 24, "held_out_samples": 8},
+}
+
+PAPER: Sections = {
+    "train_osn": {
+        "bootstrap_steps": 1000,
+        "steps": 29000,
+        "rounds": 5,
+        "round_steps": 1000,
+        "network_steps": 1000,
+        "network_batch": 4096,
+        "grids": [64, 85, 113, 150, 200],
+        "colour_channels": 48,
+        "samples_per_step": 196608,
+    },
+    "train_semantic_flow": {
+        "body": "reference",
+        "static_steps": 60000,
+        "steps": 80000,
+        "adaptation_steps": 2000,
+        "static_rays": 1024,
+        "rays": 1024,
+        "moving_fraction": 0.5,
+        "fine_samples": 64,
+        "semantic_samples": 64,
+        "substeps": 2,
+        "feature_channels": 64,
+        "label_propagation_frames": 0,
+        "unlabelled_rgb": False,
+        "image_based_rendering": False,
+    },
+}
+
+PRESETS: Mapping[PresetName, Sections] = {"draft": DRAFT, "default": {}, "quality": QUALITY, "paper": PAPER}
+
+
+def with_preset(name: PresetName, stage: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage's settings of a preset, in which those that a person gave replace the preset's."""
+    return overlaid(PRESETS[name].get(stage, {}), given)
+
+
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested mappings as one; where both have a value, `above` counts."""
+    joined = dict(below)
+    for key, value in above.items():
+        inner = joined.get(key)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        joined[key] = overlaid(inner, value) if both else value
+    return joined
