@@ -1,6 +1,6 @@
 """Poses of every object against truth: scenes given by folder, and simulated seeds of 2 to 4 objects.
 
-    python -m benchmarks.geometry --scene ../shared/data/workshop --masks true own
+    python -m benchmarks.geometry --scene FOLDER --masks true own
     python -m benchmarks.geometry --seeds 10 --work /tmp/geometry
 
 Prints a row per object, then how good and how honest the stage is as a whole: silent failures (bad, yet `ok`) and false

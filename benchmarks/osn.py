@@ -1,6 +1,6 @@
 """What OSN's training reaches with true poses and masks, how fast, and how well it knows the valid scales.
 
-    python -m benchmarks.osn --truth ../shared/data/workshop/truth.h5 --factor 2
+    python -m benchmarks.osn --truth TRUTH.h5 --factor 2
     python -m benchmarks.osn --seeds 5 --objects 3 --options '{"steps": 600}'
 
     python -m benchmarks.osn --results results/demo

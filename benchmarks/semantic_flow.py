@@ -1,8 +1,8 @@
 """Semantic Flow and its ablations on scenes with known truth: one table of PSNR and mIoU, and what each variant gains.
 
-    python -m benchmarks.semantic_flow ../shared/data/workshop/truth.h5 --seeds 5 --work /tmp/semantic_flow_benchmark
+    python -m benchmarks.semantic_flow TRUTH.h5 --seeds 5 --work /tmp/semantic_flow_benchmark
 
-The README's table is of `--seeds 5 --factor 2 --short --variants flow_attention flow_features point_carried point`.
+The table of docs/RESULTS.md is of `--seeds 5 --factor 2 --short --variants flow_attention flow_features point_carried point`.
 
 Poses and sparse depths are the true ones with noise, flow is estimated: what is measured is training alone. All
 variants train equally long. Every cell (scene, task, variant) is kept in the work folder with the settings it was made

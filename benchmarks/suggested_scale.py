@@ -1,7 +1,7 @@
 """Which of the valid scenes lies nearest to the one that was filmed, where nothing but the video can tell?
 
     python -m benchmarks.suggested_scale --seeds 12 --objects 2 3
-    python -m benchmarks.suggested_scale --seeds 0 --truth ../shared/data/workshop/truth.h5
+    python -m benchmarks.suggested_scale --seeds 0 --truth TRUTH.h5
 
 Prints how far (mean and median of |log s|; 0.1 is 10 %) several choices are from the truth, over all moving objects of
 simulated scenes: the middle of all valid scenes, the largest valid scale, contact with what lies behind, the slowest
