@@ -109,11 +109,11 @@ def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
 
 def loss_weights(config: TrainOsnConfig) -> LossWeights:
     return LossWeights(
-        config.depth_weight,
-        config.segmentation_weight,
-        config.distortion_weight,
-        config.total_variation_weight,
-        config.density_weight,
+        depth=config.depth_weight,
+        objects=config.segmentation_weight,
+        spread=config.distortion_weight,
+        variation=config.total_variation_weight,
+        density=config.density_weight,
     )
 
 

@@ -31,6 +31,16 @@ def rotation(angle: float) -> torch.Tensor:
     return matrix
 
 
+def losses_of_colour(total: torch.Tensor) -> StepLosses:
+    """A step whose whole loss is one number."""
+    return StepLosses(**(dict.fromkeys(StepLosses.__dataclass_fields__, total.detach() * 0) | {"colour": total}))
+
+
+def weights_of(**parts: float) -> LossWeights:
+    """Weights of which all others are zero."""
+    return LossWeights(**(dict.fromkeys(LossWeights.__dataclass_fields__, 0.0) | parts))
+
+
 @pytest.fixture
 def scene() -> ObjectScene:
     """A room with one object in front of the camera, seen in two frames."""
@@ -106,9 +116,9 @@ def test_loops_agree_with_tensor_code_in_values_and_gradients(scene, together, e
             weights = [torch.randn(v.shape, generator=torch.Generator().manual_seed(7)) for v in values]
             found.append(values)
             total = torch.stack([(v * w).sum() for v, w in zip(values, weights, strict=True)]).sum()
-            return StepLosses(total, *[total.detach() * 0] * 4)
+            return losses_of_colour(total)
 
-        accumulate_gradients(scene, losses, 1, LossWeights(0.0, 0.0, 0.0, 0.1), map)
+        accumulate_gradients(scene, losses, 1, weights_of(variation=0.1), map)
         found.append([parameter.grad for parameter in scene.parameters() if parameter.grad is not None])
     loops, by_loops, tensors, by_tensors = found
     assert loops[0].max() > 0.3 and len(by_loops) == len(by_tensors) > 20
@@ -150,9 +160,9 @@ def test_loops_and_tensor_code_agree_on_the_gradients_of_poses(scene):
             values = [sums.weight, sums.depth, sums.colour, sums.features]
             weights = [torch.randn(v.shape, generator=torch.Generator().manual_seed(7)) for v in values]
             total = torch.stack([(v * w).sum() for v, w in zip(values, weights, strict=True)]).sum()
-            return StepLosses(total, *[total.detach() * 0] * 4)
+            return losses_of_colour(total)
 
-        accumulate_gradients(scene, losses, 1, LossWeights(0.0, 0.0, 0.0, 0.0), map)
+        accumulate_gradients(scene, losses, 1, weights_of(), map)
         found.append(scene.corrections.grad.clone())
     by_loops, by_tensors = found
     assert (by_tensors[:, 1].abs().amax(dim=1) > 0.1).all() and (by_tensors[:, 0] == 0).all()
