@@ -45,13 +45,11 @@ MEANINGS: dict[str, Meaning] = {
     "psnr_db_covisible": Meaning("dB", True, "PSNR where the video saw the surface in enough frames"),
     "ssim_covisible": Meaning("", True, "SSIM where the video saw the surface in enough frames"),
     "lpips_covisible": Meaning("", False, "LPIPS where the video saw the surface in enough frames"),
-    "depth_mae": Meaning(
-        "truth's units", False, "depth error, after shift and scale are aligned (by median and mean absolute deviation)"
-    ),
+    "depth_mae": Meaning("truth's units", False, "depth error, after shift and scale are aligned"),
     "depth_mse": Meaning(
         "truth's units²",
         False,
-        "squared depth error, after shift and scale are aligned (by median and mean absolute deviation)",
+        "squared depth error, after shift and scale are aligned",
     ),
     "psnr_db_std": Meaning("dB", None, "standard deviation of PSNR over scenes"),
     "ssim_std": Meaning("", None, "standard deviation of SSIM over scenes"),
