@@ -132,5 +132,5 @@ def read_set_depth(folder: Path, entry: RenderSet) -> Float[np.ndarray, "frame h
     """The depth of a set, in the background's units."""
     try:
         return np.load(folder / entry.depth).astype(np.float32)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise StageError(f"{folder / entry.depth} is damaged ({error}); run render_views again") from error

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.cameras import Intrinsics, inverse, project, rigid, transform
+from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.sfm.bundle_adjustment import rotation_exp
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors
 
@@ -60,3 +61,10 @@ def room(count: int, seed: int = 3) -> np.ndarray:
     random = np.random.default_rng(seed)
     depth = random.uniform(2.5, 8.0, count)
     return np.stack([*(random.uniform(-0.45, 0.45, (2, count)) * depth), depth], axis=1)
+
+
+def pose_errors(model: RigidModel, poses: np.ndarray) -> tuple[float, float]:
+    """Degrees and % against true camera_from_object."""
+    known = model.registered
+    source, target = model.object_from_camera[known], inverse(poses[known])
+    return rotation_error_deg(source, target), trajectory_error_percent(source, target)

@@ -1,4 +1,5 @@
 import numpy as np
+import pycolmap
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +46,17 @@ def test_inverse_similarity_returns_points_and_poses(seed):
     np.testing.assert_allclose(
         there[:, :3, :3] @ np.swapaxes(there[:, :3, :3], 1, 2), np.tile(np.eye(3), (8, 1, 1)), atol=1e-9
     )
+
+
+@given(seed=SEEDS)
+def test_noisy_points_are_aligned_as_colmap_aligns_them(seed):
+    random = np.random.default_rng(seed)
+    points = random.normal(size=(10, 3)) * [1.0, 2.0, 0.3]
+    target = random_similarity(random).points(points) + 0.3 * random.normal(size=points.shape)
+    ours, theirs = align_points(points, target), pycolmap.estimate_sim3d(points, target)
+    assert ours.scale == pytest.approx(theirs.scale)
+    np.testing.assert_allclose(ours.rotation, theirs.rotation.matrix(), atol=1e-9)
+    np.testing.assert_allclose(ours.translation, theirs.translation, atol=1e-9)
 
 
 def test_mirrored_points_are_not_aligned_by_a_reflection():

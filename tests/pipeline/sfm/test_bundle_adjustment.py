@@ -1,8 +1,11 @@
 """The adjustment finds the minimum, knows its slopes, and says the same twice."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pycolmap
+from scipy.spatial.transform import Rotation
 
 from models.ops.bundle_adjustment import reduced_system
 from pipeline.cameras import rigid
@@ -13,11 +16,15 @@ from pipeline.sfm.bundle_adjustment import (
     adjust,
     apply_step,
     by_track,
+    cholesky_solve,
+    free_parameters,
+    reduced_information,
     residuals,
     robust_cost,
     rotation_exp,
     state,
 )
+from pipeline.sfm.colmap import read_model, write_model
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors, triangulate
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 
@@ -120,3 +127,67 @@ def test_two_adjustments_are_bit_for_bit_the_same() -> None:
     first, second = (adjust(triangulate(disturbed(true), seen), seen, Freedom()).model for _ in range(2))
     np.testing.assert_array_equal(first.camera_from_object, second.camera_from_object)
     np.testing.assert_array_equal(first.points, second.points)
+
+
+def colmap_pose_covariance(folder: Path, model: RigidModel, seen: Observations, frame: int) -> np.ndarray:
+    """COLMAP's covariance of a frame's pose under errors of 1 px, the first and the last pose and the camera held."""
+    write_model(folder, model, seen)
+    colmap_model = read_model(folder)
+    config, options = pycolmap.BundleAdjustmentConfig(), pycolmap.BundleAdjustmentOptions()
+    for number in range(1, seen.frame_count + 1):
+        config.add_image(number)
+    config.set_constant_cam_intrinsics(1)
+    for number in (1, seen.frame_count):
+        config.set_constant_rig_from_world_pose(colmap_model.image(number).frame_id)
+    options.refine_sensor_from_rig, options.print_summary = False, False
+    adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, colmap_model)
+    adjuster.solve()
+    wanted = pycolmap.BACovarianceOptions()
+    wanted.params, wanted.damping = pycolmap.BACovarianceOptionsParams.POSES, 0.0
+    return pycolmap.estimate_ba_covariance(wanted, colmap_model, adjuster).get_cam_cov_from_world(frame + 1)
+
+
+def colmap_steps(model: RigidModel) -> np.ndarray:
+    """Our steps (w, v) by COLMAP's (q, t): half the rotation vector, and the change of the translation by itself.
+
+    R' = exp(w) R and T' = exp(w) T + v here, R' = exp(2 q) R and T' = T + t there; so w = 2 q and v = t - w x T.
+    """
+    change = np.zeros((len(model.camera_from_object), 6, len(model.camera_from_object), 6))
+    for frame, (x, y, z) in enumerate(model.camera_from_object[:, :3, 3]):
+        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        change[frame, :, frame] = np.block([[2 * np.eye(3), np.zeros((3, 3))], [2 * cross, np.eye(3)]])
+    return change.reshape(6 * len(change), -1)
+
+
+def test_covariances_are_those_of_colmap(tmp_path: Path) -> None:
+    frames = 6
+    model, seen = tracked(turning_poses(frames), solid(60))  # exact, so that no observation is weighed down
+    change = colmap_steps(model)
+    information = change.T @ reduced_information(model, seen, Freedom())[:-1, :-1] @ change
+    free = slice(6, 6 * (frames - 1))
+    covariance = np.linalg.inv(information[free, free]) / seen.sigma_px[0] ** 2
+    for frame in (1, 2, 4):
+        own = slice(6 * (frame - 1), 6 * frame)
+        theirs = colmap_pose_covariance(tmp_path / str(frame), model, seen, frame)
+        scale = np.sqrt(np.outer(np.diag(theirs), np.diag(theirs)))
+        np.testing.assert_allclose(covariance[own, own] / scale, theirs / scale, atol=1e-4)
+
+
+def test_rotations_by_vectors_are_those_of_scipy_and_stay_exact_near_zero() -> None:
+    vectors = np.array([[0.3, -0.2, 0.5], [1e-9, 0.0, 0.0], [0.0, np.pi, 0.0]])
+    np.testing.assert_allclose(rotation_exp(vectors), Rotation.from_rotvec(vectors).as_matrix(), atol=1e-12)
+    assert rotation_exp(vectors)[1, 2, 1] == 1e-9
+
+
+def test_what_is_held_or_unknown_is_not_free() -> None:
+    matrix = np.diag([1.0] * 6 + [0.0] * 6 + [1.0])
+    assert free_parameters(matrix, Freedom(translation=False)).tolist() == [True] * 3 + [False] * 10
+    assert free_parameters(matrix, Freedom(rotation=False, focal=True)).tolist() == [False] * 3 + [True] * 3 + [
+        False
+    ] * 6 + [True]
+
+
+def test_a_system_that_rounding_made_indefinite_is_still_solved() -> None:
+    matrix, right = np.array([[4.0, 2.0], [2.0, 3.0]]), np.array([2.0, 5.0])
+    np.testing.assert_allclose(cholesky_solve(matrix, right), [-0.5, 2.0])
+    assert np.isfinite(cholesky_solve(np.array([[1.0, 1.0], [1.0, 1.0 - 1e-9]]), right)).all()
