@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 from models.raft import predict_flow
-from pipeline.correspondence.dis_flow import create_dis, dis_flow
-from pipeline.estimate_flow import read_network
+from pipeline.correspondence.backends import dis, raft
 from pipeline.runtime.weights import weights_present
 from pipeline.truth.correspondences import true_flow
 from pipeline.truth.truth_file import read_truth
@@ -40,13 +39,13 @@ def main() -> None:
 
 def backends(weights: Path) -> list[tuple[str, Flow]]:
     """Every backend that can run here, by name; standing still is the baseline."""
-    dis = create_dis()
+    searcher = dis.load(None, torch.device("cpu"))
     found: list[tuple[str, Flow]] = [
         ("no motion", lambda first, second: np.zeros((*first.shape[:2], 2), np.float32)),
-        ("dis", lambda first, second: dis_flow(dis, first, second)),
+        ("dis", lambda first, second: dis.dis_flow(searcher, first, second)),
     ]
     for weight in weights_present(weights, "estimate_flow"):
-        network = read_network(weights / weight.file)
+        network = raft.load(weights / weight.file, torch.device("cpu"))
         for sizes in ENLARGEMENTS:
             name = f"{weight.file[:24]} x{'+'.join(f'{size:g}' for size in sizes)}"
             found.append((name, lambda first, second, n=network, s=sizes: raft_flow(n, first, second, s)))

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.scene_from_truth import scene_from_truth
-from pipeline.correspondence.dis_flow import create_dis, dis_flow
+from pipeline.correspondence.backends import dis
 from pipeline.correspondence.flow_warping import consistent_pixels
 from pipeline.formats.scene_file import Scene
 from pipeline.truth.truth_file import TruthViews, read_truth
@@ -40,9 +41,9 @@ def with_sparse_depth(scene: Scene, seed: int) -> Scene:
 
 def with_flow(scene: Scene) -> Scene:
     """The same scene with flow estimated from its images in both directions."""
-    dis, pairs = create_dis(), list(zip(scene.images[:-1], scene.images[1:], strict=True))
-    forward = np.stack([dis_flow(dis, a, b) for a, b in pairs])
-    backward = np.stack([dis_flow(dis, b, a) for a, b in pairs])
+    model, pairs = dis.load(None, torch.device("cpu")), list(zip(scene.images[:-1], scene.images[1:], strict=True))
+    forward = np.stack([dis.dis_flow(model, a, b) for a, b in pairs])
+    backward = np.stack([dis.dis_flow(model, b, a) for a, b in pairs])
     return replace(
         scene,
         flow_forward=forward,

@@ -421,7 +421,7 @@ class EvaluateConfig(Section):
 class DownloadWeightsConfig(Section):
     files: list[str] = Field(
         ["raft_large_C_T_SKHT_V2-ff5fadd5.pth", "sam_vit_b_01ec64.pth", "alexnet-owt-7be5be79.pth"],
-        description="which files of pipeline/runtime/weights.py to download",
+        description="which of the known weights files to download",
     )
 
 

@@ -1,6 +1,6 @@
 """Downloads pretrained weights; nothing needs them, and stages use what they find.
 
-Reads   the net  the addresses in pipeline/runtime/weights.py, over https
+Reads   the net  the addresses that modules declare in WEIGHTS (pipeline/runtime/weights.py collects them), over https
 Writes  weights/ one file each, checked by its SHA-256 and renamed when whole; files that are there stay as they are
 """
 
@@ -14,7 +14,7 @@ from pipeline.cli import run_stage
 from pipeline.config import DownloadWeightsConfig
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
-from pipeline.runtime.weights import WEIGHTS, Weight, is_genuine
+from pipeline.runtime.weights import Weight, is_genuine, known_weights
 
 log = logging.getLogger(__name__)
 SECONDS_OF_SILENCE = 30
@@ -31,7 +31,7 @@ def download_weights(weights: Path, config: DownloadWeightsConfig) -> None:
 
 def known_weight(name: str) -> Weight:
     """The table's entry of a file that can be downloaded."""
-    offered = {weight.file: weight for weight in WEIGHTS if weight.address}
+    offered = {weight.file: weight for weight in known_weights() if weight.address}
     if name not in offered:
         raise StageError(f"no address is known for the weights file {name}; choose from {', '.join(offered)}")
     return offered[name]

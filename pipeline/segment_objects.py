@@ -6,31 +6,29 @@ Writes  masks.h5      object ids, 0 is the background and 255 means ignore
 """
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
-from pipeline.correspondence.flow_chain import FlowChain, read_flow_chain
 from pipeline.formats.frames_folder import read_frames
 from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.runtime.device import stage_device
-from pipeline.runtime.errors import StageError
-from pipeline.runtime.weights import weights_present
 from pipeline.segmentation.boundary_refinement import refine_masks
-from pipeline.segmentation.camera_motion_residual import moving_evidence
-from pipeline.segmentation.mask_warnings import found_doubts, given_doubts
-from pipeline.segmentation.motion_test import own_motion, proven_objects
-from pipeline.segmentation.object_confidence import kept_objects, object_rows
-from pipeline.segmentation.prompts import check_prompts, prompted_tubes
-from pipeline.segmentation.propagation import known_again, propagated_ids
-from pipeline.segmentation.sam import SamSegmenter, found_by_sam, prompted_by_sam
-from pipeline.segmentation.sam2 import (
+from pipeline.segmentation.mask_backend import choose_mask_backend
+from pipeline.segmentation.mask_warnings import found_warnings, given_warnings
+from pipeline.segmentation.motion_test import own_motion
+from pipeline.segmentation.object_confidence import object_rows
+from pipeline.segmentation.prompts import check_prompts
+from pipeline.segmentation.propagation import Masks, propagated_ids
+from pipeline.segmentation.video import Video
+from pipeline.segmentation.video_model import (
     VideoModel,
     by_object,
     choose_video_model,
@@ -38,9 +36,18 @@ from pipeline.segmentation.sam2 import (
     hints_from_ids,
     hints_from_prompts,
 )
-from pipeline.segmentation.tubes import find_tubes
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The objects of a video, the rows of objects.json, what a person should know, and what has found it all."""
+
+    object_ids: UInt8[np.ndarray, "frame height width"]
+    rows: list[dict[str, Any]]
+    warnings: list[str]
+    backend: str
 
 
 def segment_objects(
@@ -52,94 +59,82 @@ def segment_objects(
     objects: Path,
     config: SegmentObjectsConfig,
 ) -> None:
-    images = read_frames(frames)
-    check_prompts(config.prompts, images.shape[:3])
-    if mask_folder is not None:
-        model = choose_video_model(weights, config.propagator, stage_device()) if config.key_frames else None
-        given = given_masks(images, mask_folder, flow, config, model)
-        rows = given_rows(given.object_ids, given.names)
-        doubts = given_doubts(given.object_ids, mask_folder, config)
-        write_result(masks, objects, followed("masks", model), given.object_ids, rows, doubts)
-        return
-    model = choose_video_model(weights, config.propagator, stage_device())
-    segmenter = None if model and config.prompts else choose_segmenter(weights, config)  # it takes hints itself
-    chain = read_flow_chain(flow, images.shape[:3])
-    ids, evidence = find_objects(images, chain, config, segmenter, model)
+    video = Video(read_frames(frames), flow)
+    check_prompts(config.prompts, video.images.shape[:3])
+    found = (
+        found_objects(video, weights, config)
+        if mask_folder is None
+        else given_objects(video, mask_folder, weights, config)
+    )
+    log_objects(found)
+    write_masks(masks, found.object_ids, {"backend": found.backend})
+    write_objects(objects, found.backend, found.rows, found.warnings)
+
+
+def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConfig) -> Segmentation:
+    """What prompts point at or what moves, with the motion that speaks for it."""
+    ids, backend = found_ids(video, weights, config)
+    moves = own_motion(video.images, ids, video.chain, config.boundary_reach)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
-    proofs = own_motion(images, ids, chain, config.boundary_reach)
-    rows = object_rows(ids, evidence, names, proofs, prompted=bool(config.prompts))
-    backend = ("sam" if segmenter else "motion") if not config.prompts else ("sam, prompts" if segmenter else "prompts")
-    write_result(masks, objects, followed(backend, model), ids, rows, found_doubts(ids, config))
+    rows = object_rows(ids, video.residual, names, moves, prompted=bool(config.prompts))
+    return Segmentation(ids, rows, found_warnings(ids, config), backend)
 
 
-def find_objects(
-    images: UInt8[np.ndarray, "frame height width rgb=3"],
-    chain: FlowChain,
-    config: SegmentObjectsConfig,
-    segmenter: SamSegmenter | None = None,
-    model: VideoModel | None = None,
-) -> tuple[UInt8[np.ndarray, "frame height width"], Float[np.ndarray, "frame height width"]]:
-    """Object ids of all frames, with the evidence of motion behind them."""
-    pairs = len(images) > 1
-    evidence = moving_evidence(images, chain) if pairs else np.zeros(images.shape[:3], np.float32)
-    if config.prompts and model:
-        return followed_ids(model, images, hints_from_prompts(config.prompts)), evidence
-    tubes = find_tubes(evidence, chain, config.min_area / 6) if pairs else np.zeros(images.shape[:3], np.uint8)
-    if config.prompts and segmenter:
-        return prompted_by_sam(segmenter, images, tubes, chain, config.prompts), evidence
-    if config.prompts:
-        tubes = prompted_tubes(images, tubes, chain, config.prompts)
-        return refine_masks(images, tubes, chain, config.boundary_reach), evidence
-    tubes = kept_objects(tubes, evidence, config.min_area / 4, config.max_objects + 4)
-    ids = proven_objects(images, tubes, chain, config.boundary_reach)
-    ids = kept_objects(known_again(images, ids), evidence, config.min_area, config.max_objects)
-    ids = found_by_sam(segmenter, images, ids, evidence, chain, config) if segmenter else ids
+def found_ids(
+    video: Video, weights: Path | None, config: SegmentObjectsConfig
+) -> tuple[UInt8[np.ndarray, "frame height width"], str]:
+    """Object ids of all frames, and what found them: a backend, whose masks may then follow a video model."""
+    device = stage_device()
+    model = choose_video_model(weights, config.propagator, device)
+    if model and config.prompts:  # it takes prompts itself
+        return followed_ids(model, video.images, hints_from_prompts(config.prompts)), followed("prompts", model)
+    backend = choose_mask_backend(weights, config)
+    ids = backend.module.find(backend.module.load(backend.checkpoint, device), video, config)
     if model and ids.any():
-        ids = followed_ids(model, images, hints_from_ids(ids, config.sam_stride))
-    return ids, evidence
+        ids = followed_ids(model, video.images, hints_from_ids(ids, config.sam_stride))
+    return ids, followed(finder_name(backend.name, config), model)
 
 
-def followed(backend: str, model: VideoModel | None) -> str:
+def finder_name(backend: str, config: SegmentObjectsConfig) -> str:
+    """Prompts are named beside the backend; motion alone adds nothing to them."""
+    if not config.prompts:
+        return backend
+    return "prompts" if backend == "motion" else f"{backend}, prompts"
+
+
+def followed(finder: str, model: VideoModel | None) -> str:
     """What objects.json and the report call the backend: the video model that masks followed, if any, is named too."""
-    return f"{backend}, followed by {model.name}" if model else backend
+    return f"{finder}, followed by {model.name}" if model else finder
 
 
-def choose_segmenter(weights: Path | None, config: SegmentObjectsConfig) -> SamSegmenter | None:
-    """SAM where it is wanted and its weights are there; None for motion alone."""
-    present = weights_present(weights, "segment_objects")
-    if config.backend == "sam" and not present:
-        raise StageError(
-            f"segment_objects.backend is sam, but {weights or 'weights/'} holds no SAM weights; "
-            "run `snakemake --cores 1 weights`, or choose auto or motion"
-        )
-    chosen = present[0] if present and config.backend != "motion" and weights is not None else None
-    log.info("masks by %s", ", ".join(["prompts"] * bool(config.prompts) + [chosen.file if chosen else "motion"]))
-    return SamSegmenter(weights / chosen.file, stage_device()) if chosen and weights else None
-
-
-def given_masks(
-    images: UInt8[np.ndarray, "frame height width rgb=3"],
-    folder: Path,
-    flow: Path,
-    config: SegmentObjectsConfig,
-    model: VideoModel | None = None,
-) -> GivenMasks:
+def given_objects(video: Video, folder: Path, weights: Path | None, config: SegmentObjectsConfig) -> Segmentation:
     """The masks of a folder, used exactly; where it has some frames only, those between follow a model or the flow."""
-    if not config.key_frames:
-        return read_mask_folder(folder, images.shape[:3])
-    frames, given = read_key_masks(folder, images.shape[:3])
-    keys = {
+    shape = video.images.shape[:3]
+    if config.key_frames:
+        model = choose_video_model(weights, config.propagator, stage_device())
+        keys, some = read_key_masks(folder, shape)
+        given = GivenMasks(filled_in_between(video, keys, some, model, config), some.names)
+    else:
+        model, given = None, read_mask_folder(folder, shape)
+    rows, warnings = given_rows(given.object_ids, given.names), given_warnings(given.object_ids, folder, config)
+    return Segmentation(given.object_ids, rows, warnings, followed("masks", model))
+
+
+def filled_in_between(
+    video: Video, frames: list[int], given: GivenMasks, model: VideoModel | None, config: SegmentObjectsConfig
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Ids of all frames from those of some, which stay as they are."""
+    keys: dict[int, Masks] = {
         t: {int(k): ids == k for k in np.unique(ids) if k not in (0, IGNORE_ID)}
         for t, ids in zip(frames, given.object_ids, strict=True)
     }
     if model and any(keys.values()):
-        ids = followed_ids(model, images, by_object(keys))
-        ids[frames] = given.object_ids
-        return GivenMasks(ids, given.names)
-    chain = read_flow_chain(flow, images.shape[:3])
-    ids = refine_masks(images, propagated_ids(images, chain, keys), chain, config.boundary_reach / 2)
+        ids = followed_ids(model, video.images, by_object(keys))
+    else:
+        propagated = propagated_ids(video.images, video.chain, keys)
+        ids = refine_masks(video.images, propagated, video.chain, config.boundary_reach / 2)
     ids[frames] = given.object_ids
-    return GivenMasks(ids, given.names)
+    return ids
 
 
 def given_rows(ids: UInt8[np.ndarray, "frame height width"], names: list[str]) -> list[dict[str, Any]]:
@@ -152,20 +147,11 @@ def given_rows(ids: UInt8[np.ndarray, "frame height width"], names: list[str]) -
     return rows
 
 
-def write_result(
-    masks: Path,
-    objects: Path,
-    backend: str,
-    ids: UInt8[np.ndarray, "frame height width"],
-    rows: list[dict[str, Any]],
-    warnings: list[str],
-) -> None:
-    """Write both files and log what was found."""
-    for warning in warnings:
+def log_objects(found: Segmentation) -> None:
+    """One line for every warning, and the number of objects."""
+    for warning in found.warnings:
         log.warning("%s", warning)
-    log.info("%d objects besides the background", len(rows) - 1)
-    write_masks(masks, ids, {"backend": backend})
-    write_objects(objects, backend, rows, warnings)
+    log.info("%d objects besides the background", len(found.rows) - 1)
 
 
 if __name__ == "__main__":

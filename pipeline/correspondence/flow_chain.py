@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.correspondence.flow_warping import follow
+from pipeline.correspondence.flow_warping import warp
 from pipeline.formats.flow_file import read_flow_attributes, read_flow_pairs
 from pipeline.runtime.errors import StageError
 
@@ -44,8 +44,8 @@ class FlowChain:
         yield flow, valid
         for here in range(frame + direction, frame + direction * reach, direction):
             step, step_valid = self.step(here, direction)
-            valid = valid & (follow(step_valid.astype(np.uint8), flow, nearest=True) > 0)
-            flow = flow + follow(step, flow)
+            valid = valid & (warp(step_valid.astype(np.uint8), flow, nearest=True) > 0)
+            flow = flow + warp(step, flow)
             yield flow, valid
 
     def reduced(self, longer_side: int) -> "FlowChain":
@@ -82,12 +82,12 @@ def read_flow_chain(path: Path, shape: tuple[int, int, int]) -> FlowChain:
     return FlowChain(flows[0], flows[1], valid[0], valid[1])
 
 
-def carried(
+def warped_from(
     values: np.ndarray, chain: FlowChain, frame: int, direction: int
 ) -> tuple[np.ndarray, Bool[np.ndarray, "height width"]]:
     """Values of the neighbour in `direction` brought to `frame`, and where they can be trusted."""
     flow, valid = chain.step(frame, direction)
-    return follow(values, flow), valid
+    return warp(values, flow), valid
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Image patches found again in later images by affine registration against the image in which they were born.
+"""Lucas-Kanade: image patches found again in later images by affine registration against the image of their birth.
 
 Comparing with the birth, not with the last frame, is what keeps a track from drifting. The registration is inverse
 compositional (Baker & Matthews, 2004) with gain and offset of brightness, robust weights, and all patches at once.
@@ -20,9 +20,9 @@ from pipeline.cameras import IGNORE_ID
 ITERATIONS = 12
 PART = 256  # patches that one core takes at a time
 CONVERGED_PX = 0.01
-PLACE_SPREAD = 10.0  # pixels
-LOOSE = 0.2  # spread of a shape of which only the last frame's is known
-GAIN_SPREAD, SLOPE_SPREAD, OFFSET_SPREAD = 0.3, 0.03, 10.0  # of brightness, per pixel, grey levels
+PLACE_SIGMA = 10.0  # pixels
+LOOSE = 0.2  # sigma of a shape of which only the last frame's is known
+GAIN_SIGMA, SLOPE_SIGMA, OFFSET_SIGMA = 0.3, 0.03, 10.0  # of brightness, per pixel, grey levels
 TYPICAL_NOISE = 9.0  # grey levels squared
 CORRELATED_VALUES = 6.0  # values of compressed video that count as one: blocks and channels err together
 ROBUST_LEVELS = 12.0  # grey levels at which a residual counts half
@@ -122,12 +122,12 @@ def register_patches(
     ids: Integer[Tensor, "height width"],
     xy: Float[Tensor, "track xy=2"],
     affine: Float[Tensor, "track 2 2"],
-    shape_spread: float = LOOSE,
+    shape_sigma: float = LOOSE,
 ) -> Registration:
-    """Find patches in an image from a first guess of their place and shape, which is known to within `shape_spread`."""
+    """Find patches in an image from a first guess of their place and shape, which is known to within `shape_sigma`."""
     radius = int(patches.weights.shape[1] ** 0.5) // 2
     offsets = patch_offsets(radius)
-    jacobian, prior = patch_jacobian(patches, offsets), parameter_prior(patches, shape_spread)
+    jacobian, prior = patch_jacobian(patches, offsets), parameter_prior(patches, shape_sigma)
     change = torch.zeros(len(xy), len(prior))
     xy, affine = xy.clone(), affine.clone()
     moving = torch.arange(len(xy))
@@ -156,12 +156,12 @@ def register_in_parts(
     ids: Integer[Tensor, "height width"],
     xy: Float[Tensor, "track xy=2"],
     affine: Float[Tensor, "track 2 2"],
-    shape_spread: float = LOOSE,
+    shape_sigma: float = LOOSE,
 ) -> Registration:
     """The same, a part on every free core; the size of parts is fixed, so that cores do not change the result."""
     parts = torch.arange(len(xy)).split(PART)
     found = list(
-        pool.map(lambda part: register_patches(patches[part], image, ids, xy[part], affine[part], shape_spread), parts)
+        pool.map(lambda part: register_patches(patches[part], image, ids, xy[part], affine[part], shape_sigma), parts)
     )
     return Registration(*(torch.cat([getattr(one, field.name) for one in found]) for field in fields(Registration)))
 
@@ -187,11 +187,11 @@ def centred(
     return values - (weights[:, None] * values).sum(2, keepdim=True) / total
 
 
-def parameter_prior(patches: Patches, shape_spread: float) -> Float[Tensor, "parameter"]:
-    """Information known beforehand: the shape to within a spread, the place hardly, light nearly as at birth."""
-    light = [GAIN_SPREAD, SLOPE_SPREAD, SLOPE_SPREAD] + [OFFSET_SPREAD] * patches.values.shape[1]
-    spreads = torch.tensor([shape_spread] * 4 + [PLACE_SPREAD] * 2 + light)
-    return CORRELATED_VALUES * TYPICAL_NOISE / spreads**2
+def parameter_prior(patches: Patches, shape_sigma: float) -> Float[Tensor, "parameter"]:
+    """Information known beforehand: the shape to within its sigma, the place hardly, light nearly as at birth."""
+    light = [GAIN_SIGMA, SLOPE_SIGMA, SLOPE_SIGMA] + [OFFSET_SIGMA] * patches.values.shape[1]
+    sigmas = torch.tensor([shape_sigma] * 4 + [PLACE_SIGMA] * 2 + light)
+    return CORRELATED_VALUES * TYPICAL_NOISE / sigmas**2
 
 
 def compare(

@@ -9,8 +9,20 @@ from torch import Tensor
 from torchmetrics.functional.image.lpips import _NoTrainLpips
 
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.weights import Weight
 
-ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
+WEIGHTS = (
+    Weight(
+        file="alexnet-owt-7be5be79.pth",
+        model="alexnet",
+        address="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        sha256="7be5be79",
+        size_mb=244.4,
+        licence="BSD-3-Clause",
+        origin="torchvision (the backbone of LPIPS)",
+    ),
+)
+ALEXNET_FILE = WEIGHTS[0].file
 
 
 @dataclass(frozen=True)

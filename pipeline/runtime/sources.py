@@ -7,6 +7,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipeline", "models")
 # Settings reach a rule as its params: a new or renamed setting of one stage must not rerun all others.
 NOT_CODE = ("pipeline.config", "pipeline.runtime.renamed_keys")
+# Packages whose modules are picked by name at run time: whoever imports such a package may run any of them.
+PICKED_BY_NAME = ("backends", "propagators")
 
 
 def sources(module: str, root: Path = ROOT) -> list[str]:
@@ -20,6 +22,8 @@ def sources(module: str, root: Path = ROOT) -> list[str]:
             continue
         found[name] = path
         waiting += imported_modules(path)
+        if path.name == "__init__.py" and path.parent.name in PICKED_BY_NAME:
+            waiting += [f"{name}.{other.stem}" for other in path.parent.glob("*.py") if other != path]
     return sorted(str(path.relative_to(root)) for path in found.values())
 
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from pipeline.correspondence.flow_chain import FlowChain, carried, steps_from
+from pipeline.correspondence.flow_chain import FlowChain, steps_from, warped_from
 from pipeline.runtime.progress import progress
 from pipeline.segmentation.camera_motion_residual import without_texture
-from pipeline.segmentation.colour_histogram import binned, colour_shares
+from pipeline.segmentation.colour_histogram import histogram_bins, smoothed_histogram
 from pipeline.segmentation.guided_filter import guided_filter
 from pipeline.segmentation.layered_motion import STRIDES, Pictures, motion_margin
 from pipeline.segmentation.tubes import disk
@@ -40,22 +40,22 @@ def refine_masks(
 
     If some objects are called doubtful, only they change, and regions without texture go to them whole or not at all.
     """
-    pictures = Comparables(images)
+    pictures = NormalisedImages(images)
     for step in range(ROUNDS):
         refine = partial(refined_frame, pictures=pictures, chain=chain, reach=reach * 0.7**step, doubtful=doubtful)
         with ThreadPoolExecutor() as pool:
             jobs = pool.map(refine, images, ids, range(len(images)))
             frames = list(progress(jobs, f"borders {step + 1}/{ROUNDS}", len(images), "frames"))
-        ids = voted(np.stack(frames), chain)
+        ids = temporal_vote(np.stack(frames), chain)
     return ids
 
 
-class Comparables(Mapping[int, np.ndarray]):
-    """The comparable picture of every frame, made when it is asked for; only the last few are kept."""
+class NormalisedImages(Mapping[int, np.ndarray]):
+    """The shading-normalised picture of every frame, made when it is asked for; only the last few are kept."""
 
     def __init__(self, images: UInt8[np.ndarray, "frame height width rgb=3"]) -> None:
         self.images = images
-        self.made = lru_cache(maxsize=KEPT_PICTURES)(lambda frame: comparable(images[frame]))
+        self.made = lru_cache(maxsize=KEPT_PICTURES)(lambda frame: shading_normalised(images[frame]))
 
     def __getitem__(self, frame: int) -> np.ndarray:
         return self.made(frame)
@@ -67,7 +67,7 @@ class Comparables(Mapping[int, np.ndarray]):
         return len(self.images)
 
 
-def comparable(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, "height width channel"]:
+def shading_normalised(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, "height width channel"]:
     """Lab colours with most of the slow changes of brightness taken away, so that a shadow matches its surroundings."""
     lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 0.7)
     shade = cv2.GaussianBlur(lab[..., 0], (0, 0), SHADE_PX)
@@ -97,7 +97,7 @@ def refined_frame(
         window = box_around(mask, band + 8)
         zones = zones_of(mask, ids > 0, band)
         margin = motion_margin(pictures, frame, steps, zones.core, zones.beside, window)
-        margin += 0 if flats is None else said_around(margin, flats[window])
+        margin += 0 if flats is None else border_mean(margin, flats[window])
         margin += COLOUR_WEIGHT * colour_margin(image[window], zones.core[window], zones.beside[window])
         margin += PLACE_WEIGHT * np.clip(zones.outward[window] / band, -1, 1)
         margin = guided_filter((image[window] / 255).astype(np.float32), margin.astype(np.float32), RADIUS, EDGE)
@@ -113,7 +113,7 @@ def flat_regions(image: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.nda
     return cv2.connectedComponents(flat, connectivity=4)[1].astype(np.float32)
 
 
-def said_around(
+def border_mean(
     margin: Float[np.ndarray, "height width"], flats: Float[np.ndarray, "height width"]
 ) -> Float[np.ndarray, "height width"]:
     """In regions without texture the mean of what their borders say: inside of them every motion explains all."""
@@ -155,10 +155,10 @@ def colour_margin(
     """How much more common a colour, or a shadow on it, is beside an object than in it, as a logarithm."""
     if inside.sum() < SMALLEST_PX or beside.sum() < SMALLEST_PX:
         return np.zeros(image.shape[:2], np.float32)
-    own, other = colour_shares(image[inside]), colour_shares(image[beside])
-    shaded = [SHADOW_WEIGHT * colour_shares(image[beside] * light) for light in SHADOWS]
+    own, other = smoothed_histogram(image[inside]), smoothed_histogram(image[beside])
+    shaded = [SHADOW_WEIGHT * smoothed_histogram(image[beside] * light) for light in SHADOWS]
     other = np.maximum.reduce([other, *shaded])
-    return np.clip(np.log((other + RARE) / (own + RARE)), -SURE, SURE)[binned(image)].astype(np.float32)
+    return np.clip(np.log((other + RARE) / (own + RARE)), -SURE, SURE)[histogram_bins(image)].astype(np.float32)
 
 
 def whole_objects(
@@ -199,7 +199,9 @@ def box_around(mask: Bool[np.ndarray, "height width"], margin: int) -> tuple[sli
     )
 
 
-def voted(ids: UInt8[np.ndarray, "frame height width"], chain: FlowChain) -> UInt8[np.ndarray, "frame height width"]:
+def temporal_vote(
+    ids: UInt8[np.ndarray, "frame height width"], chain: FlowChain
+) -> UInt8[np.ndarray, "frame height width"]:
     """Each pixel's id by a vote of the frames around, brought here along the flow; a frame alone cannot tear a mask.
 
     One object after another, in bytes: all layers of a long video together would not fit into memory.
@@ -222,17 +224,17 @@ def layer_votes(
     votes[0] = 127 * opinion
     for t in range(1, len(ids)):
         own = (ids[t] == k).astype(np.float32)
-        opinion = mixed(own, opinion, chain, t, -1)
+        opinion = blended(own, opinion, chain, t, -1)
         votes[t] = 127 * opinion
     opinion = own
     votes[-1] += (127 * opinion).astype(np.uint8)
     for t in range(len(ids) - 2, -1, -1):
-        opinion = mixed((ids[t] == k).astype(np.float32), opinion, chain, t, 1)
+        opinion = blended((ids[t] == k).astype(np.float32), opinion, chain, t, 1)
         votes[t] += (127 * opinion).astype(np.uint8)
     return votes
 
 
-def mixed(
+def blended(
     own: Float[np.ndarray, "height width"],
     neighbour: Float[np.ndarray, "height width"],
     chain: FlowChain,
@@ -240,6 +242,6 @@ def mixed(
     direction: int,
 ) -> Float[np.ndarray, "height width"]:
     """Own opinion and the neighbour's, the latter where the flow can be trusted."""
-    brought, valid = carried(neighbour, chain, frame, direction)
+    brought, valid = warped_from(neighbour, chain, frame, direction)
     weight = 0.6 * valid
     return weight * brought + (1 - weight) * own

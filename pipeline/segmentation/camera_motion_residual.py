@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, UInt8
 
-from pipeline.correspondence.flow_chain import FlowChain, Step, carried, steps_from
-from pipeline.correspondence.flow_warping import landing
+from pipeline.correspondence.flow_chain import FlowChain, Step, steps_from, warped_from
+from pipeline.correspondence.flow_warping import flow_endpoint
 from pipeline.runtime.progress import progress
-from pipeline.segmentation.plane_parallax import fitted_views, homogeneous
+from pipeline.segmentation.plane_parallax import fitted_plane_parallax, homogeneous
 
 DISTANCES, FAR_DISTANCES = (2, 5, 8), (5, 8, 14)  # in frames; the latter for what has no texture
 GRID_PX = 5
@@ -28,35 +28,38 @@ STILL_POINT = 0.7  # of the views in which a point is seen must find it still
 NEARLY_PLANE = 0.75
 MOVING_SHARE = 0.2  # of a region that leaves the plane
 TOLERANCE_PX = 0.45
-STILL, MOVING = -0.25, 2.0  # least and most evidence of a frame: stillness counts less than motion, because things stop
+STILL, MOVING = -0.25, 2.0  # least and most that a frame counts: stillness counts less than motion, because things stop
 FLAT = 6.0  # levels of Lab a pixel: less is no texture
 SMALLEST_FLAT, LARGEST_FLAT = 0.002, 0.1  # of the image
 DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-MEMORY = 0.93  # of evidence, a frame
+MEMORY = 0.93  # of a neighbour, a frame
 TEXTURE, LEAST_TRUST = 4.0, 0.1  # squared gradient at which flow along it is half trusted; trust where there is none
 
 
-def moving_evidence(
+def camera_motion_residual(
     images: UInt8[np.ndarray, "frame height width rgb=3"], chain: FlowChain
 ) -> Float[np.ndarray, "frame height width"]:
-    """Evidence of motion, a mean along the flow: above 0.5 where a pixel moves most of the time, negative where never."""
+    """What the camera's motion leaves unexplained, beyond noise, as a mean along the flow.
+
+    Above 0.5 where a pixel moves most of the time, negative where it never does.
+    """
     height, width = chain.forward.shape[1:3]
     chain = chain.reduced(WORKING_PX)
     with ThreadPoolExecutor() as pool:
-        jobs = pool.map(lambda t: frame_evidence(images[t], chain, t), range(chain.frame_count))
+        jobs = pool.map(lambda t: frame_residual(images[t], chain, t), range(chain.frame_count))
         own = list(progress(jobs, "background", chain.frame_count, "frames"))
-    evidence = [filled_in(mean, image) for mean, image in zip(mean_along_flow(own, chain), images, strict=True)]
-    return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in evidence])
+    residual = [filled_in(mean, image) for mean, image in zip(mean_along_flow(own, chain), images, strict=True)]
+    return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in residual])
 
 
 def filled_in(
-    evidence: Float[np.ndarray, "height width range=2"], image: UInt8[np.ndarray, "full_height full_width rgb=3"]
+    residual: Float[np.ndarray, "height width range=2"], image: UInt8[np.ndarray, "full_height full_width rgb=3"]
 ) -> Float[np.ndarray, "height width"]:
-    """Near evidence; in regions without texture what their borders say, seen from far if that says more.
+    """The near residual; in regions without texture what their borders say, seen from far if that says more.
 
     Flow inside of such a region is made up, but its border lies on the thing that is in front.
     """
-    near, far = evidence[..., 0], evidence[..., 1]
+    near, far = residual[..., 0], residual[..., 1]
     size = near.shape[1], near.shape[0]
     flat = cv2.morphologyEx(
         without_texture(cv2.resize(image, size, interpolation=cv2.INTER_AREA)), cv2.MORPH_OPEN, DISK
@@ -96,15 +99,15 @@ def mean_along_flow(
 def remembered(
     totals: Float[np.ndarray, "height width 3"], chain: FlowChain, frame: int, direction: int
 ) -> Float[np.ndarray, "height width 3"]:
-    """Evidence and its weight of a neighbour, brought here and faded."""
-    values, valid = carried(totals, chain, frame, direction)
+    """Residual and its weight of a neighbour, brought here and faded."""
+    values, valid = warped_from(totals, chain, frame, direction)
     return MEMORY * values * valid[..., None]
 
 
-def frame_evidence(
+def frame_residual(
     image: UInt8[np.ndarray, "full_height full_width rgb=3"], chain: FlowChain, frame: int
 ) -> Float[np.ndarray, "height width range=2"]:
-    """Evidence of one frame: the means over the near and over the far frames that it is compared with."""
+    """Residual of one frame: the means over the near and over the far frames that it is compared with."""
     size = chain.forward.shape[1:3]
     distances = {d for d in (*DISTANCES, *FAR_DISTANCES) if d < chain.frame_count} or {1}
     steps = [step for step in steps_from(chain, frame, distances) if step.valid.any()]
@@ -203,13 +206,13 @@ def by_all_views(
     unit = units(size)
     landed = np.stack([source + step.flow[rows, columns] for step in steps])
     back = np.linalg.inv(unit)
-    views = fitted_views(
+    views = fitted_plane_parallax(
         in_units(source, unit), in_units(landed, unit), seen, still, anchor, back.T @ pairs[anchor].fundamental @ back
     )
     if views is None:
         return [pair.by_line for pair in pairs]
-    everywhere = landing(np.zeros((*size, 2), np.float32)).reshape(-1, 2)
-    landed = np.stack([in_units(landing(step.flow).reshape(-1, 2), unit) for step in steps]).astype(np.float32)
+    everywhere = flow_endpoint(np.zeros((*size, 2), np.float32)).reshape(-1, 2)
+    landed = np.stack([in_units(flow_endpoint(step.flow).reshape(-1, 2), unit) for step in steps]).astype(np.float32)
     valid = np.stack([step.valid.ravel() for step in steps])
     error = views.residuals(in_units(everywhere, unit).astype(np.float32), landed, valid) / unit[0, 0]
     counted = np.einsum("vpi,pij,vpj->vp", error, trusted.reshape(-1, 2, 2), error)
@@ -279,15 +282,15 @@ def homography_residual(
     matrix: Float[np.ndarray, "3 3"], flow: Float[np.ndarray, "height width xy=2"]
 ) -> Float[np.ndarray, "height width"]:
     """Distance of where pixels land from where the homography puts them."""
-    moved = homogeneous(landing(np.zeros_like(flow))) @ matrix.T
-    return np.linalg.norm(moved[..., :2] / moved[..., 2:] - landing(flow), axis=-1)
+    moved = homogeneous(flow_endpoint(np.zeros_like(flow))) @ matrix.T
+    return np.linalg.norm(moved[..., :2] / moved[..., 2:] - flow_endpoint(flow), axis=-1)
 
 
 def sampson_residual(
     matrix: Float[np.ndarray, "3 3"], flow: Float[np.ndarray, "height width xy=2"]
 ) -> Float[np.ndarray, "height width"]:
     """First-order distance of a correspondence from the epipolar geometry (Hartley and Zisserman, 11.4.3)."""
-    first, second = homogeneous(landing(np.zeros_like(flow))), homogeneous(landing(flow))
+    first, second = homogeneous(flow_endpoint(np.zeros_like(flow))), homogeneous(flow_endpoint(flow))
     line, line_back = first @ matrix.T, second @ matrix
     scale = np.sqrt((line[..., :2] ** 2).sum(-1) + (line_back[..., :2] ** 2).sum(-1))
     return np.abs((line * second).sum(-1)) / np.maximum(scale, 1e-12)

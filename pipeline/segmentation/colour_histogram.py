@@ -1,4 +1,4 @@
-"""What a thing looks like, so that it is known again: the shares of its colours."""
+"""Histograms of the colours of things, by which they are known again."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, UInt8
@@ -7,25 +7,25 @@ from scipy.ndimage import gaussian_filter
 BINS = 16  # of each colour channel
 
 
-def binned(colours: Num[np.ndarray, "*place rgb=3"]) -> Int[np.ndarray, "*place"]:
+def histogram_bins(colours: Num[np.ndarray, "*place rgb=3"]) -> Int[np.ndarray, "*place"]:
     """Which bin of a colour histogram each colour falls into."""
     red, green, blue = np.moveaxis(colours.astype(np.int64) * BINS // 256, -1, 0)
     return (red * BINS + green) * BINS + blue
 
 
-def colour_shares(colours: Num[np.ndarray, "pixel rgb=3"], blur: float = 0.7) -> Float[np.ndarray, "colour"]:
+def smoothed_histogram(colours: Num[np.ndarray, "pixel rgb=3"], blur: float = 0.7) -> Float[np.ndarray, "colour"]:
     """A smoothed histogram of colours that sums up to 1."""
-    counts = np.bincount(binned(colours), minlength=BINS**3).reshape(BINS, BINS, BINS).astype(float)
+    counts = np.bincount(histogram_bins(colours), minlength=BINS**3).reshape(BINS, BINS, BINS).astype(float)
     return gaussian_filter(counts, blur, mode="nearest").ravel() / max(len(colours), 1)
 
 
-def likeness(first: Float[np.ndarray, "colour"], second: Float[np.ndarray, "colour"]) -> float:
+def similarity(first: Float[np.ndarray, "colour"], second: Float[np.ndarray, "colour"]) -> float:
     """1 for the same shares of colours, 0 for no colour in common (Bhattacharyya coefficient)."""
     return float(np.sqrt(first * second).sum())
 
 
-def look_of(
+def colour_histogram(
     image: UInt8[np.ndarray, "height width rgb=3"], mask: Bool[np.ndarray, "height width"]
 ) -> Float[np.ndarray, "colour"]:
     """The colours of what a mask covers."""
-    return colour_shares(image[mask], blur=1.0)
+    return smoothed_histogram(image[mask], blur=1.0)

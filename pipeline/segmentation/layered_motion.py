@@ -124,8 +124,8 @@ def matching_error(
     height, width = pictures[frame].shape[:2]
     rows, columns = np.meshgrid(np.arange(height)[window[0]], np.arange(width)[window[1]], indexing="ij")
     landed = motion.at(columns.astype(float), rows.astype(float)) + np.stack([columns, rows], -1).astype(np.float32)
-    shown = cv2.remap(pictures[step.target], landed[..., 0], landed[..., 1], cv2.INTER_LINEAR)
-    error = np.abs(pictures[frame][window] - shown).sum(-1) / TYPICAL_ERROR
+    warped = cv2.remap(pictures[step.target], landed[..., 0], landed[..., 1], cv2.INTER_LINEAR)
+    error = np.abs(pictures[frame][window] - warped).sum(-1) / TYPICAL_ERROR
     x, y = landed[..., 0], landed[..., 1]
     error[(x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)] = 1
     return np.minimum(cv2.blur(error, (3, 3)), MOST_ERROR)

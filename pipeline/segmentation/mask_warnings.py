@@ -12,38 +12,40 @@ LEAST_BACKGROUND = 0.02  # share of all pixels; the camera's motion comes from i
 FEWEST_FRAMES = 6  # in which motion can be told from errors of the flow
 
 
-def given_doubts(ids: UInt8[np.ndarray, "frame height width"], folder: Path, config: SegmentObjectsConfig) -> list[str]:
+def given_warnings(
+    ids: UInt8[np.ndarray, "frame height width"], folder: Path, config: SegmentObjectsConfig
+) -> list[str]:
     """Of masks that a person gave."""
-    doubts = []
+    warnings = []
     if config.prompts:
-        doubts.append(f"the masks of {folder} are used, segment_objects.prompts are not; leave out one of the two")
+        warnings.append(f"the masks of {folder} are used, segment_objects.prompts are not; leave out one of the two")
     values = {int(value) for value in np.unique(ids)}
     if not values - {BACKGROUND_ID, IGNORE_ID}:
-        doubts.append(
+        warnings.append(
             f"{folder} has no id but {IGNORE_ID}, which means ignore; if it is an object (masks in black and white), "
             "save it as 1"
             if IGNORE_ID in values
             else f"{folder} shows no object: every mask is 0, the background, all over"
         )
-    return doubts + background_doubts(ids)
+    return warnings + background_warnings(ids)
 
 
-def found_doubts(ids: UInt8[np.ndarray, "frame height width"], config: SegmentObjectsConfig) -> list[str]:
+def found_warnings(ids: UInt8[np.ndarray, "frame height width"], config: SegmentObjectsConfig) -> list[str]:
     """Of masks that come from motion or from hints."""
-    doubts = prompt_doubts(ids, config.prompts)
+    warnings = prompt_warnings(ids, config.prompts)
     if config.key_frames:
-        doubts.append("segment_objects.key_frames is true, but no folder of masks is given: it changes nothing")
+        warnings.append("segment_objects.key_frames is true, but no folder of masks is given: it changes nothing")
     if not config.prompts and not ids.any():
-        doubts.append("no moving object was found")
+        warnings.append("no moving object was found")
         if len(ids) < FEWEST_FRAMES:
-            doubts.append(
+            warnings.append(
                 f"{len(ids)} frames are too few to tell what moves by itself; keep {FEWEST_FRAMES} or more "
                 "(extract_frames), or click the objects (python -m pipeline.pick_prompts)"
             )
-    return doubts + background_doubts(ids)
+    return warnings + background_warnings(ids)
 
 
-def prompt_doubts(ids: UInt8[np.ndarray, "frame height width"], prompts: list[Prompt]) -> list[str]:
+def prompt_warnings(ids: UInt8[np.ndarray, "frame height width"], prompts: list[Prompt]) -> list[str]:
     """One for each object that hints ask for and no pixel shows."""
     frames: dict[int, list[int]] = {}
     for prompt in prompts:
@@ -56,7 +58,7 @@ def prompt_doubts(ids: UInt8[np.ndarray, "frame height width"], prompts: list[Pr
     ]
 
 
-def background_doubts(ids: UInt8[np.ndarray, "frame height width"]) -> list[str]:
+def background_warnings(ids: UInt8[np.ndarray, "frame height width"]) -> list[str]:
     """One where objects cover all there is."""
     share = float((ids == BACKGROUND_ID).mean())
     if share >= LEAST_BACKGROUND:

@@ -1,4 +1,4 @@
-"""Proof that an object moves: its own motion brings its pixels to where they are seen, the background's does not.
+"""The test whether an object moves: its own motion brings its pixels to where they are seen, the background's does not.
 
 Flow alone can be wrong where a surface has little texture, or lines that slide along themselves; then the background's
 motion explains the images just as well, and there is no object.
@@ -8,15 +8,15 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pipeline.correspondence.flow_chain import FlowChain, steps_from
-from pipeline.segmentation.boundary_refinement import Comparables, band_of, box_around, refine_masks, zones_of
+from pipeline.segmentation.boundary_refinement import NormalisedImages, band_of, box_around, refine_masks, zones_of
 from pipeline.segmentation.layered_motion import STRIDES, motion_margin
 
-MOST_LOOKS = 8
+MOST_FRAMES = 8
 LEAST_OWN_MOTION = 0.15  # of an object: true ones have 0.9 with and 0.3 without texture, wrong flow less than 0
 NOTHING = 0.05  # difference, in typical errors of a wrong match, that says nothing
 
 
-def proven_objects(
+def objects_that_move(
     images: UInt8[np.ndarray, "frame height width rgb=3"],
     tubes: UInt8[np.ndarray, "frame height width"],
     chain: FlowChain,
@@ -62,8 +62,8 @@ def object_motion(
 ) -> float:
     """The same for one object, over some of the frames that show it; of one that no frame shows, nothing."""
     frames = np.flatnonzero((ids == k).any((1, 2)))
-    pictures, better, either = Comparables(images), 0.0, 0.0
-    for t in frames[:: max(1, len(frames) // MOST_LOOKS)].tolist():
+    pictures, better, either = NormalisedImages(images), 0.0, 0.0
+    for t in frames[:: max(1, len(frames) // MOST_FRAMES)].tolist():
         mask, steps = ids[t] == k, steps_from(chain, t, STRIDES)
         zones, window = zones_of(mask, ids[t] > 0, band_of(mask, reach)), box_around(mask, 8)
         margin = motion_margin(pictures, t, steps, zones.core, zones.beside, window)

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-CLEAR_EVIDENCE = 0.5  # mean along the flow; noise rarely reaches it over a whole region
+CLEAR_RESIDUAL = 0.5  # mean along the flow; noise rarely reaches it over a whole region
 FEWEST_FRAMES, FEWEST_SHARE = 4, 0.12
 
 
 def kept_objects(
     ids: UInt8[np.ndarray, "frame height width"],
-    evidence: Float[np.ndarray, "frame height width"],
+    residual: Float[np.ndarray, "frame height width"],
     smallest_share: float,
     most: int,
 ) -> UInt8[np.ndarray, "frame height width"]:
@@ -21,8 +21,8 @@ def kept_objects(
         mask = ids == k
         frames = mask.any((1, 2))
         long_enough = frames.sum() >= min(len(ids), max(FEWEST_FRAMES, FEWEST_SHARE * len(ids)))
-        if long_enough and mask.mean() >= smallest_share and evidence[mask].mean() > CLEAR_EVIDENCE:
-            weights[k] = float(np.maximum(evidence[mask], 0).sum())
+        if long_enough and mask.mean() >= smallest_share and residual[mask].mean() > CLEAR_RESIDUAL:
+            weights[k] = float(np.maximum(residual[mask], 0).sum())
     table = np.zeros(256, np.uint8)
     for rank, k in enumerate(sorted(weights, key=lambda k: -weights[k])[:most], start=1):
         table[k] = rank
@@ -31,9 +31,9 @@ def kept_objects(
 
 def object_rows(
     ids: UInt8[np.ndarray, "frame height width"],
-    evidence: Float[np.ndarray, "frame height width"],
+    residual: Float[np.ndarray, "frame height width"],
     names: dict[int, str],
-    proofs: dict[int, float],
+    moves: dict[int, float],
     prompted: bool,
 ) -> list[dict[str, Any]]:
     """objects.json, the background first."""
@@ -46,23 +46,23 @@ def object_rows(
         }
     ]
     for k in (int(k) for k in np.unique(ids) if k not in (0, 255)):
-        found = evidence_of(ids == k, evidence)
-        if k in proofs:
-            found["own_motion"] = round(proofs[k], 3)
-        clear = 1 - float(np.exp(-max(found["residual"], 0) / CLEAR_EVIDENCE))
+        found = motion_facts(ids == k, residual)
+        if k in moves:
+            found["own_motion"] = round(moves[k], 3)
+        clear = 1 - float(np.exp(-max(found["residual"], 0) / CLEAR_RESIDUAL))
         lasting = min(1.0, found["frames_moving"] / max(0.5 * len(ids), 1))
         confidence = round(1.0 if prompted else clear * lasting, 3)
         rows.append({"id": k, "name": names.get(k, f"object {k}"), "evidence": found, "confidence": confidence})
     return rows
 
 
-def evidence_of(mask: np.ndarray, evidence: Float[np.ndarray, "frame height width"]) -> dict[str, int | float]:
+def motion_facts(mask: np.ndarray, residual: Float[np.ndarray, "frame height width"]) -> dict[str, int | float]:
     """Frames in which an object is seen and moves, its mean residual along the flow, its mean area where it is seen."""
     frames = np.flatnonzero(mask.any((1, 2)))
-    moving = [t for t in frames if np.median(evidence[t][mask[t]]) > 0]
+    moving = [t for t in frames if np.median(residual[t][mask[t]]) > 0]
     return {
         "frames": len(frames),
         "frames_moving": len(moving),
-        "residual": round(float(evidence[mask].mean()), 3),
+        "residual": round(float(residual[mask].mean()), 3),
         "area_percent": round(float(100 * mask[frames].mean()), 3),
     }

@@ -19,7 +19,7 @@ TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class ProjectiveViews:
+class PlaneParallax:
     """Views of a still world from one frame's point of view."""
 
     plane: Float[np.ndarray, "view 3 3"]
@@ -36,20 +36,20 @@ class ProjectiveViews:
         return projected(mapped, self.epipole.astype(landed.dtype), depth) - landed
 
 
-def fitted_views(
+def fitted_plane_parallax(
     xy: Float[np.ndarray, "point xy=2"],
     landed: Float[np.ndarray, "view point xy=2"],
     seen: Bool[np.ndarray, "view point"],
     still: Bool[np.ndarray, "point"],
     anchor: int,
     fundamental: Float[np.ndarray, "3 3"],
-) -> ProjectiveViews | None:
+) -> PlaneParallax | None:
     """Views fitted to the points that look still; `fundamental` relates the frame to the view `anchor`.
 
     Depth and views are refined in turns, points that disagree lose their weight; None where too few points are seen.
     """
     plane, epipole = canonical(fundamental)
-    first = ProjectiveViews(plane[None], epipole[None], np.full(1, 4 * LEAST_NOISE), (-np.inf, np.inf))
+    first = PlaneParallax(plane[None], epipole[None], np.full(1, 4 * LEAST_NOISE), (-np.inf, np.inf))
     depth = best_depth((homogeneous(xy) @ plane.T)[None], first, landed[[anchor]], seen[[anchor]])
     known = still & seen[anchor]
     if known.sum() < FEWEST_POINTS or ((seen & known).sum(1) < FEWEST_POINTS).any():
@@ -62,7 +62,7 @@ def fitted_views(
         cameras = np.stack([resected(points, y, known & s, n) for y, s, n in zip(landed, seen, noise, strict=True)])
         low, high = np.percentile(depth[still], [0.5, 99.5])
         margin = DEPTH_MARGIN * (high - low)
-        views = ProjectiveViews(cameras[..., :3], cameras[..., 3], noise, (float(low - margin), float(high + margin)))
+        views = PlaneParallax(cameras[..., :3], cameras[..., 3], noise, (float(low - margin), float(high + margin)))
         mapped = np.einsum("vij,pj->vpi", views.plane, homogeneous(xy))
         depth = best_depth(mapped, views, landed, seen)
         error = np.linalg.norm(projected(mapped, views.epipole, depth) - landed, axis=-1)
@@ -110,7 +110,7 @@ def resected(
 
 def best_depth(
     mapped: Float[np.ndarray, "view point 3"],
-    views: ProjectiveViews,
+    views: PlaneParallax,
     landed: Float[np.ndarray, "view point xy=2"],
     seen: Bool[np.ndarray, "view point"],
 ) -> Float[np.ndarray, "point"]:

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from pipeline.config import Prompt
-from pipeline.correspondence.flow_chain import FlowChain, carried
+from pipeline.correspondence.flow_chain import FlowChain, warped_from
 from pipeline.runtime.errors import StageError
 from pipeline.segmentation.grabcut import cut_object, grab_cut
 from pipeline.segmentation.tubes import disk
@@ -114,7 +114,7 @@ def carried_on(
     direction: int,
 ) -> Bool[np.ndarray, "height width"]:
     """A neighbour's mask, brought here and put on the edges."""
-    moved = carried(mask.astype(np.float32), chain, frame, direction)[0] > 0.5
+    moved = warped_from(mask.astype(np.float32), chain, frame, direction)[0] > 0.5
     if moved.sum() < SMALLEST_PX:
         return np.zeros_like(moved)
     return cut_object(image, moved, np.zeros_like(moved), np.zeros_like(moved), 0.08)

@@ -14,14 +14,14 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from pipeline.correspondence.flow_chain import FlowChain, carried
+from pipeline.correspondence.flow_chain import FlowChain, warped_from
 from pipeline.runtime.progress import progress
-from pipeline.segmentation.colour_histogram import likeness, look_of
+from pipeline.segmentation.colour_histogram import colour_histogram, similarity
 from pipeline.segmentation.tubes import disk
 
 SMALLEST_PX = 20
 LEAST_CONSISTENT, LEAST_ALIKE, MOST_GROWTH = 0.5, 0.8, 1.35  # of a good step
-LOST_ALIKE, KNOWN_AGAIN = 0.5, 0.75  # likeness to the given mask below which it is lost, above which it is back
+LOST_ALIKE, KNOWN_AGAIN = 0.5, 0.75  # similarity to the given mask below which it is lost, above which it is back
 LEAST_AGREEMENT = 0.5  # IoU of a segmenter's answer with the tracked mask
 MOST_POINTS = 3
 LARGEST_CHANGE = 3.0  # of the area of a thing that comes back
@@ -44,16 +44,16 @@ class Segmenter(Protocol):
 
 @dataclass
 class Track:
-    """What is remembered of an object: its mask in the last frame, and the look and size it was given with."""
+    """What is remembered of an object: its mask in the last frame, and the colours and size it was given with."""
 
     mask: Bool[np.ndarray, "height width"]
-    look: Float[np.ndarray, "colour"]
+    histogram: Float[np.ndarray, "colour"]
     area: float
     lost: bool = field(default=False)
 
     @classmethod
     def start(cls, image: UInt8[np.ndarray, "height width rgb=3"], mask: Bool[np.ndarray, "height width"]) -> "Track":
-        return cls(mask, look_of(image, mask), float(mask.sum()))
+        return cls(mask, colour_histogram(image, mask), float(mask.sum()))
 
 
 def propagated_ids(
@@ -94,11 +94,13 @@ def advance(
     for track in tracks.values():
         if track.lost:
             continue
-        moved, valid = carried(track.mask.astype(np.float32), chain, frame, -direction)
+        moved, valid = warped_from(track.mask.astype(np.float32), chain, frame, -direction)
         mask = without_uncovered(moved > 0.5, valid)
         if segmenter is not None and mask.sum() >= SMALLEST_PX and is_poor(track, mask, valid, image):
             mask = asked_again(track, mask, image, segmenter)
-        track.lost = bool(mask.sum() < SMALLEST_PX or likeness(track.look, look_of(image, mask)) < LOST_ALIKE)
+        track.lost = bool(
+            mask.sum() < SMALLEST_PX or similarity(track.histogram, colour_histogram(image, mask)) < LOST_ALIKE
+        )
         track.mask = np.zeros_like(mask) if track.lost else mask
     if regions is not None:
         take_back([track for track in tracks.values() if track.lost], list(tracks.values()), image, regions)
@@ -119,10 +121,10 @@ def is_poor(
     valid: Bool[np.ndarray, "height width"],
     image: UInt8[np.ndarray, "height width rgb=3"],
 ) -> bool:
-    """Whether a carried mask should not be trusted: broken flow, another look, or a sudden change of size."""
+    """Whether a carried mask should not be trusted: broken flow, other colours, or a sudden change of size."""
     growth = mask.sum() / max(track.mask.sum(), 1)
     consistent = valid[mask].mean() >= LEAST_CONSISTENT
-    alike = likeness(track.look, look_of(image, mask)) >= LEAST_ALIKE
+    alike = similarity(track.histogram, colour_histogram(image, mask)) >= LEAST_ALIKE
     return not (consistent and alike and 1 / MOST_GROWTH < growth < MOST_GROWTH)
 
 
@@ -136,7 +138,8 @@ def asked_again(
     points = inner_points(mask)
     found, _ = segmenter.segment(image, points, [1] * len(points), box_of(mask))
     agreement = (found & mask).sum() / max((found | mask).sum(), 1)
-    better = found.any() and likeness(track.look, look_of(image, found)) >= likeness(track.look, look_of(image, mask))
+    before, after = (similarity(track.histogram, colour_histogram(image, part)) for part in (mask, found))
+    better = found.any() and after >= before
     return found if better and agreement >= LEAST_AGREEMENT else mask
 
 
@@ -155,7 +158,7 @@ def take_back(
             for mask in candidates
             if 1 / LARGEST_CHANGE < mask.sum() / track.area < LARGEST_CHANGE and mask.sum() >= SMALLEST_PX
         ]
-        scores = [likeness(track.look, look_of(image, mask)) for mask in fits]
+        scores = [similarity(track.histogram, colour_histogram(image, mask)) for mask in fits]
         if scores and max(scores) >= KNOWN_AGAIN:
             track.mask, track.lost = fits[int(np.argmax(scores))], False
 
@@ -173,7 +176,7 @@ def known_again(
         start, end, track = tracks[k]
         ended = [j for j in tracks if table[j] == j and tracks[j][1] < start and is_like(tracks[j][2], track)]
         if ended:
-            old = max(ended, key=lambda j: likeness(tracks[j][2].look, track.look))
+            old = max(ended, key=lambda j: similarity(tracks[j][2].histogram, track.histogram))
             table[k] = old
             tracks[old] = tracks[old][0], end, track
     return table[ids]
@@ -181,7 +184,7 @@ def known_again(
 
 def is_like(first: Track, second: Track) -> bool:
     """Whether two tracks may be the same thing."""
-    alike = likeness(first.look, second.look) >= KNOWN_AGAIN
+    alike = similarity(first.histogram, second.histogram) >= KNOWN_AGAIN
     return alike and 1 / LARGEST_CHANGE < first.area / max(second.area, 1) < LARGEST_CHANGE
 
 

@@ -1,9 +1,10 @@
-"""Which paths belong to one thing: those that one smooth motion explains in all frames that they share.
+"""Which trajectories belong to one thing: those that one smooth motion explains in all frames that they share.
 
 Things that touch in every frame, or whose flow runs into each other at the border, still move differently in the long
-run. Paths are first put into small groups that move alike; then groups that touch are joined, the best pair first, as
-long as one motion, quadratic in the image, explains the two nearly as well as one for each (Ward, 1963, on motions).
-All sums are additive, so that a joint fit costs a small linear system a frame and no second look at the paths.
+run. Trajectories are first put into small groups that move alike; then groups that touch are joined, the best pair
+first, as long as one motion, quadratic in the image, explains the two nearly as well as one for each (Ward, 1963, on
+motions).
+All sums are additive, so that a joint fit costs a small linear system a frame, and trajectories are looked at once.
 """
 
 import heapq
@@ -17,11 +18,11 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import squareform
 
-from pipeline.segmentation.trajectories import Sight, displacements
+from pipeline.segmentation.trajectories import TrackedPoints, displacements
 
 STRIDE = 2  # frames over which motion is measured
-CHUNK, LARGEST_CHUNK = 12, 2500  # frames, and paths, whose groups are made together
-SHORTEST, SMALLEST_GROUP = 5, 4  # frames of a path, paths of a group
+CHUNK, LARGEST_CHUNK = 12, 2500  # frames, and trajectories, whose groups are made together
+SHORTEST, SMALLEST_GROUP = 5, 4  # frames of a trajectory, trajectories of a group
 ALIKE_PX, NEAR_PX = 0.7, 6.0  # of displacement and of place, within a group
 TURNING = 0.12  # pixels of displacement a pixel of distance, as on a thing that turns
 GROUP_WIDTH = 1.5  # of them
@@ -73,36 +74,38 @@ class Motion:
         return np.maximum(self.square - (self.cross[:, 0] ** 2).sum(1) / np.maximum(self.count, 1), 0)
 
 
-def clustered_paths(sights: Sequence[Sight], size: tuple[int, int]) -> Int[np.ndarray, "track"]:
-    """For each path its cluster, from 0 on, the one with most points first; -1 for none."""
-    groups = small_groups(sights)
+def clustered_trajectories(observations: Sequence[TrackedPoints], size: tuple[int, int]) -> Int[np.ndarray, "track"]:
+    """For each trajectory its cluster, from 0 on, the one with most points first; -1 for none."""
+    groups = small_groups(observations)
     if groups.max(initial=-1) < 0:
         return groups
-    motions = group_motions(sights, groups, size)
-    parents = joined_groups(motions, touching_groups(sights, groups))
+    motions = group_motions(observations, groups, size)
+    parents = joined_groups(motions, touching_groups(observations, groups))
     roots = np.array([root_of(parents, group) for group in range(groups.max() + 1)])
-    points = np.bincount(np.concatenate([sight.paths for sight in sights]), minlength=len(groups))
+    lengths = np.bincount(np.concatenate([points.trajectories for points in observations]), minlength=len(groups))
     names, index = np.unique(roots[groups[groups >= 0]], return_inverse=True)
-    order = np.argsort(np.argsort(-np.bincount(index, points[groups >= 0], len(names)), kind="stable"))
+    order = np.argsort(np.argsort(-np.bincount(index, lengths[groups >= 0], len(names)), kind="stable"))
     clusters = np.full(len(groups), -1)
     clusters[groups >= 0] = order[index]
     return clusters
 
 
-def small_groups(sights: Sequence[Sight]) -> Int[np.ndarray, "track"]:
-    """Groups of paths that are born about the same time, near each other all along, and move alike."""
-    count = 1 + max((int(sight.paths.max()) for sight in sights if len(sight.paths)), default=-1)
-    births, lengths = np.full(count, len(sights)), np.zeros(count, int)
-    for t, sight in enumerate(sights):
-        births[sight.paths] = np.minimum(births[sight.paths], t)
-        lengths[sight.paths] += 1
+def small_groups(observations: Sequence[TrackedPoints]) -> Int[np.ndarray, "track"]:
+    """Groups of trajectories that are born about the same time, near each other all along, and move alike."""
+    count = 1 + max((int(points.trajectories.max()) for points in observations if len(points.trajectories)), default=-1)
+    births, lengths = np.full(count, len(observations)), np.zeros(count, int)
+    for t, points in enumerate(observations):
+        births[points.trajectories] = np.minimum(births[points.trajectories], t)
+        lengths[points.trajectories] += 1
     groups, newest = np.full(count, -1), 0
-    for start in range(0, len(sights), CHUNK):
-        born = np.flatnonzero((births >= start) & (births < start + CHUNK) & (lengths >= min(SHORTEST, len(sights))))
+    for start in range(0, len(observations), CHUNK):
+        born = np.flatnonzero(
+            (births >= start) & (births < start + CHUNK) & (lengths >= min(SHORTEST, len(observations)))
+        )
         born = born[:: 1 + len(born) // LARGEST_CHUNK]
         if len(born) < SMALLEST_GROUP:
             continue
-        apart = path_distances(sights[start : start + 2 * CHUNK], born)
+        apart = trajectory_distances(observations[start : start + 2 * CHUNK], born)
         labels = fcluster(linkage(squareform(apart, checks=False), "average"), GROUP_WIDTH, "distance")
         kept = np.bincount(labels)[labels] >= SMALLEST_GROUP
         names, index = np.unique(labels[kept], return_inverse=True)
@@ -111,15 +114,17 @@ def small_groups(sights: Sequence[Sight]) -> Int[np.ndarray, "track"]:
     return groups
 
 
-def path_distances(sights: Sequence[Sight], paths: Int[np.ndarray, "track"]) -> Float[np.ndarray, "track track"]:
-    """How differently each two paths move at most, and how far apart they are on average, in what is little."""
-    shape = len(paths), len(paths)
+def trajectory_distances(
+    observations: Sequence[TrackedPoints], trajectories: Int[np.ndarray, "track"]
+) -> Float[np.ndarray, "track track"]:
+    """How differently each two trajectories move at most, and how far apart they are on average, in what is little."""
+    shape = len(trajectories), len(trajectories)
     difference, distance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     shared = np.zeros(shape, np.float32)
-    for t in range(len(sights) - STRIDE):
-        seen, moved = displacements(sights, t, STRIDE)
-        known = np.isin(seen.paths, paths)
-        index = np.searchsorted(paths, seen.paths[known])
+    for t in range(len(observations) - STRIDE):
+        seen, moved = displacements(observations, t, STRIDE)
+        known = np.isin(seen.trajectories, trajectories)
+        index = np.searchsorted(trajectories, seen.trajectories[known])
         place, moved, both = seen.xy[known], moved[known], np.ix_(index, index)
         apart = np.linalg.norm(place[:, None] - place[None], axis=-1)
         unlike = np.linalg.norm(moved[:, None] - moved[None], axis=-1) - TURNING * apart
@@ -132,12 +137,14 @@ def path_distances(sights: Sequence[Sight], paths: Int[np.ndarray, "track"]) -> 
     return result
 
 
-def group_motions(sights: Sequence[Sight], groups: Int[np.ndarray, "track"], size: tuple[int, int]) -> list[Motion]:
+def group_motions(
+    observations: Sequence[TrackedPoints], groups: Int[np.ndarray, "track"], size: tuple[int, int]
+) -> list[Motion]:
     """The sums of every group."""
     rows: dict[int, list[tuple[int, np.ndarray, np.ndarray]]] = defaultdict(list)
-    for t in range(len(sights) - STRIDE):
-        seen, moved = displacements(sights, t, STRIDE)
-        terms, owner = motion_terms(seen.xy, size), groups[seen.paths]
+    for t in range(len(observations) - STRIDE):
+        seen, moved = displacements(observations, t, STRIDE)
+        terms, owner = motion_terms(seen.xy, size), groups[seen.trajectories]
         for group in np.unique(owner[owner >= 0]):
             rows[int(group)].append((t, terms[owner == group], moved[owner == group].astype(float)))
     return [summed(rows[group]) for group in range(groups.max() + 1)]
@@ -164,14 +171,14 @@ def motion_terms(xy: Float[np.ndarray, "point xy=2"], size: tuple[int, int]) -> 
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).astype(float)
 
 
-def touching_groups(sights: Sequence[Sight], groups: Int[np.ndarray, "track"]) -> set[tuple[int, int]]:
+def touching_groups(observations: Sequence[TrackedPoints], groups: Int[np.ndarray, "track"]) -> set[tuple[int, int]]:
     """Pairs of groups of which points come close in two frames and more."""
     times: dict[tuple[int, int], int] = defaultdict(int)
-    for sight in sights:
-        owner = groups[sight.paths]
+    for points in observations:
+        owner = groups[points.trajectories]
         if (owner >= 0).sum() < 2:
             continue
-        pairs = cKDTree(sight.xy[owner >= 0]).query_pairs(TOUCHING_PX, output_type="ndarray")
+        pairs = cKDTree(points.xy[owner >= 0]).query_pairs(TOUCHING_PX, output_type="ndarray")
         touching = np.sort(owner[owner >= 0][pairs], axis=1)
         for first, second in np.unique(touching[touching[:, 0] != touching[:, 1]], axis=0).tolist():
             times[first, second] += 1

@@ -9,40 +9,40 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy.spatial import cKDTree
 
 from pipeline.correspondence.flow_chain import FlowChain
-from pipeline.correspondence.flow_warping import follow
-from pipeline.segmentation.trajectories import Sight, moving_paths
-from pipeline.segmentation.trajectory_clustering import clustered_paths
+from pipeline.correspondence.flow_warping import warp
+from pipeline.segmentation.trajectories import TrackedPoints, point_trajectories
+from pipeline.segmentation.trajectory_clustering import clustered_trajectories
 
-MOVING, SURELY_MOVING = 0.4, 0.7  # mean evidence: every pixel of a tube, and its clearest tenth
-SMEARED = 0.5  # of a region's strong evidence: less is flow smeared over its border
-WORKING_PX, SPACING_PX = 320, 4  # longer side at which motion is compared, and from one path to the next there
-FEWEST_SIGHTS = 40  # of a cluster's points, in all frames
+MOVING, SURELY_MOVING = 0.4, 0.7  # mean residual: every pixel of a tube, and its clearest tenth
+SMEARED = 0.5  # of a region's strong residual: less is flow smeared over its border
+WORKING_PX, SPACING_PX = 320, 4  # longer side at which motion is compared, and from one trajectory to the next there
+FEWEST_OBSERVATIONS = 40  # of a cluster's points, in all frames
 STEEP = 0.2  # change of flow from pixel to pixel
 TAKEN_OVER, TOGETHER = 0.4, 0.25  # of the area of a region
-VOTERS = 5  # paths that decide where a pixel belongs
+VOTERS = 5  # trajectories that decide where a pixel belongs
 VOTER_PX, VOTER_MOTION_PX = 4.0, 0.4  # how much place and motion count for being near
 NEAR = 0.06  # of the image's diagonal
 ALIKE = 0.7  # of the motion against the background
 LIMB, ATTACHED, TOUCHING_PX = 0.25, 0.8, 4  # of the larger one's area, of the frames
-MOST_LOOKS, FEWEST_LOOKS = 12, 4
+MOST_FRAMES, FEWEST_FRAMES = 12, 4
 Pairs = list[tuple[int, np.ndarray, np.ndarray]]  # frame, and the two tubes in it
 
 
 def find_tubes(
-    evidence: Float[np.ndarray, "frame height width"], chain: FlowChain, smallest_share: float
+    residual: Float[np.ndarray, "frame height width"], chain: FlowChain, smallest_share: float
 ) -> UInt8[np.ndarray, "frame height width"]:
     """Ids of moving regions, 0 elsewhere; regions that move together are one."""
-    height, width = evidence.shape[1:]
+    height, width = residual.shape[1:]
     chain = chain.reduced(WORKING_PX)
     size = chain.forward.shape[1:3]
-    evidence = np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA) for frame in evidence])
-    smallest_px = max(12, int(smallest_share * evidence[0].size))
-    moving = [moving_places(frame, smallest_px) for frame in evidence]
+    residual = np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA) for frame in residual])
+    smallest_px = max(12, int(smallest_share * residual[0].size))
+    moving = [moving_places(frame, smallest_px) for frame in residual]
     smooth = [mask & ~smeared(chain, t) for t, mask in enumerate(moving)]
-    sights = moving_paths(smooth, chain, SPACING_PX)
-    clusters = evident(clustered_paths(sights, size), sights, evidence)
-    labels = [labelled(mask, sights[t], clusters, chain, t) for t, mask in enumerate(moving)]
-    clear = np.stack([without_smear(*frame, smallest_px // 2) for frame in zip(labels, evidence, strict=True)])
+    observations = point_trajectories(smooth, chain, SPACING_PX)
+    clusters = evident(clustered_trajectories(observations, size), observations, residual)
+    labels = [labelled(mask, observations[t], clusters, chain, t) for t, mask in enumerate(moving)]
+    clear = np.stack([without_smear(*frame, smallest_px // 2) for frame in zip(labels, residual, strict=True)])
     tubes = merged_tubes(lasting(taken_over(clear, chain)), chain)
     return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST) for frame in tubes])
 
@@ -53,13 +53,13 @@ def lasting(tubes: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray,
     for frame in tubes:
         seen[np.unique(frame)] += 1
     table = np.arange(256, dtype=np.uint8)
-    table[seen < min(FEWEST_LOOKS, len(tubes))] = 0
+    table[seen < min(FEWEST_FRAMES, len(tubes))] = 0
     return table[tubes]
 
 
-def moving_places(evidence: Float[np.ndarray, "height width"], smallest_px: int) -> Bool[np.ndarray, "height width"]:
-    """Connected regions with enough evidence."""
-    mask = cv2.morphologyEx((evidence > MOVING).astype(np.uint8), cv2.MORPH_OPEN, disk(2))
+def moving_places(residual: Float[np.ndarray, "height width"], smallest_px: int) -> Bool[np.ndarray, "height width"]:
+    """Connected regions of enough residual."""
+    mask = cv2.morphologyEx((residual > MOVING).astype(np.uint8), cv2.MORPH_OPEN, disk(2))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] >= smallest_px
     large[0] = False
@@ -74,15 +74,17 @@ def smeared(chain: FlowChain, frame: int) -> Bool[np.ndarray, "height width"]:
 
 
 def evident(
-    clusters: Int[np.ndarray, "track"], sights: Sequence[Sight], evidence: Float[np.ndarray, "frame height width"]
+    clusters: Int[np.ndarray, "track"],
+    observations: Sequence[TrackedPoints],
+    residual: Float[np.ndarray, "frame height width"],
 ) -> Int[np.ndarray, "track"]:
-    """Ids from 1 on of the clusters that are seen often and surely move; 0 for the paths of others."""
-    owners = np.concatenate([clusters[sight.paths] for sight in sights])
-    values = np.concatenate([frame[sight.pixels()] for frame, sight in zip(evidence, sights, strict=True)])
+    """Ids from 1 on of the clusters that are seen often and surely move; 0 for the trajectories of others."""
+    owners = np.concatenate([clusters[points.trajectories] for points in observations])
+    values = np.concatenate([frame[points.pixels()] for frame, points in zip(residual, observations, strict=True)])
     ids, newest = np.zeros_like(clusters), 0
     for k in range(clusters.max(initial=-1) + 1):
         own = values[owners == k]
-        if len(own) >= FEWEST_SIGHTS and np.percentile(own, 90) > SURELY_MOVING and newest < 250:
+        if len(own) >= FEWEST_OBSERVATIONS and np.percentile(own, 90) > SURELY_MOVING and newest < 250:
             newest += 1
             ids[clusters == k] = newest
     return ids
@@ -90,39 +92,41 @@ def evident(
 
 def labelled(
     mask: Bool[np.ndarray, "height width"],
-    sight: Sight,
+    points: TrackedPoints,
     ids: Int[np.ndarray, "track"],
     chain: FlowChain,
     frame: int,
 ) -> UInt8[np.ndarray, "height width"]:
-    """Each moving pixel's id, by a vote of the paths that are near it and move like it."""
-    known = sight.where(ids[sight.paths] > 0)
+    """Each moving pixel's id, by a vote of the trajectories that are near it and move like it."""
+    known = points.where(ids[points.trajectories] > 0)
     result = np.zeros(mask.shape, np.uint8)
-    if not len(known.paths) or not mask.any():
+    if not len(known.trajectories) or not mask.any():
         return result
     flow, _ = chain.step(frame, 1 if frame < chain.frame_count - 1 else -1)
     rows, columns = np.nonzero(mask)
     wanted = np.stack([columns, rows], -1) / VOTER_PX, flow[rows, columns] / VOTER_MOTION_PX
     voters = known.xy / VOTER_PX, flow[known.pixels()] / VOTER_MOTION_PX
-    count = min(VOTERS, len(known.paths))
+    count = min(VOTERS, len(known.trajectories))
     distance, index = cKDTree(np.concatenate(voters, axis=1)).query(
         np.concatenate(wanted, axis=1), k=[*range(1, count + 1)]
     )
     votes = np.zeros((len(rows), int(ids.max()) + 1))
     for column in range(count):
-        np.add.at(votes, (np.arange(len(rows)), ids[known.paths[index[:, column]]]), 1 / (1 + distance[:, column]))
+        np.add.at(
+            votes, (np.arange(len(rows)), ids[known.trajectories[index[:, column]]]), 1 / (1 + distance[:, column])
+        )
     result[rows, columns] = votes.argmax(1)
     return result
 
 
 def without_smear(
-    labels: UInt8[np.ndarray, "height width"], evidence: Float[np.ndarray, "height width"], smallest_px: int
+    labels: UInt8[np.ndarray, "height width"], residual: Float[np.ndarray, "height width"], smallest_px: int
 ) -> UInt8[np.ndarray, "height width"]:
-    """The parts of each region with most of its evidence."""
+    """The parts of each region with most of its residual."""
     result = np.zeros_like(labels)
     for k in (int(k) for k in np.unique(labels) if k):
         inside = labels == k
-        strong = inside & (evidence > SMEARED * np.percentile(evidence[inside], 90))
+        strong = inside & (residual > SMEARED * np.percentile(residual[inside], 90))
         for part in parts(cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_OPEN, disk(2)), smallest_px):
             result[part & ((result == 0) | inside)] = k
     return result
@@ -139,11 +143,11 @@ def parts(mask: UInt8[np.ndarray, "height width"], smallest_px: int) -> list[Boo
 def taken_over(
     labels: UInt8[np.ndarray, "frame height width"], chain: FlowChain
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Ids of which one goes where the other was, joined: a thing that turns shows new paths and loses the old."""
+    """Ids of which one goes where the other was, joined: a thing that turns shows new trajectories and loses the old."""
     areas = np.stack([np.bincount(frame.ravel(), minlength=256) for frame in labels]).astype(float)
     passed = np.zeros((256, 256))
     for t in range(1, len(labels)):
-        before = follow(labels[t - 1], chain.step(t, -1)[0], nearest=True)
+        before = warp(labels[t - 1], chain.step(t, -1)[0], nearest=True)
         np.add.at(passed, (before, labels[t]), 1)
     net, typical = np.abs(passed - passed.T), areas.sum(0) / np.maximum((areas > 0).sum(0), 1)
     large = areas > TOGETHER * typical
@@ -165,8 +169,8 @@ def merged_tubes(
     parent = {k: k for k in ids}
     for a, b in combinations(ids, 2):
         both = [t for t, present in enumerate(seen) if a in present and b in present]
-        looks = both[:: max(1, len(both) // MOST_LOOKS)]
-        pairs = [(t, tubes[t] == a, tubes[t] == b) for t in looks]
+        sampled = both[:: max(1, len(both) // MOST_FRAMES)]
+        pairs = [(t, tubes[t] == a, tubes[t] == b) for t in sampled]
         if (near(pairs) and alike(velocities[a], velocities[b])) or attached(pairs):
             old, new = parent[b], parent[a]
             parent = {k: new if root == old else root for k, root in parent.items()}
@@ -204,7 +208,7 @@ def alike(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 
 def attached(pairs: Pairs) -> bool:
     """Whether one is much smaller and touches the other nearly all the time, as a leg does."""
     areas = [sorted((int(first.sum()), int(second.sum()))) for _, first, second in pairs]
-    if len(pairs) < FEWEST_LOOKS or np.median([small / large for small, large in areas]) > LIMB:
+    if len(pairs) < FEWEST_FRAMES or np.median([small / large for small, large in areas]) > LIMB:
         return False
     touching = [(cv2.dilate(first.astype(np.uint8), disk(TOUCHING_PX)) * second).any() for _, first, second in pairs]
     return bool(np.mean(touching) > ATTACHED)

@@ -14,7 +14,7 @@ from models.semantic_flow.space import Cameras
 from pipeline.cameras import inverse, transform, unproject
 from pipeline.formats.scene_file import Scene
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
-from pipeline.semantic_flow.moving_pixels import moving_evidence
+from pipeline.semantic_flow.moving_pixels import moving_pixels
 
 UNKNOWN = -1.0
 BORDER_PX = 3  # around what moves: the static field does not learn from pixels that masks may have missed
@@ -60,7 +60,7 @@ def training_pixels(scene: Scene, labels: Labels, colour_everywhere: bool) -> Pi
     """The pixels that training may see. In frames without labels, flow alone says what may be moving."""
     labelled, size = labels.labelled, scene.object_ids.shape
     moving = np.where(labels.ids == UNLABELLED, UNKNOWN, labels.moving).astype(np.float32)
-    active = np.where(labelled[:, None, None], labels.moving, labels.moving | moving_evidence(scene))
+    active = np.where(labelled[:, None, None], labels.moving, labels.moving | moving_pixels(scene))
     usable = scene.visible[0] & (labelled | colour_everywhere)
     drawn = np.broadcast_to(usable[:, None, None], size)
     both_known = (scene.visible[0][:-1] & scene.visible[0][1:])[:, None, None]

@@ -13,7 +13,7 @@ from pipeline.formats.scene_file import Scene
 from pipeline.scene.depth_maps import read_depths
 from pipeline.semantic_flow.data import UNKNOWN, Points
 from pipeline.semantic_flow.labels import Labels
-from pipeline.semantic_flow.moving_pixels import moving_evidence
+from pipeline.semantic_flow.moving_pixels import moving_pixels
 
 log = logging.getLogger(__name__)
 LEAST_OBSERVATIONS = 12  # of the background in a frame
@@ -30,7 +30,7 @@ def depth_points(folder: Path, scene: Scene, labels: Labels, seed: int) -> Point
         log.warning(
             "depth maps of %d of %d frames do not fit the sparse points and are not used", (~used).sum(), len(used)
         )
-    hidden = np.where(labels.labelled[:, None, None], False, moving_evidence(scene))
+    hidden = np.where(labels.labelled[:, None, None], False, moving_pixels(scene))
     known = used[:, None, None] & np.isfinite(maps) & (maps > 0) & ~hidden & scene.visible[0][:, None, None]
     rng = np.random.default_rng(seed)
     chosen = [rng.permutation(np.flatnonzero(frame))[:PIXELS_PER_FRAME] for frame in known]

@@ -17,13 +17,41 @@ from models.semantic_flow.flow_features import FrameMaps
 from pipeline.config import EncoderName
 from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.runtime.errors import StageError
-from pipeline.runtime.weights import WeightsStage, weights_present
+from pipeline.runtime.weights import Weight, weights_present
 
 log = logging.getLogger(__name__)
-STAGE: WeightsStage = "train_semantic_flow"
 BASIS_FRAMES = 12
 DEPTH_CELL_PX = 4
 Images = UInt8[np.ndarray, "frame height width rgb=3"]
+WEIGHTS = (
+    Weight(
+        file="resnet18-f37072fd.pth",
+        model="resnet18",
+        address="https://download.pytorch.org/models/resnet18-f37072fd.pth",
+        sha256="f37072fd",
+        size_mb=44.7,
+        licence="BSD-3-Clause",
+        origin="torchvision",
+    ),
+    Weight(
+        file="resnet34-b627a593.pth",
+        model="resnet34",
+        address="https://download.pytorch.org/models/resnet34-b627a593.pth",
+        sha256="b627a593",
+        size_mb=83.3,
+        licence="BSD-3-Clause",
+        origin="torchvision",
+    ),
+    Weight(
+        file="resnet50-11ad3fa6.pth",
+        model="resnet50",
+        address="https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
+        sha256="11ad3fa6",
+        size_mb=97.8,
+        licence="BSD-3-Clause",
+        origin="torchvision",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +78,7 @@ class FrameFeatures:
 
 def chosen_encoder(wanted: EncoderName, weights: Path | None) -> Encoder:
     """The encoder that is asked for; `auto` is the first ResNet whose weights lie in the folder, else the embedded."""
-    present = weights_present(weights, STAGE)
+    present = weights_present(weights, "train_semantic_flow")
     if wanted == "embedded" or (wanted == "auto" and not present):
         return Encoder("embedded", "no weights needed", pyramid_features)
     chosen = [weight for weight in present if wanted in ("auto", weight.model)]

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float, Int16, UInt8
 
-from pipeline.correspondence.flow_warping import follow
+from pipeline.correspondence.flow_warping import warp
 from pipeline.formats.scene_file import Scene
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
 
@@ -77,7 +77,7 @@ def carried(
         age += 1
         if 0 <= source < frames and age <= reach:
             flow, valid = step_between(scene, frame, source)
-            current = (follow(current, flow) * valid[..., None]).reshape(current.shape)
+            current = (warp(current, flow) * valid[..., None]).reshape(current.shape)
             yield frame, age, current
 
 

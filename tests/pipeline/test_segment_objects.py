@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -16,8 +17,9 @@ from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
-from pipeline.segmentation.boundary_refinement import main_body, voted
-from pipeline.segmentation.camera_motion_residual import background_residuals, filled_in, moving_evidence
+from pipeline.segmentation import backends
+from pipeline.segmentation.boundary_refinement import main_body, temporal_vote
+from pipeline.segmentation.camera_motion_residual import background_residuals, camera_motion_residual, filled_in
 from pipeline.segmentation.prompts import check_prompts
 from pipeline.segmentation.tubes import attached, taken_over
 
@@ -143,9 +145,35 @@ def test_two_things_under_one_id_are_refused() -> None:
     check_prompts([first, Prompt(object=1, frame=2, points=[(9, 9)])], (FRAMES, HEIGHT, WIDTH))
 
 
+def test_a_backend_is_one_file_and_one_name_in_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = moving_squares(tmp_path / "frames", [(3, 0)])
+    (tmp_path / "backends").mkdir()
+    (tmp_path / "backends" / "told.py").write_text(
+        "import numpy as np\n"
+        "def load(checkpoint, device):\n    return 26\n"
+        "def find(model, video, config):\n"
+        "    ids = np.zeros(video.images.shape[:3], np.uint8)\n"
+        "    for t in range(len(ids)):\n"
+        "        ids[t, 16:16 + model, 30 + 3 * t:30 + 3 * t + model] = config.prompts[0].object if config.prompts else 1\n"
+        "    return ids\n"
+    )
+    monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(tmp_path / "backends")])
+    for prompts, k, name in (([], 1, "told"), ([Prompt(object=6, points=[(43.0, 29.0)])], 6, "told, prompts")):
+        config = SegmentObjectsConfig(prompts=prompts).model_copy(update={"backend": "told"})
+        ids, objects = segmented(tmp_path, config)
+        np.testing.assert_array_equal(ids, k * truth)
+        assert objects["backend"] == name and [row["id"] for row in objects["objects"]] == [0, k]
+        assert objects["objects"][1]["evidence"]["frames_moving"] == FRAMES
+
+
+def test_the_settings_name_every_backend() -> None:
+    modules = {path.stem for path in Path(backends.__path__[0]).glob("*.py")} - {"__init__"}
+    assert set(get_args(SegmentObjectsConfig.model_fields["backend"].annotation)) == {"auto", *modules}
+
+
 def test_sam_without_its_weights_says_what_to_do(tmp_path: Path) -> None:
     moving_squares(tmp_path / "frames", [(0, 0)])
-    with pytest.raises(StageError, match="sam"):
+    with pytest.raises(StageError, match="holds no SAM weights"):
         segmented(tmp_path, SegmentObjectsConfig(backend="sam"))
 
 
@@ -271,7 +299,7 @@ def still_chain(count: int, size: tuple[int, int]) -> FlowChain:
 
 def test_evidence_of_a_still_video_is_negative_everywhere() -> None:
     images = np.zeros((10, 40, 60, 3), np.uint8)
-    assert (moving_evidence(images, still_chain(10, (40, 60))) < 0).all()
+    assert (camera_motion_residual(images, still_chain(10, (40, 60))) < 0).all()
 
 
 def test_an_id_that_goes_on_where_another_ends_is_the_same_thing() -> None:
@@ -287,7 +315,7 @@ def test_frames_outvote_a_frame_with_a_torn_mask() -> None:
     ids = np.zeros((7, 20, 20), np.uint8)
     ids[:, 5:15, 5:15] = 1
     ids[3, 8:12, 8:12] = 0
-    assert (voted(ids, still_chain(7, (20, 20)))[3, 8:12, 8:12] == 1).all()
+    assert (temporal_vote(ids, still_chain(7, (20, 20)))[3, 8:12, 8:12] == 1).all()
 
 
 def test_crumbs_go_and_holes_close() -> None:
@@ -303,10 +331,10 @@ def test_crumbs_go_and_holes_close() -> None:
 def test_a_region_without_texture_takes_the_evidence_of_its_border() -> None:
     image = texture(0, (60, 80), (90, 90, 110))
     image[20:40, 30:50], image[5:15, 5:25] = (200, 60, 50), (60, 160, 70)
-    evidence = np.full((60, 80, 2), -0.2, np.float32)
-    evidence[17:43, 27:53, 1] = 0.9
-    evidence[24:36, 34:46] = -0.2
-    filled = filled_in(evidence, image)
+    residual = np.full((60, 80, 2), -0.2, np.float32)
+    residual[17:43, 27:53, 1] = 0.9
+    residual[24:36, 34:46] = -0.2
+    filled = filled_in(residual, image)
     assert (filled[22:38, 32:48] > 0.8).all(), "all of what is bordered by motion"
     assert (filled[5:15, 5:25] < 0).all(), "what is bordered by stillness stays still"
 

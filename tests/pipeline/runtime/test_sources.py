@@ -38,6 +38,17 @@ def test_sources_are_followed_at_any_depth(tmp_path: Path) -> None:
     assert sources("pipeline.stage", tmp_path) == [*expected, "pipeline/stage.py"]
 
 
+def test_a_package_of_backends_counts_with_all_of_them(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    package = tmp_path / "pipeline" / "backends"
+    package.mkdir()
+    for name, text in (("__init__", ""), ("fast", "import pipeline.late\n"), ("good", "")):
+        (package / f"{name}.py").write_text(text)
+    (tmp_path / "pipeline" / "stage.py").write_text("from pipeline import backends\n")
+    picked = [f"pipeline/backends/{name}.py" for name in ("__init__", "fast", "good")]
+    assert sources("pipeline.stage", tmp_path) == [*picked, "pipeline/late.py", "pipeline/stage.py"]
+
+
 def test_settings_are_not_code(tmp_path: Path) -> None:
     make_project(tmp_path)
     (tmp_path / "pipeline" / "config.py").write_text("")

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from pipeline.segmentation.colour_histogram import binned, colour_shares, likeness, look_of
+from pipeline.segmentation.colour_histogram import colour_histogram, histogram_bins, similarity, smoothed_histogram
 
 
 def test_shares_sum_up_to_one_and_a_look_is_like_itself() -> None:
     colours = np.random.default_rng(0).integers(0, 256, (500, 3)).astype(np.uint8)
-    shares = colour_shares(colours)
-    assert abs(shares.sum() - 1) < 1e-3 and abs(likeness(shares, shares) - 1) < 1e-3
+    shares = smoothed_histogram(colours)
+    assert abs(shares.sum() - 1) < 1e-3 and abs(similarity(shares, shares) - 1) < 1e-3
 
 
 def test_red_and_green_have_nothing_in_common_and_two_reds_much() -> None:
@@ -18,10 +18,10 @@ def test_red_and_green_have_nothing_in_common_and_two_reds_much() -> None:
     for start in (0, 10, 20):
         mask = np.zeros((10, 30), bool)
         mask[:, start : start + 10] = True
-        looks.append(look_of(image, mask))
-    assert likeness(looks[0], looks[1]) > 0.8
-    assert likeness(looks[0], looks[2]) < 0.01
+        looks.append(colour_histogram(image, mask))
+    assert similarity(looks[0], looks[1]) > 0.8
+    assert similarity(looks[0], looks[2]) < 0.01
 
 
 def test_bins_count_red_first() -> None:
-    assert binned(np.array([[255, 0, 0], [0, 0, 255], [16, 0, 0]])).tolist() == [15 * 256, 15, 256]
+    assert histogram_bins(np.array([[255, 0, 0], [0, 0, 255], [16, 0, 0]])).tolist() == [15 * 256, 15, 256]

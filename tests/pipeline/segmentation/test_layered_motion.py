@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from pipeline.correspondence.flow_chain import FlowChain, Step, steps_from
-from pipeline.segmentation.boundary_refinement import comparable, flat_regions, refine_masks, said_around
+from pipeline.segmentation.boundary_refinement import border_mean, flat_regions, refine_masks, shading_normalised
 from pipeline.segmentation.layered_motion import STRIDES, fitted_motion, motion_margin
-from pipeline.segmentation.motion_test import own_motion, proven_objects
+from pipeline.segmentation.motion_test import objects_that_move, own_motion
 
 SIZE = (60, 90)
 
@@ -32,7 +32,7 @@ def square_over_wall(speed: int) -> tuple[np.ndarray, np.ndarray, FlowChain]:
 
 def test_pixels_that_flow_drags_along_are_told_from_the_object() -> None:
     images, ids, chain = square_over_wall(3)
-    pictures = {t: comparable(image) for t, image in enumerate(images)}
+    pictures = {t: shading_normalised(image) for t, image in enumerate(images)}
     mask = ids[3] == 1
     core = cv2.erode(mask.astype(np.uint8), np.ones((7, 7))) > 0
     beside = cv2.dilate(mask.astype(np.uint8), np.ones((13, 13))) == 0
@@ -47,16 +47,16 @@ def test_pixels_that_flow_drags_along_are_told_from_the_object() -> None:
 def test_an_object_that_slides_has_its_own_motion_and_a_patch_of_wall_has_none() -> None:
     images, ids, chain = square_over_wall(3)
     ids[:, 5:15, 70:85] = 2
-    proofs = own_motion(images, ids, chain, 0.2)
-    assert proofs[1] > 0.5
-    assert abs(proofs[2]) < 0.05
+    moves = own_motion(images, ids, chain, 0.2)
+    assert moves[1] > 0.5
+    assert abs(moves[2]) < 0.05
 
 
 def test_what_is_in_doubt_is_looked_at_again_and_what_is_sure_stays() -> None:
     images, ids, chain = square_over_wall(3)
     alone = refine_masks(images, ids, chain, 0.2)
     ids[:, 5:15, 70:85] = 2
-    found = proven_objects(images, ids, chain, 0.2)
+    found = objects_that_move(images, ids, chain, 0.2)
     assert set(np.unique(found)) == {0, 1}
     assert ((found == 1) == (alone == 1)).mean() > 0.99
 
@@ -70,10 +70,10 @@ def test_only_what_is_in_doubt_is_looked_at_a_second_time(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("pipeline.segmentation.motion_test.refine_masks", watched)
     images, ids, chain = square_over_wall(3)
-    proven_objects(images, ids, chain, 0.2)
+    objects_that_move(images, ids, chain, 0.2)
     assert looks == [(chain, 0.2)]
     ids[:, 5:15, 70:85] = 2
-    proven_objects(images, ids, chain, 0.2)
+    objects_that_move(images, ids, chain, 0.2)
     assert looks[1:] == [(chain, 0.2), (chain, 0.2, [2])]
 
 
@@ -91,7 +91,7 @@ def test_a_region_without_texture_hears_what_its_border_says() -> None:
     inside = flats == flats[30, 45]
     assert flats[30, 45] > 0 and 300 < inside.sum() <= 600
     margin = np.where(inside, 0, 2).astype(np.float32)
-    said = said_around(margin, flats)
+    said = border_mean(margin, flats)
     np.testing.assert_allclose(said[inside], 2)
     assert not said[flats == 0].any()
 

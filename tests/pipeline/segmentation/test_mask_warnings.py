@@ -10,7 +10,7 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.segment_objects import segment_objects
-from pipeline.segmentation.mask_warnings import background_doubts, found_doubts, given_doubts
+from pipeline.segmentation.mask_warnings import background_warnings, found_warnings, given_warnings
 
 NOTHING = SegmentObjectsConfig()
 
@@ -25,37 +25,37 @@ def ids_with(*values: int, frames: int = 8) -> np.ndarray:
 
 def test_sound_masks_raise_no_doubt() -> None:
     prompts = [Prompt(object=1, points=[(1, 1)]), Prompt(object=2, points=[(1, 1)])]
-    assert given_doubts(ids_with(1, 255), Path("mine"), NOTHING) == []
-    assert found_doubts(ids_with(1, 2), NOTHING) == []
-    assert found_doubts(ids_with(1, 2), SegmentObjectsConfig(prompts=prompts)) == []
+    assert given_warnings(ids_with(1, 255), Path("mine"), NOTHING) == []
+    assert found_warnings(ids_with(1, 2), NOTHING) == []
+    assert found_warnings(ids_with(1, 2), SegmentObjectsConfig(prompts=prompts)) == []
 
 
 def test_masks_in_black_and_white_are_no_object_and_that_is_said() -> None:
-    (doubt,) = given_doubts(ids_with(255), Path("mine"), NOTHING)
+    (doubt,) = given_warnings(ids_with(255), Path("mine"), NOTHING)
     assert "mine has no id but 255, which means ignore" in doubt and "save it as 1" in doubt
-    (doubt,) = given_doubts(ids_with(), Path("mine"), NOTHING)
+    (doubt,) = given_warnings(ids_with(), Path("mine"), NOTHING)
     assert "mine shows no object" in doubt
 
 
 def test_settings_that_change_nothing_are_named() -> None:
     config = SegmentObjectsConfig(key_frames=True, prompts=[Prompt(object=1, points=[(1, 1)])])
-    assert any("prompts are not" in doubt for doubt in given_doubts(ids_with(1), Path("mine"), config))
-    assert any("key_frames is true" in doubt for doubt in found_doubts(ids_with(1), config))
+    assert any("prompts are not" in doubt for doubt in given_warnings(ids_with(1), Path("mine"), config))
+    assert any("key_frames is true" in doubt for doubt in found_warnings(ids_with(1), config))
 
 
 def test_a_hinted_object_without_pixels_is_named_with_its_frame() -> None:
     hints = [Prompt(object=1, points=[(1, 1)]), Prompt(object=2, frame=3, points=[(1, 1)])]
-    (doubt,) = found_doubts(ids_with(1), SegmentObjectsConfig(prompts=hints))
+    (doubt,) = found_warnings(ids_with(1), SegmentObjectsConfig(prompts=hints))
     assert doubt.startswith("object 2 has no pixels") and "frame 3" in doubt and "draw a box" in doubt
 
 
 def test_few_frames_are_given_as_the_reason_that_nothing_was_found() -> None:
-    assert found_doubts(ids_with(), NOTHING) == ["no moving object was found"]
-    assert "3 frames are too few" in found_doubts(ids_with(frames=3), NOTHING)[1]
+    assert found_warnings(ids_with(), NOTHING) == ["no moving object was found"]
+    assert "3 frames are too few" in found_warnings(ids_with(frames=3), NOTHING)[1]
 
 
 def test_masks_without_background_are_doubted() -> None:
-    (doubt,) = background_doubts(np.full((2, 10, 10), 1, np.uint8))
+    (doubt,) = background_warnings(np.full((2, 10, 10), 1, np.uint8))
     assert "0.0 % of the pixels are background" in doubt
 
 

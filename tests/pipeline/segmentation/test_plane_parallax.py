@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.segmentation.plane_parallax import canonical, fitted_views
+from pipeline.segmentation.plane_parallax import canonical, fitted_plane_parallax
 
 
 def views_of_points(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -26,7 +26,7 @@ def test_still_points_fit_one_depth_in_all_views_and_moving_ones_do_not() -> Non
     along = landed[2, :20] - xy[:20]
     landed[:, :20] += np.array([0.3, -0.3, 0.3])[:, None, None] * along
     seen, still = np.ones(landed.shape[:2], bool), np.ones(300, bool)
-    views = fitted_views(xy, landed, seen, still, 2, fundamental)
+    views = fitted_plane_parallax(xy, landed, seen, still, 2, fundamental)
     assert views is not None
     error = np.linalg.norm(views.residuals(xy, landed, seen), axis=-1)
     assert np.percentile(error[:, 20:], 95) < 1e-3
@@ -38,7 +38,7 @@ def test_a_view_in_which_a_point_is_hidden_does_not_disturb_its_depth() -> None:
     seen = np.ones(landed.shape[:2], bool)
     landed[1, :30] += 0.5
     seen[1, :30] = False
-    views = fitted_views(xy, landed, seen, np.ones(300, bool), 2, fundamental)
+    views = fitted_plane_parallax(xy, landed, seen, np.ones(300, bool), 2, fundamental)
     assert views is not None
     error = np.linalg.norm(views.residuals(xy, landed, seen), axis=-1)
     assert error[[0, 2], :30].max() < 2e-3
@@ -47,7 +47,7 @@ def test_a_view_in_which_a_point_is_hidden_does_not_disturb_its_depth() -> None:
 def test_too_few_points_give_no_views() -> None:
     xy, landed, fundamental = views_of_points(2)
     seen = np.ones((3, 20), bool)
-    assert fitted_views(xy[:20], landed[:, :20], seen, np.ones(20, bool), 2, fundamental) is None
+    assert fitted_plane_parallax(xy[:20], landed[:, :20], seen, np.ones(20, bool), 2, fundamental) is None
 
 
 def test_plane_and_epipole_give_the_fundamental_matrix_back() -> None:

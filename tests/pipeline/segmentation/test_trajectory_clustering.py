@@ -1,10 +1,16 @@
-"""Paths along flow that is known, and which of them belong together."""
+"""Trajectories along flow that is known, and which of them belong together."""
 
 import numpy as np
 
 from pipeline.correspondence.flow_chain import FlowChain
-from pipeline.segmentation.trajectories import Sight, displacements, moving_paths
-from pipeline.segmentation.trajectory_clustering import Motion, clustered_paths, joined_groups, motion_terms, summed
+from pipeline.segmentation.trajectories import TrackedPoints, displacements, point_trajectories
+from pipeline.segmentation.trajectory_clustering import (
+    Motion,
+    clustered_trajectories,
+    joined_groups,
+    motion_terms,
+    summed,
+)
 
 FRAMES, SIZE = 14, (96, 128)
 
@@ -16,9 +22,9 @@ def chain_of(flow: np.ndarray) -> FlowChain:
     return FlowChain(forward, -forward, valid, valid)
 
 
-def sights_of(places: list[np.ndarray]) -> list[Sight]:
+def sights_of(places: list[np.ndarray]) -> list[TrackedPoints]:
     """Points that are all seen in all frames."""
-    return [Sight(np.arange(len(xy)), xy.astype(np.float32)) for xy in places]
+    return [TrackedPoints(np.arange(len(xy)), xy.astype(np.float32)) for xy in places]
 
 
 def grid(left: int, right: int) -> np.ndarray:
@@ -33,19 +39,19 @@ def test_a_path_follows_the_flow_and_ends_where_it_is_not_valid() -> None:
     chain.forward_valid[5:] = False
     mask = np.zeros(SIZE, bool)
     mask[40:44, 20:100] = True
-    sights = moving_paths([mask] * FRAMES, chain, 4)
-    first = sights[0].paths
-    started = first[sights[0].xy[:, 0] < 80]
-    assert set(started) <= set(sights[5].paths) and not set(first) & set(sights[6].paths)
-    seen, moved = displacements(sights, 0, 3)
-    np.testing.assert_allclose(moved, [[6, 0]] * len(seen.paths))
+    observations = point_trajectories([mask] * FRAMES, chain, 4)
+    first = observations[0].trajectories
+    started = first[observations[0].xy[:, 0] < 80]
+    assert set(started) <= set(observations[5].trajectories) and not set(first) & set(observations[6].trajectories)
+    seen, moved = displacements(observations, 0, 3)
+    np.testing.assert_allclose(moved, [[6, 0]] * len(seen.trajectories))
 
 
 def test_new_paths_start_only_where_none_is() -> None:
     mask = np.ones(SIZE, bool)
-    sights = moving_paths([mask] * FRAMES, chain_of(np.zeros((*SIZE, 2))), 4)
-    assert all(len(sight.paths) == SIZE[0] * SIZE[1] / 16 for sight in sights)
-    assert sights[-1].paths.max() == len(sights[0].paths) - 1
+    observations = point_trajectories([mask] * FRAMES, chain_of(np.zeros((*SIZE, 2))), 4)
+    assert all(len(points.trajectories) == SIZE[0] * SIZE[1] / 16 for points in observations)
+    assert observations[-1].trajectories.max() == len(observations[0].trajectories) - 1
 
 
 def test_two_things_that_touch_in_all_frames_are_two_clusters() -> None:
@@ -54,7 +60,7 @@ def test_two_things_that_touch_in_all_frames_are_two_clusters() -> None:
         np.concatenate([left + np.array([0.3 * t, 0]), right + np.array([0.3 * t, 2.5 * np.sin(t)])])
         for t in range(FRAMES)
     ]
-    clusters = clustered_paths(sights_of(places), SIZE)
+    clusters = clustered_trajectories(sights_of(places), SIZE)
     assert len(np.unique(clusters)) == 2
     assert len(np.unique(clusters[: len(left)])) == 1
 
@@ -65,7 +71,7 @@ def test_one_thing_that_turns_and_grows_is_one_cluster() -> None:
     for t in range(FRAMES):
         c, s = 1.02**t * np.cos(0.08 * t), 1.02**t * np.sin(0.08 * t)
         places.append((points - middle) @ np.array([[c, s], [-s, c]]) + middle + [t, 0.5 * t])
-    clusters = clustered_paths(sights_of(places), SIZE)
+    clusters = clustered_trajectories(sights_of(places), SIZE)
     assert clusters.max() == 0 and (clusters == 0).mean() > 0.75
 
 

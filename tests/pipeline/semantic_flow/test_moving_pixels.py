@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.semantic_flow.moving_pixels import flow_residual, moving_evidence
+from pipeline.semantic_flow.moving_pixels import flow_residual, moving_pixels
 from tests.synthetic import write_synthetic_scene
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return read_scene(write_synthetic_scene(tmp_path_factory.mktemp("evidence")).scene)
+    return read_scene(write_synthetic_scene(tmp_path_factory.mktemp("moving")).scene)
 
 
 def test_the_background_does_not_move_and_the_boxes_do(scene: Scene) -> None:
-    evidence = moving_evidence(scene)
-    assert evidence[scene.object_ids == 0].mean() < 0.02
-    assert max(evidence[scene.object_ids == k].mean() for k in (1, 2)) > 0.3
+    moving = moving_pixels(scene)
+    assert moving[scene.object_ids == 0].mean() < 0.02
+    assert max(moving[scene.object_ids == k].mean() for k in (1, 2)) > 0.3
 
 
 def test_evidence_does_not_read_the_masks(scene: Scene) -> None:
     shuffled = replace(scene, object_ids=np.zeros_like(scene.object_ids))
-    np.testing.assert_array_equal(moving_evidence(shuffled), moving_evidence(scene))
+    np.testing.assert_array_equal(moving_pixels(shuffled), moving_pixels(scene))
 
 
 def test_a_turning_camera_explains_its_flow_by_rotation_alone(scene: Scene) -> None:

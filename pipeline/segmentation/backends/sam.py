@@ -15,11 +15,58 @@ from pipeline.config import Prompt, SegmentObjectsConfig
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
-from pipeline.segmentation.object_confidence import CLEAR_EVIDENCE
+from pipeline.runtime.weights import Weight
+from pipeline.segmentation.backends import motion
+from pipeline.segmentation.object_confidence import CLEAR_RESIDUAL
 from pipeline.segmentation.propagation import Masks, box_of, inner_points, propagated_ids
+from pipeline.segmentation.video import Video
 
 log = logging.getLogger("pipeline.segment_objects")
 SAME_THING = 0.5  # IoU of a mask of the automatic generator with a moving region
+WEIGHTS = (
+    Weight(
+        file="sam_vit_h_4b8939.pth",
+        model="vit_h",
+        address="https://dl.fbaipublicfiles.com/segment_anything/sam_vit_h_4b8939.pth",
+        sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        size_mb=2564.6,
+        licence="Apache-2.0",
+        origin="facebookresearch/segment-anything",
+    ),
+    Weight(
+        file="sam_vit_l_0b3195.pth",
+        model="vit_l",
+        address="https://dl.fbaipublicfiles.com/segment_anything/sam_vit_l_0b3195.pth",
+        sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+        size_mb=1249.5,
+        licence="Apache-2.0",
+        origin="facebookresearch/segment-anything",
+    ),
+    Weight(
+        file="sam_vit_b_01ec64.pth",
+        model="vit_b",
+        address="https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth",
+        sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        size_mb=375.0,
+        licence="Apache-2.0",
+        origin="facebookresearch/segment-anything",
+    ),
+)
+
+
+def load(checkpoint: Path | None, device: torch.device) -> "SamSegmenter":
+    """SAM from a checkpoint file."""
+    assert checkpoint is not None
+    return SamSegmenter(checkpoint, device)
+
+
+def find(model: "SamSegmenter", video: Video, config: SegmentObjectsConfig) -> UInt8[np.ndarray, "frame height width"]:
+    """The prompted objects; without prompts, what SAM takes for a thing where motion says that it is one."""
+    if config.prompts:
+        tubes = video.tubes(config.min_area / 6)
+        return prompted_by_sam(model, video.images, tubes, video.chain, config.prompts)
+    moving = motion.find(None, video, config)
+    return found_by_sam(model, video.images, moving, video.residual, video.chain, config)
 
 
 class SamSegmenter:
@@ -34,7 +81,7 @@ class SamSegmenter:
                 "delete it and run `snakemake --cores 1 weights`"
             ) from error
         self.predictor = SamPredictor(self.network)
-        self.shown: bytes | None = None
+        self.embedded: bytes | None = None
 
     @torch.inference_mode()
     def segment(
@@ -46,9 +93,9 @@ class SamSegmenter:
     ) -> tuple[Bool[np.ndarray, "height width"], float]:
         """Of SAM's three masks for an ambiguous hint the one with the best predicted IoU."""
         key = image.tobytes()
-        if key != self.shown:
+        if key != self.embedded:
             self.predictor.set_image(image)
-            self.shown = key
+            self.embedded = key
         masks, scores, _ = self.predictor.predict(
             point_coords=points - 0.5 if len(points) else None,  # SAM's pixel centres are whole numbers
             point_labels=np.array(labels) if len(points) else None,
@@ -63,7 +110,7 @@ class SamSegmenter:
         self, image: UInt8[np.ndarray, "height width rgb=3"], points_per_side: int
     ) -> list[Bool[np.ndarray, "height width"]]:
         """All that SAM takes for a thing, the surest first."""
-        self.shown = None
+        self.embedded = None
         generator = SamAutomaticMaskGenerator(self.network, points_per_side=points_per_side)
         found = sorted(generator.generate(image), key=lambda entry: -entry["predicted_iou"])
         return [entry["segmentation"] for entry in found]
@@ -91,7 +138,7 @@ def found_by_sam(
     segmenter: SamSegmenter,
     images: UInt8[np.ndarray, "frame height width rgb=3"],
     tubes: UInt8[np.ndarray, "frame height width"],
-    evidence: Float[np.ndarray, "frame height width"],
+    residual: Float[np.ndarray, "frame height width"],
     chain: FlowChain,
     config: SegmentObjectsConfig,
 ) -> UInt8[np.ndarray, "frame height width"]:
@@ -101,7 +148,7 @@ def found_by_sam(
     for t in progress(frames, "SAM", len(frames), "key frames"):
         regions = {int(k): tubes[t] == k for k in np.unique(tubes[t]) if k}
         things = segmenter.everything(images[t], config.sam_points_per_side) if regions else []
-        moving = [mask for mask in things if mask.any() and evidence[t][mask].mean() > CLEAR_EVIDENCE]
+        moving = [mask for mask in things if mask.any() and residual[t][mask].mean() > CLEAR_RESIDUAL]
         for k, region in regions.items():
             given.setdefault(t, {})[k] = thing_at(region, moving, segmenter, images[t])
     return each_object_propagated(images, chain, given, segmenter, tubes)

@@ -7,19 +7,18 @@ of the frame at hand. Frames are prepared when their turn comes, and of the fram
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
-from pipeline.config import Prompt
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
-from pipeline.segmentation.propagation import SMALLEST_PX, Masks, flattened
+from pipeline.segmentation.video_model import Hint, Hints
 
 log = logging.getLogger("pipeline.segment_objects")
 NETWORKS = {"sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}  # by config.json's model_type
@@ -27,84 +26,21 @@ MOST_KEY_FRAMES = 4  # nearest ones that the memory attends to, as in training; 
 INSTALL = "`pip install transformers`, and `timm` for EdgeTAM (the extra sam2 in pyproject.toml)"
 FETCH = "put a model's folder there, as in `hf download facebook/sam2.1-hiera-tiny --local-dir {}/sam2.1-hiera-tiny`"
 
-Hint = Bool[np.ndarray, "height width"] | list[Prompt]  # what is known of an object in a frame
-Hints = Mapping[int, Mapping[int, Hint]]  # by object, then by frame
 
-
-@runtime_checkable
-class VideoModel(Protocol):
-    """Whatever follows objects through a video from what is known of them in some frames."""
-
-    name: str
-
-    def walk(
-        self, images: UInt8[np.ndarray, "frame height width rgb=3"], hints: Hints
-    ) -> Iterator[tuple[int, dict[int, Float[np.ndarray, "height width"]]]]:
-        """Frames in any order, each with logits of some objects; together every object in every frame once."""
-        ...
-
-
-def followed_ids(
-    model: VideoModel, images: UInt8[np.ndarray, "frame height width rgb=3"], hints: Hints
-) -> UInt8[np.ndarray, "frame height width"]:
-    """Ids of all frames: the object with the highest positive logit. Given masks stay exactly as they are."""
-    ids = np.zeros(images.shape[:3], np.uint8)
-    best = np.zeros(images.shape[:3], np.float16)
-    for t, logits in model.walk(images, hints):
-        for k, logit in logits.items():
-            wins = logit > best[t]
-            ids[t][wins], best[t][wins] = k, logit[wins]
-    for t in sorted({t for own in hints.values() for t in own}):
-        given = {k: hint for k, own in hints.items() if isinstance(hint := own.get(t), np.ndarray)}
-        ids[t][np.isin(ids[t], list(given))] = 0
-        top = flattened(given, images.shape[1:3])
-        ids[t][top > 0] = top[top > 0]
-    return ids
-
-
-def hints_from_ids(ids: UInt8[np.ndarray, "frame height width"], every: int) -> Hints:
-    """Every object's masks on key frames, or where it is largest if it is in none of them."""
-    hints: dict[int, dict[int, Hint]] = {}
-    for k in (int(k) for k in np.unique(ids) if k):
-        areas = (ids == k).sum((1, 2))
-        keys = [t for t in range(0, len(ids), every) if areas[t] >= SMALLEST_PX] or [int(areas.argmax())]
-        hints[k] = {t: ids[t] == k for t in keys}
-    return hints
-
-
-def by_object(given: Mapping[int, Masks]) -> Hints:
-    """Masks known by frame, ordered by object. A frame that has masks, but none of an object, says that it is not there."""
-    size = next(mask.shape for masks in given.values() for mask in masks.values())
-    objects = sorted({k for masks in given.values() for k in masks})
-    return {k: {t: masks.get(k, np.zeros(size, bool)) for t, masks in given.items()} for k in objects}
-
-
-def hints_from_prompts(prompts: Sequence[Prompt]) -> Hints:
-    """Clicks and boxes; all that are of one object in one frame count at once."""
-    hints: dict[int, dict[int, Hint]] = {}
-    for prompt in prompts:
-        own = hints.setdefault(prompt.object, {})
-        own[prompt.frame] = [*own.get(prompt.frame, []), prompt]
-    return hints
-
-
-def choose_video_model(
-    weights: Path | None, propagator: Literal["auto", "flow", "sam2"], device: torch.device
-) -> "Sam2Video | None":
-    """The video model where it is wanted, installed and at hand; None for the flow."""
-    folder = None if propagator == "flow" else video_model_folder(weights)
-    if folder is None and propagator == "sam2":
+def load(weights: Path | None, device: torch.device, required: bool) -> "Sam2Video | None":
+    """The largest model at hand; None where there is none, or `transformers` is missing, and it is not required."""
+    folder = video_model_folder(weights)
+    if folder is None and required:
         place = weights or "weights"
         raise StageError(
             f"segment_objects.propagator is sam2, but {place} holds no folder of SAM 2 or EdgeTAM (config.json with "
             f"model_type {' or '.join(NETWORKS)}); {FETCH.format(place)}, or choose auto or flow"
         )
     if folder is not None and find_spec("transformers") is None:
-        if propagator == "sam2":
+        if required:
             raise StageError(f"segment_objects.propagator is sam2, but transformers is not installed: {INSTALL}")
         log.warning("%s is not used, because transformers is not installed: %s", folder, INSTALL)
-        folder = None
-    log.info("masks follow %s", folder.name if folder else "the flow")
+        return None
     return Sam2Video(folder, device) if folder else None
 
 

@@ -11,7 +11,7 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
-from pipeline.segmentation.sam import SamSegmenter, thing_at
+from pipeline.segmentation.backends.sam import SamSegmenter, thing_at
 from tests.pipeline.test_segment_objects import moving_squares
 from tests.tiny_sam import tiny_sam
 

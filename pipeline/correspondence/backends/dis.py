@@ -1,16 +1,20 @@
 """Dense inverse search (Kroeger et al., 2016), OpenCV's: optical flow without weights."""
 
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+import torch
+
+from pipeline.config import EstimateFlowConfig
+from pipeline.correspondence.flow_backend import Flow, Image, ImagePair
 
 MODEL = "DIS, full resolution, patches of 12 px"
 SMALLEST_SIDE = 32
 
 
-def create_dis() -> Any:
+def load(checkpoint: Path | None, device: torch.device) -> Any:
     """DIS at its most accurate: no coarser than the image, with more overlap and smoothing than any preset.
 
     Patches of 12 px and alpha 40 halve the outliers of the defaults (8 px, 20) on rendered scenes with weak texture.
@@ -25,11 +29,12 @@ def create_dis() -> Any:
     return dis
 
 
-def dis_flow(
-    dis: Any,
-    first: UInt8[np.ndarray, "height width rgb=3"],
-    second: UInt8[np.ndarray, "height width rgb=3"],
-) -> Float[np.ndarray, "height width xy=2"]:
+def find(model: Any, pairs: list[ImagePair], config: EstimateFlowConfig) -> list[Flow]:
+    """Flow of every pair, one after another."""
+    return [dis_flow(model, first, second) for first, second in pairs]
+
+
+def dis_flow(dis: Any, first: Image, second: Image) -> Flow:
     """Flow from `first` to `second`, pixels."""
     grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second)]
     height, width = grey[0].shape

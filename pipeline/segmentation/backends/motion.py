@@ -1,0 +1,38 @@
+"""What moves, or the moving region under each prompt, told from flow and colours alone: no weights are needed."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from pipeline.config import SegmentObjectsConfig
+from pipeline.segmentation.boundary_refinement import refine_masks
+from pipeline.segmentation.motion_test import objects_that_move
+from pipeline.segmentation.object_confidence import kept_objects
+from pipeline.segmentation.prompts import prompted_tubes
+from pipeline.segmentation.propagation import known_again
+from pipeline.segmentation.video import Video
+
+
+def load(checkpoint: Path | None, device: torch.device) -> None:
+    """There is nothing to load."""
+
+
+def find(model: None, video: Video, config: SegmentObjectsConfig) -> UInt8[np.ndarray, "frame height width"]:
+    """The prompted objects; without prompts, what moves."""
+    tubes = video.tubes(config.min_area / 6)
+    if not config.prompts:
+        return moving_objects(video, tubes, config)
+    prompted = prompted_tubes(video.images, tubes, video.chain, config.prompts)
+    return refine_masks(video.images, prompted, video.chain, config.boundary_reach)
+
+
+def moving_objects(
+    video: Video, tubes: UInt8[np.ndarray, "frame height width"], config: SegmentObjectsConfig
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Tubes that have a motion of their own, with borders on edges; what comes back has its old id."""
+    likely = kept_objects(tubes, video.residual, config.min_area / 4, config.max_objects + 4)
+    moving = objects_that_move(video.images, likely, video.chain, config.boundary_reach)
+    joined = known_again(video.images, moving)
+    return kept_objects(joined, video.residual, config.min_area, config.max_objects)

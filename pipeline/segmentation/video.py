@@ -1,0 +1,38 @@
+"""A video and what is known of it before any object is."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from pipeline.correspondence.flow_chain import FlowChain, read_flow_chain
+from pipeline.segmentation.camera_motion_residual import camera_motion_residual
+from pipeline.segmentation.tubes import find_tubes
+
+
+@dataclass(frozen=True)
+class Video:
+    """The frames; their flow and what follows from it are made when a backend first asks for them."""
+
+    images: UInt8[np.ndarray, "frame height width rgb=3"]
+    flow: Path
+
+    @cached_property
+    def chain(self) -> FlowChain:
+        """The flow between all neighbouring frames."""
+        return read_flow_chain(self.flow, self.images.shape[:3])
+
+    @cached_property
+    def residual(self) -> Float[np.ndarray, "frame height width"]:
+        """How clearly each pixel moves against the background; nothing can be told from a single frame."""
+        if len(self.images) < 2:
+            return np.zeros(self.images.shape[:3], np.float32)
+        return camera_motion_residual(self.images, self.chain)
+
+    def tubes(self, smallest_share: float) -> UInt8[np.ndarray, "frame height width"]:
+        """Ids of what moves, in all frames, with borders as smeared as the flow's."""
+        if len(self.images) < 2:
+            return np.zeros(self.images.shape[:3], np.uint8)
+        return find_tubes(self.residual, self.chain, smallest_share)
