@@ -33,9 +33,9 @@ from pipeline.evaluation.scales import region_findings, true_region
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.osn.run_state import Run, started
 from pipeline.osn.setup import Phase, training_pixels
-from pipeline.osn.training import Material
+from pipeline.osn.training import TrainingContext
+from pipeline.osn.training_state import TrainingState, started
 from pipeline.render_views import view_rays
 from pipeline.runtime.device import stage_device
 from pipeline.simulate_scene import simulate_scene
@@ -103,28 +103,28 @@ class Watch:
     def seconds(self) -> float:
         return time.monotonic() - self.begun - self.looking
 
-    def __call__(self, run: Run, phase: Phase) -> None:
+    def __call__(self, state: TrainingState, phase: Phase) -> None:
         """After a step of the fields, or after a phase of the network."""
         now = self.seconds()
         if phase.name == "network":
-            assert run.views is not None
+            assert state.views is not None
             name, steps = f"network, {self.batch} scales", phase.steps
-            rays, samples = steps * len(run.views.objects), 0.0
+            rays, samples = steps * len(state.views.objects), 0.0
         else:
-            grid = "x".join(str(size) for size in run.fields.fields[0].resolution)
-            name, steps, rays, samples = f"{phase.name} {grid}", 1, run.rays, run.taken * run.rays
+            grid = "x".join(str(size) for size in state.fields.fields[0].resolution)
+            name, steps, rays, samples = f"{phase.name} {grid}", 1, state.rays, state.taken * state.rays
         for i, value in enumerate((steps, now - self.before, rays, samples)):
             self.costs[name][i] += value
         if now - self.looked > self.every_s:
-            self.look(run, now)
+            self.look(state, now)
         self.before = self.seconds()
 
-    def look(self, run: Run, now: float) -> None:
+    def look(self, state: TrainingState, now: float) -> None:
         """Judge a few views."""
         start = time.monotonic()
         chosen = np.linspace(0, len(self.case.frames) - 1, LOOKS).round().astype(int)
-        psnr = held_out(run, self.case, chosen.tolist())["psnr_db"]
-        print(f"{now:7.0f} s  step {run.field_step:5d}  {psnr:6.2f} dB", flush=True)
+        psnr = held_out(state, self.case, chosen.tolist())["psnr_db"]
+        print(f"{now:7.0f} s  step {state.field_step:5d}  {psnr:6.2f} dB", flush=True)
         self.looked, self.looking = now, self.looking + time.monotonic() - start
 
     def print_costs(self) -> None:
@@ -135,16 +135,16 @@ class Watch:
             )
 
 
-def held_out(run: Run, case: Case, chosen: list[int]) -> dict[str, float]:
+def held_out(state: TrainingState, case: Case, chosen: list[int]) -> dict[str, float]:
     """PSNR of held-out views at the true scales, pixels whose object is right, and the time a view takes."""
-    device, psnr, right = run.generator.device, [], []
+    device, psnr, right = state.generator.device, [], []
     scales = torch.from_numpy(np.nan_to_num(case.true_scales, nan=1.0)).float().to(device)
     with torch.no_grad():
-        grids = run.fields.density_grids()
+        grids = state.fields.density_grids()
     begun = time.monotonic()
     for index in chosen:
         rays = view_rays(case.scene.camera, case.world_from_camera[index], case.frames[index]).to(device)
-        rendering = render_world(run.fields, grids, rays, scales)
+        rendering = render_world(state.fields, grids, rays, scales)
         wanted = torch.from_numpy(case.images[index]).reshape(-1, 3) / 255
         psnr.append(float(-10 * (rendering.colour.cpu() - wanted).square().mean().log10()))
         own = np.array([case.matching.get(int(entry["id"]), -1) for entry in case.scene.objects])
@@ -157,16 +157,21 @@ def held_out(run: Run, case: Case, chosen: list[int]) -> dict[str, float]:
 def measure(case: Case, config: TrainOsnConfig, every_s: float, keep: Path | None) -> dict[str, float]:
     """Train on a scene and judge."""
     device = stage_device()
-    run, pixels = started(case.scene, config, device), training_pixels(case.scene, config, device)
+    state, pixels = started(case.scene, config, device), training_pixels(case.scene, config, device)
     watch = Watch(case, config.network_batch, every_s)
-    with tempfile.TemporaryDirectory() as folder, workers(device) as spread:
-        train(run, Material(case.scene, lambda step: pixels, config, Path(folder) / "resume.pt", "", spread, watch))
+    with tempfile.TemporaryDirectory() as folder, workers(device) as parallel_map:
+        train(
+            state,
+            TrainingContext(
+                case.scene, lambda step: pixels, config, Path(folder) / "resume.pt", "", parallel_map, watch
+            ),
+        )
     seconds = watch.seconds()
     watch.print_costs()
-    result = {"seconds": seconds} | held_out(run, case, list(range(len(case.frames))))
+    result = {"seconds": seconds} | held_out(state, case, list(range(len(case.frames))))
     if keep:
-        torch.save({"fields": run.fields, "network": run.network, "views": run.views}, keep)
-    network = run.network
+        torch.save({"fields": state.fields, "network": state.network, "views": state.views}, keep)
+    network = state.network
     if network is None:
         return result
     region = true_region(

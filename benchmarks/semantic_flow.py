@@ -194,7 +194,7 @@ def judge(
 
 def render(method: SemanticFlowMethod, pose: np.ndarray, frame: int) -> tuple[torch.Tensor, np.ndarray]:
     """Colours and classes of a view, thinned."""
-    known = method.model.place.cameras
+    known = method.model.bounds.cameras
     camera = Cameras(torch.from_numpy(pose.astype(np.float32))[None], known.intrinsics, known.height, known.width)
     rows, columns = (torch.arange(0, size, PIXEL_STEP) for size in (known.height, known.width))
     y, x = torch.meshgrid(rows, columns, indexing="ij")

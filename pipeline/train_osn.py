@@ -21,16 +21,16 @@ from models.ops.parallel import workers
 from models.osn.scale_network import NetworkTraining, train_network
 from models.osn.scale_sampling import ScaleSamples, nearest_first, sample_valid, valid_region
 from models.osn.solo_views import solo_views
-from models.osn.z_buffer import SoloViews, explainable, explained
+from models.osn.z_buffer import SoloViews, inlier_rays, visibility_accuracy
 from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
 from pipeline.osn.checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
 from pipeline.osn.fixed_scales import scale_prior
 from pipeline.osn.pixels import pixel_source
-from pipeline.osn.run_state import POOL, Run, identity, resumed, started
 from pipeline.osn.setup import Phase, scale_bank, schedule
-from pipeline.osn.training import Clock, Material, train_fields
+from pipeline.osn.training import Clock, TrainingContext, train_fields
+from pipeline.osn.training_state import POOL, TrainingState, identity, resumed, started
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.record import commit
@@ -52,45 +52,45 @@ def train_osn(
     given = given_scales(depth, packed) if depth and config.ablation.scales == "depth" else None
     fingerprint = identity(scene, config, given)
     pixels = pixel_source(scene, packed, config, device)
-    run = resumed(resume, fingerprint, config, device) or started(packed, config, device, given)
-    with workers(device) as spread:
-        train(run, Material(packed, pixels, config, resume, fingerprint, spread))
-    samples = draw_scenes(run, packed, config)
+    state = resumed(resume, fingerprint, config, device) or started(packed, config, device, given)
+    with workers(device) as parallel_map:
+        train(state, TrainingContext(packed, pixels, config, resume, fingerprint, parallel_map))
+    samples = draw_scenes(state, packed, config)
     with whole(scales) as partial:
         scales_table(samples, packed).to_csv(partial, index=False)
     with whole(history) as partial:
-        pd.DataFrame(run.rows).to_csv(partial, index=False)
+        pd.DataFrame(state.rows).to_csv(partial, index=False)
     with whole(checkpoint) as partial:
-        torch.save(checkpoint_state(run, samples, packed, config, fingerprint), partial)
+        torch.save(checkpoint_state(state, samples, packed, config, fingerprint), partial)
     resume.unlink(missing_ok=True)
 
 
-def train(run: Run, material: Material) -> None:
+def train(state: TrainingState, context: TrainingContext) -> None:
     """All phases that are left."""
     now = time.monotonic()
-    clock = Clock(now - run.seconds, now, now, now, run.field_step)
-    phases = schedule(material.config, run.network is not None)
-    while run.phase < len(phases):
-        phase = phases[run.phase]
+    clock = Clock(now - state.seconds, now, now, now, state.field_step)
+    phases = schedule(context.config, state.network is not None)
+    while state.phase < len(phases):
+        phase = phases[state.phase]
         if phase.name == "network":
-            train_scales(run, phase, material)
+            train_scales(state, phase, context)
         else:
-            train_fields(run, phase, material, clock)
-        run.phase, run.step = run.phase + 1, 0
-        run.seconds = time.monotonic() - clock.started
+            train_fields(state, phase, context, clock)
+        state.phase, state.step = state.phase + 1, 0
+        state.seconds = time.monotonic() - clock.started
 
 
-def train_scales(run: Run, phase: Phase, material: Material) -> None:
+def train_scales(state: TrainingState, phase: Phase, context: TrainingContext) -> None:
     """One phase of the scale network: explain the segmentation under many scales while the fields stand still."""
-    assert run.network is not None and run.network_optimiser is not None
-    config, network = material.config, run.network
-    pixels = material.pixels(run.field_step).draw_evenly(VIEW_RAYS, run.generator)
-    run.views = solo_views(run.fields, pixels, material.spread)
+    assert state.network is not None and state.network_optimiser is not None
+    config, network = context.config, state.network
+    pixels = context.pixels(state.field_step).draw_evenly(VIEW_RAYS, state.generator)
+    state.views = solo_views(state.fields, pixels, context.parallel_map)
     bank = scale_bank(BANK, len(network.low) - 1, config.seed, network.low.device)
     sharpness = config.ablation.soft_sharpness if config.ablation.z_buffer == "soft" else None
     scales = network.scales(bank)
     late = min(1, phase.round)
-    judges = explainable(run.views, scales[:LIKELY_FROM], config.tolerance[late])
+    inliers = inlier_rays(state.views, scales[:LIKELY_FROM], config.tolerance[late])
     training = NetworkTraining(
         phase.steps,
         config.network_batch,
@@ -98,40 +98,40 @@ def train_scales(run: Run, phase: Phase, material: Material) -> None:
         config.tolerance[late],
         config.top_fraction[late],
     )
-    accuracy = explained(judges, scales, sharpness)
-    loss = train_network(network, run.network_optimiser, bank, accuracy, training, run.generator)
-    run.pool = clearly_valid(sample_valid(network, POOL, run.generator), judges, CLEARLY * config.tolerance[late])
-    region, best = valid_region(network, bank), float(explained(run.views, scales, sharpness).max())
-    run.facts = {
+    accuracy = visibility_accuracy(inliers, scales, sharpness)
+    loss = train_network(network, state.network_optimiser, bank, accuracy, training, state.generator)
+    state.pool = clearly_valid(sample_valid(network, POOL, state.generator), inliers, CLEARLY * config.tolerance[late])
+    region, best = valid_region(network, bank), float(visibility_accuracy(state.views, scales, sharpness).max())
+    state.facts = {
         "valid_fraction": region.fraction,
         "valid_bounds": region.bounds.tolist(),
-        "best_explained": best,
+        "best_explained": best,  # the name that files have
     }
-    run.rows.append(
-        {"step": run.field_step, "phase": phase.name, "seconds": round(run.seconds, 2), "network_loss": loss}
-        | {"valid_fraction": region.fraction, "best_explained": best}
+    state.rows.append(
+        {"step": state.field_step, "phase": phase.name, "seconds": round(state.seconds, 2), "network_loss": loss}
+        | {"valid_fraction": region.fraction, "visibility_accuracy": best}
     )
     log.info("scales, round %d: %.1f %% of the range is valid", phase.round + 1, 100 * region.fraction)
-    if material.watch:
-        material.watch(run, phase)
+    if context.watch:
+        context.watch(state, phase)
 
 
 def clearly_valid(samples: ScaleSamples, views: SoloViews, tolerance: float) -> ScaleSamples:
-    """The samples that explain nearly as much as the best of them: only these train the fields.
+    """The samples whose visibility accuracy is nearly the best of all: only these train the fields.
 
     Under scales at the border of the valid region objects hide each other a little; fields trained with those give way
     until they fit, and the region grows from round to round.
     """
-    accuracy = explained(views, samples.scales, None)
+    accuracy = visibility_accuracy(views, samples.scales, None)
     return samples[accuracy >= accuracy.max() - tolerance]
 
 
-def draw_scenes(run: Run, scene: Scene, config: TrainOsnConfig) -> ScaleSamples:
+def draw_scenes(state: TrainingState, scene: Scene, config: TrainOsnConfig) -> ScaleSamples:
     """The valid scenes that go into the checkpoint, those nearest to what geometry suggests first."""
-    if run.network is None or run.views is None:
-        return run.pool
-    samples = sample_valid(run.network, config.scale_samples, run.generator)
-    return nearest_first(samples, torch.from_numpy(scale_prior(run.views, scene)).to(samples.scales))
+    if state.network is None or state.views is None:
+        return state.pool
+    samples = sample_valid(state.network, config.scale_samples, state.generator)
+    return nearest_first(samples, torch.from_numpy(scale_prior(state.views, scene)).to(samples.scales))
 
 
 def scales_table(samples: ScaleSamples, scene: Scene) -> pd.DataFrame:
@@ -143,26 +143,26 @@ def scales_table(samples: ScaleSamples, scene: Scene) -> pd.DataFrame:
 
 
 def checkpoint_state(
-    run: Run, samples: ScaleSamples, scene: Scene, config: TrainOsnConfig, fingerprint: str
+    state: TrainingState, samples: ScaleSamples, scene: Scene, config: TrainOsnConfig, fingerprint: str
 ) -> dict[str, Any]:
     """All that rendering and the report need."""
     return {
         "method": METHOD,
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
-        "fields": fields_state(run.fields),
-        "network": network_state(run.network),
-        "views": views_state(run.views),
+        "fields": fields_state(state.fields),
+        "network": network_state(state.network),
+        "views": views_state(state.views),
         "scales": samples.scales.cpu(),
         "scores": samples.scores.cpu(),
-        "facts": run.facts,
+        "facts": state.facts,
         "objects": [str(entry["name"]) for entry in scene.objects],
         "intrinsics": torch.from_numpy(scene.intrinsics),
         "scale_range": torch.from_numpy(scene.scale_range),
         "scene_digest": fingerprint,
         "commit": commit(),
         "options": config.model_dump(mode="json"),
-        "seconds": run.seconds,
+        "seconds": state.seconds,
     }
 
 

@@ -20,10 +20,10 @@ from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.runtime.device import stage_device
 from pipeline.semantic_flow.frame_features import chosen_encoder
-from pipeline.semantic_flow.run_state import resumed, write_history
 from pipeline.semantic_flow.shared_semantics import adaptation, copy_member, read_trained, scene_digest, shared_part
 from pipeline.semantic_flow.training import train_stage
-from pipeline.semantic_flow.training_scene import begun, material, prepared, save_lesson, through_first_stage
+from pipeline.semantic_flow.training_scene import begun, prepared, save_trained, through_first_stage, training_context
+from pipeline.semantic_flow.training_state import resumed, write_history
 
 log = logging.getLogger(__name__)
 RESUME = "resume.pt"
@@ -49,12 +49,12 @@ def train_semantic_flow(
     shared = shared_part(other, config, start_from) if other and start_from else None
     config = adaptation(config) if shared else config
     encoder = chosen_encoder(shared.encoder if shared else config.encoder, weights)
-    lesson = prepared(scene, labels, depth, encoder, shared, config, device)
-    run = resumed(resume, lesson.fingerprint, config, device) or begun(lesson, device)
-    run = through_first_stage(lesson, run, resume, device)
-    train_stage(run, material(lesson, run, resume, device))
-    write_history(history, run.rows)
-    save_lesson(checkpoint, lesson, run)
+    training_scene = prepared(scene, labels, depth, encoder, shared, config, device)
+    state = resumed(resume, training_scene.fingerprint, config, device) or begun(training_scene, device)
+    state = through_first_stage(training_scene, state, resume, device)
+    train_stage(state, training_context(training_scene, state, resume, device))
+    write_history(history, state.rows)
+    save_trained(checkpoint, training_scene, state)
     resume.unlink(missing_ok=True)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.ops.parallel import Spread, workers
+from models.ops.parallel import ParallelMap, workers
 from models.semantic_flow.attention import SemanticHead
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
@@ -32,18 +32,26 @@ from pipeline.runtime.progress import progress
 from pipeline.semantic_flow.checkpoint import checkpoint_state
 from pipeline.semantic_flow.frame_features import basis_of, chosen_encoder
 from pipeline.semantic_flow.labels import training_labels
-from pipeline.semantic_flow.run_state import Run, keep, kept, resumed, run_from_state, run_state, write_history
 from pipeline.semantic_flow.setup import optimiser
 from pipeline.semantic_flow.shared_semantics import METHOD, SCHEMA_VERSION, SharedSemantics, all_classes, scene_digest
-from pipeline.semantic_flow.training import STEPS_PER_ROW, Material, measured_losses, set_rates, update
+from pipeline.semantic_flow.training import STEPS_PER_ROW, TrainingContext, measured_losses, set_rates, update
 from pipeline.semantic_flow.training_scene import (
-    Lesson,
+    TrainingScene,
     begun,
     facts,
     frame_memory,
-    material,
     prepared,
     through_first_stage,
+    training_context,
+)
+from pipeline.semantic_flow.training_state import (
+    TrainingState,
+    keep,
+    kept,
+    restored_state,
+    resumed,
+    stored_state,
+    write_history,
 )
 
 log = logging.getLogger(__name__)
@@ -52,14 +60,14 @@ RESUME = "resume.pt"
 
 @dataclass
 class Joint:
-    """Runs that share one semantic network, at the same step of stage 2."""
+    """States that share one semantic network, at the same step of stage 2."""
 
-    runs: list[Run]
+    states: list[TrainingState]
     adam: torch.optim.Adam
 
     @property
     def head(self) -> SemanticHead:
-        return self.runs[0].model.head
+        return self.states[0].model.head
 
 
 def train_shared_semantics(
@@ -69,21 +77,21 @@ def train_shared_semantics(
         raise StageError(f"{len(scenes)} scenes were given; two or more are needed to share their semantics")
     device, resume = stage_device(), checkpoint.with_name(RESUME)
     resume.parent.mkdir(parents=True, exist_ok=True)
-    lessons = common_lessons(scenes, weights, config, device)
-    fingerprint = hashlib.sha256("".join(lesson.fingerprint for lesson in lessons).encode()).hexdigest()
+    training_scenes = common_training_scenes(scenes, weights, config, device)
+    fingerprint = hashlib.sha256("".join(scene.fingerprint for scene in training_scenes).encode()).hexdigest()
     parts = [resume.with_name(f"resume_{number}.pt") for number in range(len(scenes))]
-    joint = joint_resumed(resume, fingerprint, config, device) or joint_begun(lessons, parts, config, device)
-    materials = [material(*pair, resume, device) for pair in zip(lessons, joint.runs, strict=True)]
-    train_together(joint, materials, resume, fingerprint, config)
+    joint = joint_resumed(resume, fingerprint, config, device) or joint_begun(training_scenes, parts, config, device)
+    contexts = [training_context(*pair, resume, device) for pair in zip(training_scenes, joint.states, strict=True)]
+    train_together(joint, contexts, resume, fingerprint, config)
     digests = [scene_digest(scene) for scene in scenes]
-    write(checkpoint, history, lessons, joint, dict(zip(digests, scenes, strict=True)))
+    write(checkpoint, history, training_scenes, joint, dict(zip(digests, scenes, strict=True)))
     for path in (resume, *parts):
         path.unlink(missing_ok=True)
 
 
-def common_lessons(
+def common_training_scenes(
     scenes: list[Path], weights: Path | None, config: TrainSemanticFlowConfig, device: torch.device
-) -> list[Lesson]:
+) -> list[TrainingScene]:
     """All scenes with the same classes and the same feature basis."""
     encoder = chosen_encoder(config.encoder, weights)
     packed = [read_scene(scene) for scene in scenes]
@@ -95,61 +103,61 @@ def common_lessons(
 
 
 def joint_begun(
-    lessons: list[Lesson], parts: list[Path], config: TrainSemanticFlowConfig, device: torch.device
+    training_scenes: list[TrainingScene], parts: list[Path], config: TrainSemanticFlowConfig, device: torch.device
 ) -> Joint:
     """All scenes through stage 1, one after the other, then with one semantic network."""
-    runs = []
-    for lesson, part in zip(lessons, parts, strict=True):
-        run = resumed(part, lesson.fingerprint, config, device) or begun(lesson, device)
-        run = through_first_stage(lesson, run, part, device)
-        keep(part, {"fingerprint": lesson.fingerprint, **run_state(run)})
-        runs.append(run)
-    for run in runs:
-        run.optimiser = optimiser(run.model, config, with_head=False)
-    return tied(runs, config)
+    states = []
+    for scene, part in zip(training_scenes, parts, strict=True):
+        state = resumed(part, scene.fingerprint, config, device) or begun(scene, device)
+        state = through_first_stage(scene, state, part, device)
+        keep(part, {"fingerprint": scene.fingerprint, **stored_state(state)})
+        states.append(state)
+    for state in states:
+        state.optimiser = optimiser(state.model, config, with_head=False)
+    return tied(states, config)
 
 
-def tied(runs: list[Run], config: TrainSemanticFlowConfig) -> Joint:
-    """Runs with the first one's semantic network, and an optimiser for it."""
-    for run in runs[1:]:
-        run.model.head = runs[0].model.head
-    adam = torch.optim.Adam(runs[0].model.head.parameters(), lr=config.network_lr, betas=(0.9, 0.99))
-    return Joint(runs, adam)
+def tied(states: list[TrainingState], config: TrainSemanticFlowConfig) -> Joint:
+    """States with the first one's semantic network, and an optimiser for it."""
+    for state in states[1:]:
+        state.model.head = states[0].model.head
+    adam = torch.optim.Adam(states[0].model.head.parameters(), lr=config.network_lr, betas=(0.9, 0.99))
+    return Joint(states, adam)
 
 
 def joint_resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device) -> Joint | None:
-    """The runs that were killed in stage 2, if their state is there and of the same scenes and settings."""
-    state = kept(path, fingerprint)
-    if state is None:
+    """The states of a run that was killed in stage 2, if they are there and of the same scenes and settings."""
+    stored = kept(path, fingerprint)
+    if stored is None:
         return None
-    joint = tied([run_from_state(one, config, device, with_head=False) for one in state["runs"]], config)
-    joint.adam.load_state_dict(state["adam"])
+    joint = tied([restored_state(one, config, device, with_head=False) for one in stored["runs"]], config)
+    joint.adam.load_state_dict(stored["adam"])
     return joint
 
 
 def joint_state(joint: Joint, fingerprint: str) -> dict[str, Any]:
-    runs = [run_state(run) for run in joint.runs]
-    return {"fingerprint": fingerprint, "runs": runs, "adam": joint.adam.state_dict()}
+    states = [stored_state(state) for state in joint.states]
+    return {"fingerprint": fingerprint, "runs": states, "adam": joint.adam.state_dict()}
 
 
 def train_together(
-    joint: Joint, materials: list[Material], resume: Path, fingerprint: str, config: TrainSemanticFlowConfig
+    joint: Joint, contexts: list[TrainingContext], resume: Path, fingerprint: str, config: TrainSemanticFlowConfig
 ) -> None:
     """All remaining steps of stage 2."""
-    saved, first = time.monotonic(), joint.runs[0]
-    sums: list[dict[str, float]] = [{} for _ in joint.runs]
-    for run in joint.runs:
-        run.model.static.requires_grad_(not config.ablation.static_frozen)
-    with workers(first.generator.device) as spread:
-        known = [run.model.static.nodes() if config.ablation.static_frozen else None for run in joint.runs]
+    saved, first = time.monotonic(), joint.states[0]
+    sums: list[dict[str, float]] = [{} for _ in joint.states]
+    for state in joint.states:
+        state.model.static.requires_grad_(not config.ablation.static_frozen)
+    with workers(first.generator.device) as parallel_map:
+        known = [state.model.static.nodes() if config.ablation.static_frozen else None for state in joint.states]
         for _ in progress(range(first.step, config.steps), "shared stage", unit="steps"):
-            for number, parts in enumerate(shared_step(joint, materials, known, config, spread)):
+            for number, parts in enumerate(shared_step(joint, contexts, known, config, parallel_map)):
                 for name, value in parts.items():
                     sums[number][name] = sums[number].get(name, 0.0) + float(value) / STEPS_PER_ROW
             if first.step % STEPS_PER_ROW == 0:
-                for run, mine in zip(joint.runs, sums, strict=True):
-                    run.rows.append({"stage": run.stage, "step": run.step, "loss": sum(mine.values()), **mine})
-                sums = [{} for _ in joint.runs]
+                for state, mine in zip(joint.states, sums, strict=True):
+                    state.rows.append({"stage": state.stage, "step": state.step, "loss": sum(mine.values()), **mine})
+                sums = [{} for _ in joint.states]
                 if time.monotonic() - saved > config.resume_seconds:
                     keep(resume, joint_state(joint, fingerprint))
                     saved = time.monotonic()
@@ -157,41 +165,43 @@ def train_together(
 
 def shared_step(
     joint: Joint,
-    materials: list[Material],
+    contexts: list[TrainingContext],
     known_nodes: list[Tensor | None],
     config: TrainSemanticFlowConfig,
-    spread: Spread,
+    parallel_map: ParallelMap,
 ) -> list[dict[str, Tensor]]:
     """One step of every scene's own fields, and one of the shared network; the losses of each scene."""
-    done = joint.runs[0].step / config.steps
+    done = joint.states[0].step / config.steps
     joint.adam.param_groups[0]["lr"] = config.network_lr * config.final_lr_ratio**done
     joint.adam.zero_grad(set_to_none=True)
     each = []
-    for run, given, nodes in zip(joint.runs, materials, known_nodes, strict=True):
-        set_rates(run.optimiser, config, done)
-        run.optimiser.zero_grad(set_to_none=True)
-        each.append(measured_losses(run, given, spread, nodes))
-        update(run, each[-1])
-        run.step += 1
+    for state, given, nodes in zip(joint.states, contexts, known_nodes, strict=True):
+        set_rates(state.optimiser, config, done)
+        state.optimiser.zero_grad(set_to_none=True)
+        each.append(measured_losses(state, given, parallel_map, nodes))
+        update(state, each[-1])
+        state.step += 1
     gradients = [parameter.grad for parameter in joint.head.parameters() if parameter.grad is not None]
     if all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
         for gradient in gradients:
-            gradient.div_(len(joint.runs))
+            gradient.div_(len(joint.states))
         joint.adam.step()
     return each
 
 
-def write(checkpoint: Path, history: Path, lessons: list[Lesson], joint: Joint, scenes: dict[str, Path]) -> None:
+def write(
+    checkpoint: Path, history: Path, training_scenes: list[TrainingScene], joint: Joint, scenes: dict[str, Path]
+) -> None:
     """The parts of all scenes by their digests, and their losses."""
     members, histories = {}, {}
-    for lesson, run, digest in zip(lessons, joint.runs, scenes, strict=True):
-        members[digest] = checkpoint_state(run.model, facts(lesson, run), frame_memory(lesson, run))
-        histories[digest] = run.rows
+    for scene, state, digest in zip(training_scenes, joint.states, scenes, strict=True):
+        members[digest] = checkpoint_state(state.model, facts(scene, state), frame_memory(scene, state))
+        histories[digest] = state.rows
     rows = [{"scene": str(scenes[digest].parent.name), **row} for digest, mine in histories.items() for row in mine]
     write_history(history, rows)
-    state = {"method": METHOD, "schema_version": SCHEMA_VERSION, "members": members, "histories": histories}
+    contents = {"method": METHOD, "schema_version": SCHEMA_VERSION, "members": members, "histories": histories}
     with whole(checkpoint) as partial:
-        torch.save(state, partial)
+        torch.save(contents, partial)
 
 
 if __name__ == "__main__":

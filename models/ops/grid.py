@@ -1,6 +1,13 @@
 """Linear interpolation in grids and its transpose, compiled by Numba: one pass over points on one core, without a lock.
 
-Points are rows of the unit cube's coordinates. What is scattered is added in the order of the points.
+The convention of all grids of both methods:
+
+- A grid fills the unit cube. The first and last node of an axis lie on the cube's faces and the others evenly between
+  (`align_corners=True`), so an axis of n nodes has n - 1 cells; beyond the faces the border's value goes on.
+- A volume has axes (x, y, z). A table holds its nodes as rows, the last axis fastest.
+- A vector-matrix decomposition (TensoRF, sec. 3) and planes in space and time (HexPlane) have three pairs in the order
+  (xy, z), (xz, y), (yz, x): `PLANE_AXES` with `LINE_AXES`; a plane's rows run along its first axis, columns along its second.
+- Points are three rows of coordinates. What is scattered is added in the order of the points.
 """
 
 from typing import no_type_check
@@ -8,6 +15,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+PLANE_AXES, LINE_AXES = ((0, 1), (0, 2), (1, 2)), (2, 1, 0)
 ONE, ZERO = np.float32(1), np.float32(0)
 
 

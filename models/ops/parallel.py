@@ -17,12 +17,12 @@ import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Spread = Callable[[Callable[[Item], Result], Iterable[Item]], Iterable[Result]]
+ParallelMap = Callable[[Callable[[Item], Result], Iterable[Item]], Iterable[Result]]
 UNMEASURED, MEASURED, SETTLED = 1, 4, 600  # calls: the first, which compiles; with each count; before measuring again
 
 
-class Pace:
-    """Which number of threads is the fastest for one kind of work, told from the calls themselves."""
+class Autotuner:
+    """Finds the number of threads that is fastest for one kind of work, from the calls themselves."""
 
     def __init__(self, counts: list[int]) -> None:
         self.counts, self.calls = counts, 0
@@ -47,13 +47,13 @@ class Pace:
 
 
 @cache
-def paces(threads: int) -> dict[Hashable, Pace]:
+def autotuners(threads: int) -> dict[Hashable, Autotuner]:
     """What was measured in this process, by the code that was called."""
     return {}
 
 
 @contextmanager
-def workers(device: torch.device) -> Iterator[Spread]:
+def workers(device: torch.device) -> Iterator[ParallelMap]:
     """A `map` that works on as many items at once as is fastest, at most as torch may use threads; plain on a GPU."""
     if device.type != "cpu":
         yield map
@@ -64,15 +64,15 @@ def workers(device: torch.device) -> Iterator[Spread]:
     # MKL asks every thread of its own how many it may use; a new one would use all, and add in another order.
     pools = {count: ThreadPoolExecutor(count, "", torch.set_num_threads, (1,)) for count in counts if count > 1}
 
-    def spread(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        pace = paces(threads).setdefault(getattr(function, "__code__", function), Pace(counts))
-        count, start = pace.count(), time.perf_counter()
+    def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        tuner = autotuners(threads).setdefault(getattr(function, "__code__", function), Autotuner(counts))
+        count, start = tuner.count(), time.perf_counter()
         done = list((pools[count].map if count in pools else map)(function, items))
-        pace.note(count, time.perf_counter() - start)
+        tuner.note(count, time.perf_counter() - start)
         return done
 
     try:
-        yield spread
+        yield parallel_map
     finally:
         for pool in pools.values():
             pool.shutdown()

@@ -47,8 +47,8 @@ def ray_weights(optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "
 
 
 @dataclass(frozen=True)
-class PairSums(TensorFields):
-    """What each object adds to each ray, sums weighted by the samples' weights."""
+class PerObjectSums(TensorFields):
+    """Per-object accumulation: what each object adds to each ray, sums weighted by the samples' weights."""
 
     weight: Float[Tensor, "ray object"]
     depth: Float[Tensor, "ray object"]
@@ -74,20 +74,20 @@ def depth_order(segment: Int64[Tensor, "sample"], depth: Float[Tensor, "sample"]
     return torch.argsort(segment.double() + depth.double().clamp(min=0) / reach, stable=True)
 
 
-def pair_sums(
-    pair: Int64[Tensor, "sample"],
+def accumulate_per_object(
+    ray_object: Int64[Tensor, "sample"],
     weights: Float[Tensor, "sample"],
     depth: Float[Tensor, "sample"],
     channels: Float[Tensor, "sample channel"],
     rays: int,
     objects: int,
-) -> PairSums:
+) -> PerObjectSums:
     """Sum the samples of each object on each ray; the first three channels are colour."""
     log_depth = depth.clamp(min=LEAST_DEPTH).log()
     moments = torch.stack([torch.ones_like(depth), depth, log_depth, log_depth.square()], dim=1)
     values = torch.cat([moments, channels], dim=1) * weights[:, None]
-    sums = values.new_zeros(rays * objects, values.shape[1]).index_add(0, pair, values)
+    sums = values.new_zeros(rays * objects, values.shape[1]).index_add(0, ray_object, values)
     sums = sums.view(rays, objects, values.shape[1])
-    counts = torch.bincount(pair, minlength=rays * objects).view(rays, objects).to(values.dtype)
+    counts = torch.bincount(ray_object, minlength=rays * objects).view(rays, objects).to(values.dtype)
     weight, depth_sum, first, second = sums[..., :4].unbind(-1)
-    return PairSums(weight, depth_sum, first, second, sums[..., 4:7], sums[..., 7:], counts)
+    return PerObjectSums(weight, depth_sum, first, second, sums[..., 4:7], sums[..., 7:], counts)

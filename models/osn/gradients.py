@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.ops.parallel import Spread
+from models.ops.parallel import ParallelMap
 from models.osn.loops import SampleGradients, product_gradients, volume_gradient
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import StepLosses
@@ -26,62 +26,69 @@ class LossWeights:
 
     depth: float
     objects: float
-    spread: float
+    distortion: float
     variation: float
     density: float = 0.0
 
     def total(self, losses: StepLosses) -> Float[Tensor, ""]:
-        return losses.colour + self.depth * losses.depth + self.objects * losses.objects + self.spread * losses.spread
+        return (
+            losses.colour
+            + self.depth * losses.depth
+            + self.objects * losses.objects
+            + self.distortion * losses.distortion
+        )
 
 
 def accumulate_gradients(
-    scene: ObjectScene, losses_of: ShardLosses, shards: int, weights: LossWeights, spread: Spread
+    scene: ObjectScene, losses_of: ShardLosses, shards: int, weights: LossWeights, parallel_map: ParallelMap
 ) -> StepLosses:
     """Set every parameter's gradient; returns the losses, means over the shards."""
-    grids = spread_density_grids(scene, spread)
+    grids = parallel_density_grids(scene, parallel_map)
     left_out = (".density_", ".colour_") if scene.loops else (".density_",)
     named = list(scene.named_parameters())
     graphed: list[Tensor] = [parameter for name, parameter in named if not any(part in name for part in left_out)]
 
     def shard(index: int) -> tuple[StepLosses, list[SampleGradients], Sequence[Tensor | None]]:
         leaves = grids if scene.loops else [grid.detach().requires_grad_() for grid in grids]
-        sink: list[SampleGradients] = []
-        losses = losses_of(index, leaves, sink)
+        buffer: list[SampleGradients] = []
+        losses = losses_of(index, leaves, buffer)
         total = weights.total(losses) / shards
         wanted = graphed if scene.loops else graphed + leaves
         gradients = torch.autograd.grad(total, wanted, allow_unused=True) if total.requires_grad else ()
-        return losses.map(torch.detach), sink, gradients
+        return losses.map(torch.detach), buffer, gradients
 
-    results = list(spread(shard, range(shards)))
+    results = list(parallel_map(shard, range(shards)))
     sums = summed([gradients for *_, gradients in results if gradients])
     scene.zero_grad(set_to_none=True)
     for parameter, gradient in zip(graphed, sums, strict=False):
         parameter.grad = gradient
     by_grid: Sequence[DensityLogits | None] = sums[len(graphed) :]
     if scene.loops:
-        by_grid = sample_gradients(scene, [sink for _, sink, _ in results], spread)
+        by_grid = sample_gradients(scene, [buffer for _, buffer, _ in results], parallel_map)
     add_density_gradients(grids, by_grid, weights.density)
-    shape_gradients(scene, by_grid, weights.variation, spread)
+    shape_gradients(scene, by_grid, weights.variation, parallel_map)
     stacked = (torch.stack([getattr(losses, name) for losses, *_ in results]) for name in vars(results[0][0]))
     means = StepLosses(*(values.mean() for values in stacked))
     return replace(means, samples=means.samples * shards)
 
 
-def sample_gradients(scene: ObjectScene, sinks: list[list[SampleGradients]], spread: Spread) -> list[DensityLogits]:
+def sample_gradients(
+    scene: ObjectScene, buffers: list[list[SampleGradients]], parallel_map: ParallelMap
+) -> list[DensityLogits]:
     """Add up what the shards' samples say of the grids: sets the colours' gradients, returns the densities'."""
     by_grid: list[DensityLogits] = [torch.empty(0, 0, 0)] * len(scene.fields)
 
     def table(piece: tuple[int, int]) -> None:
         index, number = piece
         field = scene.fields[index]
-        samples = [part for sink in sinks for part in sink if part.index == index]
+        samples = [part for buffer in buffers for part in buffer if part.index == index]
         if number == 3:
             by_grid[index] = volume_gradient(field.resolution, samples)
         else:
             plane, line = product_gradients(field, number, samples)
             field.colour_planes[number].grad, field.colour_lines[number].grad = plane, line
 
-    list(spread(table, [(index, number) for index in range(len(by_grid)) for number in range(4)]))
+    list(parallel_map(table, [(index, number) for index in range(len(by_grid)) for number in range(4)]))
     return by_grid
 
 
@@ -92,7 +99,7 @@ def add_density_gradients(grids: list[DensityLogits], by_grid: Sequence[DensityL
             gradient.add_(torch.sigmoid(grid), alpha=weight / grid.numel())
 
 
-def spread_density_grids(scene: ObjectScene, spread: Spread) -> list[DensityLogits]:
+def parallel_density_grids(scene: ObjectScene, parallel_map: ParallelMap) -> list[DensityLogits]:
     """Every object's density at its nodes, without a graph."""
     grids = [torch.empty(field.resolution, device=scene.object_from_camera.device) for field in scene.fields]
 
@@ -103,12 +110,12 @@ def spread_density_grids(scene: ObjectScene, spread: Spread) -> list[DensityLogi
         with torch.no_grad():
             grids[index][start:stop] = scene.fields[index].density_slab(start, stop)
 
-    list(spread(slab, [(index, number) for index in range(len(grids)) for number in range(SLABS)]))
+    list(parallel_map(slab, [(index, number) for index in range(len(grids)) for number in range(SLABS)]))
     return grids
 
 
 def shape_gradients(
-    scene: ObjectScene, by_grid: Sequence[DensityLogits | None], variation: float, spread: Spread
+    scene: ObjectScene, by_grid: Sequence[DensityLogits | None], variation: float, parallel_map: ParallelMap
 ) -> None:
     """From the dense grids to their factors, and the total variation of all factors."""
 
@@ -126,9 +133,9 @@ def shape_gradients(
             plane.grad = step if plane.grad is None else plane.grad.add_(step)
 
     pieces = [(index, number) for index in range(len(scene.fields)) for number in range(3)]
-    list(spread(density, pieces))
+    list(parallel_map(density, pieces))
     if variation:
-        list(spread(smoothness, pieces))
+        list(parallel_map(smoothness, pieces))
 
 
 def summed(parts: Sequence[Sequence[Tensor | None]]) -> list[Tensor | None]:

@@ -1,6 +1,7 @@
 """Linear interpolation in grids: of rows of a table, of planes times lines, of volumes.
 
-One fused gather forwards, one sorted sum backwards: deterministic, and on CPU faster than `grid_sample`.
+The convention is that of `models.ops.grid`. One fused gather forwards, one sorted sum backwards: deterministic, and on CPU
+faster than `grid_sample`.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-AXES = ((0, 1, 2), (0, 2, 1), (1, 2, 0))  # plane's first and second axis, line's axis
+from models.ops.grid import LINE_AXES, PLANE_AXES
+
+AXES = tuple((*axes, along) for axes, along in zip(PLANE_AXES, LINE_AXES, strict=True))
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Cells:
 
     @staticmethod
     def locate(points: Float[Tensor, "axis point"], resolution: Sequence[int]) -> "Cells":
-        """Points of the unit cube; nodes lie on the cube's faces and evenly between."""
+        """Points of the unit cube; those outside are moved to its faces."""
         last = points.new_tensor([size - 1 for size in resolution])[:, None]
         position = points.clamp(0, 1) * last
         low = torch.minimum(position.detach().floor(), last - 1)

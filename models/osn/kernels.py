@@ -11,6 +11,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from models.ops.contract import contracted_distance_in_loops as contracted_distance
 from models.ops.grid import ONE, ZERO, trilinear
 
 EMPTY_LOGIT = np.float32(-10)  # softplus(-10) = 5e-5: nothing
@@ -77,7 +78,7 @@ def march_rays(
             z = (origin[2] + depth * direction[2]) / half[2]
             if shell > ZERO:
                 far = max(max(abs(x), abs(y)), max(abs(z), ONE))
-                shrink = (ONE + shell * (ONE - ONE / far)) / (far * (ONE + shell))
+                shrink = contracted_distance(far, shell, ONE) / (far * (ONE + shell))
                 x, y, z = x * shrink, y * shrink, z * shrink
             elif len(reach) and max(abs(x), max(abs(y), abs(z))) > ONE:
                 continue

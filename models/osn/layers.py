@@ -37,13 +37,13 @@ def layered_chunk(
     """Render a few thousand rays."""
     with torch.no_grad():
         local = layered_rays(scene, rays, scales, layers)
-        sums = scene.render_pairs(grids, local, rays.frames, scales.expand(len(rays.frames), -1).contiguous())
-        colour, shares = composed(scene, sums, local.directions[0])
+        sums = scene.render_per_object(grids, local, rays.frames, scales.expand(len(rays.frames), -1).contiguous())
+        colour, object_weights = composed(scene, sums, local.directions[0])
         opacity = sums.weight.sum(dim=1)
         clear = (1 - opacity).clamp(min=0)
         if not layers.shown[0]:
             colour = sums.colour.sum(dim=1) + PAPER * clear[:, None]
-    return Rendering(colour.clamp(0, 1), sums.depth.sum(dim=1) + clear * scene.far, opacity.clamp(0, 1), shares)
+    return Rendering(colour.clamp(0, 1), sums.depth.sum(dim=1) + clear * scene.far, opacity.clamp(0, 1), object_weights)
 
 
 def layered_rays(scene: ObjectScene, rays: Rays, scales: Float[Tensor, "object"], layers: Layers) -> ObjectRays:

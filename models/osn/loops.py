@@ -97,7 +97,7 @@ class SampleSums(torch.autograd.Function):
         fields: list[VmField],
         marched: Marched,
         scales: Float[Tensor, "ray object"] | None,
-        sink: list[SampleGradients] | None,
+        buffer: list[SampleGradients] | None,
         size: tuple[int, int],
         logits: list[Tensor],
         origins: Float[Tensor, "object ray xyz=3"],
@@ -115,7 +115,7 @@ class SampleSums(torch.autograd.Function):
         met = kernels.merge_samples(
             marched.ray, marched.base, marched.depth, marched.tau, channels.numpy(), factors, alone, sums.numpy()
         )
-        ctx.kept = marched, sink, products, bases, channels, factors, alone, met  # type: ignore[attr-defined]
+        ctx.kept = marched, buffer, products, bases, channels, factors, alone, met  # type: ignore[attr-defined]
         ctx.places = fields, logits, origins, directions  # type: ignore[attr-defined]
         return sums
 
@@ -123,8 +123,8 @@ class SampleSums(torch.autograd.Function):
     def backward(
         ctx: torch.autograd.function.FunctionCtx, *gradients: Float[Tensor, "ray object sums"]
     ) -> tuple[Tensor | None, ...]:
-        marched, sink, products, bases, channels, factors, alone, met = ctx.kept  # type: ignore[attr-defined]
-        assert sink is not None, "gradients of samples need a list to go to"
+        marched, buffer, products, bases, channels, factors, alone, met = ctx.kept  # type: ignore[attr-defined]
+        assert buffer is not None, "gradients of samples need a list to go to"
         wanted = gradients[0].contiguous().numpy()
         by_logit, by_channel = kernels.merge_gradient(
             marched.ray, marched.depth, marched.slope, channels.numpy(), factors, alone, *met, wanted
@@ -135,10 +135,10 @@ class SampleSums(torch.autograd.Function):
             by_basis.append(product.T @ mine)
             by_tint.append(mine.sum(0))
             by_product = (mine @ basis.detach().T).numpy()
-            sink.append(SampleGradients(k, marched.points[k], by_logit[marched.of(k)], by_product))
+            buffer.append(SampleGradients(k, marched.points[k], by_logit[marched.of(k)], by_product))
         by_rays: tuple[Tensor | None, Tensor | None] = (None, None)
         if ctx.needs_input_grad[6]:  # type: ignore[attr-defined]
-            by_rays = ray_gradients(marched, sink[-len(bases) :], *ctx.places)  # type: ignore[attr-defined]
+            by_rays = ray_gradients(marched, buffer[-len(bases) :], *ctx.places)  # type: ignore[attr-defined]
         return None, None, None, None, None, None, *by_rays, *by_basis, *by_tint
 
 

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from models.osn.compositing import PairSums
+from models.osn.compositing import PerObjectSums
 
-LEAST_SHARE = 1e-3
+LEAST_WEIGHT = 1e-3
 
 
 def weighted_mean(values: Float[Tensor, "ray"], weights: Float[Tensor, "ray"]) -> Float[Tensor, ""]:
@@ -22,7 +22,7 @@ def colour_loss(
 
 
 def depth_loss(
-    sums: PairSums, objects: Int64[Tensor, "ray"], depth: Float[Tensor, "ray"], weight: Float[Tensor, "ray"]
+    sums: PerObjectSums, objects: Int64[Tensor, "ray"], depth: Float[Tensor, "ray"], weight: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
     """Weighted squared error of log depth of all samples on each ray, of the ray's own object; depth as in the sums.
 
@@ -37,18 +37,18 @@ def depth_loss(
     return (weight * error).sum() / weight.sum().clamp(min=1e-6)
 
 
-def spread_loss(sums: PairSums) -> Float[Tensor, ""]:
+def distortion_loss(sums: PerObjectSums) -> Float[Tensor, ""]:
     """Variance of log depth of each object's samples on a ray: a surface, not a cloud."""
-    mean_square = sums.log_depth.square() / sums.weight.clamp(min=LEAST_SHARE)
+    mean_square = sums.log_depth.square() / sums.weight.clamp(min=LEAST_WEIGHT)
     return (sums.log_depth_squared - mean_square).clamp(min=0).sum() / len(sums.weight)
 
 
 def segmentation_loss(
-    shares: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], trust: Float[Tensor, "ray"]
+    weights: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], trust: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
     """Cross-entropy of the normalised weights per object against the observed object."""
-    normalised = shares / shares.sum(dim=1, keepdim=True).clamp(min=LEAST_SHARE)
-    return weighted_mean(-normalised.gather(1, objects[:, None])[:, 0].clamp(min=LEAST_SHARE).log(), trust)
+    normalised = weights / weights.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)
+    return weighted_mean(-normalised.gather(1, objects[:, None])[:, 0].clamp(min=LEAST_WEIGHT).log(), trust)
 
 
 def silhouette_loss(
@@ -59,7 +59,7 @@ def silhouette_loss(
     Where another object is seen nothing is known of this one: it may be behind.
     """
     own = torch.nn.functional.one_hot(objects, weight.shape[1]).bool()
-    opaque = -(weight * own).sum(dim=1).clamp(min=LEAST_SHARE).log()
+    opaque = -(weight * own).sum(dim=1).clamp(min=LEAST_WEIGHT).log()
     background = (objects == 0)[:, None] & ~own
-    clear = -(1 - weight).clamp(min=LEAST_SHARE).log() * background
+    clear = -(1 - weight).clamp(min=LEAST_WEIGHT).log() * background
     return weighted_mean(opaque + clear.sum(dim=1), trust)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from models.osn.compositing import PairSums, pair_sums, weights_by_depth
+from models.osn.compositing import PerObjectSums, accumulate_per_object, weights_by_depth
 from models.osn.field import VmField, density_at
 from models.osn.loops import SampleGradients, SampleSums, march_all
 from models.osn.marching import ObjectRays, Reach, Samples, Steps, march
@@ -156,7 +156,7 @@ class ObjectScene(nn.Module):
             for k, (space, logits) in enumerate(zip(self.spaces, grids, strict=True))
         ]
 
-    def render_pairs(
+    def render_per_object(
         self,
         grids: list[DensityLogits],
         rays: ObjectRays,
@@ -164,57 +164,57 @@ class ObjectScene(nn.Module):
         scales: Float[Tensor, "ray object"] | None,
         jitter: torch.Generator | None = None,
         colour: bool = True,
-        sink: list[SampleGradients] | None = None,
-    ) -> PairSums:
+        buffer: list[SampleGradients] | None = None,
+    ) -> PerObjectSums:
         """What each object adds to each ray: mixed by depth under the given scales, or each alone without scales.
 
-        Depths are the scene's under scales, and the object's own without. Loops leave their samples' gradients in `sink`.
+        Depths are the scene's under scales, and the object's own without. Loops leave their samples' gradients in `buffer`.
         """
-        render = self.pairs_by_loops if self.loops else self.pairs_by_tensors
-        sums = render(grids, rays, scales, jitter, colour, sink)
+        render = self.per_object_by_loops if self.loops else self.per_object_by_tensors
+        sums = render(grids, rays, scales, jitter, colour, buffer)
         return self.shaded(sums, rays, frames) if colour else sums
 
-    def pairs_by_loops(
+    def per_object_by_loops(
         self,
         grids: list[DensityLogits],
         rays: ObjectRays,
         scales: Float[Tensor, "ray object"] | None,
         jitter: torch.Generator | None,
         colour: bool,
-        sink: list[SampleGradients] | None,
-    ) -> PairSums:
+        buffer: list[SampleGradients] | None,
+    ) -> PerObjectSums:
         """On CPU."""
         objects, count = rays.present.shape
         steps = [self.steps(k, jitter, scales, rays) for k in range(objects)]
         marched = march_all(self.spaces, grids, rays, steps, self.shape.density_scale)
         mixes = [field.basis for field in self.fields] + [field.tint for field in self.fields] if colour else []
         places = grids, rays.origins, rays.directions
-        sums = SampleSums.apply(list(self.fields), marched, scales, sink, (count, objects), *places, *mixes)
+        sums = SampleSums.apply(list(self.fields), marched, scales, buffer, (count, objects), *places, *mixes)
         taken = torch.from_numpy(np.diff(marched.base)).float() / max(1, count)
         samples = taken.expand(count, objects)
         rgb = sums[..., 4:7] if colour else sums.new_zeros(count, objects, 3)
         weight, depth, log_depth, log_depth_squared = sums[..., :4].unbind(-1)
-        return PairSums(weight, depth, log_depth, log_depth_squared, rgb, sums[..., 7:], samples)
+        return PerObjectSums(weight, depth, log_depth, log_depth_squared, rgb, sums[..., 7:], samples)
 
-    def pairs_by_tensors(
+    def per_object_by_tensors(
         self,
         grids: list[DensityLogits],
         rays: ObjectRays,
         scales: Float[Tensor, "ray object"] | None,
         jitter: torch.Generator | None,
         colour: bool,
-        sink: list[SampleGradients] | None,
-    ) -> PairSums:
+        buffer: list[SampleGradients] | None,
+    ) -> PerObjectSums:
         """On GPUs; gradients flow through the graph."""
         objects, count = rays.present.shape
         parts = self.samples(grids, rays, jitter, scales)
         queried = [self.query(grids[k], rays, k, part, colour) for k, part in enumerate(parts)]
         samples = Samples.joined(parts)
         optical_depth, channels = (torch.cat(values) for values in zip(*queried, strict=True))
-        pair = samples.ray * objects + samples.object
-        depth = samples.depth if scales is None else samples.depth * scales.flatten()[pair]
-        weights = weights_by_depth(optical_depth, pair if scales is None else samples.ray, depth)
-        return pair_sums(pair, weights, depth, channels, count, objects)
+        ray_object = samples.ray * objects + samples.object
+        depth = samples.depth if scales is None else samples.depth * scales.flatten()[ray_object]
+        weights = weights_by_depth(optical_depth, ray_object if scales is None else samples.ray, depth)
+        return accumulate_per_object(ray_object, weights, depth, channels, count, objects)
 
     def query(
         self, logits: Float[Tensor, "x y z"], rays: ObjectRays, index: int, samples: Samples, colour: bool
@@ -229,7 +229,7 @@ class ObjectScene(nn.Module):
             features = self.fields[index].colour_features(points).float()
         return optical_depth, torch.cat([torch.sigmoid(features[:, :3]), features[:, 3:]], dim=1)
 
-    def shaded(self, sums: PairSums, rays: ObjectRays, frames: Int64[Tensor, "ray"]) -> PairSums:
+    def shaded(self, sums: PerObjectSums, rays: ObjectRays, frames: Int64[Tensor, "ray"]) -> PerObjectSums:
         """The sums with each object's colour corrected for direction and light."""
         light = self.light_axes(frames)
         colours = []

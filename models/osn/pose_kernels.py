@@ -5,6 +5,8 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from models.ops.contract import contracted_distance_in_loops as contracted_distance
+from models.ops.contract import contraction_slope_in_loops as contraction_slope
 from models.ops.grid import ONE, ZERO, cell
 
 HALF = np.float32(0.5)
@@ -72,11 +74,11 @@ def ray_slope(ray, depth, by_point, origins, directions, half, shell, by_origin,
             if abs(place[axis]) > far:
                 widest, far = axis, abs(place[axis])
         if shell > ZERO:
-            shrink = (ONE + shell * (ONE - ONE / far)) / (far * (ONE + shell))
+            shrink = contracted_distance(far, shell, ONE) / (far * (ONE + shell))
             along = wanted[0] * place[0] + wanted[1] * place[1] + wanted[2] * place[2]
             wanted *= shrink
             if far > ONE:
-                change = (np.float32(2) * shell / far - (ONE + shell)) / (far * far * (ONE + shell))
+                change = contraction_slope(far, shell, ONE)
                 wanted[widest] += along * change * (ONE if place[widest] > ZERO else -ONE)
         for axis in range(3):
             by_origin[row, axis] += wanted[axis] / half[axis]

@@ -26,8 +26,8 @@ def in_chunks(render: Callable[[Rays], Rendering], rays: Rays) -> Rendering:
     """What a function renders of a few thousand rays at a time, side by side on CPU cores."""
     device = rays.frames.device
     chunks = torch.arange(len(rays.frames), device=device).split(RAYS_AT_ONCE)
-    with workers(device) as spread:
-        parts = list(spread(lambda chunk: render(rays[chunk]), chunks))
+    with workers(device) as parallel_map:
+        parts = list(parallel_map(lambda chunk: render(rays[chunk]), chunks))
     return Rendering(*(torch.cat([getattr(part, name) for part in parts]) for name in Rendering.__dataclass_fields__))
 
 
@@ -38,8 +38,8 @@ def render_chunk(
     with torch.no_grad():
         local = scene.world_rays(rays, scales)
         per_ray = scales.expand(len(rays.frames), -1).contiguous()
-        sums = scene.render_pairs(grids, local, rays.frames, per_ray)
-        colour, shares = composed(scene, sums, local.directions[0])
+        sums = scene.render_per_object(grids, local, rays.frames, per_ray)
+        colour, object_weights = composed(scene, sums, local.directions[0])
     opacity = sums.weight.sum(dim=1)
     depth = sums.depth.sum(dim=1) + (1 - opacity).clamp(min=0) * scene.far
-    return Rendering(colour.clamp(0, 1), depth, opacity.clamp(0, 1), shares)
+    return Rendering(colour.clamp(0, 1), depth, opacity.clamp(0, 1), object_weights)

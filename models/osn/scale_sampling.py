@@ -59,8 +59,8 @@ def uniform_samples(
     scale_range: Float[Tensor, "object bound=2"], count: int, generator: torch.Generator
 ) -> ScaleSamples:
     """Scales that know nothing of the video: a baseline."""
-    shares = torch.rand(count, len(scale_range), generator=generator, device=scale_range.device)
-    scales = scale_range[:, 0] + shares * (scale_range[:, 1] - scale_range[:, 0])
+    fractions = torch.rand(count, len(scale_range), generator=generator, device=scale_range.device)
+    scales = scale_range[:, 0] + fractions * (scale_range[:, 1] - scale_range[:, 0])
     return ScaleSamples(scales, torch.ones_like(scales[:, 0]))
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.ops.parallel import Spread
+from models.ops.parallel import ParallelMap
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training_pixels import PixelBatch
 from models.osn.z_buffer import SoloViews
@@ -10,12 +10,12 @@ from models.osn.z_buffer import SoloViews
 RAYS_AT_ONCE = 4096
 
 
-def solo_views(scene: ObjectScene, batch: PixelBatch, spread: Spread) -> SoloViews:
+def solo_views(scene: ObjectScene, batch: PixelBatch, parallel_map: ParallelMap) -> SoloViews:
     """Depth and opacity of every object alone; an object whose pose is unknown there is transparent."""
     with torch.no_grad():
         grids = scene.density_grids()
     chunks = torch.arange(len(batch.frames), device=batch.frames.device).split(RAYS_AT_ONCE)
-    parts = list(spread(lambda chunk: solo_views_chunk(scene, grids, batch[chunk]), chunks))
+    parts = list(parallel_map(lambda chunk: solo_views_chunk(scene, grids, batch[chunk]), chunks))
     return SoloViews(*(torch.cat([getattr(part, name) for part in parts]) for name in SoloViews.__dataclass_fields__))
 
 
@@ -23,7 +23,7 @@ def solo_views_chunk(scene: ObjectScene, grids: list[DensityLogits], pixels: Pix
     """A few thousand rays."""
     with torch.no_grad():
         rays = scene.observed_rays(pixels.frames, pixels.directions)
-        sums = scene.render_pairs(grids, rays, pixels.frames, None, colour=False)
+        sums = scene.render_per_object(grids, rays, pixels.frames, None, colour=False)
         depth = sums.depth / sums.weight.clamp(min=1e-3)
         depth[:, 0] = depth[:, 0] + (1 - sums.weight[:, 0]) * (scene.far - depth[:, 0])
         return SoloViews(depth, sums.weight, pixels.objects, pixels.certain, pixels.frames)

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from models.ops.contract import contracted_distance
+
 SHELL_END = 0.97  # the last shell sample lies 1 / (1 - 0.97) = 33 boxes away; what is beyond is the far colour's
 TINY = 1e-6
 
@@ -31,8 +33,7 @@ class Space:
         relative = points / self.half_extent.view(3, *[1] * (points.ndim - 1))
         if self.shell:
             distance = relative.abs().amax(0).clamp(min=1.0)
-            # As in mip-NeRF 360: x -> x / m (1 + shell (1 - 1 / m)); m = 1 is the box's face and infinity the grid's.
-            relative = relative * ((1 + self.shell * (1 - 1 / distance)) / (distance * (1 + self.shell)))
+            relative = relative * (contracted_distance(distance, self.shell) / (distance * (1 + self.shell)))
         return relative * 0.5 + 0.5
 
     def contains(self, points: Float[Tensor, "xyz=3 *batch"]) -> Bool[Tensor, "*batch"]:

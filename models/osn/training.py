@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from models.osn.compositing import PairSums
+from models.osn.compositing import PerObjectSums
 from models.osn.loops import SampleGradients
-from models.osn.losses import colour_loss, depth_loss, segmentation_loss, silhouette_loss, spread_loss
+from models.osn.losses import colour_loss, depth_loss, distortion_loss, segmentation_loss, silhouette_loss
 from models.osn.marching import ObjectRays
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training_pixels import PixelBatch
@@ -22,7 +22,7 @@ class StepLosses(TensorFields):
     colour: Float[Tensor, ""]
     depth: Float[Tensor, ""]
     objects: Float[Tensor, ""]
-    spread: Float[Tensor, ""]
+    distortion: Float[Tensor, ""]
     samples: Float[Tensor, ""]
 
 
@@ -41,12 +41,14 @@ def bootstrap_losses(
     grids: list[DensityLogits],
     batch: PixelBatch,
     jitter: torch.Generator,
-    sink: list[SampleGradients],
+    buffer: list[SampleGradients],
 ) -> StepLosses:
     """Each object alone on its own certain pixels; moving objects also where the background is seen past them."""
     rays = scene.observed_rays(batch.frames, batch.directions)
     own = own_object(batch.objects, scene.object_count)
-    sums = scene.render_pairs(grids, only(rays, own | (batch.objects == 0)), batch.frames, None, jitter, sink=sink)
+    sums = scene.render_per_object(
+        grids, only(rays, own | (batch.objects == 0)), batch.frames, None, jitter, buffer=buffer
+    )
     behind = torch.where(
         (batch.objects == 0)[:, None],
         scene.far_colour(rays.directions[0]) * (1 - sums.weight[:, :1]),
@@ -57,7 +59,7 @@ def bootstrap_losses(
         colour_loss(colour, batch.colours, batch.certain.float()),
         depth_loss(sums, batch.objects, batch.depth, batch.depth_weight),
         silhouette_loss(sums.weight, batch.objects, batch.trust),
-        spread_loss(sums),
+        distortion_loss(sums),
         sums.samples.sum(),
     )
 
@@ -68,27 +70,27 @@ def composite_losses(
     batch: PixelBatch,
     scales: Float[Tensor, "ray object"],
     jitter: torch.Generator,
-    sink: list[SampleGradients],
+    buffer: list[SampleGradients],
 ) -> StepLosses:
     """All objects together, under a scale vector per ray."""
     rays = scene.observed_rays(batch.frames, batch.directions)
-    sums = scene.render_pairs(grids, rays, batch.frames, scales, jitter, sink=sink)
-    colour, shares = composed(scene, sums, rays.directions[0])
+    sums = scene.render_per_object(grids, rays, batch.frames, scales, jitter, buffer=buffer)
+    colour, object_weights = composed(scene, sums, rays.directions[0])
     own = scales.gather(1, batch.objects[:, None])[:, 0]
     return StepLosses(
         colour_loss(colour, batch.colours, torch.ones_like(batch.trust)),
         depth_loss(sums, batch.objects, batch.depth * own, batch.depth_weight),
-        segmentation_loss(shares, batch.objects, batch.trust),
-        spread_loss(sums),
+        segmentation_loss(object_weights, batch.objects, batch.trust),
+        distortion_loss(sums),
         sums.samples.sum(),
     )
 
 
 def composed(
-    scene: ObjectScene, sums: PairSums, directions: Float[Tensor, "ray xyz=3"]
+    scene: ObjectScene, sums: PerObjectSums, directions: Float[Tensor, "ray xyz=3"]
 ) -> tuple[Float[Tensor, "ray rgb=3"], Float[Tensor, "ray object"]]:
-    """Colours of whole rays and the share of each object; what passes through everything is the background's."""
+    """Colours of whole rays and the weight of each object; what passes through everything is the background's."""
     clear = (1 - sums.weight.sum(dim=1)).clamp(min=0)
     colour = sums.colour.sum(dim=1) + clear[:, None] * scene.far_colour(directions)
-    shares = torch.cat([sums.weight[:, :1] + clear[:, None], sums.weight[:, 1:]], dim=1)
-    return colour, shares
+    object_weights = torch.cat([sums.weight[:, :1] + clear[:, None], sums.weight[:, 1:]], dim=1)
+    return colour, object_weights

@@ -64,16 +64,16 @@ def hard_agreement(views: SoloViews, scales: Float[Tensor, "sample object"]) -> 
 def soft_agreement(
     views: SoloViews, scales: Float[Tensor, "sample object"], sharpness: float
 ) -> Float[Tensor, "sample ray"]:
-    """The share of the object that was seen, where each is weighted by opacity and exp(-sharpness depth)."""
+    """The blending weight of the object that was seen: opacity times exp(-sharpness depth), normalised over the objects."""
     unit = views.depth[:, 0].median().clamp(min=1e-6)
     depth = scales[:, None] * views.depth / unit
     opacity = torch.cat([torch.ones_like(views.opacity[:, :1]), views.opacity[:, 1:]], dim=1)
-    share = torch.softmax(opacity.clamp(min=1e-6).log() - sharpness * depth, dim=-1)
-    return share.gather(2, views.objects.expand(len(scales), -1)[..., None])[..., 0]
+    weight = torch.softmax(opacity.clamp(min=1e-6).log() - sharpness * depth, dim=-1)
+    return weight.gather(2, views.objects.expand(len(scales), -1)[..., None])[..., 0]
 
 
-def explainable(views: SoloViews, scales: Float[Tensor, "sample object"], tolerance: float) -> SoloViews:
-    """The rays whose object most of the likely scale vectors explain: only these can be broken by another one.
+def inlier_rays(views: SoloViews, scales: Float[Tensor, "sample object"], tolerance: float) -> SoloViews:
+    """The rays that show the right object under most of the likely scale vectors: only these can be broken by another one.
 
     Likely is what hides little more of the moving objects than the least that any hides: the tolerance, of all rays. Where
     masks miss parts or poses are wrong, fields are seen where the background was. If such pixels counted, they would ask
@@ -85,10 +85,10 @@ def explainable(views: SoloViews, scales: Float[Tensor, "sample object"], tolera
     return views[2 * likely.sum(dim=0) > len(likely)]
 
 
-def explained(
+def visibility_accuracy(
     views: SoloViews, scales: Float[Tensor, "sample object"], soft_sharpness: float | None
 ) -> Float[Tensor, "sample"]:
-    """The fraction of rays whose object each scale vector explains; rays with one candidate are counted once."""
+    """The fraction of rays that show the right object under each scale vector; rays with one candidate are counted once."""
     decided = views[~shared(views)]
     open_rays = views[shared(views)]
     constant = hard_agreement(decided, torch.ones_like(scales[:1])).sum() if len(decided.objects) else 0.0

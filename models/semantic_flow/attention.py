@@ -42,8 +42,8 @@ class FlowAttention(nn.Module):
         points, count = tokens.shape[:2]
         query, key, value = self.project(tokens).view(points, count, 3, HEADS, INNER // HEADS).unbind(2)
         alike = (query[:, :, None] * key[:, None]).sum(-1) * (INNER // HEADS) ** -0.5
-        share = alike.masked_fill(~visible[:, None, :, None], -torch.inf).softmax(2)
-        attended = (share[..., None] * value[:, None]).sum(2)
+        attention = alike.masked_fill(~visible[:, None, :, None], -torch.inf).softmax(2)
+        attended = (attention[..., None] * value[:, None]).sum(2)
         return self.norm(tokens + self.merge(attended.flatten(2)))
 
 
@@ -99,6 +99,6 @@ class SemanticHead(nn.Module):
         return self.network(torch.cat([flat, point_features], dim=1) if self.geometry_feature else flat)
 
     def from_point(
-        self, place: Float[Tensor, "point xyzt=4"], point_features: Float[Tensor, "point feature"]
+        self, point: Float[Tensor, "point xyzt=4"], point_features: Float[Tensor, "point feature"]
     ) -> Float[Tensor, "point classes"]:
-        return self.network(torch.cat([point_features, encoded(place * torch.pi)], dim=1))
+        return self.network(torch.cat([point_features, encoded(point * torch.pi)], dim=1))

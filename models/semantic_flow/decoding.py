@@ -9,34 +9,34 @@ from torch import Tensor
 from models.rays import Rays, TensorFields
 from models.rendering import Rendering
 from models.semantic_flow.frame_memory import FrameMemory, repainted, repainted_rest
-from models.semantic_flow.marching import Shares
-from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, places, ray_sums, strongest
+from models.semantic_flow.marching import SampleWeights
+from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, flat_indices, ray_sums, top_k
 
 
 @dataclass(frozen=True)
-class Shown(TensorFields):
+class Decoded(TensorFields):
     """Colour and logits of rays."""
 
     colour: Float[Tensor, "ray rgb=3"]
     logits: Float[Tensor, "ray classes"]
 
 
-def show(
+def decode(
     model: SemanticFlow,
     traced: Traced,
     semantic: Bool[Tensor, "ray"],
     by: Float[Tensor, "ray sample xyz=3"] | None = None,
     frames_by: Int64[Tensor, "ray"] | None = None,
     memory: FrameMemory | None = None,
-) -> Shown:
+) -> Decoded:
     """Decode the samples that matter. Only rays marked `semantic` get logits; the others' are zero.
 
     With `by`, the dynamic field is read at points moved by that much, `frames_by` frames later: what the ray would show
     if the moving things of that time were brought back along their flow. With `memory`, everything takes on the colours
     of the frames that see it.
     """
-    weights, density_prior = traced.shares, model.sizes.density_prior
-    kept = places(weights.static > LEAST_WEIGHT)
+    weights, density_prior = traced.weights, model.sizes.density_prior
+    kept = flat_indices(weights.static > LEAST_WEIGHT)
     ray = torch.div(kept, weights.static.shape[1], rounding_mode="floor")
     features = model.static_features(traced.points_at(kept), traced.rays.frames[ray], traced.rays.directions[ray])
     paint = torch.sigmoid(model.static.colour(features))
@@ -46,9 +46,9 @@ def show(
     told = class_weights(weights, weights.static, density_prior) * semantic[:, None]
     logits = ray_sums(told, kept, model.static.semantics(features))
     frames = traced.rays.frames if frames_by is None else traced.rays.frames + frames_by
-    few = strongest(weights.dynamic, model.sizes.semantic_samples) & semantic[:, None]
+    few = top_k(weights.dynamic, model.sizes.semantic_samples) & semantic[:, None]
     seen = weights.dynamic > LEAST_WEIGHT
-    kept, mine = places(seen), places(few[seen][None])
+    kept, mine = flat_indices(seen), flat_indices(few[seen][None])
     there = traced.points_at(kept) if by is None else traced.points_at(kept) + by.flatten(0, 1)[kept]
     ray = torch.div(kept, seen.shape[1], rounding_mode="floor")
     frame = frames[ray]
@@ -59,18 +59,18 @@ def show(
     colour = colour + ray_sums(weights.dynamic, kept, paint)
     moving = model.dynamic_logits(there[mine], frame[mine], features[mine])
     told = class_weights(weights, weights.dynamic, density_prior)
-    return Shown(colour, logits + ray_sums(told, kept[mine], moving))
+    return Decoded(colour, logits + ray_sums(told, kept[mine], moving))
 
 
 def class_weights(
-    shares: Shares, weights: Float[Tensor, "ray sample"], density_prior: bool
+    all_weights: SampleWeights, weights: Float[Tensor, "ray sample"], density_prior: bool
 ) -> Float[Tensor, "ray sample"]:
     """What raw logits are integrated with: the densities as opacity prior; without it, the heaviest sample counts alone."""
     if density_prior:
         return weights
-    heaviest = shares.both >= shares.both.amax(1, keepdim=True)
-    share = weights / shares.both.clamp(min=1e-8)
-    return torch.where(heaviest, share, torch.zeros_like(share)).detach()
+    heaviest = all_weights.both >= all_weights.both.amax(1, keepdim=True)
+    alone = weights / all_weights.both.clamp(min=1e-8)
+    return torch.where(heaviest, alone, torch.zeros_like(alone)).detach()
 
 
 def rendering(
@@ -78,7 +78,7 @@ def rendering(
 ) -> Rendering:
     """Render rays as everyone else sees them; the weight of a class is its probability times the opacity."""
     traced = model.trace(nodes, rays, None)
-    shown = show(model, traced, torch.ones_like(rays.frames, dtype=torch.bool), memory=memory)
-    opacity = traced.shares.both.sum(1)
-    probabilities = torch.softmax(shown.logits, dim=-1) * opacity[:, None]
-    return Rendering(shown.colour.clamp(0, 1), traced.depth, opacity, probabilities)
+    decoded = decode(model, traced, torch.ones_like(rays.frames, dtype=torch.bool), memory=memory)
+    opacity = traced.weights.both.sum(1)
+    probabilities = torch.softmax(decoded.logits, dim=-1) * opacity[:, None]
+    return Rendering(decoded.colour.clamp(0, 1), traced.depth, opacity, probabilities)

@@ -13,7 +13,7 @@ from models.rays import Rays
 from models.rendering import Rendering
 from models.semantic_flow.frame_memory import FrameMemory, repainted, repainted_rest
 from models.semantic_flow.marching import Intervals, march
-from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, places, ray_sums, strongest
+from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, flat_indices, ray_sums, top_k
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 LEAST_BRIGHTNESS = 0.05
@@ -69,8 +69,8 @@ def edited_rendering(
     pieces = pieces_where_it_matters(model, nodes, rays, changes)
     found = layers(model, nodes, rays, pieces, changes)
     weights = layer_weights([layer.alpha for layer in found])
-    shown = [decoded(model, rays, layer, weights[..., i], changes, memory) for i, layer in enumerate(found)]
-    colour, logits = (torch.stack(parts).sum(0) for parts in zip(*shown, strict=True))
+    decoded = [decoded_layer(model, rays, layer, weights[..., i], changes, memory) for i, layer in enumerate(found)]
+    colour, logits = (torch.stack(parts).sum(0) for parts in zip(*decoded, strict=True))
     both = weights.sum(-1)
     opacity = both.sum(1)
     depth = (both * pieces.depth).sum(1) / opacity.clamp(min=1e-6)
@@ -81,14 +81,14 @@ def pieces_where_it_matters(
     model: SemanticFlow, nodes: Float[Tensor, "x y z"], rays: Rays, changes: Sequence[Change]
 ) -> Intervals:
     """Where to look along rays of the changed scene."""
-    place, sizes = model.place, model.sizes
+    bounds, sizes = model.bounds, model.sizes
 
     def optics(pieces: Intervals) -> tuple[Tensor, Tensor, Tensor]:
         left = torch.stack([1 - layer.alpha for layer in layers(model, nodes, rays, pieces, changes)]).prod(0)
         nothing = torch.zeros_like(left)
         return -left.clamp(min=1e-7).log(), nothing, nothing
 
-    return march(optics, place.near, place.far, sizes.coarse_samples, sizes.fine_samples, rays, None)
+    return march(optics, bounds.near, bounds.far, sizes.coarse_samples, sizes.fine_samples, rays, None)
 
 
 def layers(
@@ -97,14 +97,14 @@ def layers(
     """The static field, the dynamic one, and what is seen in a place where it was not."""
     points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
     frames = rays.frames[:, None].expand_as(pieces.depth)
-    length = pieces.length / model.place.static_region.unit
-    moving, share = dynamic_alpha(model, points, frames, length)
+    length = pieces.length / model.bounds.static_region.unit
+    moving, blending = dynamic_alpha(model, points, frames, length)
     moving, painted, gone = changed(model, points, frames, moving, changes, moves=True)
-    share = torch.where(gone, torch.zeros_like(share), share)
+    blending = torch.where(gone, torch.zeros_like(blending), blending)
     still = static_alpha(model, nodes, points, frames, length)
     still, static_painted, _ = changed(model, points, frames, still, changes, moves=False)
     wall = -torch.expm1(-behind(torch.zeros_like(still)))
-    still = (1 - (1 - still) * (1 - wall)) * (1 - share)
+    still = (1 - (1 - still) * (1 - wall)) * (1 - blending)
     result = [Layer(points, still, static_painted, False), Layer(points, moving, painted, True)]
     for number, change in enumerate(changes):
         if change.placed is not None:
@@ -141,10 +141,10 @@ def dynamic_alpha(
     frames: Int64[Tensor, "ray sample"],
     length: Float[Tensor, "ray sample"],
 ) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
-    """What the dynamic field takes at samples, and its share there."""
-    density, share = model.dynamic_optics(points.flatten(0, 1), frames.flatten().to(points.dtype))
-    share = share.view_as(length)
-    return -torch.expm1(-density.view_as(length) * length) * share, share
+    """What the dynamic field takes at samples, and its blending weight there."""
+    density, blending = model.dynamic_optics(points.flatten(0, 1), frames.flatten().to(points.dtype))
+    blending = blending.view_as(length)
+    return -torch.expm1(-density.view_as(length) * length) * blending, blending
 
 
 def static_alpha(
@@ -239,7 +239,7 @@ def layer_weights(alphas: Sequence[Float[Tensor, "ray sample"]]) -> Float[Tensor
     return taken[..., None] * alpha
 
 
-def decoded(
+def decoded_layer(
     model: SemanticFlow,
     rays: Rays,
     layer: Layer,
@@ -257,11 +257,11 @@ def decoded(
     elif memory is not None:
         colour = repainted_rest(memory, model, rays, weights, layer.points, ray, colour)
     colour = painted_colours(colour, layer.painted[kept], changes)
-    few = strongest(weights, model.sizes.semantic_samples) if layer.moves else kept
+    few = top_k(weights, model.sizes.semantic_samples) if layer.moves else kept
     mine = few[kept]
     logits = point_logits(model, points[mine], frames[mine], layer.moves)
     logits = logits if layer.moves else without_taken(logits, changes)
-    return ray_sums(weights, places(kept), colour), ray_sums(weights, places(few), logits)
+    return ray_sums(weights, flat_indices(kept), colour), ray_sums(weights, flat_indices(few), logits)
 
 
 def without_taken(logits: Float[Tensor, "point classes"], changes: Sequence[Change]) -> Float[Tensor, "point classes"]:
@@ -299,7 +299,7 @@ class Measured:
 
 def measured(model: SemanticFlow, nodes: Float[Tensor, "x y z"], selection: Selection, rays: Rays) -> Measured:
     """Where a selected thing is in each frame, how large and how bright it is, judged by rays through the frames."""
-    frames = model.place.cameras.frame_count
+    frames = model.bounds.cameras.frame_count
     parts = [met(model, nodes, selection, rays[i : i + RAYS_AT_ONCE]) for i in range(0, len(rays.frames), RAYS_AT_ONCE)]
     points, weight, owner = (torch.cat(values) for values in zip(*parts, strict=True))
     total = weight.new_zeros(frames).index_add_(0, owner, weight)

@@ -12,18 +12,18 @@ from torchvision.models.resnet import ResNet
 LEVELS = 4
 HALF = torch.float16
 BASIS_SAMPLE = 20000
-IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Basis:
-    """How features are reduced: standardised, turned to their principal components, brought to unit spread.
+    """How features are reduced: standardised, turned to their principal components, brought to unit deviation.
 
     Scenes with one basis have the same features, so that one semantic network can read them.
     """
 
     mean: Float[Tensor, "channel"]
-    spread: Float[Tensor, "channel"]
+    deviation: Float[Tensor, "channel"]
     directions: Float[Tensor, "channel kept"]
     scale: Float[Tensor, "kept"]
 
@@ -45,8 +45,10 @@ def resnet_features(network: ResNet, image: UInt8[Tensor, "height width rgb=3"])
     As the paper's encoder of what is static: of ResNet-18 64 + 64 + 128 + 256 = 512 channels.
     """
     with torch.no_grad():
-        mean, spread = (image.new_tensor(values, dtype=torch.float32) for values in (IMAGENET_MEAN, IMAGENET_SPREAD))
-        level = ((image.float() / 255 - mean) / spread).permute(2, 0, 1)[None]
+        mean, deviation = (
+            image.new_tensor(values, dtype=torch.float32) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+        )
+        level = ((image.float() / 255 - mean) / deviation).permute(2, 0, 1)[None]
         level = network.maxpool(network.relu(network.bn1(network.conv1(level))))
         parts = [level]
         for layer in (network.layer1, network.layer2, network.layer3):
@@ -60,18 +62,18 @@ def fitted_basis(maps: Sequence[Float[Tensor, "channel row column"]], channels: 
     each = max(BASIS_SAMPLE // len(maps), 1)
     flat = [frame.flatten(1).T for frame in maps]
     sample = torch.cat([frame[:: max(len(frame) // each, 1)] for frame in flat])
-    mean, spread = sample.mean(0), sample.std(0).clamp(min=1e-6)
-    sample = (sample - mean) / spread
+    mean, deviation = sample.mean(0), sample.std(0).clamp(min=1e-6)
+    sample = (sample - mean) / deviation
     if channels >= sample.shape[1]:
-        return Basis(mean, spread, torch.eye(sample.shape[1], device=sample.device), torch.ones_like(mean))
+        return Basis(mean, deviation, torch.eye(sample.shape[1], device=sample.device), torch.ones_like(mean))
     _, _, directions = torch.linalg.svd(sample, full_matrices=False)
     turned = directions[:channels].T.contiguous()
-    return Basis(mean, spread, turned, (sample @ turned).std(0).clamp(min=1e-6))
+    return Basis(mean, deviation, turned, (sample @ turned).std(0).clamp(min=1e-6))
 
 
 def reduced(features: Float[Tensor, "channel row column"], basis: Basis) -> Tensor:
     """Features of one frame in a basis, (row column channel), in half precision."""
-    standard = (features.permute(1, 2, 0) - basis.mean) / basis.spread
+    standard = (features.permute(1, 2, 0) - basis.mean) / basis.deviation
     return (standard @ basis.directions / basis.scale).to(HALF)
 
 

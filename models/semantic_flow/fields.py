@@ -82,6 +82,6 @@ class DynamicField(nn.Module):
     def density_and_blend(
         self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
     ) -> tuple[Float[Tensor, "point"], Float[Tensor, "point"]]:
-        """Density, and the share of the point that is dynamic."""
+        """Density and blending weight."""
         density, blend = self.decode(self.shape(coordinates, time)).unbind(-1)
         return F.softplus(density), torch.sigmoid(blend)

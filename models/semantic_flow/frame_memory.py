@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from models.ops.parallel import Spread
+from models.ops.parallel import ParallelMap
 from models.rays import Rays, TensorFields
 from models.semantic_flow.flow_features import sample_maps
 from models.semantic_flow.model import SemanticFlow
@@ -35,10 +35,13 @@ class FrameMemory(TensorFields):
 
 
 def remembered(
-    model: SemanticFlow, images: UInt8[Tensor, "frame height width rgb=3"], known: Bool[Tensor, "frame"], spread: Spread
+    model: SemanticFlow,
+    images: UInt8[Tensor, "frame height width rgb=3"],
+    known: Bool[Tensor, "frame"],
+    parallel_map: ParallelMap,
 ) -> FrameMemory:
     """Look at every frame whose camera is known once more; of the others nothing is taken."""
-    cameras, device = model.place.cameras, model.place.cameras.intrinsics.device
+    cameras, device = model.bounds.cameras, model.bounds.cameras.intrinsics.device
     rows, columns = (torch.arange(STRIDE // 2, size, STRIDE, device=device) for size in images.shape[1:3])
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2).float()
@@ -54,7 +57,7 @@ def remembered(
             parts = [model.trace(nodes, rays[i : i + RAYS_AT_ONCE], None) for i in range(0, len(xy), RAYS_AT_ONCE)]
         return torch.cat([torch.stack([part.depth, part.dynamicness], dim=-1) for part in parts])
 
-    shown = torch.stack(list(spread(look, range(len(images)))))
+    shown = torch.stack(list(parallel_map(look, range(len(images)))))
     return FrameMemory(images.to(device), shown.view(len(images), *y.shape, 2))
 
 
@@ -83,7 +86,7 @@ def neighbours(
     total, weight = torch.zeros_like(points), torch.full_like(points[:, 0], 1e-6)
     best = torch.zeros_like(weight)
     for by in (-1, 1):
-        there = (frames + by).clamp(0, model.place.cameras.frame_count - 1)
+        there = (frames + by).clamp(0, model.bounds.cameras.frame_count - 1)
         span = (there - frames).to(points.dtype)
         moved = model.moved(points, frames.to(points.dtype), span)
         colour, sure = moving_looks(memory, model, moved, there)
@@ -109,8 +112,8 @@ def repainted_rest(
     frames, angle = views_alike(memory, model, rays, surface)
     shown, dynamicness, visible = looks(memory, model, surface[:, None].expand(-1, frames.shape[1], -1), frames)
     sure = visible * (1 - dynamicness) * angle.isfinite()
-    share = sure / (angle + LEAST_ANGLE)
-    seen = (share[..., None] * shown).sum(1) / share.sum(1).clamp(min=1e-6)[:, None]
+    weight = sure / (angle + LEAST_ANGLE)
+    seen = (weight[..., None] * shown).sum(1) / weight.sum(1).clamp(min=1e-6)[:, None]
     return torch.lerp(colours, seen[ray], sure.amax(1)[ray, None])
 
 
@@ -118,7 +121,7 @@ def views_alike(
     memory: FrameMemory, model: SemanticFlow, rays: Rays, points: Float[Tensor, "ray xyz=3"]
 ) -> tuple[Int64[Tensor, "ray view"], Float[Tensor, "ray view"]]:
     """The frames that look at points most as rays do, and the angle between (radians, with time); infinite for no view."""
-    cameras = model.place.cameras
+    cameras = model.bounds.cameras
     frames = torch.arange(cameras.frame_count, device=points.device)
     of_ray = F.normalize(points - rays.origins, dim=-1)
     of_frames = F.normalize(points[:, None] - cameras.world_from_camera[:, :3, 3], dim=-1)
@@ -133,8 +136,8 @@ def views_alike(
 
 def through_own_camera(model: SemanticFlow, rays: Rays) -> Bool[Tensor, "ray"]:
     """Whether rays start where the camera of their frame was."""
-    centre = model.place.cameras.world_from_camera[rays.frames, :3, 3]
-    return (rays.origins - centre).norm(dim=-1) < SAME_PLACE * model.place.static_region.unit
+    centre = model.bounds.cameras.world_from_camera[rays.frames, :3, 3]
+    return (rays.origins - centre).norm(dim=-1) < SAME_PLACE * model.bounds.static_region.unit
 
 
 def moving_looks(
@@ -152,7 +155,7 @@ def looks(
     frames: Int64[Tensor, "point view"],
 ) -> tuple[Float[Tensor, "point view rgb=3"], Float[Tensor, "point view"], Float[Tensor, "point view"]]:
     """What frames show where points project: colour, dynamicness in [0, 1], and whether nothing nearer hides the point."""
-    cameras = model.place.cameras
+    cameras = model.bounds.cameras
     xy, depth = cameras.project(points, frames)
     shown, dynamicness = sample_maps(memory.shown, cameras, xy, frames).unbind(-1)
     hidden = (depth / shown.clamp(min=1e-6) - 1).clamp(min=0) / TOLERANCE

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from models.rays import Rays
 from models.semantic_flow import kernels
 from models.semantic_flow.fields import DynamicField
-from models.semantic_flow.marching import SPARE_SHARE, Intervals, coarse_edges, intervals, wanted_shares
+from models.semantic_flow.marching import UNIFORM_MIXTURE, Intervals, coarse_edges, intervals, inverse_cdf_samples
 from models.semantic_flow.space import Region
 from models.semantic_flow.table_reads import array, last_channels
 
@@ -26,12 +26,12 @@ def march_grids(
     """Where to look along rays through the static region's nodes, and the dynamic field in its own region."""
     count, (coarse, fine) = len(rays.frames), samples
     edges = coarse_edges(*bounds, coarse, count, generator, rays.origins.device)
-    wanted = wanted_shares(fine, count, generator, rays.origins.device)
+    u = inverse_cdf_samples(fine, count, generator, rays.origins.device)
     placed = torch.empty(count, fine + 1)
     times = rays.frames.float() / max(frames - 1, 1)
     kernels.march(
-        *(array(tensor) for tensor in (rays.origins, rays.directions, times, edges, wanted)),
-        np.float32(SPARE_SHARE),
+        *(array(tensor) for tensor in (rays.origins, rays.directions, times, edges, u)),
+        np.float32(UNIFORM_MIXTURE),
         np.float32(regions[0].unit),
         *(region_numbers(region) for region in regions),
         array(nodes),

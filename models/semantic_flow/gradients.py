@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.ops.parallel import Spread
+from models.ops.parallel import ParallelMap
 from models.semantic_flow import kernels
 from models.semantic_flow.model import SemanticFlow
-from models.semantic_flow.objectives import Rough, rough_modules, roughness
+from models.semantic_flow.objectives import SmoothedGrid, smoothed_grids, smoothness
 from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes
 from models.semantic_flow.table_reads import (
-    Sink,
+    GradientBuffer,
     TableRead,
     add_plane_gradients,
     gathering,
@@ -47,42 +47,42 @@ def accumulate_gradients(
     losses_of: ShardLosses,
     shards: int,
     smooth: float,
-    spread: Spread,
+    parallel_map: ParallelMap,
     nodes: Float[Tensor, "x y z"] | None = None,
 ) -> Losses:
     """Set the gradient of every parameter that is learned, or add to it; returns the losses, means over the shards.
 
-    `smooth` is the weight of the roughness of all grids in this step; `nodes` are those of the static field's density
+    `smooth` is the weight of the smoothness regulariser in this step; `nodes` are those of the static field's density
     where it is not learned.
     """
-    if model.place.cameras.intrinsics.device.type != "cpu":
+    if model.bounds.cameras.intrinsics.device.type != "cpu":
         return plain_gradients(model, losses_of, smooth)
-    known = known_nodes(model, spread) if nodes is None else nodes
+    known = known_nodes(model, parallel_map) if nodes is None else nodes
     tables = {id(parameter) for owner in grid_modules(model) for parameter in owner.parameters()}
     networks = [
         parameter for parameter in model.parameters() if id(parameter) not in tables and parameter.requires_grad
     ]
 
     def shard(index: int) -> ShardResult:
-        with gathering(Sink()) as sink:
+        with gathering(GradientBuffer()) as buffer:
             losses = losses_of(index, known)
             total = torch.stack(list(losses.values())).sum() / shards
-            found = torch.autograd.grad(total, [*networks, sink.handle], allow_unused=True)
-        return ShardResult({name: value.detach() for name, value in losses.items()}, found[:-1], sink.reads)
+            found = torch.autograd.grad(total, [*networks, buffer.handle], allow_unused=True)
+        return ShardResult({name: value.detach() for name, value in losses.items()}, found[:-1], buffer.reads)
 
-    results = list(spread(shard, range(shards)))
+    results = list(parallel_map(shard, range(shards)))
     for parameter, parts in zip(networks, zip(*(result.networks for result in results), strict=True), strict=True):
         add(parameter, [part for part in parts if part is not None])
     reads = [read for result in results for read in result.reads]
-    rough = table_gradients(model, reads, smooth, spread) if model.reads_grids else torch.zeros(())
-    return mean_losses([result.losses for result in results]) | {"smooth": rough}
+    penalty = table_gradients(model, reads, smooth, parallel_map) if model.reads_grids else torch.zeros(())
+    return mean_losses([result.losses for result in results]) | {"smooth": penalty}
 
 
 def plain_gradients(model: SemanticFlow, losses_of: ShardLosses, weight: float) -> Losses:
     """The same in one piece, for devices that share out their own work."""
     losses = losses_of(0, model.static.nodes())
     if weight and model.reads_grids:
-        losses = losses | {"smooth": weight * roughness(model)}
+        losses = losses | {"smooth": weight * smoothness(model)}
     torch.stack(list(losses.values())).sum().backward()
     return {name: value.detach() for name, value in losses.items()}
 
@@ -104,12 +104,12 @@ def mean_losses(parts: list[Losses]) -> Losses:
     return {name: torch.stack([part[name] for part in parts if name in part]).sum() / len(parts) for name in names}
 
 
-def known_nodes(model: SemanticFlow, spread: Spread) -> Float[Tensor, "x y z"]:
+def known_nodes(model: SemanticFlow, parallel_map: ParallelMap) -> Float[Tensor, "x y z"]:
     """The nodes of the static field's density, made on all cores; of a body without grids there are none."""
-    return spread_nodes(model.static.grid, spread) if model.reads_grids else model.static.nodes()
+    return parallel_nodes(model.static.grid, parallel_map) if model.reads_grids else model.static.nodes()
 
 
-def spread_nodes(grid: DensityGrid, spread: Spread) -> Float[Tensor, "x y z"]:
+def parallel_nodes(grid: DensityGrid, parallel_map: ParallelMap) -> Float[Tensor, "x y z"]:
     """The density at all nodes, without a graph."""
     nodes = torch.empty(grid.resolution)
 
@@ -118,12 +118,14 @@ def spread_nodes(grid: DensityGrid, spread: Spread) -> Float[Tensor, "x y z"]:
         with torch.no_grad():
             nodes[rows] = grid.nodes(rows)
 
-    list(spread(slab, range(SLABS)))
+    list(parallel_map(slab, range(SLABS)))
     return nodes
 
 
-def table_gradients(model: SemanticFlow, reads: list[TableRead], smooth: float, spread: Spread) -> Float[Tensor, ""]:
-    """Add what was read, and the roughness, to the gradients of all tables; returns the weighted roughness."""
+def table_gradients(
+    model: SemanticFlow, reads: list[TableRead], smooth: float, parallel_map: ParallelMap
+) -> Float[Tensor, ""]:
+    """Add what was read, and the smoothness regulariser, to the gradients of all tables; returns the regulariser."""
     first: list[Callable[[], None]] = []
     grid = model.static.grid
     volumes: list[Tensor] = []
@@ -132,12 +134,12 @@ def table_gradients(model: SemanticFlow, reads: list[TableRead], smooth: float, 
     for owner in grid_modules(model):
         if not isinstance(owner, DensityGrid) and (mine := of(reads, owner)):
             first += plane_work(owner, mine)
-    run(first, spread)
-    run([partial(factor_work, grid, volume, number) for volume in volumes for number in range(3)], spread)
+    run(first, parallel_map)
+    run([partial(factor_work, grid, volume, number) for volume in volumes for number in range(3)], parallel_map)
     if not smooth:
         return torch.zeros(())
-    pairs = [(owner, weight) for owner, weight in rough_modules(model) if learned(owner)]
-    parts = list(spread(lambda pair: rough_work(pair[0], smooth * pair[1]), pairs))
+    pairs = [(owner, weight) for owner, weight in smoothed_grids(model) if learned(owner)]
+    parts = list(parallel_map(lambda pair: smoothness_work(pair[0], smooth * pair[1]), pairs))
     return torch.stack(parts).sum()
 
 
@@ -149,8 +151,8 @@ def of(reads: list[TableRead], owner: nn.Module) -> list[TableRead]:
     return [read for read in reads if read.owner is owner]
 
 
-def run(work: list[Callable[[], None]], spread: Spread) -> None:
-    list(spread(lambda piece: piece(), work))
+def run(work: list[Callable[[], None]], parallel_map: ParallelMap) -> None:
+    list(parallel_map(lambda piece: piece(), work))
 
 
 def plane_work(owner: nn.Module, reads: list[TableRead]) -> list[Callable[[], None]]:
@@ -170,14 +172,14 @@ def factor_work(grid: DensityGrid, by_node: Float[Tensor, "x y z"], number: int)
     add(grid.lines[number], [by_line])
 
 
-def rough_work(owner: Rough, weight: float) -> Float[Tensor, ""]:
-    """Add the gradients of one module's roughness; returns it, weighted."""
+def smoothness_work(owner: SmoothedGrid, weight: float) -> Float[Tensor, ""]:
+    """Add the gradients of one module's smoothness regulariser; returns it, weighted."""
     total = 0.0
-    for table in owner.rough_tables():
+    for table in owner.smoothed_tables():
         if table.grad is None:
             table.grad = torch.zeros_like(table)
         planes, into = (four(tensor) for tensor in (table, table.grad))
-        total += kernels.add_roughness(last_channels(planes), np.float32(weight), last_channels(into))
+        total += kernels.add_smoothness(last_channels(planes), np.float32(weight), last_channels(into))
     return torch.tensor(total)
 
 

@@ -9,10 +9,11 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from models.ops.grid import ONE, ZERO, cell, trilinear
+from models.ops.contract import contracted_distance_in_loops as contracted_distance
+from models.ops.grid import LINE_AXES, ONE, PLANE_AXES, ZERO, cell, trilinear
 
-# The axes of the three planes in space (their second and first), and the one that goes with time.
-FIRST, SECOND, ALONG = (0, 0, 1), (1, 2, 2), (2, 1, 0)
+FIRST, SECOND = tuple(first for first, _ in PLANE_AXES), tuple(second for _, second in PLANE_AXES)
+ALONG = LINE_AXES  # goes with time
 HALF, TWO, TWENTY = np.float32(0.5), np.float32(2), np.float32(20)
 LEAST_SHARE = np.float32(1e-8)
 SEEN_THROUGH = np.float32(1e-4)  # what lies behind a piece that lets less pass is not looked at
@@ -122,7 +123,7 @@ def gather_volume(volume, points, values):
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
 def density_and_blend(space, time, weight, bias, x, y, z, t):
-    """The dynamic field at one point: density, and the share of the point that is dynamic."""
+    """The dynamic field at one point: density and blending weight."""
     channels = space.shape[3]
     density, blend = bias[0], bias[1]
     m, q = cell(t, time.shape[1])
@@ -153,7 +154,7 @@ def contracted(x, y, z, region):
     """Unit coordinates of a point; a region is centre, half extent and shell in seven numbers."""
     x, y, z = (x - region[0]) / region[3], (y - region[1]) / region[4], (z - region[2]) / region[5]
     distance = max(max(abs(x), abs(y)), max(abs(z), ONE))
-    shrink = HALF * (ONE + region[6] * (ONE - ONE / distance)) / (distance * (ONE + region[6]))
+    shrink = HALF * contracted_distance(distance, region[6], ONE) / (distance * (ONE + region[6]))
     return x * shrink + HALF, y * shrink + HALF, z * shrink + HALF
 
 
@@ -177,9 +178,9 @@ def coarse_weights(
         dynamic = ZERO
         if moving:
             a, b, c = contracted(x, y, z, own)
-            density, share = density_and_blend(space, time, decode, bias, a, b, c, at)
-            static *= ONE - share
-            dynamic = (ONE - np.float32(math.exp(-density * length))) * share
+            density, blending = density_and_blend(space, time, decode, bias, a, b, c, at)
+            static *= ONE - blending
+            dynamic = (ONE - np.float32(math.exp(-density * length))) * blending
         left = (ONE - static) * (ONE - dynamic)
         weights[index] = through * (ONE - left)
         through *= left
@@ -189,34 +190,34 @@ def coarse_weights(
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def inverse_edges(edges, weights, wanted, spare, result):
-    """Edges at wanted shares of the weights, each widened to its neighbours; the ends stay."""
+def inverse_cdf(edges, weights, u, uniform, result):
+    """`marching.inverse_cdf` of one ray: edges at the samples u, the weights mixed with `uniform` of a uniform density."""
     count, total = len(weights), ZERO
-    below = np.empty(count + 1, np.float32)
-    below[0] = ZERO
+    cdf = np.empty(count + 1, np.float32)
+    cdf[0] = ZERO
     for index in range(count):
         total += max(weights[max(index - 1, 0)], max(weights[index], weights[min(index + 1, count - 1)]))
     for index in range(count):
-        wide = max(weights[max(index - 1, 0)], max(weights[index], weights[min(index + 1, count - 1)]))
-        share = (ONE - spare) * wide / max(total, np.float32(1e-8)) + spare / np.float32(count)
-        below[index + 1] = below[index] + share
+        widened = max(weights[max(index - 1, 0)], max(weights[index], weights[min(index + 1, count - 1)]))
+        pdf = (ONE - uniform) * widened / max(total, np.float32(1e-8)) + uniform / np.float32(count)
+        cdf[index + 1] = cdf[index] + pdf
     result[0], result[-1] = edges[0], edges[-1]
     cursor = 1
-    for index in range(len(wanted)):
-        aim = wanted[index] * below[count]
-        while cursor < count and below[cursor] <= aim:
+    for index in range(len(u)):
+        aim = u[index] * cdf[count]
+        while cursor < count and cdf[cursor] <= aim:
             cursor += 1
-        while cursor > 1 and below[cursor - 1] > aim:
+        while cursor > 1 and cdf[cursor - 1] > aim:
             cursor -= 1
-        low, high = below[cursor - 1], below[cursor]
-        share = min(max((aim - low) / max(high - low, np.float32(1e-8)), ZERO), ONE)
-        result[index + 1] = edges[cursor - 1] + share * (edges[cursor] - edges[cursor - 1])
+        low, high = cdf[cursor - 1], cdf[cursor]
+        fraction = min(max((aim - low) / max(high - low, np.float32(1e-8)), ZERO), ONE)
+        result[index + 1] = edges[cursor - 1] + fraction * (edges[cursor] - edges[cursor - 1])
 
 
 @njit(nogil=True, cache=True)
 @no_type_check
 def march(
-    origins, directions, times, coarse, wanted, spare, unit, region, own, nodes, space, time, decode, bias, moving, fine
+    origins, directions, times, coarse, u, uniform, unit, region, own, nodes, space, time, decode, bias, moving, fine
 ):
     """For each ray: weigh the pieces between its coarse edges, and place its fine edges where the weight is."""
     weights = np.empty(coarse.shape[1] - 1, np.float32)
@@ -240,12 +241,12 @@ def march(
             moving,
             weights,
         )
-        inverse_edges(edges, weights, wanted[ray], spare, fine[ray])
+        inverse_cdf(edges, weights, u[ray], uniform, fine[ray])
 
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def add_roughness(tables, weight, gradient):
+def add_smoothness(tables, weight, gradient):
     """Mean squared differences of neighbouring nodes of (plane, row, column, channel), along rows and columns.
 
     Weighted, with its gradient added to `gradient`.
@@ -275,13 +276,13 @@ def add_roughness(tables, weight, gradient):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def blend(static_depth, dynamic_depth, share, static, dynamic):
+def blend(static_depth, dynamic_depth, blending, static, dynamic):
     """`marching.blend_in_tensors` in one pass over each ray."""
-    for ray in range(len(share)):
+    for ray in range(len(blending)):
         through = ONE
-        for k in range(share.shape[1]):
-            still = (ONE - np.float32(math.exp(-static_depth[ray, k]))) * (ONE - share[ray, k])
-            moving = (ONE - np.float32(math.exp(-dynamic_depth[ray, k]))) * share[ray, k]
+        for k in range(blending.shape[1]):
+            still = (ONE - np.float32(math.exp(-static_depth[ray, k]))) * (ONE - blending[ray, k])
+            moving = (ONE - np.float32(math.exp(-dynamic_depth[ray, k]))) * blending[ray, k]
             left = (ONE - still) * (ONE - moving)
             taken = through * (ONE - left) / max(still + moving, LEAST_SHARE)
             static[ray, k], dynamic[ray, k] = taken * still, taken * moving
@@ -290,20 +291,20 @@ def blend(static_depth, dynamic_depth, share, static, dynamic):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def blend_gradient(static_depth, dynamic_depth, share, to_static, to_dynamic, by_static, by_dynamic, by_share):
+def blend_gradient(static_depth, dynamic_depth, blending, to_static, to_dynamic, by_static, by_dynamic, by_blending):
     """Gradients of the inputs of `blend`: each sample's own, and what it takes from those behind it."""
-    count = share.shape[1]
+    count = blending.shape[1]
     before = np.empty(count, np.float32)
-    for ray in range(len(share)):
+    for ray in range(len(blending)):
         through = ONE
         for k in range(count):
             before[k] = through
-            still = (ONE - np.float32(math.exp(-static_depth[ray, k]))) * (ONE - share[ray, k])
-            moving = (ONE - np.float32(math.exp(-dynamic_depth[ray, k]))) * share[ray, k]
+            still = (ONE - np.float32(math.exp(-static_depth[ray, k]))) * (ONE - blending[ray, k])
+            moving = (ONE - np.float32(math.exp(-dynamic_depth[ray, k]))) * blending[ray, k]
             through *= (ONE - still) * (ONE - moving)
         behind = ZERO
         for k in range(count - 1, -1, -1):
-            b = share[ray, k]
+            b = blending[ray, k]
             clear, see = np.float32(math.exp(-static_depth[ray, k])), np.float32(math.exp(-dynamic_depth[ray, k]))
             still, moving = (ONE - clear) * (ONE - b), (ONE - see) * b
             left, total = (ONE - still) * (ONE - moving), max(still + moving, LEAST_SHARE)
@@ -315,5 +316,5 @@ def blend_gradient(static_depth, dynamic_depth, share, to_static, to_dynamic, by
             by_moving = taken * (c - a) * still / total - (ONE - still) * by_left
             by_static[ray, k] = by_still * (ONE - b) * clear
             by_dynamic[ray, k] = by_moving * b * see
-            by_share[ray, k] = by_moving * (ONE - see) - by_still * (ONE - clear)
+            by_blending[ray, k] = by_moving * (ONE - see) - by_still * (ONE - clear)
             behind += taken * (a * still + c * moving)

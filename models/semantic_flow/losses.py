@@ -37,14 +37,14 @@ def depth_loss(
 
 
 def flow_loss(
-    landed: Float[Tensor, "ray xy=2"],
+    endpoint: Float[Tensor, "ray xy=2"],
     xy: Float[Tensor, "ray xy=2"],
     flow: Float[Tensor, "ray xy=2"],
     valid: Bool[Tensor, "ray"],
     width: int,
 ) -> Float[Tensor, ""]:
-    """Huber distance of where pixels land to where the flow says, in percent of the image's width."""
-    error = F.smooth_l1_loss(landed - xy, flow, reduction="none", beta=0.5).sum(-1)
+    """Huber distance of expected flow endpoints to where the flow says, in percent of the image's width."""
+    error = F.smooth_l1_loss(endpoint - xy, flow, reduction="none", beta=0.5).sum(-1)
     return masked_mean(error.clamp(max=50.0) * (100 / width), valid)
 
 
@@ -61,9 +61,9 @@ def mask_loss(dynamicness: Float[Tensor, "ray"], moving: Float[Tensor, "ray"]) -
     return masked_mean(error, known)
 
 
-def entropy_loss(share: Float[Tensor, "ray"]) -> Float[Tensor, ""]:
-    """Zero where a share is 0 or 1."""
-    p = share.clamp(1e-4, 1 - 1e-4)
+def entropy_loss(probability: Float[Tensor, "ray"]) -> Float[Tensor, ""]:
+    """Zero where a probability is 0 or 1."""
+    p = probability.clamp(1e-4, 1 - 1e-4)
     return -(p * p.log() + (1 - p) * (1 - p).log()).mean()
 
 
@@ -79,9 +79,9 @@ def motion_loss(
 
 def distortion_loss(weights: Float[Tensor, "ray sample"], depth: Float[Tensor, "ray sample"]) -> Float[Tensor, ""]:
     """How far a ray's weight is spread, in the logarithm of depth (mip-NeRF 360, its first term)."""
-    place = depth.log()
-    before, moment = weights.cumsum(1) - weights, (weights * place).cumsum(1) - weights * place
-    return 2 * (weights * (place * before - moment)).sum(1).mean()
+    log_depth = depth.log()
+    before, moment = weights.cumsum(1) - weights, (weights * log_depth).cumsum(1) - weights * log_depth
+    return 2 * (weights * (log_depth * before - moment)).sum(1).mean()
 
 
 def agreement_loss(

@@ -1,4 +1,4 @@
-"""Samples along rays, and how a static and a dynamic field share their weight."""
+"""Samples along rays, and their weights where a static and a dynamic field are blended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor
 from models.rays import Rays, TensorFields
 from models.semantic_flow import kernels
 
-SPARE_SHARE = 0.1  # of the fine samples that go anywhere along the ray, so that nothing stays unseen
+UNIFORM_MIXTURE = 0.1  # part of the fine samples that is uniform over the coarse bins, so that nothing stays unseen
 BEYOND = 1e3  # optical depth added behind the last sample: whatever is farther is painted on the far end
 
 
@@ -25,7 +25,7 @@ class Intervals(TensorFields):
 
 
 @dataclass(frozen=True)
-class Shares(TensorFields):
+class SampleWeights(TensorFields):
     """Weights of samples in the full rendering, by the field that they come from; together they sum to the opacity."""
 
     static: Float[Tensor, "ray sample"]
@@ -54,45 +54,48 @@ def intervals(edges: Float[Tensor, "ray edge"], rays: Rays) -> Intervals:
     return Intervals((edges[:, 1:] + edges[:, :-1]) / 2, edges.diff(dim=1) * speed)
 
 
-def wanted_shares(
+def inverse_cdf_samples(
     count: int, rays: int, generator: torch.Generator | None, device: torch.device
 ) -> Float[Tensor, "ray inner_edge"]:
-    """Which shares of a ray's weight lie before the inner edges of its fine intervals; random in training."""
-    wanted = torch.linspace(0, 1, count + 1, device=device)[1:-1].expand(rays, -1)
+    """u in [0, 1], at which the inverse CDF of a ray's weight places its inner fine edges; random in training."""
+    u = torch.linspace(0, 1, count + 1, device=device)[1:-1].expand(rays, -1)
     if generator is not None:
-        wanted = wanted + (torch.rand(wanted.shape, generator=generator, device=device) - 0.5) / count
-    return wanted.contiguous()
+        u = u + (torch.rand(u.shape, generator=generator, device=device) - 0.5) / count
+    return u.contiguous()
 
 
-def fine_edges(
-    edges: Float[Tensor, "ray edge"], weights: Float[Tensor, "ray sample"], wanted: Float[Tensor, "ray inner_edge"]
+def inverse_cdf(
+    edges: Float[Tensor, "ray edge"], weights: Float[Tensor, "ray sample"], u: Float[Tensor, "ray inner_edge"]
 ) -> Float[Tensor, "ray finer_edge"]:
-    """Edges at shares of the weights of coarse intervals, each widened to its neighbours; the ends stay."""
-    wide = F.max_pool1d(weights[:, None], 3, stride=1, padding=1)[:, 0]
-    wide = wide / wide.sum(1, keepdim=True).clamp(min=1e-8)
-    density = (1 - SPARE_SHARE) * wide + SPARE_SHARE / weights.shape[1]
-    below = F.pad(density.cumsum(1), (1, 0))
-    below = below / below[:, -1:]
-    index = torch.searchsorted(below, wanted, right=True).clamp(1, below.shape[1] - 1)
-    low, high = below.gather(1, index - 1), below.gather(1, index)
-    share = (wanted - low) / (high - low).clamp(min=1e-8)
+    """Edges by the inverse CDF of the coarse intervals' weights, each widened to its neighbours; the ends stay.
+
+    NeRF, sec. 5.2; widened as in mip-NeRF, sec. 3.1, by the maximum alone, without its blur.
+    """
+    widened = F.max_pool1d(weights[:, None], 3, stride=1, padding=1)[:, 0]
+    widened = widened / widened.sum(1, keepdim=True).clamp(min=1e-8)
+    pdf = (1 - UNIFORM_MIXTURE) * widened + UNIFORM_MIXTURE / weights.shape[1]
+    cdf = F.pad(pdf.cumsum(1), (1, 0))
+    cdf = cdf / cdf[:, -1:]
+    index = torch.searchsorted(cdf, u, right=True).clamp(1, cdf.shape[1] - 1)
+    low, high = cdf.gather(1, index - 1), cdf.gather(1, index)
+    fraction = (u - low) / (high - low).clamp(min=1e-8)
     start, end = edges.gather(1, index - 1), edges.gather(1, index)
-    return torch.cat([edges[:, :1], start + share.clamp(0, 1) * (end - start), edges[:, -1:]], dim=1)
+    return torch.cat([edges[:, :1], start + fraction.clamp(0, 1) * (end - start), edges[:, -1:]], dim=1)
 
 
 def blend(
     static_depth: Float[Tensor, "ray sample"],
     dynamic_depth: Float[Tensor, "ray sample"],
-    share: Float[Tensor, "ray sample"],
-) -> Shares:
-    """Weights from the optical depths of both fields and the dynamic share b of each sample.
+    blending: Float[Tensor, "ray sample"],
+) -> SampleWeights:
+    """Weights from the optical depths of both fields and the blending weight b of each sample.
 
     As in the paper T = prod (1 - alpha_d b)(1 - alpha_s (1 - b)). What a sample takes, 1 minus its factor, is
     divided in proportion; the paper adds both terms, which exceeds what was taken where both are opaque.
     """
-    if share.device.type == "cpu":
-        return Shares(*FusedBlend.apply(static_depth, dynamic_depth, share))
-    return blend_in_tensors(static_depth, dynamic_depth, share)
+    if blending.device.type == "cpu":
+        return SampleWeights(*FusedBlend.apply(static_depth, dynamic_depth, blending))
+    return blend_in_tensors(static_depth, dynamic_depth, blending)
 
 
 class FusedBlend(torch.autograd.Function):
@@ -116,15 +119,15 @@ class FusedBlend(torch.autograd.Function):
 def blend_in_tensors(
     static_depth: Float[Tensor, "ray sample"],
     dynamic_depth: Float[Tensor, "ray sample"],
-    share: Float[Tensor, "ray sample"],
-) -> Shares:
+    blending: Float[Tensor, "ray sample"],
+) -> SampleWeights:
     """The same by tensor operations: the reference, and the way of GPUs."""
-    static = -torch.expm1(-static_depth) * (1 - share)
-    dynamic = -torch.expm1(-dynamic_depth) * share
+    static = -torch.expm1(-static_depth) * (1 - blending)
+    dynamic = -torch.expm1(-dynamic_depth) * blending
     left = (1 - static) * (1 - dynamic)
     through = torch.cumprod(F.pad(left[:, :-1], (1, 0), value=1.0).clamp(min=1e-7), dim=1)
     taken = through * (1 - left) / (static + dynamic).clamp(min=1e-8)
-    return Shares(taken * static, taken * dynamic)
+    return SampleWeights(taken * static, taken * dynamic)
 
 
 Optics = Callable[[Intervals], tuple[Tensor, Tensor, Tensor]]
@@ -137,6 +140,6 @@ def march(
     count, device = len(rays.frames), rays.origins.device
     with torch.no_grad():
         edges = coarse_edges(near, far, coarse, count, generator, device)
-        wanted = wanted_shares(fine, count, generator, device)
-        shares = blend(*optics(intervals(edges, rays)))
-        return intervals(fine_edges(edges, shares.both, wanted), rays)
+        u = inverse_cdf_samples(fine, count, generator, device)
+        weights = blend(*optics(intervals(edges, rays)))
+        return intervals(inverse_cdf(edges, weights.both, u), rays)

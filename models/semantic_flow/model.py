@@ -12,7 +12,7 @@ from models.semantic_flow.attention import Head, SemanticHead
 from models.semantic_flow.fields import DynamicField, StaticField
 from models.semantic_flow.flow_features import FrameMaps, cells, flow_tokens
 from models.semantic_flow.fused_marching import march_grids
-from models.semantic_flow.marching import BEYOND, Intervals, Shares, blend, march
+from models.semantic_flow.marching import BEYOND, Intervals, SampleWeights, blend, march
 from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
 from models.semantic_flow.velocity import Integrator, VelocityField, advance, trajectory
@@ -47,8 +47,8 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a scene is: its cameras, the regions of its grids, and the depths between which everything lies."""
+class SceneBounds:
+    """Scene bounds: the cameras, the regions of the grids, and the depths between which everything lies."""
 
     cameras: Cameras
     static_region: Region
@@ -58,16 +58,16 @@ class Place:
 
     def to(self, device: torch.device | str) -> "Place":
         regions = self.static_region.to(device), self.dynamic_region.to(device)
-        return Place(self.cameras.to(device), *regions, self.near, self.far)
+        return SceneBounds(self.cameras.to(device), *regions, self.near, self.far)
 
 
 @dataclass(frozen=True)
 class Traced(TensorFields):
-    """Rays with their samples, and the share of each in the rendering."""
+    """Rays with their samples, and the weight of each in the rendering."""
 
     rays: Rays
     intervals: Intervals
-    shares: Shares
+    weights: SampleWeights
 
     @property
     def points(self) -> Float[Tensor, "ray sample xyz=3"]:
@@ -81,12 +81,12 @@ class Traced(TensorFields):
 
     @property
     def depth(self) -> Float[Tensor, "ray"]:
-        weights = self.shares.both
+        weights = self.weights.both
         return (weights * self.intervals.depth).sum(1) / weights.sum(1).clamp(min=1e-6)
 
     @property
     def dynamicness(self) -> Float[Tensor, "ray"]:
-        return self.shares.dynamic.sum(1)
+        return self.weights.dynamic.sum(1)
 
 
 class SemanticFlow(nn.Module):
@@ -94,9 +94,9 @@ class SemanticFlow(nn.Module):
 
     reads_grids = True  # whether the loops that are compiled for grids can read the fields
 
-    def __init__(self, sizes: Sizes, place: Place, maps: FrameMaps, generator: torch.Generator) -> None:
+    def __init__(self, sizes: Sizes, bounds: SceneBounds, maps: FrameMaps, generator: torch.Generator) -> None:
         super().__init__()
-        self.sizes, self.place = sizes, place
+        self.sizes, self.bounds = sizes, bounds
         self.make_fields(maps, generator)
         self.head = SemanticHead(
             sizes.head,
@@ -113,13 +113,13 @@ class SemanticFlow(nn.Module):
 
     def make_fields(self, maps: FrameMaps, generator: torch.Generator) -> None:
         """The static, the dynamic and the velocity field: here grids."""
-        sizes, frames = self.sizes, self.place.cameras.frame_count
+        sizes, frames = self.sizes, self.bounds.cameras.frame_count
         self.static = StaticField(
             sizes.static_resolution, sizes.static_feature_resolution, sizes.static_channels, sizes.classes, generator
         )
         self.dynamic = DynamicField(sizes.dynamic_channels, sizes.dynamic_resolution, frames, generator)
         self.velocity = VelocityField(
-            self.place.dynamic_region, sizes.velocity_channels, sizes.velocity_resolution, frames, generator
+            self.bounds.dynamic_region, sizes.velocity_channels, sizes.velocity_resolution, frames, generator
         )
 
     @property
@@ -131,37 +131,37 @@ class SemanticFlow(nn.Module):
         self, frames: Int64[Tensor, "ray"], xy: Float[Tensor, "ray xy=2"], depth: Float[Tensor, "ray"]
     ) -> None:
         """Keep the depth of training rays: later it says which trajectory points a frame does not see."""
-        shown = self.get_buffer("frame_depth")
-        row, column = cells(shown, self.place.cameras, xy)
-        shown[frames, row, column] = depth
+        depths = self.get_buffer("frame_depth")
+        row, column = cells(depths, self.bounds.cameras, xy)
+        depths[frames, row, column] = depth
 
     def normalised_time(self, times: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        return 2 * times / max(self.place.cameras.frame_count - 1, 1) - 1
+        return 2 * times / max(self.bounds.cameras.frame_count - 1, 1) - 1
 
     def dynamic_optics(
         self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
     ) -> tuple[Float[Tensor, "point"], Float[Tensor, "point"]]:
-        """Density and share of the dynamic field at world points and frame times."""
+        """Density and blending weight of the dynamic field at world points and frame times."""
         return self.dynamic.density_and_blend(
-            self.place.dynamic_region.coordinates(points), self.normalised_time(times)
+            self.bounds.dynamic_region.coordinates(points), self.normalised_time(times)
         )
 
     def static_optics(
         self, nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"]
     ) -> Float[Tensor, "point"]:
         """Density of the static field; `frames`, from which points are looked at, do not matter to grids."""
-        return self.static.density(nodes, self.place.static_region.coordinates(points))
+        return self.static.density(nodes, self.bounds.static_region.coordinates(points))
 
     def optics(
         self, nodes: Float[Tensor, "x y z"], rays: Rays, pieces: Intervals
     ) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
-        """Optical depths of both fields along pieces of rays, and the dynamic share."""
+        """Optical depths of both fields along pieces of rays, and the blending weights."""
         points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
         frames = rays.frames[:, None].expand_as(pieces.depth).flatten()
-        density, share = self.dynamic_optics(points.flatten(0, 1), frames.to(points.dtype))
+        density, blending = self.dynamic_optics(points.flatten(0, 1), frames.to(points.dtype))
         static = self.static_optics(nodes, points.flatten(0, 1), frames).view_as(pieces.depth)
-        length = pieces.length / self.place.static_region.unit
-        return behind(static * length), density.view_as(length) * length, share.view_as(length)
+        length = pieces.length / self.bounds.static_region.unit
+        return behind(static * length), density.view_as(length) * length, blending.view_as(length)
 
     def static_only(
         self, nodes: Float[Tensor, "x y z"], rays: Rays, pieces: Intervals
@@ -171,21 +171,21 @@ class SemanticFlow(nn.Module):
         frames = rays.frames[:, None].expand_as(pieces.depth).flatten()
         static = self.static_optics(nodes, points.flatten(0, 1), frames).view_as(pieces.depth)
         none = torch.zeros_like(static)
-        return behind(static * pieces.length / self.place.static_region.unit), none, none
+        return behind(static * pieces.length / self.bounds.static_region.unit), none, none
 
     def trace(
         self, nodes: Float[Tensor, "x y z"], rays: Rays, generator: torch.Generator | None, moving: bool = True
     ) -> Traced:
         """March rays and weigh their samples; jittered where a generator is given, without moving things on request."""
-        place, sizes = self.place, self.sizes
+        bounds, sizes = self.bounds, self.sizes
         optics = self.optics if moving else self.static_only
-        if self.reads_grids and rays.origins.device.type == "cpu" and not isinstance(place.static_region, NdcRegion):
+        if self.reads_grids and rays.origins.device.type == "cpu" and not isinstance(bounds.static_region, NdcRegion):
             pieces = march_grids(
                 nodes,
                 self.dynamic if moving else None,
-                (place.static_region, place.dynamic_region),
-                (place.near, place.far),
-                place.cameras.frame_count,
+                (bounds.static_region, bounds.dynamic_region),
+                (bounds.near, bounds.far),
+                bounds.cameras.frame_count,
                 (sizes.coarse_samples, sizes.fine_samples),
                 rays,
                 generator,
@@ -193,8 +193,8 @@ class SemanticFlow(nn.Module):
             return Traced(rays, pieces, blend(*optics(nodes, rays, pieces)))
         pieces = march(
             lambda coarse: optics(nodes, rays, coarse),
-            place.near,
-            place.far,
+            bounds.near,
+            bounds.far,
             sizes.coarse_samples,
             sizes.fine_samples,
             rays,
@@ -209,12 +209,12 @@ class SemanticFlow(nn.Module):
         directions: Float[Tensor, "point xyz=3"] | None = None,
     ) -> Float[Tensor, "point channel"]:
         """What colour and classes are decoded from; frames and directions of view do not matter to grids."""
-        return self.static.appearance(self.place.static_region.coordinates(points))
+        return self.static.appearance(self.bounds.static_region.coordinates(points))
 
     def dynamic_features(
         self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
     ) -> Float[Tensor, "point channel"]:
-        return self.dynamic.appearance(self.place.dynamic_region.coordinates(points), self.normalised_time(times))
+        return self.dynamic.appearance(self.bounds.dynamic_region.coordinates(points), self.normalised_time(times))
 
     def moved(
         self,
@@ -235,12 +235,12 @@ class SemanticFlow(nn.Module):
         """Class logits of moving points at frames, from what their trajectories meet; the baseline's from the point."""
         times = frames.to(points.dtype)
         if not self.head.needs_tokens:
-            coordinates = self.place.dynamic_region.coordinates(points)
-            place = torch.cat([coordinates, self.normalised_time(times)[:, None]], dim=1)
-            return self.head.from_point(place, point_features)
+            coordinates = self.bounds.dynamic_region.coordinates(points)
+            point = torch.cat([coordinates, self.normalised_time(times)[:, None]], dim=1)
+            return self.head.from_point(point, point_features)
         sizes = self.sizes
         path = trajectory(self.velocity, points, times, sizes.reach, sizes.integrator, sizes.substeps)
-        tokens = flow_tokens(self.maps, self.place.cameras, path, frames, self.place.static_region.unit)
+        tokens = flow_tokens(self.maps, self.bounds.cameras, path, frames, self.bounds.static_region.unit)
         attended = self.head.tokens(tokens.features, tokens.displacement, tokens.visible)
         return self.head.from_trajectory(attended, point_features)
 
@@ -250,13 +250,13 @@ def behind(optical_depth: Float[Tensor, "ray sample"]) -> Float[Tensor, "ray sam
     return torch.cat([optical_depth[:, :-1], optical_depth[:, -1:] + BEYOND], dim=1)
 
 
-def strongest(weights: Float[Tensor, "ray sample"], count: int) -> Bool[Tensor, "ray sample"]:
-    """Samples that matter: above the least weight, and at most `count` a ray."""
+def top_k(weights: Float[Tensor, "ray sample"], count: int) -> Bool[Tensor, "ray sample"]:
+    """The top k samples of each ray, k = `count`, that are above the least weight."""
     least = weights.topk(min(count, weights.shape[1]), dim=1).values[:, -1:]
     return (weights >= least) & (weights > LEAST_WEIGHT)
 
 
-def places(mask: Bool[Tensor, "ray sample"]) -> Int64[Tensor, "chosen"]:
+def flat_indices(mask: Bool[Tensor, "ray sample"]) -> Int64[Tensor, "chosen"]:
     """Flat indices of the chosen samples of all rays."""
     return mask.flatten().nonzero()[:, 0]
 

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from models.rays import Rays, TensorFields
 from models.semantic_flow import losses
-from models.semantic_flow.decoding import Shown, show
+from models.semantic_flow.decoding import Decoded, decode
 from models.semantic_flow.marching import blend
-from models.semantic_flow.model import SemanticFlow, Traced, behind, places, ray_sums, strongest
+from models.semantic_flow.model import SemanticFlow, Traced, behind, flat_indices, ray_sums, top_k
 from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes
 
-Rough = DensityGrid | SpacePlanes | SpaceTimePlanes
+SmoothedGrid = DensityGrid | SpacePlanes | SpaceTimePlanes
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Focus:
-    """How many rays of a batch the costlier losses look at, and how many frames away consistency reaches."""
+class RayBudget:
+    """Ray budget: how many rays of a batch the costlier losses look at, and how many frames away consistency reaches."""
 
     semantic_rays: int
     warped_rays: int
@@ -69,12 +69,12 @@ def static_losses(
 ) -> dict[str, Float[Tensor, ""]]:
     """Stage 1: the static field alone, on pixels that are not known to move."""
     traced = model.trace(nodes, batch.rays, generator, moving=False)
-    shown = show(model, traced, batch.label != losses.UNLABELLED)
-    landed, _, _ = landings(model, traced, batch)
+    decoded = decode(model, traced, batch.label != losses.UNLABELLED)
+    endpoint, _, _ = expected_flow_endpoints(model, traced, batch)
     return {
-        "colour": weights.colour * losses.robust_colour_loss(shown.colour, batch.colour),
-        "semantics": weights.semantics * losses.cross_entropy(shown.logits, batch.label),
-        **geometry_losses(model, traced, batch, weights, landed),
+        "colour": weights.colour * losses.robust_colour_loss(decoded.colour, batch.colour),
+        "semantics": weights.semantics * losses.cross_entropy(decoded.logits, batch.label),
+        **geometry_losses(model, traced, batch, weights, endpoint),
     }
 
 
@@ -83,60 +83,60 @@ def joint_losses(
     nodes: Float[Tensor, "x y z"],
     batch: Batch,
     weights: Weights,
-    focus: Focus,
+    ray_budget: RayBudget,
     generator: torch.Generator,
     depths: Callable[[Float[Tensor, "ray"]], None],
 ) -> dict[str, Float[Tensor, ""]]:
     """Stage 2: everything at once. The depths that the rays show are handed out besides."""
     traced = model.trace(nodes, batch.rays, generator)
     depths(traced.depth.detach())
-    semantic = first_labelled(batch.label, focus.semantic_rays)
-    shown = show(model, traced, semantic)
+    semantic = first_labelled(batch.label, ray_budget.semantic_rays)
+    decoded = decode(model, traced, semantic)
     label = torch.where(semantic, batch.label, losses.UNLABELLED)
-    landed, moved, still = landings(model, traced, batch)
-    unit = model.place.static_region.unit
-    share = traced.dynamicness
+    endpoint, moved, still = expected_flow_endpoints(model, traced, batch)
+    unit = model.bounds.static_region.unit
+    dynamicness = traced.dynamicness
     return {
-        "colour": weights.colour * losses.colour_loss(shown.colour, batch.colour),
-        "semantics": weights.semantics * losses.cross_entropy(shown.logits, label),
-        "mask": weights.mask * losses.mask_loss(share, batch.moving),
-        "entropy": weights.entropy * losses.entropy_loss(share),
-        "sparse": weights.sparse * losses.masked_mean(share, batch.moving < 0),
+        "colour": weights.colour * losses.colour_loss(decoded.colour, batch.colour),
+        "semantics": weights.semantics * losses.cross_entropy(decoded.logits, label),
+        "mask": weights.mask * losses.mask_loss(dynamicness, batch.moving),
+        "entropy": weights.entropy * losses.entropy_loss(dynamicness),
+        "sparse": weights.sparse * losses.masked_mean(dynamicness, batch.moving < 0),
         "still": weights.still * still / unit,
         "motion": weights.motion * losses.motion_loss(moved, batch.motion, batch.motion_known, unit),
-        **geometry_losses(model, traced, batch, weights, landed),
-        **warped_losses(model, nodes, traced, batch, weights, focus, generator),
+        **geometry_losses(model, traced, batch, weights, endpoint),
+        **warped_losses(model, nodes, traced, batch, weights, ray_budget, generator),
     }
 
 
 def geometry_losses(
-    model: SemanticFlow, traced: Traced, batch: Batch, weights: Weights, landed: Float[Tensor, "ray xy=2"]
+    model: SemanticFlow, traced: Traced, batch: Batch, weights: Weights, endpoint: Float[Tensor, "ray xy=2"]
 ) -> dict[str, Float[Tensor, ""]]:
     """Depth of sparse points, flow, and weights that do not spread."""
-    both, depth = traced.shares.both, traced.intervals.depth
-    width = model.place.cameras.width
+    both, depth = traced.weights.both, traced.intervals.depth
+    width = model.bounds.cameras.width
     return {
         "depth": weights.depth * losses.depth_loss(both, depth, batch.depth, batch.confidence),
-        "flow": weights.flow * losses.flow_loss(landed, batch.xy, batch.flow, batch.flow_valid, width),
+        "flow": weights.flow * losses.flow_loss(endpoint, batch.xy, batch.flow, batch.flow_valid, width),
         "distortion": weights.distortion * losses.distortion_loss(both, depth),
     }
 
 
-def landings(
+def expected_flow_endpoints(
     model: SemanticFlow, traced: Traced, batch: Batch
 ) -> tuple[Float[Tensor, "ray xy=2"], Float[Tensor, "ray xyz=3"], Float[Tensor, ""]]:
-    """Where rays land in the neighbour's image: what is static stays, what moves is carried by the velocity.
+    """Expected flow endpoint of rays in the neighbour's image: what is static stays, what moves is carried by the velocity.
 
     Also how far the batch's known points are moved, and the mean speed of the moving samples.
     """
-    cameras, rays = model.place.cameras, batch.rays
+    cameras, rays = model.bounds.cameras, batch.rays
     target = (rays.frames + batch.neighbour).clamp(0, cameras.frame_count - 1)
     static = ray_projections(model, traced, target)
-    landed = (traced.shares.static[..., None] * static).sum(1)
-    total = traced.shares.static.sum(1)
-    few = places(strongest(traced.shares.dynamic, model.sizes.semantic_samples))
-    ray = torch.div(few, traced.shares.dynamic.shape[1], rounding_mode="floor")
-    taken = traced.shares.dynamic.flatten()[few]
+    endpoint = (traced.weights.static[..., None] * static).sum(1)
+    total = traced.weights.static.sum(1)
+    few = flat_indices(top_k(traced.weights.dynamic, model.sizes.semantic_samples))
+    ray = torch.div(few, traced.weights.dynamic.shape[1], rounding_mode="floor")
+    taken = traced.weights.dynamic.flatten()[few]
     moving = traced.points_at(few)
     known = rays.origins + batch.depth[:, None] * rays.directions
     start = torch.cat([moving, known[batch.motion_known]])
@@ -146,18 +146,18 @@ def landings(
     moved = torch.zeros_like(known)
     moved[batch.motion_known] = displacement[len(ray) :]
     xy, _ = cameras.project(moving + displacement[: len(ray)], target[ray])
-    landed = landed + ray_sums(traced.shares.dynamic, few, bounded(xy, cameras.width))
+    endpoint = endpoint + ray_sums(traced.weights.dynamic, few, bounded(xy, cameras.width))
     total = total.index_add(0, ray, taken)
     speed = displacement[: len(ray)].abs().sum(1)
     mean_speed = (taken.detach() * speed).sum() / max(len(rays.frames), 1)
-    return landed / total.clamp(min=1e-3)[:, None], moved, mean_speed
+    return endpoint / total.clamp(min=1e-3)[:, None], moved, mean_speed
 
 
 def ray_projections(
     model: SemanticFlow, traced: Traced, target: Int64[Tensor, "ray"]
 ) -> Float[Tensor, "ray sample xy=2"]:
     """Projections of all samples, as still points, into the cameras of the target frames."""
-    cameras, rays = model.place.cameras, traced.rays
+    cameras, rays = model.bounds.cameras, traced.rays
     pose = cameras.world_from_camera[target]
     start = torch.einsum("rji,rj->ri", pose[:, :3, :3], rays.origins - pose[:, :3, 3])
     along = torch.einsum("rji,rj->ri", pose[:, :3, :3], rays.directions)
@@ -183,7 +183,7 @@ def warped_losses(
     traced: Traced,
     batch: Batch,
     weights: Weights,
-    focus: Focus,
+    ray_budget: RayBudget,
     generator: torch.Generator,
 ) -> dict[str, Float[Tensor, ""]]:
     """Consistency along the flow: the moving things of another time, brought back, must look and mean the same.
@@ -191,26 +191,26 @@ def warped_losses(
     The ray of frame t is rendered with the dynamic field of frame t + h at the points carried there by the velocity;
     colour and label are those of t. Pixels whose flow is not confirmed (occluded next) are left out.
     """
-    hop = int(torch.randint(1, focus.hops + 1, (), generator=generator, device=generator.device))
+    hop = int(torch.randint(1, ray_budget.hops + 1, (), generator=generator, device=generator.device))
     by = batch.neighbour * hop
-    exists = (batch.rays.frames + by >= 0) & (batch.rays.frames + by < model.place.cameras.frame_count)
+    exists = (batch.rays.frames + by >= 0) & (batch.rays.frames + by < model.bounds.cameras.frame_count)
     interest = traced.dynamicness.detach() + (batch.moving > 0)
     score = interest * (exists & batch.flow_valid)
-    picked = score.topk(min(focus.warped_rays, len(score)))
+    picked = score.topk(min(ray_budget.warped_rays, len(score)))
     chosen = picked.indices[picked.values > 0.1]
     if len(chosen) == 0:
         return {}
     part, seen = batch[chosen], traced[chosen]
-    shown = warped(model, nodes, seen, part, by[chosen], hop)
+    decoded = warped(model, nodes, seen, part, by[chosen], hop)
     known = part.label != losses.UNLABELLED
     result = {
-        "consistency_colour": weights.consistency_colour * losses.colour_loss(shown.colour, part.colour),
-        "consistency_semantics": weights.consistency_semantics * losses.cross_entropy(shown.logits, part.label),
+        "consistency_colour": weights.consistency_colour * losses.colour_loss(decoded.colour, part.colour),
+        "consistency_semantics": weights.consistency_semantics * losses.cross_entropy(decoded.logits, part.label),
     }
     if weights.self_consistency and not bool(known.all()):
         with torch.no_grad():
-            original = show(model, seen, torch.ones_like(known)).logits
-        result["self_consistency"] = weights.self_consistency * losses.agreement_loss(shown.logits, original, ~known)
+            original = decode(model, seen, torch.ones_like(known)).logits
+        result["self_consistency"] = weights.self_consistency * losses.agreement_loss(decoded.logits, original, ~known)
     return result
 
 
@@ -221,23 +221,23 @@ def warped(
     part: Batch,
     by: Int64[Tensor, "ray"],
     hop: int,
-) -> Shown:
+) -> Decoded:
     """What rays show with the dynamic field of another time."""
     points, samples = seen.points, seen.intervals.depth.shape[1]
     times = part.rays.frames.to(points.dtype).repeat_interleave(samples)
     span = by.to(points.dtype).repeat_interleave(samples)
     moved = model.moved(points.flatten(0, 1), times, span, hop)
-    density, share = model.dynamic_optics(moved, times + span)
-    length = seen.intervals.length / model.place.static_region.unit
+    density, blending = model.dynamic_optics(moved, times + span)
+    length = seen.intervals.length / model.bounds.static_region.unit
     frames = part.rays.frames.repeat_interleave(samples)
     static = behind(model.static_optics(nodes, points.flatten(0, 1), frames).view_as(length) * length)
-    shares = blend(static, density.view_as(length) * length, share.view_as(length))
+    weights = blend(static, density.view_as(length) * length, blending.view_as(length))
     everywhere = torch.ones_like(part.label, dtype=torch.bool)
-    return show(model, Traced(part.rays, seen.intervals, shares), everywhere, moved.view_as(points) - points, by)
+    return decode(model, Traced(part.rays, seen.intervals, weights), everywhere, moved.view_as(points) - points, by)
 
 
-def rough_modules(model: SemanticFlow) -> list[tuple[Rough, float]]:
-    """The modules whose roughness counts, and how much."""
+def smoothed_grids(model: SemanticFlow) -> list[tuple[SmoothedGrid, float]]:
+    """The grids that the smoothness regulariser acts on, and how much."""
     if not model.reads_grids:
         return []
     return [
@@ -249,11 +249,11 @@ def rough_modules(model: SemanticFlow) -> list[tuple[Rough, float]]:
     ]
 
 
-def roughness(model: SemanticFlow) -> Float[Tensor, ""]:
-    """Mean squared differences of neighbouring nodes of all grids, weighted."""
+def smoothness(model: SemanticFlow) -> Float[Tensor, ""]:
+    """Smoothness regulariser: mean squared differences of neighbouring nodes of all grids, weighted."""
     parts = [
         weight * (table.diff(dim=-2).square().mean() + table.diff(dim=-1).square().mean())
-        for module, weight in rough_modules(model)
-        for table in module.rough_tables()
+        for module, weight in smoothed_grids(model)
+        for table in module.smoothed_tables()
     ]
     return torch.stack(parts).sum()

@@ -1,4 +1,9 @@
-"""Grids as products of planes: density at dense nodes, features in space, features in space and time."""
+"""Grids as products of planes: density at dense nodes, features in space, features in space and time.
+
+The convention is that of `models.ops.grid`, with two departures of the planes of features, which are read by
+`grid_sample` on GPUs: rows run along a plane's second axis and columns along its first, and coordinates are in [-1, 1].
+Planes in time have a row a frame and a column a node of the axis that their plane in space leaves out.
+"""
 
 from collections.abc import Sequence
 
@@ -7,10 +12,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.ops.grid import LINE_AXES, PLANE_AXES
 from models.semantic_flow.table_reads import read
 
-SPACE_AXES = ((0, 1), (0, 2), (1, 2))
-TIME_AXES = (2, 1, 0)  # the axis that the plane in space leaves out goes with time
 INITIAL_SPACE = 0.1
 INITIAL_FEATURES = 0.3
 
@@ -28,8 +32,8 @@ class DensityGrid(nn.Module):
         def factor(*shape: int) -> nn.Parameter:
             return nn.Parameter(INITIAL_SPACE * torch.randn(shape, generator=generator, device=generator.device))
 
-        self.planes = nn.ParameterList([factor(channels, *(self.resolution[a] for a in axes)) for axes in SPACE_AXES])
-        self.lines = nn.ParameterList([factor(channels, self.resolution[axis]) for axis in TIME_AXES])
+        self.planes = nn.ParameterList([factor(channels, *(self.resolution[a] for a in axes)) for axes in PLANE_AXES])
+        self.lines = nn.ParameterList([factor(channels, self.resolution[axis]) for axis in LINE_AXES])
 
     def nodes(self, rows: slice = slice(None)) -> Float[Tensor, "x y z"]:
         """Density before its activation, at every node; or at some rows of the first axis."""
@@ -70,7 +74,7 @@ class DensityGrid(nn.Module):
             for mine, other in zip(self.lines, coarser.lines, strict=True):
                 mine.copy_(F.interpolate(other[None], size=mine.shape[1], mode="linear", align_corners=True)[0])
 
-    def rough_tables(self) -> list[nn.Parameter]:
+    def smoothed_tables(self) -> list[nn.Parameter]:
         """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
         return list(self.planes)
 
@@ -97,8 +101,8 @@ class SpacePlanes(nn.Module):
 
     def in_tensors(self, coordinates: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
         """The same by tensor operations: the reference, and the way of GPUs."""
-        on_planes = torch.stack([coordinates[:, axes] for axes in SPACE_AXES])
-        along = torch.stack([coordinates[:, axis] for axis in TIME_AXES])
+        on_planes = torch.stack([coordinates[:, axes] for axes in PLANE_AXES])
+        along = torch.stack([coordinates[:, axis] for axis in LINE_AXES])
         on_lines = torch.stack([torch.zeros_like(along), along], dim=-1)
         product = bilinear(self.planes, on_planes) * bilinear(self.lines, on_lines)
         return product.permute(2, 0, 1).flatten(1)
@@ -109,7 +113,7 @@ class SpacePlanes(nn.Module):
             for mine, other in ((self.planes, coarser.planes), (self.lines, coarser.lines)):
                 mine.copy_(F.interpolate(other, size=mine.shape[2:], mode="bilinear", align_corners=True))
 
-    def rough_tables(self) -> list[nn.Parameter]:
+    def smoothed_tables(self) -> list[nn.Parameter]:
         """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
         return [self.planes]
 
@@ -138,12 +142,12 @@ class SpaceTimePlanes(nn.Module):
         self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
     ) -> Float[Tensor, "point channel"]:
         """The same by tensor operations: the reference, and the way of GPUs."""
-        in_space = torch.stack([coordinates[:, axes] for axes in SPACE_AXES])
-        in_time = torch.stack([torch.stack([coordinates[:, axis], time], dim=-1) for axis in TIME_AXES])
+        in_space = torch.stack([coordinates[:, axes] for axes in PLANE_AXES])
+        in_time = torch.stack([torch.stack([coordinates[:, axis], time], dim=-1) for axis in LINE_AXES])
         product = bilinear(self.space, in_space) * bilinear(self.time, in_time)
         return product.permute(2, 0, 1).flatten(1)
 
-    def rough_tables(self) -> list[nn.Parameter]:
+    def smoothed_tables(self) -> list[nn.Parameter]:
         """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
         return [self.space, self.time]
 

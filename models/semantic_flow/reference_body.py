@@ -189,7 +189,7 @@ class ReferenceFlow(SemanticFlow):
         self.static = ReferenceStatic(len(clip), self.sizes.classes, generator)
         self.dynamic = ReferenceDynamic(clip, generator)
         self.velocity = ReferenceVelocity(
-            self.place.dynamic_region, self.place.cameras.frame_count, clip.clone(), generator
+            self.bounds.dynamic_region, self.bounds.cameras.frame_count, clip.clone(), generator
         )
 
     def trace(
@@ -207,14 +207,14 @@ class ReferenceFlow(SemanticFlow):
     ) -> Float[Tensor, "point channel"]:
         """Features of frames where points project; they pass no gradient to the places they are read at."""
         with torch.no_grad():
-            xy, _ = self.place.cameras.project(points, frames)
-            return sample_maps(self.maps.features, self.place.cameras, xy[:, None], frames[:, None])[:, 0]
+            xy, _ = self.bounds.cameras.project(points, frames)
+            return sample_maps(self.maps.features, self.bounds.cameras, xy[:, None], frames[:, None])[:, 0]
 
     def shown_around(
         self, points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"]
     ) -> Float[Tensor, "point before_now_after=3 channel"]:
         """The features before, now and after, along the flow; at the clip's ends the missing one is that of now."""
-        last, parts = self.place.cameras.frame_count - 1, []
+        last, parts = self.bounds.cameras.frame_count - 1, []
         for by in (-1, 0, 1):
             there = (frames + by).clamp(0, last)
             with torch.no_grad():
@@ -226,7 +226,7 @@ class ReferenceFlow(SemanticFlow):
     def static_hidden(
         self, points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"]
     ) -> Float[Tensor, "point width"]:
-        return self.static(self.place.static_region.coordinates(points), self.shown(points, frames))
+        return self.static(self.bounds.static_region.coordinates(points), self.shown(points, frames))
 
     def static_optics(
         self, nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"]
@@ -242,15 +242,15 @@ class ReferenceFlow(SemanticFlow):
         directions: Float[Tensor, "point xyz=3"] | None = None,
     ) -> Float[Tensor, "point channel"]:
         """What colour and classes are decoded from; where no directions are given, points are seen by their frames."""
-        seen = points - self.place.cameras.world_from_camera[frames, :3, 3] if directions is None else directions
+        seen = points - self.bounds.cameras.world_from_camera[frames, :3, 3] if directions is None else directions
         view = encoded(F.normalize(seen, dim=1), VIEW_OCTAVES)
         return torch.cat([self.static_hidden(points, frames), view], dim=1)
 
     def dynamic_features(
         self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
     ) -> Float[Tensor, "point channel"]:
-        frames = times.round().long().clamp(0, self.place.cameras.frame_count - 1)
-        coordinates = self.place.dynamic_region.coordinates(points)
+        frames = times.round().long().clamp(0, self.bounds.cameras.frame_count - 1)
+        coordinates = self.bounds.dynamic_region.coordinates(points)
         return self.dynamic(coordinates, self.normalised_time(times), self.shown_around(points, frames))
 
     def dynamic_optics(
@@ -261,8 +261,8 @@ class ReferenceFlow(SemanticFlow):
             points,
             times,
         )
-        density, share = torch.cat(parts, dim=1)
-        return density, share
+        density, blending = torch.cat(parts, dim=1)
+        return density, blending
 
 
 def in_pieces(function: Callable[..., Tensor], *values: Tensor) -> list[Tensor]:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from models.ops.contract import contracted_distance, expanded_distance
 from models.rays import directions_at_unit_depth
 
 NEAREST_DEPTH = 1e-3
@@ -56,7 +57,7 @@ class Cameras:
 
 @dataclass(frozen=True)
 class Region:
-    """A box of the world, with all that lies beyond it contracted into a shell around it (mip-NeRF 360, per axis).
+    """A box of the world, with all that lies beyond it contracted into a shell around it (`models.ops.contract`).
 
     Of the grid, `1 / (1 + shell)` per side belongs to the box; the rest, up to infinity, to the shell.
     """
@@ -77,11 +78,11 @@ class Region:
         """Grid coordinates in [-1, 1]."""
         relative = (points - self.centre) / self.half_extent
         distance = relative.abs().amax(-1, keepdim=True).clamp(min=1.0)
-        return relative / distance * (1 + self.shell * (1 - 1 / distance)) / (1 + self.shell)
+        return relative / distance * contracted_distance(distance, self.shell) / (1 + self.shell)
 
     def points(self, coordinates: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
         """World points of grid coordinates: the inverse."""
         stretched = coordinates * (1 + self.shell)
         reach = stretched.abs().amax(-1, keepdim=True).clamp(min=1.0)
-        distance = 1 / (1 - (reach - 1) / self.shell).clamp(min=1e-6) if self.shell else torch.ones_like(reach)
+        distance = expanded_distance(reach, self.shell) if self.shell else torch.ones_like(reach)
         return stretched / reach * distance * self.half_extent + self.centre

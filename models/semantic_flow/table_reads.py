@@ -32,7 +32,7 @@ class TableRead:
 
 
 @dataclass
-class Sink:
+class GradientBuffer:
     """What a shard leaves behind. Reads hang on `handle` in the graph, as their tables are left out of it."""
 
     handle: Tensor = field(default_factory=lambda: torch.zeros((), requires_grad=True))
@@ -40,20 +40,20 @@ class Sink:
 
 
 class Local(threading.local):
-    sink: Sink | None = None
+    buffer: GradientBuffer | None = None
 
 
 LOCAL = Local()
 
 
 @contextmanager
-def gathering(sink: Sink) -> Iterator[Sink]:
+def gathering(buffer: GradientBuffer) -> Iterator[GradientBuffer]:
     """Reads of this thread leave their tables' gradients in the sink."""
-    LOCAL.sink = sink
+    LOCAL.buffer = buffer
     try:
-        yield sink
+        yield buffer
     finally:
-        LOCAL.sink = None
+        LOCAL.buffer = None
 
 
 def array(tensor: Tensor) -> np.ndarray:
@@ -83,7 +83,7 @@ class Read(torch.autograd.Function):
     def forward(
         ctx: Any,
         owner: Any,
-        sink: Sink | None,
+        buffer: GradientBuffer | None,
         coordinates: Tensor,
         times: Tensor | None,
         handle: Tensor,
@@ -91,18 +91,18 @@ class Read(torch.autograd.Function):
     ) -> Tensor:
         points = unit_points(coordinates)
         at = None if times is None else array(times * 0.5 + 0.5)
-        ctx.kept = owner, sink, points, at, tables
+        ctx.kept = owner, buffer, points, at, tables
         return torch.from_numpy(gather(points, at, tables))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        owner, sink, points, at, tables = ctx.kept
+        owner, buffer, points, at, tables = ctx.kept
         gradient = array(gradients[0])
         by_point = None
         if ctx.needs_input_grad[2]:
             by_point = torch.from_numpy(point_slopes(points, at, tables, gradient)).T
-        if sink is not None:
-            sink.reads.append(TableRead(owner, points, at, gradient))
+        if buffer is not None:
+            buffer.reads.append(TableRead(owner, points, at, gradient))
             return (None, None, by_point, None, None, *(None for _ in tables))
         by_table = table_gradients(tables, [TableRead(owner, points, at, gradient)])
         return (None, None, by_point, None, None, *by_table)
@@ -114,9 +114,9 @@ def read(owner: nn.Module, coordinates: Tensor, times: Tensor | None, *tables: T
     if not learned and not coordinates.requires_grad:
         at = None if times is None else array(times * 0.5 + 0.5)
         return torch.from_numpy(gather(unit_points(coordinates), at, tables))
-    sink = LOCAL.sink if torch.is_grad_enabled() else None
-    if sink is not None:
-        return Read.apply(owner, sink, coordinates, times, sink.handle, *(table.detach() for table in tables))
+    buffer = LOCAL.buffer if torch.is_grad_enabled() else None
+    if buffer is not None:
+        return Read.apply(owner, buffer, coordinates, times, buffer.handle, *(table.detach() for table in tables))
     return Read.apply(owner, None, coordinates, times, coordinates.new_zeros(()), *tables)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.rendering import render_world
 from models.osn.scale_network import ScaleNetwork
-from models.osn.z_buffer import SoloViews, explained
+from models.osn.z_buffer import SoloViews, visibility_accuracy
 from models.rays import Rays
 from models.rendering import Rendering
 
@@ -48,7 +48,7 @@ class OsnMethod:
         """The valid scenes that explain the video nearly as well as the best of them; others have begun to fail."""
         if self.views is None:
             return torch.ones_like(self.scores, dtype=torch.bool)
-        accuracy = explained(self.views, self.scales, None)
+        accuracy = visibility_accuracy(self.views, self.scales, None)
         return accuracy >= accuracy.max() - CLEAR
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from models.ops.parallel import Spread
+from models.ops.parallel import ParallelMap
 from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.loops import SampleGradients
 from models.osn.object_scene import DensityLogits, ObjectScene
@@ -20,8 +20,8 @@ from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.pixels import PixelSource
-from pipeline.osn.run_state import Run, keep
 from pipeline.osn.setup import Phase, field_optimiser, grid_resolutions, grid_steps
+from pipeline.osn.training_state import TrainingState, keep
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import SECONDS_BETWEEN_LINES, progress_line
 
@@ -31,15 +31,15 @@ FEWEST_RAYS = 64
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a run trains on, and where and when it keeps its state."""
+class TrainingContext:
+    """Training context: what a run trains on, and where and when it keeps its state."""
 
     scene: Scene
     pixels: PixelSource
     config: TrainOsnConfig
     resume: Path
     fingerprint: str
-    spread: Spread
+    parallel_map: ParallelMap
     watch: Callable[[Any, Phase], None] | None = None  # sees the run after each of its steps; benchmarks look on
 
 
@@ -54,57 +54,57 @@ class Clock:
     field_steps_before: int
 
 
-def train_fields(run: Run, phase: Phase, material: Material, clock: Clock) -> None:
+def train_fields(state: TrainingState, phase: Phase, context: TrainingContext, clock: Clock) -> None:
     """One phase of the fields, from the step at which it stands."""
-    while run.step < phase.steps:
-        refine_grids(run, material)
-        set_rates(run, material.config)
-        losses = measured_losses(run, phase, material)
-        update(run, losses, phase, material.config)
-        run.step, run.field_step = run.step + 1, run.field_step + 1
-        run.seconds = time.monotonic() - clock.started
-        note(run, phase, losses)
-        housekeeping(run, phase, material, clock)
-        if material.watch:
-            material.watch(run, phase)
+    while state.step < phase.steps:
+        refine_grids(state, context)
+        set_rates(state, context.config)
+        losses = measured_losses(state, phase, context)
+        update(state, losses, phase, context.config)
+        state.step, state.field_step = state.step + 1, state.field_step + 1
+        state.seconds = time.monotonic() - clock.started
+        note(state, phase, losses)
+        housekeeping(state, phase, context, clock)
+        if context.watch:
+            context.watch(state, phase)
 
 
-def refine_grids(run: Run, material: Material) -> None:
+def refine_grids(state: TrainingState, context: TrainingContext) -> None:
     """Go to the next finer grids where the schedule says so; the optimiser begins anew with them."""
-    starts = grid_steps(material.config)
-    if run.field_step == 0 or run.field_step not in starts[1:]:
+    starts = grid_steps(context.config)
+    if state.field_step == 0 or state.field_step not in starts[1:]:
         return
-    nodes = material.config.grids[starts.index(run.field_step)]
-    for k, resolution in enumerate(grid_resolutions(material.scene, nodes)):
-        if resolution != run.fields.fields[k].resolution:
-            run.fields.fields[k] = run.fields.fields[k].upsampled(resolution, run.generator)
-    run.optimiser = field_optimiser(run.fields, material.config)
+    nodes = context.config.grids[starts.index(state.field_step)]
+    for k, resolution in enumerate(grid_resolutions(context.scene, nodes)):
+        if resolution != state.fields.fields[k].resolution:
+            state.fields.fields[k] = state.fields.fields[k].upsampled(resolution, state.generator)
+    state.optimiser = field_optimiser(state.fields, context.config)
 
 
-def set_rates(run: Run, config: TrainOsnConfig) -> None:
+def set_rates(state: TrainingState, config: TrainOsnConfig) -> None:
     """Exponential decay over all steps of the fields."""
-    done = run.field_step / (config.bootstrap_steps + config.steps)
-    for group in run.optimiser.param_groups:
+    done = state.field_step / (config.bootstrap_steps + config.steps)
+    for group in state.optimiser.param_groups:
         group["lr"] = group["first_rate"] * config.final_lr_ratio**done
 
 
-def measured_losses(run: Run, phase: Phase, material: Material) -> StepLosses:
+def measured_losses(state: TrainingState, phase: Phase, context: TrainingContext) -> StepLosses:
     """Draw rays and scales, render, compare: losses, and gradients in the parameters."""
-    config, device = material.config, run.generator.device
+    config, device = context.config, state.generator.device
     shards = config.shards if device.type == "cpu" else 1
-    batch = material.pixels(run.field_step).draw(run.rays, run.generator)
-    rows = torch.randint(len(run.pool.scales), (len(batch.frames),), generator=run.generator, device=device)
-    seeds = torch.randint(1 << 62, (shards,), generator=run.generator, device=device).tolist()
-    scales = run.pool.scales[rows]
+    batch = context.pixels(state.field_step).draw(state.rays, state.generator)
+    rows = torch.randint(len(state.pool.scales), (len(batch.frames),), generator=state.generator, device=device)
+    seeds = torch.randint(1 << 62, (shards,), generator=state.generator, device=device).tolist()
+    scales = state.pool.scales[rows]
 
-    def shard(index: int, grids: list[DensityLogits], sink: list[SampleGradients]) -> StepLosses:
+    def shard(index: int, grids: list[DensityLogits], buffer: list[SampleGradients]) -> StepLosses:
         mine = slice(index, None, shards)
         jitter = torch.Generator(device).manual_seed(seeds[index])
         if phase.name == "bootstrap":
-            return bootstrap_losses(run.fields, grids, batch[mine], jitter, sink)
-        return composite_losses(run.fields, grids, batch[mine], scales[mine], jitter, sink)
+            return bootstrap_losses(state.fields, grids, batch[mine], jitter, buffer)
+        return composite_losses(state.fields, grids, batch[mine], scales[mine], jitter, buffer)
 
-    return accumulate_gradients(run.fields, shard, shards, loss_weights(config), material.spread)
+    return accumulate_gradients(state.fields, shard, shards, loss_weights(config), context.parallel_map)
 
 
 def loss_weights(config: TrainOsnConfig) -> LossWeights:
@@ -117,20 +117,20 @@ def loss_weights(config: TrainOsnConfig) -> LossWeights:
     )
 
 
-def update(run: Run, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -> None:
+def update(state: TrainingState, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -> None:
     """One step of the optimiser, unless the loss is no number; and as many rays in the next as the samples allow."""
     total = float(loss_weights(config).total(losses))
     if not math.isfinite(total):
         parts = ", ".join(f"{name} {float(value):.4g}" for name, value in vars(losses).items())
         raise StageError(
-            f"step {run.step} of phase {phase.name} (round {phase.round}) has loss {total} ({parts}); resume.pt "
+            f"step {state.step} of phase {phase.name} (round {phase.round}) has loss {total} ({parts}); resume.pt "
             "keeps an earlier good state; lower train_osn.grid_lr or train_osn.network_lr"
         )
-    with held_poses(run.fields, config.pose_prior if phase.name == "composite" else None):
-        run.optimiser.step()
+    with held_poses(state.fields, config.pose_prior if phase.name == "composite" else None):
+        state.optimiser.step()
     samples = max(1.0, float(losses.samples))
-    run.taken = samples / run.rays
-    run.rays = int(min(config.max_rays, max(FEWEST_RAYS, run.rays * min(1.5, config.samples_per_step / samples))))
+    state.taken = samples / state.rays
+    state.rays = int(min(config.max_rays, max(FEWEST_RAYS, state.rays * min(1.5, config.samples_per_step / samples))))
 
 
 @contextmanager
@@ -148,39 +148,39 @@ def held_poses(fields: ObjectScene, prior: float | None) -> Iterator[None]:
             corrections.copy_(without_common_motion(corrections, fields.visible))
 
 
-def note(run: Run, phase: Phase, losses: StepLosses) -> None:
+def note(state: TrainingState, phase: Phase, losses: StepLosses) -> None:
     """Add a step to the history; a row is the mean of some steps."""
     values = {
         "colour_loss": float(losses.colour),
         "depth_loss": float(losses.depth),
         "segmentation_loss": float(losses.objects),
-        "spread_loss": float(losses.spread),
-        "rays": float(run.rays),
-        "samples_per_ray": run.taken,
+        "distortion_loss": float(losses.distortion),
+        "rays": float(state.rays),
+        "samples_per_ray": state.taken,
         "steps": 1.0,
     }
     for name, value in values.items():
-        run.sums[name] = run.sums.get(name, 0.0) + value
-    if run.sums["steps"] >= STEPS_PER_ROW:
-        steps = run.sums.pop("steps")
-        means = {name: value / steps for name, value in run.sums.items()}
+        state.sums[name] = state.sums.get(name, 0.0) + value
+    if state.sums["steps"] >= STEPS_PER_ROW:
+        steps = state.sums.pop("steps")
+        means = {name: value / steps for name, value in state.sums.items()}
         psnr = -10 * math.log10(max(means["colour_loss"], 1e-10))
-        row = {"step": run.field_step, "phase": phase.name, "seconds": round(run.seconds, 2), "psnr_db": psnr}
-        run.rows.append({**row, **means})
-        run.sums = {}
+        row = {"step": state.field_step, "phase": phase.name, "seconds": round(state.seconds, 2), "psnr_db": psnr}
+        state.rows.append({**row, **means})
+        state.sums = {}
 
 
-def housekeeping(run: Run, phase: Phase, material: Material, clock: Clock) -> None:
+def housekeeping(state: TrainingState, phase: Phase, context: TrainingContext, clock: Clock) -> None:
     """Keep the state and say how far training is, now and then."""
-    now, config = time.monotonic(), material.config
+    now, config = time.monotonic(), context.config
     if now - clock.kept >= config.resume_seconds:
-        keep(material.resume, run, material.fingerprint)
+        keep(context.resume, state, context.fingerprint)
         clock.kept = now
     if now - clock.logged >= SECONDS_BETWEEN_LINES:
         clock.logged = now
-        speed = max(run.field_step - clock.field_steps_before, 1) / max(now - clock.here, 1e-3)
+        speed = max(state.field_step - clock.field_steps_before, 1) / max(now - clock.here, 1e-3)
         total = config.bootstrap_steps + config.steps
-        line = progress_line(f"train_osn, {phase.name},", run.field_step, total, run.field_step / speed)
-        known = [row["psnr_db"] for row in run.rows if "psnr_db" in row]
+        line = progress_line(f"train_osn, {phase.name},", state.field_step, total, state.field_step / speed)
+        known = [row["psnr_db"] for row in state.rows if "psnr_db" in row]
         psnr = f", PSNR {known[-1]:.1f} dB" if known else ""
-        log.info("%s%s, %.1f steps/s, %d rays a step", line, psnr, speed, run.rays)
+        log.info("%s%s, %.1f steps/s, %d rays a step", line, psnr, speed, state.rays)

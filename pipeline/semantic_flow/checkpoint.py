@@ -14,7 +14,7 @@ from models.rendering import Rendering
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.frame_memory import FrameMemory
-from models.semantic_flow.model import Place, SemanticFlow, Sizes
+from models.semantic_flow.model import SceneBounds, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
 from pipeline.runtime.renamed_keys import with_new_names
@@ -34,7 +34,7 @@ class SemanticFlowMethod:
         # A class is shown under the id of its first object; `object_weights` has one column a class.
         first = {int(column): int(identity) for identity, column in sorted(facts["class_of"].items(), reverse=True)}
         self.column_ids = [first[column] for column in range(len(self.class_names))]
-        device = model.place.cameras.world_from_camera.device
+        device = model.bounds.cameras.world_from_camera.device
         self.scales = torch.ones(1, objects, device=device)
         self.scores = torch.ones(1, device=device)
         with torch.no_grad():
@@ -43,7 +43,7 @@ class SemanticFlowMethod:
     @property
     def remarks(self) -> dict[str, str]:
         """What the report says of how it was trained."""
-        options, frames = self.facts["options"], self.model.place.cameras.frame_count
+        options, frames = self.facts["options"], self.model.bounds.cameras.frame_count
         labels = f"{options['task']}: those of {len(self.facts['labelled_frames'])} of {frames} frames"
         features, start = self.facts["features"]["encoder"], self.facts.get("start", "nothing")
         return {
@@ -63,18 +63,18 @@ class SemanticFlowMethod:
                 return rendering(self.model, self.nodes, rays[chosen], self.memory)
 
         chunks = torch.arange(len(rays.frames), device=rays.frames.device).split(RAYS_AT_ONCE)
-        with workers(rays.frames.device) as spread:
-            parts = list(spread(part, chunks))
+        with workers(rays.frames.device) as parallel_map:
+            parts = list(parallel_map(part, chunks))
         return Rendering(*(torch.cat([getattr(one, name) for one in parts]) for name in vars(parts[0])))
 
 
 def model_state(model: SemanticFlow) -> dict[str, Any]:
     """A model as plain values and tensors."""
-    place = model.place.to("cpu")
+    bounds = model.bounds.to("cpu")
     regions = {
-        name: vars(region) for name, region in (("static", place.static_region), ("dynamic", place.dynamic_region))
+        name: vars(region) for name, region in (("static", bounds.static_region), ("dynamic", bounds.dynamic_region))
     }
-    cameras = place.cameras
+    cameras = bounds.cameras
     return {
         "sizes": asdict(model.sizes),
         "regions": regions,
@@ -84,7 +84,7 @@ def model_state(model: SemanticFlow) -> dict[str, Any]:
             "height": cameras.height,
             "width": cameras.width,
         },
-        "depth_bounds": [place.near, place.far],
+        "depth_bounds": [bounds.near, bounds.far],
         "weights": {name: value.cpu() for name, value in model.state_dict().items()},
     }
 
@@ -96,10 +96,10 @@ def model_from_state(state: dict[str, Any], device: torch.device) -> SemanticFlo
         for name, values in state["regions"].items()
     }
     near, far = state["depth_bounds"]
-    place = Place(Cameras(**state["cameras"]), regions["static"], regions["dynamic"], near, far)
+    bounds = SceneBounds(Cameras(**state["cameras"]), regions["static"], regions["dynamic"], near, far)
     weights = state["weights"]
     maps = FrameMaps(weights["frame_features"], weights["frame_depth"])
-    model = create_model(Sizes(**state["sizes"]), place, maps, 0, device)
+    model = create_model(Sizes(**state["sizes"]), bounds, maps, 0, device)
     model.load_state_dict(weights)
     return model
 

@@ -77,9 +77,9 @@ def training_pixels(scene: Scene, labels: Labels, colour_everywhere: bool) -> Pi
         torch.from_numpy(moving).flatten(),
         torch.from_numpy(flow).flatten(1, 3),
         torch.from_numpy(flow_valid).flatten(1),
-        places(drawn),
-        places(drawn & ~widened(active, BORDER_PX)),
-        places(drawn & active),
+        flat_indices(drawn),
+        flat_indices(drawn & ~widened(active, BORDER_PX)),
+        flat_indices(drawn & active),
     )
 
 
@@ -89,7 +89,7 @@ def widened(mask: Bool[np.ndarray, "frame height width"], by_px: int) -> Bool[np
     return np.stack([cv2.dilate(image, square) > 0 for image in mask.astype(np.uint8)])
 
 
-def places(mask: Bool[np.ndarray, "frame height width"]) -> Int64[Tensor, "pixel"]:
+def flat_indices(mask: Bool[np.ndarray, "frame height width"]) -> Int64[Tensor, "pixel"]:
     return torch.from_numpy(np.flatnonzero(mask))
 
 
@@ -158,10 +158,10 @@ def draw(
     return joined(parts)
 
 
-def pick(places: Int64[Tensor, "pixel"], count: int, generator: torch.Generator) -> Int64[Tensor, "chosen"]:
-    if not count or not len(places):
-        return places[:0]
-    return places[torch.randint(len(places), (count,), generator=generator, device=places.device)]
+def pick(flat_indices: Int64[Tensor, "pixel"], count: int, generator: torch.Generator) -> Int64[Tensor, "chosen"]:
+    if not count or not len(flat_indices):
+        return flat_indices[:0]
+    return flat_indices[torch.randint(len(flat_indices), (count,), generator=generator, device=flat_indices.device)]
 
 
 def random_neighbours(frame: Tensor, frames: int, generator: torch.Generator) -> Tensor:

@@ -117,7 +117,7 @@ def thing_centres(scene: Scene, method: SemanticFlowMethod, objects: list[int]) 
 
 def measured_parts(method: SemanticFlowMethod, selection: Selection) -> Measured:
     """The selected thing measured by evenly spread pixels of all frames."""
-    cameras = method.model.place.cameras
+    cameras = method.model.bounds.cameras
     step = max(int((cameras.height * cameras.width / MEASURING_RAYS) ** 0.5), 1)
     device = method.scales.device
     y, x = torch.meshgrid(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from pipeline.runtime.weights import Weight, weights_present
 log = logging.getLogger(__name__)
 BASIS_FRAMES = 12
 DEPTH_CELL_PX = 4
+BASIS_PARTS = {"mean": "mean", "spread": "deviation", "directions": "directions", "scale": "scale"}  # in files: here
 Images = UInt8[np.ndarray, "frame height width rgb=3"]
 WEIGHTS = (
     Weight(
@@ -73,7 +74,17 @@ class FrameFeatures:
 
     def state(self) -> dict[str, Any]:
         """Encoder and basis as plain values, for a checkpoint."""
-        return {"encoder": self.encoder, "basis": {name: value.cpu() for name, value in asdict(self.basis).items()}}
+        return {"encoder": self.encoder, "basis": basis_state(self.basis)}
+
+
+def basis_state(basis: Basis) -> dict[str, Tensor]:
+    """A basis as a checkpoint names its parts."""
+    return {name: getattr(basis, part).cpu() for name, part in BASIS_PARTS.items()}
+
+
+def basis_from_state(state: dict[str, Tensor]) -> Basis:
+    """The basis that `basis_state` describes."""
+    return Basis(**{part: state[name] for name, part in BASIS_PARTS.items()})
 
 
 def chosen_encoder(wanted: EncoderName, weights: Path | None) -> Encoder:

@@ -1,4 +1,4 @@
-"""Labels that were carried along the flow, checked once the static scene is known: where they drifted, they are dropped.
+"""Label filtering: propagated labels are checked once the static scene is known, and dropped where they drifted.
 
 A pixel that looks like the static scene, and moves like it, belongs to nothing that moves, unless it looks much more
 like the pixel that its label was carried from: that is a thing that stands still for a while. One that does neither
@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from models.ops.parallel import Spread
-from models.semantic_flow.decoding import show
+from models.ops.parallel import ParallelMap
+from models.semantic_flow.decoding import decode
 from models.semantic_flow.model import SemanticFlow
 from pipeline.semantic_flow.data import UNKNOWN, Pixels, camera_rays
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
@@ -35,15 +35,15 @@ class Compared:
     kept: Bool[Tensor, "height width"]  # looks clearly more like the pixel that its label came from
 
 
-def checked_labels(
+def filtered_labels(
     model: SemanticFlow,
     pixels: Pixels,
     labels: Labels,
-    carried_colours: UInt8[np.ndarray, "frame height width rgb=3"],
-    spread: Spread,
+    propagated_colours: UInt8[np.ndarray, "frame height width rgb=3"],
+    parallel_map: ParallelMap,
 ) -> Pixels:
-    """The pixels without the carried labels that the static scene contradicts."""
-    cameras = model.place.cameras
+    """The pixels without the propagated labels that the static scene contradicts."""
+    cameras = model.bounds.cameras
     size = (cameras.frame_count, cameras.height, cameras.width)
     label, known = pixels.label.view(size).clone(), pixels.moving.view(size).clone()
     moves = torch.tensor([*labels.moves, False], device=pixels.label.device)
@@ -51,7 +51,7 @@ def checked_labels(
         nodes = model.static.nodes()
 
     def check(frame: int) -> None:
-        found = compared(model, nodes, pixels, frame, torch.from_numpy(carried_colours[frame]))
+        found = compared(model, nodes, pixels, frame, torch.from_numpy(propagated_colours[frame]))
         own = label[frame]
         moving = moves[own.long()]  # the last entry is that of pixels without a label
         rests = found.still & ~(moving & found.kept)
@@ -59,7 +59,7 @@ def checked_labels(
         own[wrong] = UNLABELLED
         known[frame] = torch.where(rests, 0.0, torch.where(moving & found.other, 1.0, UNKNOWN))
 
-    list(spread(check, [frame for frame in range(size[0]) if not labels.labelled[frame]]))
+    list(parallel_map(check, [frame for frame in range(size[0]) if not labels.labelled[frame]]))
     return replace(pixels, label=label.flatten(), moving=known.flatten())
 
 
@@ -68,10 +68,10 @@ def compared(
     nodes: Float[Tensor, "x y z"],
     pixels: Pixels,
     frame: int,
-    carried_colour: UInt8[Tensor, "height width rgb=3"],
+    propagated_colour: UInt8[Tensor, "height width rgb=3"],
 ) -> Compared:
     """Where a frame is surely the static scene, where it surely is not, and where what was carried there is more like it."""
-    cameras, device = model.place.cameras, pixels.label.device
+    cameras, device = model.bounds.cameras, pixels.label.device
     rows, columns = (torch.arange(STRIDE // 2, size, STRIDE, device=device) for size in (cameras.height, cameras.width))
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     index = (frame * cameras.height + y.flatten()) * cameras.width + x.flatten()
@@ -81,13 +81,13 @@ def compared(
     with torch.no_grad():
         for chunk in torch.arange(len(xy), device=device).split(RAYS_AT_ONCE):
             traced = model.trace(nodes, rays[chunk], None, moving=False)
-            colours.append(show(model, traced, torch.zeros_like(chunk, dtype=torch.bool)).colour)
+            colours.append(decode(model, traced, torch.zeros_like(chunk, dtype=torch.bool)).colour)
             depths.append(traced.depth)
     image = pixels.images[index].float() / 255
     difference = (torch.cat(colours) - image).square().mean(-1).sqrt()
-    came_from = carried_colour.to(device)[y.flatten(), x.flatten()].float() / 255
-    carried = (came_from - image).square().mean(-1).sqrt()
-    kept = smoothed(difference.view(y.shape)) > CLEARLY * smoothed(carried.view(y.shape))
+    came_from = propagated_colour.to(device)[y.flatten(), x.flatten()].float() / 255
+    propagated = (came_from - image).square().mean(-1).sqrt()
+    kept = smoothed(difference.view(y.shape)) > CLEARLY * smoothed(propagated.view(y.shape))
     points = rays.origins + torch.cat(depths)[:, None] * rays.directions
     follows, strays = flow_compared(model, pixels, frame, index, xy, points)
     still, other = follows & (difference < ALIKE), strays | (difference > DIFFERENT)
@@ -104,15 +104,15 @@ def flow_compared(
     points: Float[Tensor, "ray xyz=3"],
 ) -> tuple[Bool[Tensor, "ray"], Bool[Tensor, "ray"]]:
     """Where the flow to the neighbours is that of the static scene, and where it is another."""
-    cameras = model.place.cameras
+    cameras = model.bounds.cameras
     least = max(LEAST_PX, LEAST_SHARE * cameras.width)
     follows = torch.ones(len(xy), dtype=torch.bool, device=xy.device)
     strays = ~follows
     for direction, by in ((0, 1), (1, -1)):
         if not 0 <= frame + by < cameras.frame_count:
             continue
-        landed, _ = cameras.project(points, torch.full((len(xy),), frame + by, device=xy.device))
-        away = (landed - xy - pixels.flow[direction, index]).norm(dim=-1)
+        endpoint, _ = cameras.project(points, torch.full((len(xy),), frame + by, device=xy.device))
+        away = (endpoint - xy - pixels.flow[direction, index]).norm(dim=-1)
         valid = pixels.flow_valid[direction, index]
         follows &= ~valid | (away < least)
         strays |= valid & (away > 2 * least)

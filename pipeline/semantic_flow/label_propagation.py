@@ -1,4 +1,4 @@
-"""Labels carried along the estimated flow, from the frames that have them into those that have not.
+"""Label propagation along the estimated flow, from the frames that have them into those that have not.
 
 This is consistency along flows, done once before training: no label of a held-out frame and no mask has a part in it.
 Where the flow is not confirmed (occluded, uncovered, out of the image) the label is lost, not guessed.
@@ -19,11 +19,11 @@ KEPT_A_FRAME = 0.97  # belief that is left after each frame: the nearer labelled
 LEAST_WEIGHT = 0.5  # of what a colour was carried from
 
 
-def with_carried_labels(scene: Scene, labels: Labels, reach: int) -> Labels:
+def with_propagated_labels(scene: Scene, labels: Labels, reach: int) -> Labels:
     """The labels, and those carried to at most `reach` frames away; `labelled` still says which frames were given."""
     if not reach or labels.labelled.all():
         return labels
-    beliefs = carried_beliefs(scene, labels, reach, backwards=False) + carried_beliefs(
+    beliefs = propagated_beliefs(scene, labels, reach, backwards=False) + propagated_beliefs(
         scene, labels, reach, backwards=True
     )
     total = beliefs.sum(-1)
@@ -32,18 +32,18 @@ def with_carried_labels(scene: Scene, labels: Labels, reach: int) -> Labels:
     return replace(labels, ids=np.where(known, winner, labels.ids))
 
 
-def carried_beliefs(
+def propagated_beliefs(
     scene: Scene, labels: Labels, reach: int, backwards: bool
 ) -> Float[np.ndarray, "frame height width classes"]:
     """How much each pixel of frames without labels is believed to be of each class, coming from one side in time."""
     classes = len(labels.names)
     beliefs = np.zeros((*labels.ids.shape, classes), np.float32)
-    for frame, age, values in carried(scene, labels, reach, backwards, lambda t: one_hot(labels.ids[t], classes)):
+    for frame, age, values in propagated(scene, labels, reach, backwards, lambda t: one_hot(labels.ids[t], classes)):
         beliefs[frame] = KEPT_A_FRAME**age * values
     return beliefs
 
 
-def carried_colours(scene: Scene, labels: Labels, reach: int) -> UInt8[np.ndarray, "frame height width rgb=3"]:
+def propagated_colours(scene: Scene, labels: Labels, reach: int) -> UInt8[np.ndarray, "frame height width rgb=3"]:
     """What the pixels that labels were carried from look like, of two sides in time the nearer; black where there is none."""
     colours, ages = np.zeros_like(scene.images), np.full(scene.object_ids.shape, reach + 1)
 
@@ -51,7 +51,7 @@ def carried_colours(scene: Scene, labels: Labels, reach: int) -> UInt8[np.ndarra
         return np.dstack([scene.images[frame], np.ones(scene.images.shape[1:3])]).astype(np.float32)
 
     for backwards in (False, True):
-        for frame, age, values in carried(scene, labels, reach, backwards, look):
+        for frame, age, values in propagated(scene, labels, reach, backwards, look):
             weight = values[..., 3:]
             nearer = (weight[..., 0] > LEAST_WEIGHT) & (age < ages[frame])
             colours[frame][nearer] = (values[..., :3] / np.maximum(weight, LEAST_WEIGHT))[nearer].round()
@@ -59,7 +59,7 @@ def carried_colours(scene: Scene, labels: Labels, reach: int) -> UInt8[np.ndarra
     return colours
 
 
-def carried(
+def propagated(
     scene: Scene,
     labels: Labels,
     reach: int,

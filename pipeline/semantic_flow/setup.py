@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.semantic_flow.flow_features import FrameMaps
-from models.semantic_flow.model import Place, SemanticFlow, Sizes
+from models.semantic_flow.model import SceneBounds, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
-from models.semantic_flow.objectives import Focus, Weights
+from models.semantic_flow.objectives import RayBudget, Weights
 from models.semantic_flow.reference_body import ReferenceFlow
 from models.semantic_flow.space import Cameras, Region
 from pipeline.cameras import transform, unproject
@@ -56,11 +56,11 @@ def static_region(scene: Scene) -> Region:
     return box(np.concatenate([points, np.repeat(centres, each, axis=0)]), STATIC_BOUNDS, STATIC_SHELL)
 
 
-def first_place(scene: Scene, cameras: Cameras, space: Literal["world", "ndc"] = "world") -> Place:
+def first_bounds(scene: Scene, cameras: Cameras, space: Literal["world", "ndc"] = "world") -> SceneBounds:
     """Where the static scene is; moving things have no place of their own yet."""
     near, far = (float(value) for value in scene.depth_range)
     region = static_region(scene) if space == "world" else ndc_region(scene, cameras)
-    return Place(cameras, region, region, near, far)
+    return SceneBounds(cameras, region, region, near, far)
 
 
 def ndc_region(scene: Scene, cameras: Cameras) -> NdcRegion:
@@ -80,7 +80,7 @@ def ndc_region(scene: Scene, cameras: Cameras) -> NdcRegion:
     return NdcRegion(torch.zeros(3), torch.ones(3), STATIC_SHELL, middle.cpu(), slopes, near, unit)
 
 
-def second_place(first: Place, moving: Float[np.ndarray, "point xyz=3"]) -> Place:
+def second_bounds(first: SceneBounds, moving: Float[np.ndarray, "point xyz=3"]) -> SceneBounds:
     """The same with a finer region around what moves."""
     cpu = first.to("cpu")
     whole = cpu.static_region
@@ -91,7 +91,7 @@ def second_place(first: Place, moving: Float[np.ndarray, "point xyz=3"]) -> Plac
         region = replace(whole, centre=inside.centre, half_extent=inside.half_extent, shell=inside.shell)
     else:
         region = box(moving, DYNAMIC_BOUNDS, DYNAMIC_SHELL)
-    return Place(cpu.cameras, whole, region, cpu.near, cpu.far)
+    return SceneBounds(cpu.cameras, whole, region, cpu.near, cpu.far)
 
 
 def grid_resolution(region: Region, cells: float) -> tuple[int, int, int]:
@@ -102,11 +102,11 @@ def grid_resolution(region: Region, cells: float) -> tuple[int, int, int]:
     return x, y, z
 
 
-def model_sizes(config: TrainSemanticFlowConfig, classes: int, place: Place, coarser: int) -> Sizes:
+def model_sizes(config: TrainSemanticFlowConfig, classes: int, bounds: SceneBounds, coarser: int) -> Sizes:
     """The sizes of the networks; `coarser` divides the static grids' resolution."""
     return Sizes(
         classes=classes,
-        static_resolution=grid_resolution(place.static_region, config.static_cells / coarser**3),
+        static_resolution=grid_resolution(bounds.static_region, config.static_cells / coarser**3),
         static_feature_resolution=config.static_resolution // coarser,
         static_channels=config.static_channels,
         dynamic_resolution=config.dynamic_resolution,
@@ -127,24 +127,24 @@ def model_sizes(config: TrainSemanticFlowConfig, classes: int, place: Place, coa
     )
 
 
-def create_model(sizes: Sizes, place: Place, maps: FrameMaps, seed: int, device: torch.device) -> SemanticFlow:
+def create_model(sizes: Sizes, bounds: SceneBounds, maps: FrameMaps, seed: int, device: torch.device) -> SemanticFlow:
     """A model with seeded weights, the same on every device."""
     generator = torch.Generator().manual_seed(seed)
     kind = SemanticFlow if sizes.body == "grids" else ReferenceFlow
-    model = kind(sizes, place, maps.to("cpu"), generator).to(device)
-    model.place = place.to(device)
-    model.velocity.region = model.place.dynamic_region
+    model = kind(sizes, bounds, maps.to("cpu"), generator).to(device)
+    model.bounds = bounds.to(device)
+    model.velocity.region = model.bounds.dynamic_region
     return model
 
 
 def second_model(
-    first: SemanticFlow, config: TrainSemanticFlowConfig, place: Place, device: torch.device
+    first: SemanticFlow, config: TrainSemanticFlowConfig, bounds: SceneBounds, device: torch.device
 ) -> SemanticFlow:
     """The model of stage 2: finer, with all that the first learned of the static scene."""
-    sizes = model_sizes(config, first.sizes.classes, place, 1)
+    sizes = model_sizes(config, first.sizes.classes, bounds, 1)
     model = create_model(
         sizes,
-        place,
+        bounds,
         FrameMaps(first.maps.features, torch.full_like(first.maps.depth, float("inf"))),
         config.seed + 1,
         device,
@@ -157,9 +157,9 @@ def loss_weights(config: TrainSemanticFlowConfig) -> Weights:
     return Weights(**config.loss_weights.model_dump())
 
 
-def focus(config: TrainSemanticFlowConfig, shards: int) -> Focus:
+def ray_budget(config: TrainSemanticFlowConfig, shards: int) -> RayBudget:
     """What each shard of a step looks at."""
-    return Focus(
+    return RayBudget(
         max(config.semantic_rays // shards, 1), max(config.warped_rays // shards, 1), config.consistency_frames
     )
 

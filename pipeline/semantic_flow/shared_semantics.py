@@ -20,8 +20,9 @@ from pipeline.runtime.errors import StageError
 from pipeline.runtime.renamed_keys import with_new_names
 from pipeline.semantic_flow import checkpoint as semantic_flow_checkpoint
 from pipeline.semantic_flow.checkpoint import SECTION
+from pipeline.semantic_flow.frame_features import basis_from_state
 from pipeline.semantic_flow.labels import Labels
-from pipeline.semantic_flow.run_state import write_history
+from pipeline.semantic_flow.training_state import write_history
 
 log = logging.getLogger(__name__)
 METHOD, SCHEMA_VERSION = "shared_semantics", 1
@@ -95,8 +96,9 @@ def shared_part(state: dict[str, Any], config: TrainSemanticFlowConfig, path: Pa
     weights = source["model"]["weights"]
     head = {name.removeprefix(HEAD): value for name, value in weights.items() if name.startswith(HEAD)}
     features = source["features"]
+    basis = basis_from_state(features["basis"])
     names, moves = list(source["class_names"]), list(source["class_moves"])
-    return SharedSemantics(names, moves, features["encoder"], Basis(**features["basis"]), head, origin_of(state, path))
+    return SharedSemantics(names, moves, features["encoder"], basis, head, origin_of(state, path))
 
 
 def all_classes(labels: Sequence[Labels]) -> tuple[list[str], list[bool]]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.ops.parallel import Spread, workers
+from models.ops.parallel import ParallelMap, workers
 from models.rays import Rays
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.gradients import accumulate_gradients
@@ -30,33 +30,33 @@ from pipeline.semantic_flow.data import (
     training_points,
 )
 from pipeline.semantic_flow.labels import Labels
-from pipeline.semantic_flow.run_state import Run, save_state
 from pipeline.semantic_flow.setup import (
     COARSER,
     create_model,
     fields_rate,
-    first_place,
-    focus,
+    first_bounds,
     loss_weights,
     model_sizes,
     optimiser,
+    ray_budget,
+    second_bounds,
     second_model,
-    second_place,
     world_points,
 )
 from pipeline.semantic_flow.shared_semantics import SharedSemantics, take_head
+from pipeline.semantic_flow.training_state import TrainingState, save_state
 
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 50
-SMOOTH_EVERY = 8  # steps between two looks at the roughness of grids, which then counts as many times
+SMOOTH_EVERY = 8  # steps between two uses of the smoothness regulariser, which then counts as many times
 MOST_BROKEN_STEPS = 20
 COARSE_SHARE = 0.3  # of stage 1 on coarse grids
 ACTIVE_SAMPLE = 4000
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a run trains on, and how often and where it keeps its state."""
+class TrainingContext:
+    """Training context: what a run trains on, and how often and where it keeps its state."""
 
     pixels: Pixels
     points: Points
@@ -65,45 +65,45 @@ class Material:
     config: TrainSemanticFlowConfig
 
 
-def on_device(scene: Scene, labels: Labels, run: Run, device: torch.device) -> Points:
-    return training_points(scene, labels, run.scales).to(device)
+def on_device(scene: Scene, labels: Labels, state: TrainingState, device: torch.device) -> Points:
+    return training_points(scene, labels, state.scales).to(device)
 
 
 def started(
     scene: Scene, labels: Labels, maps: FrameMaps, config: TrainSemanticFlowConfig, device: torch.device
-) -> Run:
-    """A run at its beginning."""
-    place = first_place(scene, scene_cameras(scene), config.space)
-    sizes = model_sizes(config, len(labels.names), place, COARSER)
-    model = create_model(sizes, place, maps, config.seed, device)
+) -> TrainingState:
+    """The state of a run at its beginning."""
+    bounds = first_bounds(scene, scene_cameras(scene), config.space)
+    sizes = model_sizes(config, len(labels.names), bounds, COARSER)
+    model = create_model(sizes, bounds, maps, config.seed, device)
     generator = torch.Generator(device).manual_seed(config.seed)
-    return Run("static", 0, model, optimiser(model, config), generator, np.ones(scene.object_count), [])
+    return TrainingState("static", 0, model, optimiser(model, config), generator, np.ones(scene.object_count), [])
 
 
 def second_stage(
-    run: Run,
+    state: TrainingState,
     scene: Scene,
     labels: Labels,
     pixels: Pixels,
     config: TrainSemanticFlowConfig,
     device: torch.device,
     shared: SharedSemantics | None = None,
-) -> Run:
-    """A run at the beginning of stage 2: objects at their scales, finer grids, shared semantics, a fresh optimiser."""
+) -> TrainingState:
+    """The state at the beginning of stage 2: objects at their scales, finer grids, shared semantics, a fresh optimiser."""
 
     def static_depth(xy: np.ndarray, frame: np.ndarray) -> np.ndarray:
         where = torch.from_numpy(xy.astype(np.float32)).to(device), torch.from_numpy(frame.astype(np.int64)).to(device)
-        return static_depths(run.model, camera_rays(run.model.place.cameras, *where)).cpu().numpy()
+        return static_depths(state.model, camera_rays(state.model.bounds.cameras, *where)).cpu().numpy()
 
     scales = object_scales(scene, labels.labelled, static_depth)
     moving = (scene.observation_object > 0) & labels.labelled[scene.observation_frame]
     moving &= scene.visible[0, scene.observation_frame]
-    active = active_points(run.model, pixels, run.generator)
-    place = second_place(run.model.place, np.concatenate([world_points(scene, moving, scales), active]))
-    model = second_model(run.model, config, place, device)
+    active = active_points(state.model, pixels, state.generator)
+    bounds = second_bounds(state.model.bounds, np.concatenate([world_points(scene, moving, scales), active]))
+    model = second_model(state.model, config, bounds, device)
     if shared:
         take_head(model.head, shared)
-    return Run("joint", 0, model, optimiser(model, config), run.generator, scales, run.rows)
+    return TrainingState("joint", 0, model, optimiser(model, config), state.generator, scales, state.rows)
 
 
 def static_depths(model: SemanticFlow, rays: Rays) -> Float[Tensor, "ray"]:
@@ -120,7 +120,7 @@ def active_points(model: SemanticFlow, pixels: Pixels, generator: torch.Generato
     """Where the static scene lies behind pixels in which something moves: what moves is nearer."""
     if not len(pixels.active):
         return np.zeros((0, 3))
-    cameras = model.place.cameras
+    cameras = model.bounds.cameras
     index = pixels.active[
         torch.randint(len(pixels.active), (ACTIVE_SAMPLE,), generator=generator, device=generator.device)
     ]
@@ -132,91 +132,96 @@ def active_points(model: SemanticFlow, pixels: Pixels, generator: torch.Generato
     return (rays.origins + depth[:, None] * rays.directions).cpu().double().numpy()
 
 
-def train_stage(run: Run, material: Material) -> None:
-    """All remaining steps of the run's stage."""
-    config, saved = material.config, time.monotonic()
-    total = config.static_steps if run.stage == "static" else config.steps
+def train_stage(state: TrainingState, context: TrainingContext) -> None:
+    """All remaining steps of the state's stage."""
+    config, saved = context.config, time.monotonic()
+    total = config.static_steps if state.stage == "static" else config.steps
     sums: dict[str, float] = {}
-    learned = run.stage == "static" or not config.ablation.static_frozen
-    run.model.static.requires_grad_(learned)
-    with workers(run.generator.device) as spread:
-        nodes = None if learned else run.model.static.nodes()
-        for _ in progress(range(run.step, total), f"{run.stage} stage", unit="steps"):
-            refine_static(run, config)
-            set_rates(run.optimiser, config, run.step / total)
-            run.optimiser.zero_grad(set_to_none=True)
-            parts = measured_losses(run, material, spread, nodes)
-            update(run, parts)
-            run.step += 1
+    learned = state.stage == "static" or not config.ablation.static_frozen
+    state.model.static.requires_grad_(learned)
+    with workers(state.generator.device) as parallel_map:
+        nodes = None if learned else state.model.static.nodes()
+        for _ in progress(range(state.step, total), f"{state.stage} stage", unit="steps"):
+            refine_static(state, config)
+            set_rates(state.optimiser, config, state.step / total)
+            state.optimiser.zero_grad(set_to_none=True)
+            parts = measured_losses(state, context, parallel_map, nodes)
+            update(state, parts)
+            state.step += 1
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + float(value) / STEPS_PER_ROW
-            if run.step % STEPS_PER_ROW == 0:
-                run.rows.append({"stage": run.stage, "step": run.step, "loss": sum(sums.values()), **sums})
+            if state.step % STEPS_PER_ROW == 0:
+                state.rows.append({"stage": state.stage, "step": state.step, "loss": sum(sums.values()), **sums})
                 sums = {}
                 if time.monotonic() - saved > config.resume_seconds:
-                    save_state(material.resume, material.fingerprint, run)
+                    save_state(context.resume, context.fingerprint, state)
                     saved = time.monotonic()
 
 
-def refine_static(run: Run, config: TrainSemanticFlowConfig) -> None:
+def refine_static(state: TrainingState, config: TrainSemanticFlowConfig) -> None:
     """In the middle of stage 1: from coarse grids to those of the rest of training, with a fresh optimiser."""
-    if config.body == "grids" and run.stage == "static" and run.step == round(COARSE_SHARE * config.static_steps):
-        run.model = second_model(run.model, config, run.model.place, run.generator.device)
-        run.optimiser = optimiser(run.model, config)
+    if config.body == "grids" and state.stage == "static" and state.step == round(COARSE_SHARE * config.static_steps):
+        state.model = second_model(state.model, config, state.model.bounds, state.generator.device)
+        state.optimiser = optimiser(state.model, config)
 
 
-def draw_batch(run: Run, material: Material) -> Batch:
-    config = material.config
+def draw_batch(state: TrainingState, context: TrainingContext) -> Batch:
+    config = context.config
     return draw(
-        material.pixels,
-        material.points,
-        run.model.place.cameras,
-        config.static_rays if run.stage == "static" else config.rays,
+        context.pixels,
+        context.points,
+        state.model.bounds.cameras,
+        config.static_rays if state.stage == "static" else config.rays,
         config.moving_fraction,
         config.sparse_points,
-        run.generator,
-        still_only=run.stage == "static",
+        state.generator,
+        still_only=state.stage == "static",
     )
 
 
 def measured_losses(
-    run: Run, material: Material, spread: Spread, known_nodes: Float[Tensor, "x y z"] | None
+    state: TrainingState,
+    context: TrainingContext,
+    parallel_map: ParallelMap,
+    known_nodes: Float[Tensor, "x y z"] | None,
 ) -> dict[str, Float[Tensor, ""]]:
     """Draw a batch, render, compare: the named losses, and gradients added to those of the parameters."""
-    config, device = material.config, run.generator.device
+    config, device = context.config, state.generator.device
     shards = config.shards if device.type == "cpu" else 1
-    batch = draw_batch(run, material)
-    seeds = torch.randint(1 << 62, (shards + 1,), generator=run.generator, device=device).tolist()
-    rough = SMOOTH_EVERY * config.loss_weights.smooth if seeds[-1] % SMOOTH_EVERY == 0 else 0.0
-    shown = torch.empty(len(batch.xy), device=device)
-    weights, looks = loss_weights(config), focus(config, shards)
+    batch = draw_batch(state, context)
+    seeds = torch.randint(1 << 62, (shards + 1,), generator=state.generator, device=device).tolist()
+    smooth = SMOOTH_EVERY * config.loss_weights.smooth if seeds[-1] % SMOOTH_EVERY == 0 else 0.0
+    depths = torch.empty(len(batch.xy), device=device)
+    weights, looks = loss_weights(config), ray_budget(config, shards)
 
     def shard(index: int, nodes: Float[Tensor, "x y z"]) -> dict[str, Float[Tensor, ""]]:
         mine = slice(index, None, shards)
         generator = torch.Generator(device).manual_seed(seeds[index])
-        if run.stage == "static":
-            return static_losses(run.model, nodes, batch[mine], weights, generator)
+        if state.stage == "static":
+            return static_losses(state.model, nodes, batch[mine], weights, generator)
 
-        def show_depth(depth: Float[Tensor, "ray"]) -> None:
-            shown[mine] = depth
+        def keep_depth(depth: Float[Tensor, "ray"]) -> None:
+            depths[mine] = depth
 
-        return joint_losses(run.model, nodes, batch[mine], weights, looks, generator, show_depth)
+        return joint_losses(state.model, nodes, batch[mine], weights, looks, generator, keep_depth)
 
-    parts = accumulate_gradients(run.model, shard, shards, rough, spread, known_nodes)
-    if run.stage == "joint":
-        run.model.remember_depth(batch.rays.frames, batch.xy, shown)
+    parts = accumulate_gradients(state.model, shard, shards, smooth, parallel_map, known_nodes)
+    if state.stage == "joint":
+        state.model.remember_depth(batch.rays.frames, batch.xy, depths)
     return parts
 
 
-def update(run: Run, parts: dict[str, Float[Tensor, ""]]) -> None:
+def update(state: TrainingState, parts: dict[str, Float[Tensor, ""]]) -> None:
     """One step downhill; a step whose loss is no number is left out, and many of them end the run."""
     if all(bool(torch.isfinite(value)) for value in parts.values()):
-        run.optimiser.step()
+        state.optimiser.step()
         return
-    run.broken += 1
+    state.broken += 1
     names = ", ".join(name for name, value in parts.items() if not bool(torch.isfinite(value)))
-    log.warning("step %d of the %s stage: the loss is no number (%s); the step is left out", run.step, run.stage, names)
-    if run.broken > MOST_BROKEN_STEPS:
+    log.warning(
+        "step %d of the %s stage: the loss is no number (%s); the step is left out", state.step, state.stage, names
+    )
+    if state.broken > MOST_BROKEN_STEPS:
         raise StageError(
             f"training broke down ({names}); lower train_semantic_flow.grid_lr, reference_lr or network_lr"
         )

@@ -20,21 +20,21 @@ from pipeline.semantic_flow.checkpoint import save_checkpoint
 from pipeline.semantic_flow.data import Pixels, Points, training_pixels
 from pipeline.semantic_flow.depth_supervision import depth_points, joined_points
 from pipeline.semantic_flow.frame_features import Encoder, FrameFeatures, basis_of, frame_features
-from pipeline.semantic_flow.label_filtering import checked_labels
-from pipeline.semantic_flow.label_propagation import carried_colours, with_carried_labels
+from pipeline.semantic_flow.label_filtering import filtered_labels
+from pipeline.semantic_flow.label_propagation import propagated_colours, with_propagated_labels
 from pipeline.semantic_flow.labels import Labels, training_labels
-from pipeline.semantic_flow.run_state import Run
 from pipeline.semantic_flow.shared_semantics import SharedSemantics, with_classes
-from pipeline.semantic_flow.training import Material, on_device, second_stage, started, train_stage
+from pipeline.semantic_flow.training import TrainingContext, on_device, second_stage, started, train_stage
+from pipeline.semantic_flow.training_state import TrainingState
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """A scene with its labels and features; `shared` is what it starts from."""
+class TrainingScene:
+    """Training scene: a packed scene with its labels and features; `shared` is what it starts from."""
 
-    scene: Scene
+    packed: Scene
     labels: Labels
     of_objects: bool  # whether the classes are those of objects, not of label maps
     pixels: Pixels
@@ -53,15 +53,17 @@ def prepared(
     shared: SharedSemantics | None,
     config: TrainSemanticFlowConfig,
     device: torch.device,
-) -> Lesson:
+) -> TrainingScene:
     """A scene ready to be trained, with the classes and features of what it starts from."""
     scene = read_scene(path)
-    labels = with_carried_labels(scene, training_labels(scene, label_source, config), config.label_propagation_frames)
+    labels = with_propagated_labels(
+        scene, training_labels(scene, label_source, config), config.label_propagation_frames
+    )
     check_scene(scene, labels)
     labels = with_classes(labels, shared.names, shared.moves) if shared else labels
     depths = depth_points(depth, scene, labels, config.seed) if depth else None
     basis = shared.basis if shared else basis_of([scene.images], encoder, config.feature_channels)
-    return Lesson(
+    return TrainingScene(
         scene,
         labels,
         not (label_source and label_source.is_dir()),
@@ -74,35 +76,37 @@ def prepared(
     )
 
 
-def begun(lesson: Lesson, device: torch.device) -> Run:
-    """A run at its beginning."""
-    return started(lesson.scene, lesson.labels, lesson.features.maps, lesson.config, device)
+def begun(scene: TrainingScene, device: torch.device) -> TrainingState:
+    """The state of a run at its beginning."""
+    return started(scene.packed, scene.labels, scene.features.maps, scene.config, device)
 
 
-def material(lesson: Lesson, run: Run, resume: Path, device: torch.device) -> Material:
-    """What the run's stage trains on."""
-    points = on_device(lesson.scene, lesson.labels, run, device)
-    points = joined_points(points, lesson.depths) if lesson.depths else points
-    pixels = lesson.pixels
-    if run.stage == "joint" and lesson.config.ablation.static_frozen and lesson.config.label_propagation_frames:
-        colours = carried_colours(lesson.scene, lesson.labels, lesson.config.label_propagation_frames)
-        with workers(device) as spread:
-            pixels = checked_labels(run.model, pixels, lesson.labels, colours, spread)
-    return Material(pixels, points, resume, lesson.fingerprint, lesson.config)
+def training_context(scene: TrainingScene, state: TrainingState, resume: Path, device: torch.device) -> TrainingContext:
+    """What the state's stage trains on."""
+    points = on_device(scene.packed, scene.labels, state, device)
+    points = joined_points(points, scene.depths) if scene.depths else points
+    pixels = scene.pixels
+    if state.stage == "joint" and scene.config.ablation.static_frozen and scene.config.label_propagation_frames:
+        colours = propagated_colours(scene.packed, scene.labels, scene.config.label_propagation_frames)
+        with workers(device) as parallel_map:
+            pixels = filtered_labels(state.model, pixels, scene.labels, colours, parallel_map)
+    return TrainingContext(pixels, points, resume, scene.fingerprint, scene.config)
 
 
-def through_first_stage(lesson: Lesson, run: Run, resume: Path, device: torch.device) -> Run:
-    """A run at stage 2, where it was at stage 1."""
-    if run.stage != "static":
-        return run
-    train_stage(run, material(lesson, run, resume, device))
-    return second_stage(run, lesson.scene, lesson.labels, lesson.pixels, lesson.config, device, lesson.shared)
+def through_first_stage(
+    scene: TrainingScene, state: TrainingState, resume: Path, device: torch.device
+) -> TrainingState:
+    """The state at stage 2, where it was at stage 1."""
+    if state.stage != "static":
+        return state
+    train_stage(state, training_context(scene, state, resume, device))
+    return second_stage(state, scene.packed, scene.labels, scene.pixels, scene.config, device, scene.shared)
 
 
-def save_lesson(path: Path, lesson: Lesson, run: Run) -> None:
+def save_trained(path: Path, scene: TrainingScene, state: TrainingState) -> None:
     """Write the checkpoint of a finished run."""
     with whole(path) as partial:
-        save_checkpoint(partial, run.model, facts(lesson, run), frame_memory(lesson, run))
+        save_checkpoint(partial, state.model, facts(scene, state), frame_memory(scene, state))
 
 
 def check_scene(scene: Scene, labels: Labels) -> None:
@@ -132,30 +136,30 @@ def identity(
     return digest.hexdigest()
 
 
-def facts(lesson: Lesson, run: Run) -> dict[str, Any]:
+def facts(scene: TrainingScene, state: TrainingState) -> dict[str, Any]:
     """What the report, the renderer and other scenes need to know besides the model."""
-    labels = lesson.labels
+    labels = scene.labels
     return {
-        "objects": lesson.scene.object_count,
+        "objects": scene.packed.object_count,
         "class_names": labels.names,
         "class_moves": labels.moves,
         "class_of": labels.class_of,
-        "classes_are_objects": lesson.of_objects,
+        "classes_are_objects": scene.of_objects,
         "labelled_frames": np.flatnonzero(labels.labelled).tolist(),
-        "object_scales": run.scales.tolist(),
-        "depth_maps": lesson.depths is not None,
-        "features": lesson.features.state(),
-        "start": lesson.shared.origin if lesson.shared else "nothing",
+        "object_scales": state.scales.tolist(),
+        "depth_maps": scene.depths is not None,
+        "features": scene.features.state(),
+        "start": scene.shared.origin if scene.shared else "nothing",
         "commit": commit(),
-        "options": lesson.config.model_dump(mode="json"),
+        "options": scene.config.model_dump(mode="json"),
     }
 
 
-def frame_memory(lesson: Lesson, run: Run) -> FrameMemory | None:
+def frame_memory(scene: TrainingScene, state: TrainingState) -> FrameMemory | None:
     """What rendering takes from the frames; nothing where it should show the fields alone."""
-    if not lesson.config.image_based_rendering:
+    if not scene.config.image_based_rendering:
         return None
-    with workers(run.generator.device) as spread:
+    with workers(state.generator.device) as parallel_map:
         return remembered(
-            run.model, torch.from_numpy(lesson.scene.images), torch.from_numpy(lesson.scene.visible[0]), spread
+            state.model, torch.from_numpy(scene.packed.images), torch.from_numpy(scene.packed.visible[0]), parallel_map
         )

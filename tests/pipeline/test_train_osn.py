@@ -132,10 +132,10 @@ def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
 def test_killed_run_ends_with_the_same_parameters_as_one_that_was_not(
     scene_path, untouched, tmp_path, monkeypatch, killed_at
 ):
-    def killed(run, phase, losses):
-        if run.field_step == killed_at:
+    def killed(state, phase, losses):
+        if state.field_step == killed_at:
             raise KeyboardInterrupt
-        note(run, phase, losses)
+        note(state, phase, losses)
 
     note = osn_field_training.note
     monkeypatch.setattr(osn_field_training, "note", killed)
@@ -160,10 +160,10 @@ def test_long_video_killed_and_resumed_ends_as_one_that_was_not(scene_path, tmp_
     config = TINY.model_copy(update={"window_steps": 2, "pixel_memory_mb": 1})
     whole_run = weights(train(scene_path, tmp_path / "whole", config))
 
-    def killed(run, phase, losses):
-        if run.field_step == 7:
+    def killed(state, phase, losses):
+        if state.field_step == 7:
             raise KeyboardInterrupt
-        note(run, phase, losses)
+        note(state, phase, losses)
 
     note = osn_field_training.note
     monkeypatch.setattr(osn_field_training, "note", killed)
@@ -176,9 +176,9 @@ def test_long_video_killed_and_resumed_ends_as_one_that_was_not(scene_path, tmp_
 
 def test_tensor_code_of_gpus_trains_as_well_as_the_loops(scene_path, tmp_path, monkeypatch):
     def by_tensors(*arguments):
-        run = started(*arguments)
-        run.fields.loops = False
-        return run
+        state = started(*arguments)
+        state.fields.loops = False
+        return state
 
     started = stage.started
     config = TINY.model_copy(update={"steps": 20, "grids": [16]})
@@ -280,9 +280,9 @@ def test_scene_without_sparse_points_still_trains(scene_path, tmp_path):
 def test_loss_that_is_no_number_names_the_step_and_keeps_the_last_good_state(scene_path, tmp_path, monkeypatch):
     losses_of = osn_field_training.measured_losses
 
-    def broken(run, phase, material):
-        losses = losses_of(run, phase, material)
-        return replace(losses, colour=losses.colour * float("nan")) if run.field_step == 4 else losses
+    def broken(state, phase, context):
+        losses = losses_of(state, phase, context)
+        return replace(losses, colour=losses.colour * float("nan")) if state.field_step == 4 else losses
 
     monkeypatch.setattr(osn_field_training, "measured_losses", broken)
     with pytest.raises(StageError, match=r"step 4 of phase bootstrap .* has loss nan \(colour nan, depth"):

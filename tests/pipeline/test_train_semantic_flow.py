@@ -51,7 +51,7 @@ def view(method: SemanticFlowMethod, scene: Scene, frame: int) -> tuple[np.ndarr
         torch.arange(0, scene.camera.height, 2), torch.arange(0, scene.camera.width, 2), indexing="ij"
     )
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
-    shown = method.render(camera_rays(method.model.place.cameras, xy, torch.full((len(xy),), frame)))
+    shown = method.render(camera_rays(method.model.bounds.cameras, xy, torch.full((len(xy),), frame)))
     return shown.colour.view(*y.shape, 3).numpy(), shown.object_weights.argmax(-1).view(y.shape).numpy()
 
 
@@ -87,14 +87,14 @@ def test_the_reference_body_learns_from_step_to_step(
     assert isinstance(method.model, ReferenceFlow)
     rows = pd.read_csv(tmp_path / "history.csv").groupby("stage")["colour"].apply(list)
     assert rows["static"][-1] < 0.85 * rows["static"][0] and np.isfinite(rows["joint"]).all(), rows
-    xy = torch.rand(200, 2) * torch.tensor([method.model.place.cameras.width, method.model.place.cameras.height])
-    shown = method.render(camera_rays(method.model.place.cameras, xy, torch.full((200,), 4)))
+    xy = torch.rand(200, 2) * torch.tensor([method.model.bounds.cameras.width, method.model.bounds.cameras.height])
+    shown = method.render(camera_rays(method.model.bounds.cameras, xy, torch.full((200,), 4)))
     assert bool(shown.colour.isfinite().all()) and float(shown.colour.std()) > 0.02
 
 
 def test_probabilities_of_classes_sum_to_the_opacity(trained: tuple[SemanticFlowMethod, Path]) -> None:
     method, _ = trained
-    cameras = method.model.place.cameras
+    cameras = method.model.bounds.cameras
     xy = torch.rand(50, 2) * torch.tensor([cameras.width, cameras.height])
     shown = method.render(camera_rays(cameras, xy, torch.full((50,), 2)))
     torch.testing.assert_close(shown.object_weights.sum(-1), shown.opacity)
@@ -117,10 +117,10 @@ def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
     whole = train(written.scene, tmp_path / "whole", config)
     update = training.update
 
-    def kill(run: training.Run, parts: dict[str, torch.Tensor]) -> None:
-        if (run.stage, run.step) == (killed_at[0], killed_at[1] + 3):
+    def kill(state: training.TrainingState, parts: dict[str, torch.Tensor]) -> None:
+        if (state.stage, state.step) == (killed_at[0], killed_at[1] + 3):
             raise KeyboardInterrupt
-        update(run, parts)
+        update(state, parts)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "update", kill)

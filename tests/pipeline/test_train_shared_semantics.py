@@ -13,7 +13,7 @@ from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import read_scene, write_scene
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow import training as training
-from pipeline.semantic_flow import training_scene as semantic_flow_lesson
+from pipeline.semantic_flow import training_scene
 from pipeline.semantic_flow.checkpoint import method_from_checkpoint
 from pipeline.semantic_flow.labels import read_labels
 from pipeline.semantic_flow.shared_semantics import adaptation, all_classes, read_trained, shared_part, with_classes
@@ -91,14 +91,14 @@ def test_another_scene_starts_from_the_shared_network_in_few_steps(
     objects = [*scene.objects[:1], {**scene.objects[1], "name": "vase"}, scene.objects[2]]
     write_scene(tmp_path / "scene.h5", replace(scene, images=scene.images // 2, objects=objects), {})
     seen = []
-    second_stage = semantic_flow_lesson.second_stage
+    second_stage = training_scene.second_stage
 
-    def watched(*arguments: object) -> training.Run:
-        run: training.Run = second_stage(*arguments)
-        seen.append({name: value.clone() for name, value in run.model.head.state_dict().items()})
-        return run
+    def watched(*arguments: object) -> training.TrainingState:
+        state: training.TrainingState = second_stage(*arguments)
+        seen.append({name: value.clone() for name, value in state.model.head.state_dict().items()})
+        return state
 
-    monkeypatch.setattr(semantic_flow_lesson, "second_stage", watched)
+    monkeypatch.setattr(training_scene, "second_stage", watched)
     state = adapted(tmp_path / "scene.h5", shared, tmp_path, adaptation_steps=5)
     assert state["class_names"] == ["background", "left box", "right box", "lamp", "vase"]
     start = shared_part(read_trained(shared), small(**FEW), shared)
@@ -122,10 +122,10 @@ def test_a_killed_run_of_several_scenes_ends_like_one_that_was_not(
 ) -> None:
     update = training.update
 
-    def kill(run: training.Run, parts: dict[str, torch.Tensor]) -> None:
-        if (run.stage, run.step) == killed_at:
+    def kill(state: training.TrainingState, parts: dict[str, torch.Tensor]) -> None:
+        if (state.stage, state.step) == killed_at:
             raise KeyboardInterrupt
-        update(run, parts)
+        update(state, parts)
 
     with monkeypatch.context() as patch:
         for module in (training, stage):

@@ -1,4 +1,4 @@
-"""Work that is spread over threads."""
+"""Parallel map over threads, and how many of them it takes."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from models.ops.parallel import MEASURED, SETTLED, UNMEASURED, Pace, paces, workers
+from models.ops.parallel import MEASURED, SETTLED, UNMEASURED, Autotuner, autotuners, workers
 
 CPU = torch.device("cpu")
 
@@ -15,42 +15,42 @@ CPU = torch.device("cpu")
 def four_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(4)
-    paces(4).clear()
+    autotuners(4).clear()
     yield
     torch.set_num_threads(before)
 
 
 def test_results_come_in_order_whatever_the_number_of_threads(four_threads: None) -> None:
-    with workers(CPU) as spread:
+    with workers(CPU) as parallel_map:
         assert torch.get_num_threads() == 1
         for _ in range(3 * MEASURED + 3):
-            assert list(spread(lambda item: item * item, range(7))) == [0, 1, 4, 9, 16, 25, 36]
+            assert list(parallel_map(lambda item: item * item, range(7))) == [0, 1, 4, 9, 16, 25, 36]
     assert torch.get_num_threads() == 4
 
 
 def test_every_number_of_threads_is_tried_and_the_fastest_kept() -> None:
-    pace = Pace([4, 2, 1])
+    tuner = Autotuner([4, 2, 1])
     cost = {4: 0.4, 2: 0.1, 1: 0.3}
     tried = []
     for _ in range(UNMEASURED + 3 * MEASURED + SETTLED):
-        tried.append(pace.count())
-        pace.note(tried[-1], cost[tried[-1]])
+        tried.append(tuner.count())
+        tuner.note(tried[-1], cost[tried[-1]])
     assert tried[:UNMEASURED] == [4] * UNMEASURED
     assert tried[UNMEASURED:-SETTLED] == [4] * MEASURED + [2] * MEASURED + [1] * MEASURED
     assert set(tried[-SETTLED:]) == {2}
     cost[1] = 0.01  # other programs came: after a while it is measured again
     for _ in range(3 * MEASURED):
-        pace.note(pace.count(), cost[pace.count()])
-    assert pace.count() == 1
+        tuner.note(tuner.count(), cost[tuner.count()])
+    assert tuner.count() == 1
 
 
 def test_kinds_of_work_are_measured_apart_and_errors_come_through(four_threads: None) -> None:
     def fails(item: int) -> int:
         raise ValueError(item)
 
-    with workers(CPU) as spread:
-        list(spread(lambda item: item, range(3)))
+    with workers(CPU) as parallel_map:
+        list(parallel_map(lambda item: item, range(3)))
         with pytest.raises(ValueError, match="0"):
-            list(spread(fails, range(3)))
-        names: set[str] = set(spread(lambda _: threading.current_thread().name, range(8)))
-    assert len(paces(4)) == 3 and all(name != threading.main_thread().name for name in names)
+            list(parallel_map(fails, range(3)))
+        names: set[str] = set(parallel_map(lambda _: threading.current_thread().name, range(8)))
+    assert len(autotuners(4)) == 3 and all(name != threading.main_thread().name for name in names)

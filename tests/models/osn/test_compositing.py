@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from models.osn.compositing import pair_sums, ray_weights, weights_by_depth
+from models.osn.compositing import accumulate_per_object, ray_weights, weights_by_depth
 
 
 def test_three_samples_weigh_what_the_products_say():
@@ -50,7 +50,7 @@ def test_gradient_of_weights_agrees_with_finite_differences():
 def test_sums_go_to_their_ray_and_object():
     pair = torch.tensor([0, 3, 3])  # two objects: ray 0 object 0, ray 1 object 1
     channels = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    sums = pair_sums(pair, torch.tensor([0.5, 0.25, 0.5]), torch.tensor([2.0, 4.0, 8.0]), channels, 2, 2)
+    sums = accumulate_per_object(pair, torch.tensor([0.5, 0.25, 0.5]), torch.tensor([2.0, 4.0, 8.0]), channels, 2, 2)
     assert sums.weight.tolist() == [[0.5, 0.0], [0.0, 0.75]]
     assert sums.depth.tolist() == [[1.0, 0.0], [0.0, 5.0]]
     assert sums.colour[1, 1].tolist() == [0.0, 0.25, 0.5]

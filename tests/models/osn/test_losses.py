@@ -4,17 +4,17 @@ import math
 
 import torch
 
-from models.osn.compositing import PairSums, pair_sums
+from models.osn.compositing import PerObjectSums, accumulate_per_object
 from models.osn.field import variation_gradient
-from models.osn.losses import depth_loss, segmentation_loss, silhouette_loss, spread_loss
+from models.osn.losses import depth_loss, distortion_loss, segmentation_loss, silhouette_loss
 
 ALL = torch.ones(2)
 
 
-def sums(weights: list[float], depths: list[float]) -> PairSums:
+def sums(weights: list[float], depths: list[float]) -> PerObjectSums:
     """One ray through one object."""
     count = len(weights)
-    return pair_sums(
+    return accumulate_per_object(
         torch.zeros(count, dtype=torch.int64), torch.tensor(weights), torch.tensor(depths), torch.zeros(count, 3), 1, 1
     )
 
@@ -30,10 +30,10 @@ def test_depth_loss_does_not_know_units():
     assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_spread_is_the_variance_of_log_depth():
-    value = spread_loss(sums([0.5, 0.5], [1.0, math.e]))
+def test_depth_variance_is_the_variance_of_log_depth():
+    value = distortion_loss(sums([0.5, 0.5], [1.0, math.e]))
     assert torch.allclose(value, torch.tensor(0.25), atol=1e-5)
-    assert float(spread_loss(sums([1.0], [7.0]))) < 1e-5
+    assert float(distortion_loss(sums([1.0], [7.0]))) < 1e-5
 
 
 def test_segmentation_loss_is_the_cross_entropy_of_shares():

@@ -75,7 +75,7 @@ def pairs(scene: ObjectScene, scales: torch.Tensor | None, frame: int = 1, prese
     rays.present[:] &= torch.tensor(present)[:, None]
     per_ray = None if scales is None else scales.expand(len(directions), -1).contiguous()
     with torch.no_grad():
-        return scene.render_pairs(scene.density_grids(), rays, world.frames, per_ray)
+        return scene.render_per_object(scene.density_grids(), rays, world.frames, per_ray)
 
 
 def test_density_nodes_interpolate_to_planes_times_lines():
@@ -110,8 +110,10 @@ def test_loops_agree_with_tensor_code_in_values_and_gradients(scene, together, e
     found = []
     for scene.loops in (True, False):
 
-        def losses(shard, grids, sink):
-            sums = scene.render_pairs(grids, rays, world.frames, scales, torch.Generator().manual_seed(2), sink=sink)
+        def losses(shard, grids, buffer):
+            sums = scene.render_per_object(
+                grids, rays, world.frames, scales, torch.Generator().manual_seed(2), buffer=buffer
+            )
             values = [sums.weight, sums.depth, sums.log_depth, sums.log_depth_squared, sums.colour, sums.features]
             weights = [torch.randn(v.shape, generator=torch.Generator().manual_seed(7)) for v in values]
             found.append(values)
@@ -151,11 +153,11 @@ def test_loops_and_tensor_code_agree_on_the_gradients_of_poses(scene):
     found = []
     for scene.loops in (True, False):
 
-        def losses(shard, grids, sink):
+        def losses(shard, grids, buffer):
             rays = scene.observed_rays(world.frames, directions)
             jitter = torch.Generator().manual_seed(2)
             scales = torch.tensor([1.0, 1.4]).expand(300, -1).contiguous()
-            sums = scene.render_pairs(grids, rays, world.frames, scales, jitter, sink=sink)
+            sums = scene.render_per_object(grids, rays, world.frames, scales, jitter, buffer=buffer)
             assert (sums.depth[:, 0] > 10 * sums.weight[:, 0]).sum() > 5
             values = [sums.weight, sums.depth, sums.colour, sums.features]
             weights = [torch.randn(v.shape, generator=torch.Generator().manual_seed(7)) for v in values]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.osn.validity import conflict_text, conflicts, contact_scales, limits
-from models.osn.z_buffer import SoloViews, explained
+from models.osn.z_buffer import SoloViews, visibility_accuracy
 
 RANGE = torch.tensor([[1.0, 1.0], [0.2, 4.0], [0.2, 4.0]])
 
@@ -23,7 +23,7 @@ def crossing() -> SoloViews:
 
 
 def valid(scales: torch.Tensor) -> torch.Tensor:
-    return (explained(crossing(), scales, None) > 0.99).float()
+    return (visibility_accuracy(crossing(), scales, None) > 0.99).float()
 
 
 def test_nothing_is_wrong_at_valid_scales():

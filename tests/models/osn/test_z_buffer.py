@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from models.osn.validity import conflict_text, conflicts
-from models.osn.z_buffer import SoloViews, explainable, explained, hard_agreement, soft_agreement
+from models.osn.z_buffer import SoloViews, hard_agreement, inlier_rays, soft_agreement, visibility_accuracy
 
 
 def views(depth, opacity, objects) -> SoloViews:
@@ -18,24 +18,24 @@ BALL_BEFORE_WALL = views([[10.0, 4.0], [10.0, 4.0], [10.0, 0.0]], [[1.0, 1.0], [
 
 def test_ball_is_seen_until_it_is_behind_the_wall():
     scales = torch.tensor([[1.0, 1.0], [1.0, 2.4], [1.0, 2.6]])
-    assert explained(BALL_BEFORE_WALL, scales, None).tolist() == [1.0, 1.0, torch.tensor(1 / 3).item()]
+    assert visibility_accuracy(BALL_BEFORE_WALL, scales, None).tolist() == [1.0, 1.0, torch.tensor(1 / 3).item()]
 
 
 def test_transparent_object_hides_nothing():
     seen = views([[10.0, 4.0]], [[1.0, 0.2]], [0])
-    assert explained(seen, torch.tensor([[1.0, 1.0]]), None).item() == 1.0
+    assert visibility_accuracy(seen, torch.tensor([[1.0, 1.0]]), None).item() == 1.0
 
 
 def test_object_seen_where_its_field_is_empty_is_never_explained():
     seen = views([[10.0, 4.0]], [[1.0, 0.05]], [1])
-    assert explained(seen, torch.tensor([[1.0, 1.0], [1.0, 9.0]]), None).tolist() == [0.0, 0.0]
+    assert visibility_accuracy(seen, torch.tensor([[1.0, 1.0], [1.0, 9.0]]), None).tolist() == [0.0, 0.0]
 
 
 def test_object_that_reaches_over_the_border_of_its_mask_hides_nothing():
     sure = views([[10.0, 4.0]], [[1.0, 0.9]], [0])
     scales = torch.tensor([[1.0, 1.0], [1.0, 3.0]])
-    assert explained(sure, scales, None).tolist() == [0.0, 1.0]
-    assert explained(replace(sure, certain=torch.tensor([False])), scales, None).tolist() == [1.0, 1.0]
+    assert visibility_accuracy(sure, scales, None).tolist() == [0.0, 1.0]
+    assert visibility_accuracy(replace(sure, certain=torch.tensor([False])), scales, None).tolist() == [1.0, 1.0]
 
 
 def grown(*factors: float) -> torch.Tensor:
@@ -45,14 +45,14 @@ def grown(*factors: float) -> torch.Tensor:
 def test_what_becomes_right_does_not_make_up_for_what_breaks():
     reaches_too_far, sinks, stays = [10.0, 4.0], [10.0, 4.0], [90.0, 4.0]
     seen, scales = views([reaches_too_far, sinks, stays], [[1.0, 1.0]] * 3, [0, 1, 1]), grown(0.5, 1.0, 2.0, 3.0)
-    assert explained(seen, scales, None)[0] == explained(seen, scales, None)[-1]
-    assert explained(explainable(seen, scales, 0.01), scales, None).tolist() == [1.0, 1.0, 1.0, 0.5]
+    assert visibility_accuracy(seen, scales, None)[0] == visibility_accuracy(seen, scales, None)[-1]
+    assert visibility_accuracy(inlier_rays(seen, scales, 0.01), scales, None).tolist() == [1.0, 1.0, 1.0, 0.5]
 
 
 def test_what_stands_before_an_object_counts_where_most_likely_scales_say_so():
     behind_a_pillar, before_a_wall = [3.0, 4.0], [40.0, 4.0]
     seen, scales = views([behind_a_pillar, before_a_wall], [[1.0, 1.0]] * 2, [0, 1]), grown(0.5, 1.0, 4.0, 8.0, 12.0)
-    assert explained(explainable(seen, scales, 0.01), scales, None).tolist() == [0.5, 1.0, 1.0, 1.0, 0.5]
+    assert visibility_accuracy(inlier_rays(seen, scales, 0.01), scales, None).tolist() == [0.5, 1.0, 1.0, 1.0, 0.5]
 
 
 def test_hard_buffer_agrees_with_a_loop():
@@ -73,7 +73,7 @@ def test_hard_buffer_agrees_with_a_loop():
             there = others | {0} | ({seen} if opacity[seen] > 0.1 else set())
             nearest = min(there, key=lambda k: float(scale[k] * solo.depth[ray, k]))
             assert bool(row[ray]) == (nearest == seen)
-    assert torch.allclose(explained(solo, scales, None), hard_agreement(solo, scales).float().mean(1))
+    assert torch.allclose(visibility_accuracy(solo, scales, None), hard_agreement(solo, scales).float().mean(1))
 
 
 def test_sharp_soft_buffer_agrees_with_the_hard_one():

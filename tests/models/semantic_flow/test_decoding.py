@@ -2,8 +2,8 @@
 
 import torch
 
-from models.semantic_flow.decoding import show
-from models.semantic_flow.marching import Intervals, Shares
+from models.semantic_flow.decoding import decode
+from models.semantic_flow.marching import Intervals, SampleWeights
 from models.semantic_flow.model import SemanticFlow, Traced
 from tests.models.semantic_flow.tiny_model import tiny_model, tiny_rays
 
@@ -14,7 +14,7 @@ EVERY = torch.ones(RAYS, dtype=torch.bool)
 def traced(static: torch.Tensor, dynamic: torch.Tensor) -> Traced:
     rays, _ = tiny_rays(RAYS)
     depth = torch.linspace(1.5, 3.5, SAMPLES).expand(RAYS, -1)
-    return Traced(rays, Intervals(depth, torch.full_like(depth, 0.25)), Shares(static, dynamic))
+    return Traced(rays, Intervals(depth, torch.full_like(depth, 0.25)), SampleWeights(static, dynamic))
 
 
 def opaque_at(sample: int) -> torch.Tensor:
@@ -34,8 +34,8 @@ def always(model: SemanticFlow, still: list[float], moving: list[float]) -> Sema
 
 def test_one_hot_logits_on_an_opaque_sample_give_that_class() -> None:
     model, nothing = always(tiny_model(), [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]), torch.zeros(RAYS, SAMPLES)
-    still = show(model, traced(opaque_at(3), nothing), EVERY).logits
-    moving = show(model, traced(nothing, opaque_at(5)), EVERY).logits
+    still = decode(model, traced(opaque_at(3), nothing), EVERY).logits
+    moving = decode(model, traced(nothing, opaque_at(5)), EVERY).logits
     torch.testing.assert_close(still, torch.tensor([[0.0, 9.0, 0.0]]).expand(RAYS, -1))
     torch.testing.assert_close(moving, torch.tensor([[0.0, 0.0, 9.0]]).expand(RAYS, -1))
 
@@ -44,15 +44,15 @@ def test_logits_are_weighted_by_density_and_without_that_prior_the_heaviest_samp
     static, dynamic = 0.3 * opaque_at(2), 0.6 * opaque_at(4)
     for prior, wanted in ((True, [1.2, 0.0, 3.0]), (False, [0.0, 0.0, 5.0])):
         model = always(tiny_model(density_prior=prior), [4.0, 0.0, 0.0], [0.0, 0.0, 5.0])
-        shown = show(model, traced(static, dynamic), EVERY)
-        torch.testing.assert_close(shown.logits, torch.tensor([wanted]).expand(RAYS, -1))
+        decoded = decode(model, traced(static, dynamic), EVERY)
+        torch.testing.assert_close(decoded.logits, torch.tensor([wanted]).expand(RAYS, -1))
 
 
 def test_rays_that_are_not_asked_for_classes_get_none() -> None:
     model, asked = tiny_model(), torch.arange(RAYS) < 2
-    shown = show(model, traced(0.5 * opaque_at(2), 0.5 * opaque_at(4)), asked)
-    assert bool((shown.logits[2:] == 0).all())
-    assert bool((shown.logits[:2] != 0).all())
-    everyone = show(model, traced(0.5 * opaque_at(2), 0.5 * opaque_at(4)), EVERY)
-    torch.testing.assert_close(shown.colour, everyone.colour)
-    torch.testing.assert_close(shown.logits[:2], everyone.logits[:2])
+    decoded = decode(model, traced(0.5 * opaque_at(2), 0.5 * opaque_at(4)), asked)
+    assert bool((decoded.logits[2:] == 0).all())
+    assert bool((decoded.logits[:2] != 0).all())
+    everyone = decode(model, traced(0.5 * opaque_at(2), 0.5 * opaque_at(4)), EVERY)
+    torch.testing.assert_close(decoded.colour, everyone.colour)
+    torch.testing.assert_close(decoded.logits[:2], everyone.logits[:2])

@@ -10,7 +10,7 @@ from models.rays import Rays
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.editing import Change, Selection, edited_rendering, layer_weights, luminance, measured
 from models.semantic_flow.marching import blend, march
-from models.semantic_flow.model import Place, SemanticFlow, Traced
+from models.semantic_flow.model import SceneBounds, SemanticFlow, Traced
 from models.semantic_flow.space import Cameras, Region
 
 FRAMES, RADIUS, WALL, SPEED = 4, 0.4, 4.0, 0.1
@@ -26,7 +26,7 @@ class Balls(SemanticFlow):
         nn.Module.__init__(self)
         camera = torch.eye(4).expand(FRAMES, 4, 4)
         cameras = Cameras(camera, torch.tensor([40.0, 40.0, 30.0, 20.0]), 40, 60)
-        self.place = Place(cameras, REGION, REGION, 0.5, 5.0)
+        self.bounds = SceneBounds(cameras, REGION, REGION, 0.5, 5.0)
         self.sizes = SimpleNamespace(coarse_samples=96, fine_samples=48, semantic_samples=8, density_prior=True)
         self.classes = torch.tensor(classes)
         self.static = SimpleNamespace(
@@ -98,11 +98,11 @@ def test_without_changes_the_scene_looks_as_it_did() -> None:
 
 
 def test_two_layers_share_a_ray_like_the_two_fields() -> None:
-    static, dynamic, share = (torch.rand(5, 7) for _ in range(3))
-    shares = blend(static, dynamic, share)
-    weights = layer_weights([-torch.expm1(-static) * (1 - share), -torch.expm1(-dynamic) * share])
-    torch.testing.assert_close(weights[..., 0], shares.static)
-    torch.testing.assert_close(weights[..., 1], shares.dynamic)
+    static, dynamic, blending = (torch.rand(5, 7) for _ in range(3))
+    weights = blend(static, dynamic, blending)
+    weights = layer_weights([-torch.expm1(-static) * (1 - blending), -torch.expm1(-dynamic) * blending])
+    torch.testing.assert_close(weights[..., 0], weights.static)
+    torch.testing.assert_close(weights[..., 1], weights.dynamic)
 
 
 @pytest.mark.parametrize("frame", [0, 3])

@@ -17,7 +17,7 @@ def test_the_march_in_a_loop_finds_the_places_of_the_tensor_code(moving: bool, j
         return torch.Generator().manual_seed(4) if jitter else None
 
     optics = model.optics if moving else model.static_only
-    bounds, counts = (model.place.near, model.place.far), (sizes.coarse_samples, sizes.fine_samples)
+    bounds, counts = (model.bounds.near, model.bounds.far), (sizes.coarse_samples, sizes.fine_samples)
     reference = march(lambda pieces: optics(nodes, rays, pieces), *bounds, *counts, rays, generator())
     with torch.no_grad():
         found = model.trace(nodes, rays, generator(), moving).intervals

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from models.ops.parallel import Spread
+from models.ops.parallel import ParallelMap
 from models.semantic_flow.gradients import accumulate_gradients, plain_gradients
 from models.semantic_flow.model import SemanticFlow
-from models.semantic_flow.objectives import Focus, Weights, joint_losses
+from models.semantic_flow.objectives import RayBudget, Weights, joint_losses
 from tests.models.semantic_flow.tiny_model import tiny_batch, tiny_model
 
 WEIGHTS = Weights(**{name: 0.5 for name in Weights.__dataclass_fields__})
@@ -20,14 +20,14 @@ def losses_of(model: SemanticFlow, shards: int):  # type: ignore[no-untyped-def]
     def shard(index: int, nodes: torch.Tensor) -> dict[str, torch.Tensor]:
         generator = torch.Generator().manual_seed(index)
         mine = batch[index::shards]
-        return joint_losses(model, nodes, mine, WEIGHTS, Focus(24, 8, 1), generator, lambda depth: None)
+        return joint_losses(model, nodes, mine, WEIGHTS, RayBudget(24, 8, 1), generator, lambda depth: None)
 
     return shard
 
 
-def gradients(shards: int, spread: Spread) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+def gradients(shards: int, parallel_map: ParallelMap) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     model = tiny_model()
-    losses = accumulate_gradients(model, losses_of(model, shards), shards, SMOOTH, spread)
+    losses = accumulate_gradients(model, losses_of(model, shards), shards, SMOOTH, parallel_map)
     return losses, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 

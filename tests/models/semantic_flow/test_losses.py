@@ -20,10 +20,10 @@ def test_flow_is_compared_only_where_it_is_valid() -> None:
     xy = torch.rand(6, 2) * 50
     flow = torch.randn(6, 2)
     valid = torch.tensor([True, True, True, False, False, False])
-    landed = xy + flow
-    landed[3:] += 20
-    assert losses.flow_loss(landed, xy, flow, valid, 100) < 1e-5
-    assert losses.flow_loss(landed, xy, flow, ~valid, 100) > 10
+    endpoint = xy + flow
+    endpoint[3:] += 20
+    assert losses.flow_loss(endpoint, xy, flow, valid, 100) < 1e-5
+    assert losses.flow_loss(endpoint, xy, flow, ~valid, 100) > 10
 
 
 def test_unlabelled_rays_have_no_part_in_the_cross_entropy() -> None:

@@ -3,7 +3,7 @@
 import torch
 
 from models.rays import Rays
-from models.semantic_flow.marching import blend, blend_in_tensors, coarse_edges, fine_edges, march, wanted_shares
+from models.semantic_flow.marching import blend, blend_in_tensors, coarse_edges, inverse_cdf, inverse_cdf_samples, march
 
 
 def optical(alpha: torch.Tensor) -> torch.Tensor:
@@ -17,31 +17,31 @@ def rays(count: int) -> Rays:
 
 def test_without_a_dynamic_share_only_the_static_field_is_seen() -> None:
     alpha = torch.tensor([[0.5, 0.2, 0.9]])
-    shares = blend(optical(alpha), optical(torch.full((1, 3), 0.7)), torch.zeros(1, 3))
-    torch.testing.assert_close(shares.static, torch.tensor([[0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.9]]))
-    assert shares.dynamic.sum() == 0
+    weights = blend(optical(alpha), optical(torch.full((1, 3), 0.7)), torch.zeros(1, 3))
+    torch.testing.assert_close(weights.static, torch.tensor([[0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.9]]))
+    assert weights.dynamic.sum() == 0
 
 
 def test_with_a_full_dynamic_share_only_the_dynamic_field_is_seen() -> None:
     alpha = torch.tensor([[0.5, 0.2, 0.9]])
-    shares = blend(optical(torch.full((1, 3), 0.7)), optical(alpha), torch.ones(1, 3))
-    torch.testing.assert_close(shares.dynamic, torch.tensor([[0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.9]]))
-    assert shares.static.sum() == 0
+    weights = blend(optical(torch.full((1, 3), 0.7)), optical(alpha), torch.ones(1, 3))
+    torch.testing.assert_close(weights.dynamic, torch.tensor([[0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.9]]))
+    assert weights.static.sum() == 0
 
 
 def test_the_weights_of_both_fields_sum_to_the_opacity() -> None:
     generator = torch.Generator().manual_seed(0)
-    static, dynamic, share = (torch.rand(50, 8, generator=generator) for _ in range(3))
-    shares = blend(optical(0.9 * static), optical(0.9 * dynamic), share)
-    left = ((1 - 0.9 * static * (1 - share)) * (1 - 0.9 * dynamic * share)).prod(1)
-    torch.testing.assert_close(shares.both.sum(1), 1 - left)
+    static, dynamic, blending = (torch.rand(50, 8, generator=generator) for _ in range(3))
+    weights = blend(optical(0.9 * static), optical(0.9 * dynamic), blending)
+    left = ((1 - 0.9 * static * (1 - blending)) * (1 - 0.9 * dynamic * blending)).prod(1)
+    torch.testing.assert_close(weights.both.sum(1), 1 - left)
 
 
 def test_fine_samples_gather_where_the_weight_is() -> None:
     edges = coarse_edges(1.0, 10.0, 50, 4, None, torch.device("cpu"))
     weights = torch.zeros(4, 50)
     weights[:, 30] = 1.0
-    finer = fine_edges(edges, weights, wanted_shares(20, 4, None, torch.device("cpu")))
+    finer = inverse_cdf(edges, weights, inverse_cdf_samples(20, 4, None, torch.device("cpu")))
     assert bool((finer.diff(dim=1) >= 0).all())
     inside = (finer >= edges[:, 29:30]) & (finer <= edges[:, 32:33])
     assert int(inside[0].sum()) >= 16
@@ -54,8 +54,8 @@ def test_a_wall_is_found_at_its_depth() -> None:
         return opaque, torch.zeros_like(opaque), torch.zeros_like(opaque)
 
     pieces = march(wall, 1.0, 10.0, 64, 24, rays(3), torch.Generator().manual_seed(1))
-    shares = blend(*wall(pieces))
-    depth = (shares.both * pieces.depth).sum(1) / shares.both.sum(1)
+    weights = blend(*wall(pieces))
+    depth = (weights.both * pieces.depth).sum(1) / weights.both.sum(1)
     assert bool((depth - 4.0).abs().max() < 0.1)
 
 
@@ -67,8 +67,8 @@ def test_blending_in_a_loop_has_the_values_and_gradients_of_the_tensor_code() ->
     weights = torch.randn(2, 20, 9, generator=generator)
     found = []
     for how in (blend, blend_in_tensors):
-        shares = how(*inputs)
-        total = (shares.static * weights[0] + shares.dynamic * weights[1]).sum()
-        found.append([shares.static, shares.dynamic, *torch.autograd.grad(total, inputs)])
+        weights = how(*inputs)
+        total = (weights.static * weights[0] + weights.dynamic * weights[1]).sum()
+        found.append([weights.static, weights.dynamic, *torch.autograd.grad(total, inputs)])
     for mine, reference in zip(*found, strict=True):
         torch.testing.assert_close(mine, reference, rtol=1e-3, atol=1e-5)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.ops.parallel import workers
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.gradients import accumulate_gradients
-from models.semantic_flow.objectives import Focus, Weights, joint_losses, static_losses
+from models.semantic_flow.objectives import RayBudget, Weights, joint_losses, static_losses
 from models.semantic_flow.reference_body import ReferenceFlow, encoded
 from tests.models.semantic_flow.tiny_model import FRAMES, tiny_batch, tiny_model, tiny_rays
 
@@ -21,7 +21,7 @@ WEIGHTS = Weights(**dict.fromkeys(Weights.__dataclass_fields__, 0.1))
 def model() -> ReferenceFlow:
     tiny = tiny_model()
     sizes = replace(tiny.sizes, body="reference")
-    return ReferenceFlow(sizes, tiny.place, tiny.maps, torch.Generator().manual_seed(0))
+    return ReferenceFlow(sizes, tiny.bounds, tiny.maps, torch.Generator().manual_seed(0))
 
 
 def points_and_frames(count: int = 40) -> tuple[Tensor, Tensor]:
@@ -58,7 +58,7 @@ def test_networks_have_the_papers_sizes(model: ReferenceFlow) -> None:
 
 def test_fields_read_what_the_frame_shows_where_a_point_projects(model: ReferenceFlow) -> None:
     points, frames = points_and_frames()
-    cameras, features = model.place.cameras, model.maps.features
+    cameras, features = model.bounds.cameras, model.maps.features
     xy, depth = cameras.project(points, frames)
     assert bool(cameras.inside(xy, depth).all())
     marked = features.clone()
@@ -106,16 +106,16 @@ def test_speed_is_bounded_by_the_region(model: ReferenceFlow) -> None:
 
 def test_all_fields_learn_in_shards_as_in_one_piece(model: ReferenceFlow) -> None:
     """Gradients that shards add up are those of autograd over the mean of the shards' losses."""
-    batch, focus = tiny_batch(24), Focus(8, 8, 1)
+    batch, ray_budget = tiny_batch(24), RayBudget(8, 8, 1)
 
     def losses(index: int, nodes: Tensor) -> dict[str, Tensor]:
         part, seeded = batch[index::2], torch.Generator().manual_seed(index)
         still = static_losses(model, nodes, part, WEIGHTS, seeded)
-        joint = joint_losses(model, nodes, part, WEIGHTS, focus, seeded, lambda depth: None)
+        joint = joint_losses(model, nodes, part, WEIGHTS, ray_budget, seeded, lambda depth: None)
         return joint | {f"still_{name}": value for name, value in still.items()}
 
-    with workers(torch.device("cpu")) as spread:
-        accumulate_gradients(model, losses, 2, 1.0, spread)
+    with workers(torch.device("cpu")) as parallel_map:
+        accumulate_gradients(model, losses, 2, 1.0, parallel_map)
     found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     assert {"static", "dynamic", "velocity", "head"} == {name.split(".")[0] for name in found}
     model.zero_grad(set_to_none=True)
@@ -132,7 +132,9 @@ def test_a_few_steps_bring_what_one_batch_shows_and_means_nearer(model: Referenc
     for _ in range(40):
         adam.zero_grad()
         seeded = torch.Generator().manual_seed(0)
-        found = joint_losses(model, model.static.nodes(), batch, WEIGHTS, Focus(24, 8, 1), seeded, lambda depth: None)
+        found = joint_losses(
+            model, model.static.nodes(), batch, WEIGHTS, RayBudget(24, 8, 1), seeded, lambda depth: None
+        )
         torch.stack(list(found.values())).sum().backward()
         adam.step()
         seen.append({name: value.item() for name, value in found.items()})

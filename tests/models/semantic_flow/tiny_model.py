@@ -4,7 +4,7 @@ import torch
 
 from models.rays import Rays
 from models.semantic_flow.flow_features import FrameMaps
-from models.semantic_flow.model import Place, SemanticFlow, Sizes
+from models.semantic_flow.model import SceneBounds, SemanticFlow, Sizes
 from models.semantic_flow.objectives import Batch
 from models.semantic_flow.space import Cameras, Region
 
@@ -43,8 +43,8 @@ def tiny_model(seed: int = 0, **changes: object) -> SemanticFlow:
         "density_prior": True,
         "geometry_feature": False,
     }
-    place = Place(tiny_cameras(), around, around, 1.0, 4.0)
-    model = SemanticFlow(Sizes(**{**values, **changes}), place, maps, generator)  # type: ignore[arg-type]
+    bounds = SceneBounds(tiny_cameras(), around, around, 1.0, 4.0)
+    model = SemanticFlow(Sizes(**{**values, **changes}), bounds, maps, generator)  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from models.osn.z_buffer import SoloViews, explained
+from models.osn.z_buffer import SoloViews, visibility_accuracy
 from pipeline.config import TrainOsnConfig
 from pipeline.evaluation.scales import bounds_findings, limit_remarks
 from pipeline.osn.checkpoint import OsnMethod
-from pipeline.osn.run_state import started
+from pipeline.osn.training_state import started
 from pipeline.render_views import explain_scales
 from tests.analytic_world import TRUE_SCALES, analytic_scene, analytic_truth
 
@@ -25,10 +25,10 @@ def method() -> OsnMethod:
         torch.ones(4, dtype=torch.bool),
         torch.tensor([6, 2, 2, 0]),
     )
-    run = started(SCENE, TrainOsnConfig(grids=[8]), torch.device("cpu"))
+    state = started(SCENE, TrainOsnConfig(grids=[8]), torch.device("cpu"))
     scales = torch.from_numpy(TRUE_SCALES)[None].float() * torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.5, 1.2]])
-    made = OsnMethod(run.fields, run.network, views, scales, torch.ones(2))
-    made.validity = lambda wanted: (explained(views, wanted, None) > 0.99).float()  # type: ignore[method-assign]
+    made = OsnMethod(state.fields, state.network, views, scales, torch.ones(2))
+    made.validity = lambda wanted: (visibility_accuracy(views, wanted, None) > 0.99).float()  # type: ignore[method-assign]
     return made
 
 

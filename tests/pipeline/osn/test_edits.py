@@ -13,7 +13,7 @@ from pipeline.cameras import inverse
 from pipeline.config import Edit, OsnAblation, RenderViewsConfig, TrainOsnConfig
 from pipeline.osn.checkpoint import OsnMethod
 from pipeline.osn.edits import LayeredOsn, layered_methods
-from pipeline.osn.run_state import started
+from pipeline.osn.training_state import started
 from pipeline.render_views import edits, view_rays
 from pipeline.runtime.errors import StageError
 from pipeline.scene.edit_requests import object_centres
@@ -28,11 +28,11 @@ FRAME = 3
 
 @cache
 def method() -> OsnMethod:
-    run = started(SCENE, TrainOsnConfig(ablation=OsnAblation(scales="middle"), grids=[8]), torch.device("cpu"))
-    for field, shift in zip(run.fields.fields, (-7.0, 0.0, 0.0), strict=True):
+    state = started(SCENE, TrainOsnConfig(ablation=OsnAblation(scales="middle"), grids=[8]), torch.device("cpu"))
+    for field, shift in zip(state.fields.fields, (-7.0, 0.0, 0.0), strict=True):
         field.density_shift = shift  # objects that can be seen, through air
     scales = torch.from_numpy(TRUE_SCALES)[None].float()
-    return OsnMethod(run.fields, None, None, scales, torch.ones(1))
+    return OsnMethod(state.fields, None, None, scales, torch.ones(1))
 
 
 def rays(world_from_camera: np.ndarray) -> Rays:

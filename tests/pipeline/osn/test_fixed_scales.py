@@ -11,7 +11,7 @@ from models.osn.z_buffer import SoloViews
 from pipeline.config import OsnAblation, TrainOsnConfig
 from pipeline.osn.checkpoint import OsnMethod
 from pipeline.osn.fixed_scales import fixed_scales, scale_prior
-from pipeline.osn.run_state import started
+from pipeline.osn.training_state import started
 from pipeline.runtime.errors import StageError
 from pipeline.scene.object_scales import slowest_scale
 from tests.analytic_world import TRUE_SCALES, analytic_scene, analytic_truth
@@ -53,15 +53,15 @@ def test_the_prior_stays_within_the_range_of_the_scene() -> None:
 
 def test_training_at_the_given_scales_knows_no_others() -> None:
     config, device = TrainOsnConfig(ablation=OsnAblation(scales="depth"), grids=[8]), torch.device("cpu")
-    run = started(SCENE, config, device, TRUE_SCALES)
-    assert run.network is None and run.pool.scales.tolist() == [pytest.approx(TRUE_SCALES)]
+    state = started(SCENE, config, device, TRUE_SCALES)
+    assert state.network is None and state.pool.scales.tolist() == [pytest.approx(TRUE_SCALES)]
     with pytest.raises(StageError, match="needs depth maps"):
         started(SCENE, config, device)
 
 
 def test_baselines_are_the_middle_of_the_range_the_prior_and_what_depth_maps_say(tmp_path: Path) -> None:
-    run = started(SCENE, TrainOsnConfig(ablation=OsnAblation(scales="middle"), grids=[8]), torch.device("cpu"))
-    method = OsnMethod(run.fields, None, views(2.0, 4 / 3), run.pool.scales, run.pool.scores)
+    state = started(SCENE, TrainOsnConfig(ablation=OsnAblation(scales="middle"), grids=[8]), torch.device("cpu"))
+    method = OsnMethod(state.fields, None, views(2.0, 4 / 3), state.pool.scales, state.pool.scores)
     found = fixed_scales(method, SCENE, depth_maps(tmp_path / "depth"))
     assert list(found) == ["middle", "likely", "depth"]
     assert found["middle"] == pytest.approx(SCENE.scale_range.mean(1))

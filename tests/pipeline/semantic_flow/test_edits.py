@@ -89,6 +89,6 @@ def test_centres_of_objects_project_into_their_masks(method: SemanticFlowMethod,
     centres = thing_centres(scene, method, [1, 2])
     frames = torch.arange(scene.frame_count)
     for thing, identity in ((0, 1), (1, 2)):
-        xy, _ = method.model.place.cameras.project(centres[thing], frames)
+        xy, _ = method.model.bounds.cameras.project(centres[thing], frames)
         column, row = xy.long().numpy().T
         assert (scene.object_ids[frames.numpy(), row, column] == identity).all()

@@ -8,10 +8,10 @@ import torch
 
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import read_scene
-from pipeline.semantic_flow import label_filtering as checked_labels
+from pipeline.semantic_flow import label_filtering as filtered_labels
 from pipeline.semantic_flow.data import UNKNOWN, training_pixels
 from pipeline.semantic_flow.label_filtering import Compared
-from pipeline.semantic_flow.label_filtering import checked_labels as checked
+from pipeline.semantic_flow.label_filtering import filtered_labels as checked
 from pipeline.semantic_flow.labels import UNLABELLED, training_labels
 from tests.models.semantic_flow.tiny_model import tiny_model
 from tests.synthetic import SyntheticScene, write_synthetic_scene
@@ -30,19 +30,19 @@ def test_labels_of_what_rests_and_of_what_moves_are_told_apart(
     hidden = np.flatnonzero(~labels.labelled)
     ids = labels.ids.copy()
     ids[hidden, :4], ids[hidden, 4:] = 0, 1
-    carried = replace(labels, ids=ids)
-    pixels = training_pixels(scene, carried, True)
+    propagated = replace(labels, ids=ids)
+    pixels = training_pixels(scene, propagated, True)
     size = scene.object_ids.shape
     still, other, kept = torch.zeros(3, *size[1:], dtype=torch.bool)
     still[:, :10], other[:, 20:], kept[8:] = True, True, True
-    monkeypatch.setattr(checked_labels, "compared", lambda *_: Compared(still, other, kept))
+    monkeypatch.setattr(filtered_labels, "compared", lambda *_: Compared(still, other, kept))
     model = tiny_model()
-    model.place = replace(
-        model.place, cameras=replace(model.place.cameras, world_from_camera=torch.eye(4).repeat(size[0], 1, 1))
+    model.bounds = replace(
+        model.bounds, cameras=replace(model.bounds.cameras, world_from_camera=torch.eye(4).repeat(size[0], 1, 1))
     )
-    cameras = replace(model.place.cameras, height=size[1], width=size[2])
-    model.place = replace(model.place, cameras=cameras)
-    after = checked(model, pixels, carried, scene.images, map)
+    cameras = replace(model.bounds.cameras, height=size[1], width=size[2])
+    model.bounds = replace(model.bounds, cameras=cameras)
+    after = checked(model, pixels, propagated, scene.images, map)
     label, moving = after.label.view(size), after.moving.view(size)
     for frame in range(size[0]):
         before = torch.from_numpy(ids[frame])
@@ -64,11 +64,11 @@ def test_a_pixel_that_looks_like_what_its_label_came_from_is_kept(written: Synth
     pixels, model = training_pixels(scene, labels, True), tiny_model()
     height, width = scene.images.shape[1:3]
     cameras = replace(
-        model.place.cameras, world_from_camera=torch.eye(4).repeat(scene.frame_count, 1, 1), height=height, width=width
+        model.bounds.cameras, world_from_camera=torch.eye(4).repeat(scene.frame_count, 1, 1), height=height, width=width
     )
-    model.place = replace(model.place, cameras=cameras)
+    model.bounds = replace(model.bounds, cameras=cameras)
     colour = torch.from_numpy(scene.images[-1]).clone()
     colour[:, : width // 2] = 255 - colour[:, : width // 2]
-    found = checked_labels.compared(model, model.static.nodes(), pixels, scene.frame_count - 1, colour)
+    found = filtered_labels.compared(model, model.static.nodes(), pixels, scene.frame_count - 1, colour)
     assert bool(found.kept[:, width // 2 + 4 :].float().mean() > 0.95)
     assert bool(found.kept[:, : width // 2 - 4].float().mean() < 0.5)

@@ -27,8 +27,8 @@ POOL = 1024
 
 
 @dataclass
-class Run:
-    """All that a killed run needs to go on exactly as if it had not been killed."""
+class TrainingState:
+    """Training state: all that a killed run needs to go on exactly as if it had not been killed."""
 
     fields: ObjectScene
     optimiser: torch.optim.Adam
@@ -61,8 +61,8 @@ def identity(scene: Path, config: TrainOsnConfig, given: Float[np.ndarray, "obje
 
 def started(
     scene: Scene, config: TrainOsnConfig, device: torch.device, given: Float[np.ndarray, "object"] | None = None
-) -> Run:
-    """A run at its beginning; with fixed scales where depth maps gave them."""
+) -> TrainingState:
+    """The state of a run at its beginning; with fixed scales where depth maps gave them."""
     generator = torch.Generator(device).manual_seed(config.seed)
     geometry = scene_geometry(scene, device)
     fields = ObjectScene(geometry, field_shape(config), grid_resolutions(scene, config.grids[0]), generator)
@@ -81,56 +81,56 @@ def started(
             raise StageError("train_osn.ablation.scales: depth needs depth maps; give the scene `depth: FOLDER`")
         pool = fixed_sample(torch.from_numpy(given).to(scale_range))
     optimiser = None if network is None else network_optimiser(network)
-    return Run(fields, field_optimiser(fields, config), network, optimiser, generator, pool)
+    return TrainingState(fields, field_optimiser(fields, config), network, optimiser, generator, pool)
 
 
-def keep(path: Path, run: Run, fingerprint: str) -> None:
+def keep(path: Path, state: TrainingState, fingerprint: str) -> None:
     """Write the whole state."""
-    state = {
+    kept = {
         "fingerprint": fingerprint,
-        "fields": fields_state(run.fields),
-        "optimiser": run.optimiser.state_dict(),
-        "network": network_state(run.network),
-        "network_optimiser": None if run.network_optimiser is None else run.network_optimiser.state_dict(),
-        "generator": run.generator.get_state(),
-        "pool": [run.pool.scales.cpu(), run.pool.scores.cpu()],
-        "views": views_state(run.views),
-        **{name: getattr(run, name) for name in COUNTERS},
+        "fields": fields_state(state.fields),
+        "optimiser": state.optimiser.state_dict(),
+        "network": network_state(state.network),
+        "network_optimiser": None if state.network_optimiser is None else state.network_optimiser.state_dict(),
+        "generator": state.generator.get_state(),
+        "pool": [state.pool.scales.cpu(), state.pool.scores.cpu()],
+        "views": views_state(state.views),
+        **{name: getattr(state, name) for name in COUNTERS},
     }
     with whole(path) as partial:
-        torch.save(state, partial)
+        torch.save(kept, partial)
 
 
-def resumed(path: Path, fingerprint: str, config: TrainOsnConfig, device: torch.device) -> Run | None:
-    """The run that was killed, if its state is there, whole, and of the same scene and settings."""
+def resumed(path: Path, fingerprint: str, config: TrainOsnConfig, device: torch.device) -> TrainingState | None:
+    """The state of the run that was killed, if it is there, whole, and of the same scene and settings."""
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a torn file makes torch raise
         log.warning("%s cannot be read (%s): training begins anew", path, str(error).splitlines()[0])
         return None
-    if state.get("fingerprint") != fingerprint:
+    if kept.get("fingerprint") != fingerprint:
         log.info("%s is of another scene or of other settings: training begins anew", path)
         return None
-    run = run_from_state(state, config, device)
-    log.info("going on at field step %d, after %.0f s of training", run.field_step, run.seconds)
-    return run
+    state = restored_state(kept, config, device)
+    log.info("going on at field step %d, after %.0f s of training", state.field_step, state.seconds)
+    return state
 
 
-def run_from_state(state: dict[str, Any], config: TrainOsnConfig, device: torch.device) -> Run:
-    """The run that `keep` wrote."""
-    fields = fields_from_state(state["fields"], device)
+def restored_state(kept: dict[str, Any], config: TrainOsnConfig, device: torch.device) -> TrainingState:
+    """The state that `keep` wrote."""
+    fields = fields_from_state(kept["fields"], device)
     optimiser = field_optimiser(fields, config)
-    optimiser.load_state_dict(state["optimiser"])
-    network = network_from_state(state["network"], device)
+    optimiser.load_state_dict(kept["optimiser"])
+    network = network_from_state(kept["network"], device)
     teacher = None
     if network is not None:
         teacher = network_optimiser(network)
-        teacher.load_state_dict(state["network_optimiser"])
+        teacher.load_state_dict(kept["network_optimiser"])
     generator = torch.Generator(device)
-    generator.set_state(state["generator"])
-    pool = ScaleSamples(*(value.to(device) for value in state["pool"]))
-    views = SoloViews(**state["views"]).to(device) if state["views"] is not None else None
-    counters = {name: state[name] for name in COUNTERS}
-    return Run(fields, optimiser, network, teacher, generator, pool, views, **counters)
+    generator.set_state(kept["generator"])
+    pool = ScaleSamples(*(value.to(device) for value in kept["pool"]))
+    views = SoloViews(**kept["views"]).to(device) if kept["views"] is not None else None
+    counters = {name: kept[name] for name in COUNTERS}
+    return TrainingState(fields, optimiser, network, teacher, generator, pool, views, **counters)

@@ -1,0 +1,109 @@
+"""The state of a training run of Semantic Flow: kept in a file, and gone on from."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+
+from models.semantic_flow.model import SemanticFlow
+from pipeline.config import TrainSemanticFlowConfig
+from pipeline.runtime.atomic import whole
+from pipeline.semantic_flow.checkpoint import model_from_state, model_state
+from pipeline.semantic_flow.setup import optimiser
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class TrainingState:
+    """Training state: all that a killed run needs to go on."""
+
+    stage: str
+    step: int
+    model: SemanticFlow
+    optimiser: torch.optim.Adam
+    generator: torch.Generator
+    scales: Float[np.ndarray, "object"]
+    rows: list[dict[str, float | str]]
+    broken: int = 0
+
+
+def stored_state(state: TrainingState) -> dict[str, Any]:
+    """A state as plain values and tensors."""
+    return {
+        "stage": state.stage,
+        "step": state.step,
+        "model": model_state(state.model),
+        "optimiser": state.optimiser.state_dict(),
+        "generator": state.generator.get_state(),
+        "scales": state.scales.tolist(),
+        "rows": state.rows,
+        "broken": state.broken,
+    }
+
+
+def save_state(path: Path, fingerprint: str, state: TrainingState) -> None:
+    """Keep everything, so that a killed run can go on."""
+    keep(path, {"fingerprint": fingerprint, **stored_state(state)})
+
+
+def write_history(path: Path, rows: Sequence[dict[str, float | str]]) -> None:
+    """The losses over the steps; only their names where the run was too short for any."""
+    with whole(path) as partial:
+        pd.DataFrame(rows or None, columns=None if rows else ["stage", "step", "loss"]).to_csv(partial, index=False)
+
+
+def keep(path: Path, stored: dict[str, Any]) -> None:
+    with whole(path) as partial:
+        torch.save(stored, partial)
+
+
+def resumed(
+    path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device
+) -> TrainingState | None:
+    """The state of the run that was killed, if it is there, whole, and of the same scene, labels and settings."""
+    stored = kept(path, fingerprint)
+    return None if stored is None else restored_state(stored, config, device)
+
+
+def kept(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """A state that was kept, if it is there, whole, and of the same scene, labels and settings."""
+    if not path.exists():
+        return None
+    try:
+        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a torn file makes torch raise
+        log.info("%s cannot be read (%s): training begins anew", path, error)
+        return None
+    if stored.get("fingerprint") != fingerprint:
+        log.info("%s is of another scene or of other settings: training begins anew", path)
+        return None
+    return stored
+
+
+def restored_state(
+    stored: dict[str, Any], config: TrainSemanticFlowConfig, device: torch.device, with_head: bool = True
+) -> TrainingState:
+    """The state that `stored_state` describes; without its head's optimiser where several scenes share one head."""
+    model = model_from_state(stored["model"], device)
+    adam = optimiser(model, config, with_head)
+    adam.load_state_dict(stored["optimiser"])
+    generator = torch.Generator(device)
+    generator.set_state(stored["generator"])
+    log.info("going on at step %d of the %s stage", stored["step"], stored["stage"])
+    return TrainingState(
+        stored["stage"],
+        stored["step"],
+        model,
+        adam,
+        generator,
+        np.array(stored["scales"]),
+        stored["rows"],
+        stored["broken"],
+    )
