@@ -13,7 +13,7 @@ LEAST_DEPTH = 1e-6
 
 
 class RayWeights(torch.autograd.Function):
-    """Weights T (1 - exp(-tau)) of samples sorted by segment, then by depth."""
+    """Weights T (1 - exp(-tau)) of samples sorted by segment, then by depth (NeRF, eq. 3)."""
 
     @staticmethod
     def forward(
@@ -62,7 +62,10 @@ class PerObjectSums(TensorFields):
 def weights_by_depth(
     optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"], depth: Float[Tensor, "sample"]
 ) -> Float[Tensor, "sample"]:
-    """Weights of samples in any order, each behind the nearer ones of its segment."""
+    """Weights of samples in any order, each behind the nearer ones of its segment.
+
+    Where segments are rays this is OSN's scaled composite rendering: all objects' samples, sorted by scaled depth.
+    """
     order = depth_order(segment, depth)
     weights = ray_weights(optical_depth.index_select(0, order), segment[order])
     return torch.zeros_like(weights).index_copy(0, order, weights)
@@ -82,7 +85,7 @@ def accumulate_per_object(
     rays: int,
     objects: int,
 ) -> PerObjectSums:
-    """Sum the samples of each object on each ray; the first three channels are colour."""
+    """Sum the samples of each object on each ray, the segmentation of OSN's composite; the first three channels are colour."""
     log_depth = depth.clamp(min=LEAST_DEPTH).log()
     moments = torch.stack([torch.ones_like(depth), depth, log_depth, log_depth.square()], dim=1)
     values = torch.cat([moments, channels], dim=1) * weights[:, None]

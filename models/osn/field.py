@@ -1,4 +1,4 @@
-"""A static object as a field: TensoRF's vector-matrix factors for density and for colour.
+"""A static object as a field: TensoRF's vector-matrix factors for density (summed) and for colour (a basis mixes them).
 
 The density at the grid's nodes is three small matrix products, and trilinear interpolation of those nodes is exactly
 the sum of bilinear planes times linear vectors. So density is read from a dense grid made anew at each step, with one
@@ -18,7 +18,10 @@ INITIAL_FACTOR = 0.1
 
 
 class VmField(nn.Module):
-    """Density and colour features of one object on the unit cube."""
+    """Density and colour features of one object on the unit cube: TensoRF, sec. 3 and 4.
+
+    Colour leaves the network per sample: features are summed along the ray first, see `shading`.
+    """
 
     def __init__(
         self,
@@ -99,7 +102,7 @@ class VmField(nn.Module):
         return (line @ rows).view_as(plane), plane.flatten(1) @ rows.T
 
     def variation_gradients(self, number: int) -> list[tuple[nn.Parameter, Float[Tensor, "..."]]]:
-        """Gradients of the total variation of one plane of density and of colour: mean squared difference of neighbours.
+        """Gradients of TensoRF's total variation of one plane of density and of colour: mean squared difference of neighbours.
 
         Written out, because a graph over every node of every plane costs several times as much.
         """

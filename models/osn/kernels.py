@@ -37,9 +37,10 @@ def march_rays(
 ):
     """Samples of one object that add more than `least` to its own image, in order of ray and depth.
 
-    Ray, depth, optical depth, its derivative by the density's logit, and three rows of points of the unit cube. `edges`
-    are the borders of the shell's bins as multiples of the box; see `ray_bins` for what a bin is. Where `reach` gives
-    each ray's first and last depth, bins are even between them, whatever the box, and lengths are multiplied by `stretch`.
+    Weights are those of NeRF, eq. 3. Found are ray, depth, optical depth, its derivative by the density's logit, and
+    three rows of points of the unit cube. `edges` are the borders of the shell's bins as multiples of the box; see
+    `ray_bins` for what a bin is. Where `reach` gives each ray's first and last depth, bins are even between them, whatever
+    the box, and lengths are multiplied by `stretch`.
     """
     outer, half_one = len(edges) - 1, np.float32(0.5)
     rays, points = (
@@ -105,6 +106,8 @@ def march_rays(
 @no_type_check
 def merge_samples(ray, base, depth, tau, channels, scales, alone, sums):
     """Mix the samples of all objects along each ray by scaled depth, or each object alone, and add them to `sums`.
+
+    OSN, scaled composite rendering, with the weights of NeRF, eq. 3: `compositing` in one pass.
 
     Object k's samples are those from `base[k]` to `base[k + 1]`, in order of ray and depth. Returns the order in which
     samples were met, each sample's object, its weight, and what passes behind it.

@@ -17,7 +17,7 @@ def weighted_mean(values: Float[Tensor, "ray"], weights: Float[Tensor, "ray"]) -
 def colour_loss(
     seen: Float[Tensor, "ray rgb=3"], wanted: Float[Tensor, "ray rgb=3"], weights: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
-    """Mean squared error."""
+    """Mean squared error (NeRF, eq. 6, of one rendering), each ray as far as it counts."""
     return weighted_mean((seen - wanted).square().mean(dim=1), weights)
 
 
@@ -38,7 +38,10 @@ def depth_loss(
 
 
 def distortion_loss(sums: PerObjectSums) -> Float[Tensor, ""]:
-    """Variance of log depth of each object's samples on a ray: a surface, not a cloud."""
+    """Variance of log depth of each object's samples on a ray: a surface, not a cloud.
+
+    It takes the place of mip-NeRF 360's distortion (eq. 15), which needs all pairs of samples instead of three sums.
+    """
     mean_square = sums.log_depth.square() / sums.weight.clamp(min=LEAST_WEIGHT)
     return (sums.log_depth_squared - mean_square).clamp(min=0).sum() / len(sums.weight)
 
@@ -46,7 +49,7 @@ def distortion_loss(sums: PerObjectSums) -> Float[Tensor, ""]:
 def segmentation_loss(
     weights: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], trust: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the normalised weights per object against the observed object."""
+    """Cross-entropy of the normalised weights per object against the observed object, as in OSN."""
     normalised = weights / weights.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)
     return weighted_mean(-normalised.gather(1, objects[:, None])[:, 0].clamp(min=LEAST_WEIGHT).log(), trust)
 
@@ -56,7 +59,7 @@ def silhouette_loss(
 ) -> Float[Tensor, ""]:
     """Objects alone: opaque on their own pixels, transparent where the background is seen through their box.
 
-    Where another object is seen nothing is known of this one: it may be behind.
+    Where another object is seen nothing is known of this one: it may be behind. OSN has no such loss.
     """
     own = torch.nn.functional.one_hot(objects, weight.shape[1]).bool()
     opaque = -(weight * own).sum(dim=1).clamp(min=LEAST_WEIGHT).log()

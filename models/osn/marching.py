@@ -1,6 +1,7 @@
 """Samples along rays through one object, only where they will matter.
 
-Depth along a ray is z' = z / s: it does not contain the object's scale, so an object is sampled once for all scales.
+In OSN a point of object k is X = R_k (z / s_k) d + t_k. Depth here is z' = z / s_k: it does not contain the scale, so an object
+is sampled once for all scales. The released code samples z, evenly over the whole scene: `Reach` is that baseline.
 """
 
 from dataclasses import dataclass
@@ -101,6 +102,6 @@ def march(
 
 
 def solo_weights(optical_depth: Float[Tensor, "ray bin"]) -> Float[Tensor, "ray bin"]:
-    """Weight of each sample in ordinary volume rendering, samples in order of depth."""
+    """Weight of each sample in ordinary volume rendering (NeRF, eq. 3), samples in order of depth."""
     through = optical_depth.cumsum(dim=1)
     return torch.exp(optical_depth - through) - torch.exp(-through)

@@ -103,7 +103,7 @@ class ObjectScene(nn.Module):
         return ObjectRays(poses[..., :3, 3], turned, self.visible[:, frames])
 
     def world_rays(self, rays: Rays, scales: Float[Tensor, "object"]) -> ObjectRays:
-        """Rays of any camera at a frame's time, in every object's frame under its scale."""
+        """Rays of any camera at a frame's time, in every object's frame under its scale: X = R_k x / s_k + t_k, as in OSN."""
         poses = self.poses()[:, rays.frames]
         camera_from_world = torch.linalg.inv(poses[0])
         rotation, shift = camera_from_world[:, :3, :3], camera_from_world[:, :3, 3]

@@ -1,4 +1,4 @@
-"""The object scale network: which scale vectors explain the video."""
+"""OSN's object scale network: which scale vectors explain the video."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +13,7 @@ WIDTH, LAYERS = 64, 4
 
 
 class ScaleNetwork(nn.Module):
-    """From normalised scales of the moving objects to a validity score."""
+    """From normalised scales of the moving objects to a validity score: OSN's sizes and shift."""
 
     def __init__(self, scale_range: Float[Tensor, "object bound=2"], generator: torch.Generator) -> None:
         super().__init__()
@@ -76,7 +76,10 @@ def train_network(
     training: NetworkTraining,
     generator: torch.Generator,
 ) -> float:
-    """Teach the network which vectors of the bank are valid; returns the last loss."""
+    """Teach the network which vectors of the bank are valid; returns the last loss.
+
+    OSN has binary cross-entropy in the paper, squared errors in the released code.
+    """
     target = valid_targets(accuracy, training.tolerance, training.top_share).float()
     value = float("nan")
     for _ in range(training.steps):

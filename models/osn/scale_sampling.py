@@ -25,7 +25,7 @@ class ScaleSamples(TensorFields):
 
 
 def sample_valid(network: ScaleNetwork, count: int, generator: torch.Generator) -> ScaleSamples:
-    """`count` scale vectors with a score above a half; where there are too few, the best of all drawn fill up."""
+    """`count` scale vectors by OSN's rejection sampling, score above a half; where too few pass, the best of all drawn."""
     candidates, scores, found = [], [], 0
     for _ in range(MOST_DRAWS):
         normalised = torch.rand(DRAWN_AT_ONCE, len(network.low) - 1, generator=generator, device=network.low.device)

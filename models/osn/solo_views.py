@@ -1,4 +1,7 @@
-"""Every object rendered alone along some pixels' rays: what the scale network and the validity analysis need."""
+"""Every object rendered alone along some pixels' rays: what the scale network and the validity analysis need.
+
+As in OSN's z-buffer rendering: one volume rendering serves all scale vectors. Fields stand still meanwhile, so it is made once.
+"""
 
 import torch
 

@@ -1,6 +1,6 @@
 """The box an object lives in: which part of a ray lies in it, where the samples go, and where a point lies in the grid.
 
-The background's box has a shell around it, into which everything beyond is contracted, so that nothing is left out.
+The background's box has a shell around it (mip-NeRF 360), into which everything beyond is contracted, so that nothing is left out.
 """
 
 from dataclasses import dataclass

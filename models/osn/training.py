@@ -43,7 +43,10 @@ def bootstrap_losses(
     jitter: torch.Generator,
     buffer: list[SampleGradients],
 ) -> StepLosses:
-    """Each object alone on its own certain pixels; moving objects also where the background is seen past them."""
+    """OSN's bootstrap: each object alone on its own certain pixels.
+
+    Here moving objects are rendered also where the background is seen past them.
+    """
     rays = scene.observed_rays(batch.frames, batch.directions)
     own = own_object(batch.objects, scene.object_count)
     sums = scene.render_per_object(
@@ -72,7 +75,7 @@ def composite_losses(
     jitter: torch.Generator,
     buffer: list[SampleGradients],
 ) -> StepLosses:
-    """All objects together, under a scale vector per ray."""
+    """OSN's composite phase: all objects together, under a scale vector per ray; in OSN one a step."""
     rays = scene.observed_rays(batch.frames, batch.directions)
     sums = scene.render_per_object(grids, rays, batch.frames, scales, jitter, buffer=buffer)
     colour, object_weights = composed(scene, sums, rays.directions[0])

@@ -50,7 +50,7 @@ def shared(views: SoloViews) -> Bool[Tensor, "ray"]:
 
 
 def hard_agreement(views: SoloViews, scales: Float[Tensor, "sample object"]) -> Bool[Tensor, "sample ray"]:
-    """Whether the nearest object is the one that was seen."""
+    """Whether the nearest object is the one that was seen: the hard z-buffer of OSN's released code."""
     there = solid(views)
     rays = torch.arange(len(views.objects), device=scales.device)
     own = scales[:, views.objects] * views.depth[rays, views.objects]
@@ -64,7 +64,10 @@ def hard_agreement(views: SoloViews, scales: Float[Tensor, "sample object"]) -> 
 def soft_agreement(
     views: SoloViews, scales: Float[Tensor, "sample object"], sharpness: float
 ) -> Float[Tensor, "sample ray"]:
-    """The blending weight of the object that was seen: opacity times exp(-sharpness depth), normalised over the objects."""
+    """OSN's soft z-buffer: the blending weight a exp(-beta s d) of the object that was seen, normalised over the objects.
+
+    Depths are in units of the background's median, so that beta does not depend on the scene's.
+    """
     unit = views.depth[:, 0].median().clamp(min=1e-6)
     depth = scales[:, None] * views.depth / unit
     opacity = torch.cat([torch.ones_like(views.opacity[:, :1]), views.opacity[:, 1:]], dim=1)
@@ -88,7 +91,7 @@ def inlier_rays(views: SoloViews, scales: Float[Tensor, "sample object"], tolera
 def visibility_accuracy(
     views: SoloViews, scales: Float[Tensor, "sample object"], soft_sharpness: float | None
 ) -> Float[Tensor, "sample"]:
-    """The fraction of rays that show the right object under each scale vector; rays with one candidate are counted once."""
+    """OSN's accuracy of scale vectors: the fraction of rays that show the right object; rays with one candidate count once."""
     decided = views[~shared(views)]
     open_rays = views[shared(views)]
     constant = hard_agreement(decided, torch.ones_like(scales[:1])).sum() if len(decided.objects) else 0.0

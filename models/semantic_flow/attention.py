@@ -14,7 +14,7 @@ FREQUENCIES = 4
 
 
 def encoded(values: Float[Tensor, "*batch channel"]) -> Float[Tensor, "*batch encoded"]:
-    """Values with their sines and cosines at octaves."""
+    """Values with their sines and cosines at octaves (NeRF, eq. 4, without pi)."""
     octaves = 2.0 ** torch.arange(FREQUENCIES, device=values.device)
     phases = (values[..., None] * octaves).flatten(-2)
     return torch.cat([values, phases.sin(), phases.cos()], dim=-1)
@@ -25,7 +25,9 @@ def encoded_size(channels: int) -> int:
 
 
 class FlowAttention(nn.Module):
-    """Self-attention over a trajectory's tokens, residual and normalised; hidden tokens are not attended to.
+    """Semantic Flow's flow attention: over a trajectory's tokens, residual and normalised.
+
+    Unlike in the released code it is trained, hidden tokens are not attended to, and heads are 16 wide instead of 4.
 
     Written out: for so few tokens that is faster than the library's attention.
     """
@@ -48,7 +50,7 @@ class FlowAttention(nn.Module):
 
 
 class SemanticHead(nn.Module):
-    """Logits of classes for points, from the features met along their trajectories and the displacements there.
+    """Semantic Flow's semantic network: logits of classes, from the features and displacements along points' trajectories.
 
     `point` is the baseline of dynamic radiance fields: a network on the point's own place, time and field features.
     """

@@ -65,7 +65,7 @@ def decode(
 def class_weights(
     all_weights: SampleWeights, weights: Float[Tensor, "ray sample"], density_prior: bool
 ) -> Float[Tensor, "ray sample"]:
-    """What raw logits are integrated with: the densities as opacity prior; without it, the heaviest sample counts alone."""
+    """What raw logits are integrated with: Semantic Flow's densities as opacity prior; without, the heaviest sample alone."""
     if density_prior:
         return weights
     heaviest = all_weights.both >= all_weights.both.amax(1, keepdim=True)

@@ -36,7 +36,9 @@ def flow_tokens(
     frames: Int64[Tensor, "point"],
     unit: float,
 ) -> Tokens:
-    """The tokens of trajectories around `frames`. Features pass no gradient to the places they are read at.
+    """Semantic Flow's flow feature aggregation: the tokens of trajectories around `frames`.
+
+    Features pass no gradient to the places they are read at. Unlike in the released code points are projected in the world.
 
     A token is visible when its frame exists, the point projects into it, and nothing nearer is seen there.
     """

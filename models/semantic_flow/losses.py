@@ -15,6 +15,7 @@ def masked_mean(values: Float[Tensor, "ray"], mask: Bool[Tensor, "ray"]) -> Floa
 
 
 def colour_loss(predicted: Float[Tensor, "ray rgb=3"], wanted: Float[Tensor, "ray rgb=3"]) -> Float[Tensor, ""]:
+    """NeRF, eq. 6, of one rendering, as a mean."""
     return (predicted - wanted).square().mean()
 
 
@@ -43,13 +44,16 @@ def flow_loss(
     valid: Bool[Tensor, "ray"],
     width: int,
 ) -> Float[Tensor, ""]:
-    """Huber distance of expected flow endpoints to where the flow says, in percent of the image's width."""
+    """Huber distance of expected flow endpoints to where the flow says, in percent of the image's width.
+
+    NSFF, DynNeRF and Semantic Flow take absolute differences.
+    """
     error = F.smooth_l1_loss(endpoint - xy, flow, reduction="none", beta=0.5).sum(-1)
     return masked_mean(error.clamp(max=50.0) * (100 / width), valid)
 
 
 def cross_entropy(logits: Float[Tensor, "ray classes"], labels: Int64[Tensor, "ray"]) -> Float[Tensor, ""]:
-    """Cross-entropy over the labelled rays."""
+    """Cross-entropy over the labelled rays: softmax comes after the logits were integrated, as in Semantic Flow."""
     known = labels != UNLABELLED
     return masked_mean(F.cross_entropy(logits, labels.clamp(min=0), reduction="none"), known)
 
@@ -62,7 +66,7 @@ def mask_loss(dynamicness: Float[Tensor, "ray"], moving: Float[Tensor, "ray"]) -
 
 
 def entropy_loss(probability: Float[Tensor, "ray"]) -> Float[Tensor, ""]:
-    """Zero where a probability is 0 or 1."""
+    """Zero where a probability is 0 or 1; Semantic Flow takes the entropy of samples, this that of rays."""
     p = probability.clamp(1e-4, 1 - 1e-4)
     return -(p * p.log() + (1 - p) * (1 - p).log()).mean()
 
@@ -78,7 +82,7 @@ def motion_loss(
 
 
 def distortion_loss(weights: Float[Tensor, "ray sample"], depth: Float[Tensor, "ray sample"]) -> Float[Tensor, ""]:
-    """How far a ray's weight is spread, in the logarithm of depth (mip-NeRF 360, its first term)."""
+    """How far a ray's weight is spread, in the logarithm of depth (mip-NeRF 360, eq. 15, its first term)."""
     log_depth = depth.log()
     before, moment = weights.cumsum(1) - weights, (weights * log_depth).cumsum(1) - weights * log_depth
     return 2 * (weights * (log_depth * before - moment)).sum(1).mean()

@@ -39,7 +39,10 @@ class SampleWeights(TensorFields):
 def coarse_edges(
     near: float, far: float, count: int, rays: int, generator: torch.Generator | None, device: torch.device
 ) -> Float[Tensor, "ray edge"]:
-    """Edges of intervals, even in the logarithm of depth; shifted as one by a random amount in training."""
+    """Edges of intervals, even in the logarithm of depth; shifted as one by a random amount in training.
+
+    NeRF, eq. 2, draws each sample in its own bin, even in depth.
+    """
     position = torch.linspace(0, 1, count + 1, device=device).expand(rays, -1)
     if generator is not None:
         shift = (torch.rand(rays, 1, generator=generator, device=device) - 0.5) / count
@@ -69,7 +72,7 @@ def inverse_cdf(
 ) -> Float[Tensor, "ray finer_edge"]:
     """Edges by the inverse CDF of the coarse intervals' weights, each widened to its neighbours; the ends stay.
 
-    NeRF, sec. 5.2; widened as in mip-NeRF, sec. 3.1, by the maximum alone, without its blur.
+    NeRF, sec. 5.2. Weights are widened by a maximum, as in mip-NeRF, which also blurs them.
     """
     widened = F.max_pool1d(weights[:, None], 3, stride=1, padding=1)[:, 0]
     widened = widened / widened.sum(1, keepdim=True).clamp(min=1e-8)
@@ -90,8 +93,8 @@ def blend(
 ) -> SampleWeights:
     """Weights from the optical depths of both fields and the blending weight b of each sample.
 
-    As in the paper T = prod (1 - alpha_d b)(1 - alpha_s (1 - b)). What a sample takes, 1 minus its factor, is
-    divided in proportion; the paper adds both terms, which exceeds what was taken where both are opaque.
+    As in NSFF and Semantic Flow T = prod (1 - alpha_d b)(1 - alpha_s (1 - b)). What a sample takes, 1 minus its factor, is
+    divided in proportion; the papers add both terms, which exceeds what was taken where both are opaque.
     """
     if blending.device.type == "cpu":
         return SampleWeights(*FusedBlend.apply(static_depth, dynamic_depth, blending))
@@ -136,7 +139,10 @@ Optics = Callable[[Intervals], tuple[Tensor, Tensor, Tensor]]
 def march(
     optics: Optics, near: float, far: float, coarse: int, fine: int, rays: Rays, generator: torch.Generator | None
 ) -> Intervals:
-    """Where to look along rays: many cheap samples say where the few costly ones go. No gradients flow here."""
+    """Where to look along rays: many cheap samples say where the few costly ones go (NeRF, sec. 5.2). No gradients flow here.
+
+    Unlike in NeRF the coarse samples come from the fields themselves, and are not among the fine ones.
+    """
     count, device = len(rays.frames), rays.origins.device
     with torch.no_grad():
         edges = coarse_edges(near, far, coarse, count, generator, device)

@@ -67,7 +67,10 @@ class RayBudget:
 def static_losses(
     model: SemanticFlow, nodes: Float[Tensor, "x y z"], batch: Batch, weights: Weights, generator: torch.Generator
 ) -> dict[str, Float[Tensor, ""]]:
-    """Stage 1: the static field alone, on pixels that are not known to move."""
+    """Semantic Flow's stage 1: the static field alone, on pixels that are not known to move.
+
+    Departs by robust colours, and by depth and flow, which the paper's stage 1 does not have.
+    """
     traced = model.trace(nodes, batch.rays, generator, moving=False)
     decoded = decode(model, traced, batch.label != losses.UNLABELLED)
     endpoint, _, _ = expected_flow_endpoints(model, traced, batch)
@@ -87,7 +90,7 @@ def joint_losses(
     generator: torch.Generator,
     depths: Callable[[Float[Tensor, "ray"]], None],
 ) -> dict[str, Float[Tensor, ""]]:
-    """Stage 2: everything at once. The depths that the rays show are handed out besides."""
+    """Semantic Flow's stage 2: everything at once. The depths that the rays show are handed out besides."""
     traced = model.trace(nodes, batch.rays, generator)
     depths(traced.depth.detach())
     semantic = first_labelled(batch.label, ray_budget.semantic_rays)
@@ -125,7 +128,7 @@ def geometry_losses(
 def expected_flow_endpoints(
     model: SemanticFlow, traced: Traced, batch: Batch
 ) -> tuple[Float[Tensor, "ray xy=2"], Float[Tensor, "ray xyz=3"], Float[Tensor, ""]]:
-    """Expected flow endpoint of rays in the neighbour's image: what is static stays, what moves is carried by the velocity.
+    """Expected flow endpoint of rays in the neighbour's image, as in NSFF: what is static stays, the velocity carries what moves.
 
     Also how far the batch's known points are moved, and the mean speed of the moving samples.
     """
@@ -186,7 +189,7 @@ def warped_losses(
     ray_budget: RayBudget,
     generator: torch.Generator,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Consistency along the flow: the moving things of another time, brought back, must look and mean the same.
+    """Semantic Flow's consistency along the flow: the moving things of another time, brought back, must look and mean the same.
 
     The ray of frame t is rendered with the dynamic field of frame t + h at the points carried there by the velocity;
     colour and label are those of t. Pixels whose flow is not confirmed (occluded next) are left out.

@@ -20,7 +20,7 @@ INITIAL_FEATURES = 0.3
 
 
 class DensityGrid(nn.Module):
-    """A dense grid of one value a node, kept as sums of planes times lines (TensoRF) and made anew at each step.
+    """A dense grid of one value a node, kept as sums of planes times lines (TensoRF, sec. 3) and made anew at each step.
 
     Trilinear interpolation of such nodes is exactly the sum of bilinear planes times lines, at a tenth of the reads.
     """
@@ -80,7 +80,7 @@ class DensityGrid(nn.Module):
 
 
 class SpacePlanes(nn.Module):
-    """Features of points in space: products of planes with lines."""
+    """Features of points in space: products of planes with lines (TensoRF, sec. 3)."""
 
     def __init__(self, channels: int, resolution: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class SpacePlanes(nn.Module):
 
 
 class SpaceTimePlanes(nn.Module):
-    """Features of points in space and time: three products of a plane in space with a plane in time."""
+    """Features of points in space and time: three products of a plane in space with a plane in time, as in HexPlane."""
 
     def __init__(self, channels: int, resolution: int, frames: int, generator: torch.Generator) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ POINTS_AT_ONCE = 32768  # where no gradient is wanted
 
 
 def encoded(values: Float[Tensor, "point channel"], octaves: int) -> Float[Tensor, "point encoded"]:
-    """Values, their sines at 2^0 ... 2^(octaves - 1), and their cosines."""
+    """Values, their sines at 2^0 ... 2^(octaves - 1), and their cosines (NeRF, eq. 4, without pi)."""
     phases = (values[..., None] * 2.0 ** torch.arange(octaves, device=values.device)).flatten(-2)
     return torch.cat([values, phases.sin(), phases.cos()], dim=-1)
 

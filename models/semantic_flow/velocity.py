@@ -1,4 +1,4 @@
-"""The velocity field, and trajectories: one field integrated forwards and backwards in time."""
+"""Semantic Flow's velocity field, and trajectories: one field integrated forwards and backwards in time."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -40,7 +40,7 @@ class VelocityField(nn.Module):
 def step(
     velocity: Velocity, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"], by: Tensor, how: Integrator
 ) -> Float[Tensor, "point xyz=3"]:
-    """Points after `by` frames (negative: backwards), in one step of an integrator."""
+    """Points after `by` frames (negative: backwards), in one step of an integrator; the released code has Euler."""
     span = by[:, None]
     first = velocity(points, times)
     if how == "euler":

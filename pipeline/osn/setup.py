@@ -30,7 +30,10 @@ class Phase:
 
 
 def schedule(config: TrainOsnConfig, with_network: bool) -> list[Phase]:
-    """All phases in order; a scene of one object, and a baseline, have no scales to learn."""
+    """All phases in order, OSN's alternation with fewer and shorter rounds and a last look at the scales.
+
+    A scene of one object, and a baseline, have no scales to learn.
+    """
     bootstrap = Phase("bootstrap", config.bootstrap_steps)
     if not with_network:
         return [bootstrap, Phase("composite", config.steps)]
