@@ -63,7 +63,7 @@ def test_attention_agrees_with_a_slow_reference() -> None:
     for head_index in range(4):
         for i in range(3):
             scores = torch.stack([query[i, head_index] @ key[j, head_index] / 4 for j in range(2)])
-            share = torch.softmax(scores, dim=0)
-            merged[i, head_index] = share[0] * value[0, head_index] + share[1] * value[1, head_index]
+            attends = torch.softmax(scores, dim=0)
+            merged[i, head_index] = attends[0] * value[0, head_index] + attends[1] * value[1, head_index]
     expected = attention.norm(tokens[0] + attention.merge(merged.flatten(1)))
     torch.testing.assert_close(attention(tokens, visible)[0], expected)

@@ -15,14 +15,14 @@ def rays(count: int) -> Rays:
     return Rays(torch.zeros(count, 3), directions, torch.zeros(count, dtype=torch.long))
 
 
-def test_without_a_dynamic_share_only_the_static_field_is_seen() -> None:
+def test_without_a_blending_weight_only_the_static_field_is_seen() -> None:
     alpha = torch.tensor([[0.5, 0.2, 0.9]])
     weights = blend(optical(alpha), optical(torch.full((1, 3), 0.7)), torch.zeros(1, 3))
     torch.testing.assert_close(weights.static, torch.tensor([[0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.9]]))
     assert weights.dynamic.sum() == 0
 
 
-def test_with_a_full_dynamic_share_only_the_dynamic_field_is_seen() -> None:
+def test_with_a_full_blending_weight_only_the_dynamic_field_is_seen() -> None:
     alpha = torch.tensor([[0.5, 0.2, 0.9]])
     weights = blend(optical(torch.full((1, 3), 0.7)), optical(alpha), torch.ones(1, 3))
     torch.testing.assert_close(weights.dynamic, torch.tensor([[0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.9]]))
@@ -64,11 +64,11 @@ def test_blending_in_a_loop_has_the_values_and_gradients_of_the_tensor_code() ->
     inputs = [torch.rand(20, 9, generator=generator) for _ in range(3)]
     inputs[0][:, 4] *= 30.0
     inputs = [values.requires_grad_() for values in inputs]
-    weights = torch.randn(2, 20, 9, generator=generator)
+    counted = torch.randn(2, 20, 9, generator=generator)
     found = []
     for how in (blend, blend_in_tensors):
         weights = how(*inputs)
-        total = (weights.static * weights[0] + weights.dynamic * weights[1]).sum()
+        total = (weights.static * counted[0] + weights.dynamic * counted[1]).sum()
         found.append([weights.static, weights.dynamic, *torch.autograd.grad(total, inputs)])
     for mine, reference in zip(*found, strict=True):
         torch.testing.assert_close(mine, reference, rtol=1e-3, atol=1e-5)
