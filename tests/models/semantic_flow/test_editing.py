@@ -99,10 +99,10 @@ def test_without_changes_the_scene_looks_as_it_did() -> None:
 
 def test_two_layers_share_a_ray_like_the_two_fields() -> None:
     static, dynamic, blending = (torch.rand(5, 7) for _ in range(3))
-    weights = blend(static, dynamic, blending)
+    both = blend(static, dynamic, blending)
     weights = layer_weights([-torch.expm1(-static) * (1 - blending), -torch.expm1(-dynamic) * blending])
-    torch.testing.assert_close(weights[..., 0], weights.static)
-    torch.testing.assert_close(weights[..., 1], weights.dynamic)
+    torch.testing.assert_close(weights[..., 0], both.static)
+    torch.testing.assert_close(weights[..., 1], both.dynamic)
 
 
 @pytest.mark.parametrize("frame", [0, 3])
