@@ -111,7 +111,7 @@ def loss_weights(config: TrainOsnConfig) -> LossWeights:
     return LossWeights(
         depth=config.depth_weight,
         objects=config.segmentation_weight,
-        spread=config.distortion_weight,
+        distortion=config.distortion_weight,
         variation=config.total_variation_weight,
         density=config.density_weight,
     )
