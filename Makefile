@@ -53,6 +53,7 @@ format: $(INSTALLED)
 	ruff format .
 	snakefmt Snakefile workflow
 
-# What config.yaml shows, and docs/SETTINGS.md, from pipeline/config.py.
+# What config.yaml shows, and docs/SETTINGS.md, from pipeline/config.py; the table of packages in docs/ARCHITECTURE.md.
 config: $(INSTALLED)
 	python -m workflow.reference
+	python -m workflow.package_map

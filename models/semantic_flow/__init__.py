@@ -1,1 +1,5 @@
-"""Semantic Flow: a dynamic radiance field whose semantics come from the features met along flows."""
+"""Semantic Flow's networks, losses and rendering in tensors: static and dynamic fields, velocity, flow attention.
+
+May import: ops.
+May be imported by: pipeline.semantic_flow.
+"""
