@@ -1,7 +1,8 @@
 """The command line of a stage, derived from its function's signature.
 
 A `Path` parameter becomes a required flag, `Path | None` an optional one, `list[Path]` one that takes many;
-`config` becomes `--options`, a JSON object whose missing values take their defaults.
+`config` becomes a flag per setting (pipeline/runtime/setting_flags.py) and `--options`, a JSON object; what neither gives
+takes its default.
 """
 
 import argparse
@@ -9,10 +10,12 @@ import inspect
 import json
 import logging
 import os
+import re
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,7 +23,17 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.runtime.device import DEVICE_VARIABLE, set_threads
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.overlay import overlaid
 from pipeline.runtime.record import write_record
+from pipeline.runtime.setting_flags import (
+    add_setting_flags,
+    fault_text,
+    flag_name,
+    given_settings,
+    section_name,
+    spelled,
+    unknown_flag,
+)
 
 log = logging.getLogger("pipeline")
 
@@ -37,19 +50,28 @@ class WarningsKept(logging.Handler):
             self.texts.append(record.getMessage())
 
 
+@dataclass(frozen=True)
+class Call:
+    """What a command line asks for."""
+
+    paths: dict[str, Any]
+    config: BaseModel | None
+    record: Path | None
+    threads: int
+    device: str
+
+
 def run_stage(stage: Callable[..., None]) -> None:
     """Run a stage from the command line; its errors end in one line and exit code 1."""
     start = time.monotonic()
-    arguments = vars(stage_parser(stage).parse_args())
-    record, threads, device = arguments.pop("record"), arguments.pop("threads"), arguments.pop("device")
     kept = start_logging()
     try:
-        os.environ[DEVICE_VARIABLE] = device
-        set_threads(threads)
-        config = read_options(stage, arguments.pop("options", "{}"))
-        stage(**arguments, **({"config": config} if config is not None else {}))
-        if record:
-            write_record(record, stage.__name__, time.monotonic() - start, kept.texts, config)
+        call = read_call(stage, sys.argv[1:])
+        os.environ[DEVICE_VARIABLE] = call.device
+        set_threads(call.threads)
+        stage(**call.paths, **({"config": call.config} if call.config is not None else {}))
+        if call.record:
+            write_record(call.record, stage.__name__, time.monotonic() - start, kept.texts, call.config)
     except (StageError, BrokenPipeError) as error:
         log.error("%s: %s", stage.__name__, error)
         sys.exit(1)
@@ -58,22 +80,58 @@ def run_stage(stage: Callable[..., None]) -> None:
         sys.exit(1)
 
 
+def read_call(stage: Callable[..., None], words: Sequence[str]) -> Call:
+    """A command line, understood and checked."""
+    parser = stage_parser(stage)
+    namespace, unknown = parser.parse_known_args(spelled(words))
+    if unknown:
+        flags = re.findall(r"--[\w.-]+", parser.format_help())
+        model = config_type(stage)
+        section = section_name(model, stage.__name__) if model else stage.__name__
+        raise StageError(unknown_flag(section, unknown[0], flags))
+    given = vars(namespace)
+    run = {name: given.pop(name) for name in ("record", "threads", "device")}
+    options = given.pop("options", "{}")
+    paths = {name: given.pop(name) for name in path_parameters(stage)}
+    return Call(paths, read_options(stage, options, given), **run)
+
+
+def path_parameters(stage: Callable[..., None]) -> dict[str, Any]:
+    """The parameters of a stage that are paths, with their annotations."""
+    parameters = inspect.signature(stage).parameters.items()
+    return {name: parameter.annotation for name, parameter in parameters if name != "config"}
+
+
+def config_type(stage: Callable[..., None]) -> type[BaseModel] | None:
+    """The model of a stage's settings, if it has any."""
+    parameter = inspect.signature(stage).parameters.get("config")
+    return parameter.annotation if parameter else None
+
+
 def stage_parser(stage: Callable[..., None]) -> argparse.ArgumentParser:
-    """The parser that a stage's signature and docstrings imply."""
-    module = inspect.getmodule(stage)
+    """The parser that a stage's signature, its settings and its docstrings imply; a flag of two meanings is an error."""
+    module, model, annotations = inspect.getmodule(stage), config_type(stage), path_parameters(stage)
+    required = "".join(f" {flag_name([name])} PATH" for name, annotation in annotations.items() if annotation is Path)
     parser = argparse.ArgumentParser(
         prog=f"python -m pipeline.{stage.__name__}",
+        usage=f"%(prog)s{required} [FLAGS]",
         description=(module.__doc__ if module else None) or stage.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    for name, parameter in inspect.signature(stage).parameters.items():
-        if name == "config":
-            parser.add_argument("--options", default="{}", metavar="JSON", help=options_help(parameter.annotation))
-        else:
-            parser.add_argument(f"--{name.replace('_', '-')}", dest=name, **flag(name, parameter.annotation))
-    parser.add_argument("--record", type=Path, metavar="JSON", help="write time, memory, warnings and versions here")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="cores to use (default: all)")
-    parser.add_argument(
+    paths = parser.add_argument_group("paths")
+    for name, annotation in annotations.items():
+        paths.add_argument(flag_name([name]), dest=name, **flag(name, annotation))
+    if model is not None:
+        settings = parser.add_argument_group("settings", "lists as several values or as JSON")
+        settings.add_argument(
+            "--options", default="{}", metavar="JSON", help="all in one JSON object; flags count more than what it says"
+        )
+        add_setting_flags(settings, model)
+    run = parser.add_argument_group("run")
+    run.add_argument("--record", type=Path, metavar="JSON", help="write time, memory, warnings and versions here")
+    run.add_argument("--threads", type=int, default=os.cpu_count(), help="cores to use (default: all)")
+    run.add_argument(
         "--device", default="auto", choices=["auto", "cpu", "cuda"], help="default: cuda where there is one"
     )
     return parser
@@ -92,24 +150,22 @@ def flag(name: str, annotation: Any) -> dict[str, Any]:
     )
 
 
-def options_help(config: type[BaseModel]) -> str:
-    """The fields of a section with their meaning and default."""
-    fields = (f"{name}: {field.description} [{field.default}]" for name, field in config.model_fields.items())
-    return "settings as a JSON object; " + "; ".join(fields).replace("%", "%%")
-
-
-def read_options(stage: Callable[..., None], options: str) -> BaseModel | None:
-    """The stage's validated config, or None where it has none."""
-    parameter = inspect.signature(stage).parameters.get("config")
-    if parameter is None:
+def read_options(stage: Callable[..., None], options: str, flags: Mapping[str, Any] | None = None) -> BaseModel | None:
+    """The stage's validated config, or None where it has none; flags count more than `--options`."""
+    model, flags = config_type(stage), flags or {}
+    if model is None:
         return None
     try:
-        return parameter.annotation.model_validate(json.loads(options))
+        values = json.loads(options)
+        if not isinstance(values, dict):
+            raise StageError(f"--options is {options}, not a JSON object; write it as '{{\"name\": value}}'")
+        return model.model_validate(overlaid(values, given_settings(model, flags)))
     except json.JSONDecodeError as error:
         raise StageError(f"--options is not JSON ({error}); write it as '{{\"name\": value}}'") from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
-        raise StageError(f"--options: {faults}; see --help for the names and defaults") from error
+        section = section_name(model, stage.__name__)
+        faults = "; ".join(fault_text(section, flags, fault) for fault in error.errors())
+        raise StageError(f"{faults}; see --help for the names and defaults") from error
 
 
 def start_logging() -> WarningsKept:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config import PresetName
+from pipeline.runtime.overlay import overlaid
 
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -105,13 +106,3 @@ PRESETS: Mapping[PresetName, Sections] = {"draft": DRAFT, "default": {}, "qualit
 def with_preset(name: PresetName, stage: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """A stage's settings of a preset, in which those that a person gave replace the preset's."""
     return overlaid(PRESETS[name].get(stage, {}), given)
-
-
-def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested mappings as one; where both have a value, `above` counts."""
-    joined = dict(below)
-    for key, value in above.items():
-        inner = joined.get(key)
-        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        joined[key] = overlaid(inner, value) if both else value
-    return joined

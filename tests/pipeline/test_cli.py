@@ -1,5 +1,7 @@
 """The command line derived from a stage's signature."""
 
+import argparse
+import importlib
 import json
 import logging
 import subprocess
@@ -9,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import flag, options_help, read_options, stage_parser
+from pipeline.cli import flag, read_call, read_options, stage_parser
 from pipeline.config import EstimateFlowConfig
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.sources import ROOT
 
 STAGE = """
     import logging
@@ -73,10 +76,71 @@ def test_parameter_of_another_type_is_refused() -> None:
         flag("size", int)
 
 
-def test_help_names_every_setting_with_its_default() -> None:
-    text = options_help(EstimateFlowConfig)
+def test_help_groups_paths_and_settings_with_their_defaults_and_meaning() -> None:
+    paths, settings = " ".join(stage_parser(example).format_help().split()).split("settings: ")
+    assert "paths: --a PATH --b [PATH] --c [PATH ...]" in paths
     for name, field in EstimateFlowConfig.model_fields.items():
-        assert f"{name}: " in text and str(field.default).replace("%", "%%") in text
+        default = "none" if field.default is None else json.dumps(field.default)
+        assert f"--{name.replace('_', '-')} " in settings
+        assert f"{field.description} (default: {default})" in settings
+
+
+def test_flags_count_more_than_options() -> None:
+    call = read_call(example, ["--a", "x", "--options", '{"backend": "dis", "iterations": 3}', "--iterations", "4"])
+    assert call.config == EstimateFlowConfig(backend="dis", iterations=4)
+    assert call.paths == {"a": Path("x"), "b": None, "c": []}
+
+
+@pytest.mark.parametrize("words", [["--consistency_px", "2"], ["--consistency-px=2"], ["--consistency_px=2"]])
+def test_flags_may_be_written_as_in_config_yaml(words: list[str]) -> None:
+    assert read_call(example, ["--a", "x", *words]).config == EstimateFlowConfig(consistency_px=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--iterations", "0"], "--iterations: Input should be greater than or equal to 1 (got '0'); see --help"),
+        (["--iterations", "many"], "--iterations: Input should be a valid integer"),
+        (["--strides", "2", "x"], "--strides: 1: Input should be a valid integer"),
+        (["--strides", "[2,"], "--strides: [2, is not JSON"),
+        (["--backend", "lsd"], "--backend: Input should be 'auto'"),
+        (["--options", '{"iterations": 0}'], "--options: iterations: Input should be greater"),
+        (["--options", "[1]"], "--options is [1], not a JSON object"),
+        (["--iteration", "3"], "there is no flag --iteration; did you mean --iterations?"),
+        (["stray"], "stray belongs to no flag"),
+    ],
+)
+def test_wrong_value_ends_in_one_sentence_with_its_flag(words: list[str], said: str) -> None:
+    with pytest.raises(StageError) as stopped:
+        read_call(example, ["--a", "x", *words])
+    assert str(stopped.value).startswith(said) and "\n" not in str(stopped.value)
+
+
+def test_stage_takes_its_settings_as_flags(stage: Path) -> None:
+    done = run(stage, "--source", "in put.txt", "--target", "out.txt", "--backend", "dis")
+    assert done.returncode == 0, done.stderr
+    assert (stage.parent / "out.txt").read_text() == "text None 0 dis"
+    done = run(stage, "--source", "in put.txt", "--target", "two.txt", "--backend", "magic")
+    assert done.returncode == 1 and "copy_text: --backend: Input should be" in done.stderr
+    assert "Traceback" not in done.stderr and not (stage.parent / "two.txt").exists()
+
+
+def every_stage() -> list[str]:
+    """Names of the modules that run a stage."""
+    files = (ROOT / "pipeline").glob("*.py")
+    return sorted(path.stem for path in files if f"run_stage({path.stem})" in path.read_text())
+
+
+@pytest.mark.parametrize("name", every_stage())
+def test_no_flag_of_a_stage_has_two_meanings(name: str) -> None:
+    stage_parser(getattr(importlib.import_module(f"pipeline.{name}"), name))
+
+
+def test_two_meanings_of_a_flag_are_an_error() -> None:
+    def clash(backend: Path, config: EstimateFlowConfig) -> None: ...
+
+    with pytest.raises(argparse.ArgumentError, match="conflicting option string: --backend"):
+        stage_parser(clash)
 
 
 def test_missing_options_take_their_defaults() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Config, PresetName, TrainOsnConfig
 from pipeline.runtime.config_file import checked_config, shared_options, stage_options
 from pipeline.runtime.errors import StageError
-from pipeline.runtime.presets import PRESETS, overlaid
+from pipeline.runtime.presets import PRESETS
 
 SCENE = {"video": "simulate"}
 SETTINGS = [(name, stage, key) for name, stages in PRESETS.items() for stage in stages for key in stages[stage]]
@@ -70,7 +70,3 @@ def test_scenes_of_one_model_have_one_preset() -> None:
     scenes["b"] = SCENE
     with pytest.raises(StageError, match="b has preset default and a has draft"):
         checked_config({"scenes": scenes, "shared_semantics": {"both": ["a", "b"]}}, [])
-
-
-def test_sections_inside_a_section_are_laid_over_each_other() -> None:
-    assert overlaid({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 3}, "d": []}) == {"a": {"b": 3, "c": 2}, "d": []}
