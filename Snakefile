@@ -17,7 +17,7 @@ include: "workflow/rules/reporting.smk"
 
 wildcard_constraints:
     scene=r"[^/]+",
-    method="osn|semantic_flow",
+    method="|".join(METHODS),
 
 
 onstart:

@@ -29,7 +29,6 @@ import torch
 from jaxtyping import Float
 
 from benchmarks.scene_from_truth import scene_from_truth
-from models.rendering import TrainedMethod
 from pipeline.config import RenderViewsConfig, SimulateSceneConfig, TrainOsnConfig
 from pipeline.evaluation.lpips import Lpips, load_lpips
 from pipeline.evaluation.rendering import observed_findings
@@ -38,10 +37,10 @@ from pipeline.evaluation.scenes import comparison_findings
 from pipeline.formats.renders_folder import Renders
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.geometry.camera_paths import evenly_chosen
-from pipeline.osn.fixed_scales import fixed_scales
-from pipeline.render_views import render_plans, valid_scales
-from pipeline.rendering.trained_method import load_method
-from pipeline.rendering.view_plans import Plan, ValidScales, held_out_cameras, plan_held_out, plan_scenes, planned_set
+from pipeline.rendering.trained_method import TrainedMethod, load_method
+from pipeline.rendering.valid_scales import ValidScales, valid_scales
+from pipeline.rendering.view_pictures import write_views
+from pipeline.rendering.view_plans import Plan, held_out_cameras, plan_held_out, plan_scenes, planned_set
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import train_osn
 from pipeline.truth.truth_file import Truth, read_truth
@@ -55,7 +54,7 @@ VARIANTS = {
 ITEMS = {
     "scenes": "OSN, best of 1000",
     "scenes_fixed_middle": "fixed: middle of the range",
-    "scenes_fixed_likely": "fixed: contact and motion",
+    "scenes_fixed_prior": "fixed: contact and motion",
     "scenes_fixed_filmed": "fixed: exact depth",
     "scenes_fixed_best": "fixed: mean of the truths",
 }
@@ -99,14 +98,14 @@ def trained(bench: Bench, scales: str, options: dict[str, Any]) -> TrainedMethod
     if not settings.exists() or settings.read_text() != config.model_dump_json():
         train_osn(bench.folder / "scene.h5", None, checkpoint, folder / "history.csv", folder / "scales.csv", config)
         settings.write_text(config.model_dump_json())
-    return load_method(checkpoint, torch.device("cpu"))
+    return load_method(checkpoint, bench.scene, torch.device("cpu"))
 
 
 def fixed(method: TrainedMethod, bench: Bench) -> dict[str, Float[np.ndarray, "object"]]:
     """The scales of all baselines."""
     assert bench.truth.scenes is not None
     best = np.exp(np.log(bench.truth.scenes.scales).mean(0))
-    return {**fixed_scales(method, bench.scene), "filmed": np.ones(bench.scene.object_count), "best": best}
+    return {**method.fixed_scales(None), "filmed": np.ones(bench.scene.object_count), "best": best}
 
 
 def observed_plans(bench: Bench, valid: ValidScales) -> list[Plan]:
@@ -123,7 +122,7 @@ def judge(bench: Bench, method: TrainedMethod, baselines: bool, candidates: int,
     """Numbers of one trained method by item and metric."""
     assert bench.truth.scenes is not None
     config = RenderViewsConfig(held_out_samples=SAMPLES, held_out_candidates=candidates)
-    valid = valid_scales(method, [])
+    valid = valid_scales(method, [], "")
     views = held_out_cameras(bench.scene, bench.info, bench.truth, config)
     assert views is not None
     plans = plan_held_out(bench.scene, valid, fixed(method, bench) if baselines else {}, views, config)
@@ -131,7 +130,7 @@ def judge(bench: Bench, method: TrainedMethod, baselines: bool, candidates: int,
     ids = list(range(bench.scene.object_count))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        render_plans(folder, plans, method, bench.scene, config.rays_per_chunk)
+        write_views(folder, plans, method, config.rays_per_chunk)
         listed = Renders(
             method="osn", valid_scales=len(valid.scales), object_ids=ids, sets=[plan.entry for plan in plans]
         )

@@ -27,16 +27,16 @@ from benchmarks.scene_from_truth import scene_from_truth
 from models.ops.parallel import workers
 from models.osn.rendering import render_world
 from pipeline.config import SimulateSceneConfig, TrainOsnConfig
-from pipeline.evaluate import as_validity, known_truth
+from pipeline.evaluation.known_truth import known_truth
 from pipeline.evaluation.rendering import held_out_target
-from pipeline.evaluation.scales import region_findings, true_region
+from pipeline.evaluation.scales import as_validity, region_findings, true_region
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.osn.setup import Phase, training_pixels
 from pipeline.osn.training import TrainingContext
 from pipeline.osn.training_state import TrainingState, started
-from pipeline.render_views import view_rays
+from pipeline.rendering.view_pictures import view_rays
 from pipeline.runtime.device import stage_device
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import train

@@ -33,9 +33,9 @@ from pipeline.evaluation.image_metrics import psnr_db, to_unit
 from pipeline.evaluation.semantic_metrics import view_scores
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.runtime.atomic import whole
-from pipeline.semantic_flow.checkpoint import SemanticFlowMethod, method_from_checkpoint
 from pipeline.semantic_flow.data import camera_rays
 from pipeline.semantic_flow.labels import held_out_frames
+from pipeline.semantic_flow.method import SemanticFlowMethod, method_from_checkpoint
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_semantic_flow import train_semantic_flow
 
@@ -173,7 +173,7 @@ def judged_checkpoint(
     """Judge a trained variant: held-out views, and the training camera at times without labels."""
     state = torch.load(checkpoint, weights_only=True)
     settings = TrainSemanticFlowConfig.model_validate(TASKS[task])
-    method = method_from_checkpoint(state, torch.device("cpu"))
+    method = method_from_checkpoint(state, scene, torch.device("cpu"))
     views = list(range(0, scene.frame_count, FRAME_STEP))
     psnr, view_miou = judge(method, test.world_from_camera, test.images, test.object_ids, views)
     times = held_out_frames(settings.task, settings.labelled_fraction, scene.frame_count)[::FRAME_STEP] or views
@@ -188,13 +188,13 @@ def judge(
     drawn = [render(method, poses[frame], frame) for frame in frames]
     thinned = np.s_[frames, ::PIXEL_STEP, ::PIXEL_STEP]
     psnr = [psnr_db(colour, target) for (colour, _), target in zip(drawn, to_unit(images[thinned]), strict=True)]
-    _, together = view_scores(np.stack([told for _, told in drawn]), ids[thinned], len(method.class_names))
+    _, together = view_scores(np.stack([told for _, told in drawn]), ids[thinned], len(method.classes.names))
     return float(np.mean(psnr)), together.miou
 
 
 def render(method: SemanticFlowMethod, pose: np.ndarray, frame: int) -> tuple[torch.Tensor, np.ndarray]:
     """Colours and classes of a view, thinned."""
-    known = method.model.bounds.cameras
+    known = method.trained.model.bounds.cameras
     camera = Cameras(torch.from_numpy(pose.astype(np.float32))[None], known.intrinsics, known.height, known.width)
     rows, columns = (torch.arange(0, size, PIXEL_STEP) for size in (known.height, known.width))
     y, x = torch.meshgrid(rows, columns, indexing="ij")

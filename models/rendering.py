@@ -1,12 +1,13 @@
-"""The one interface of all methods: rays in, a rendering out."""
+"""What rays see, whichever method shows it."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from models.rays import Rays, TensorFields
+from models.rays import TensorFields
+
+VALID_SCORE = 0.5  # of a scale vector: above it the vector explains the video
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,3 @@ class Rendering(TensorFields):
     depth: Float[Tensor, "*batch"]
     opacity: Float[Tensor, "*batch"]
     object_weights: Float[Tensor, "*batch object"]
-
-
-@runtime_checkable
-class TrainedMethod(Protocol):
-    """A trained scene. `scales` are its valid scenes, best first; a method without scales has one row of ones."""
-
-    scales: Float[Tensor, "sample object"]
-    scores: Float[Tensor, "sample"]
-
-    def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
-        """Render a flat batch of rays under one scale vector (the best valid one by default), without gradients."""
-        ...

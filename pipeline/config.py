@@ -1,10 +1,11 @@
 """Every setting, its default and its meaning; one section per stage. Imports pydantic only: the Snakefile imports it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Method = Literal["osn", "semantic_flow"]
+METHODS: tuple[Method, ...] = get_args(Method)
 PresetName = Literal["draft", "default", "quality", "paper"]
 EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50"]
 Positive = Annotated[float, Field(gt=0)]
@@ -461,5 +462,5 @@ class Config(Section):
 
     @field_validator("method", mode="before")
     @classmethod
-    def one_is_a_list_of_one(cls, method: Any) -> Any:
-        return [method] if isinstance(method, str) else method
+    def one_is_a_list_of_one(cls, methods: Any) -> Any:
+        return [methods] if isinstance(methods, str) else methods

@@ -15,103 +15,42 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 import trimesh
-from jaxtyping import Float, Int, UInt8
-from skimage.measure import marching_cubes
+from jaxtyping import Float
 
-from models.osn.field import density_at
-from models.osn.object_scene import ObjectScene
-from models.osn.scale_sampling import VALID_SCORE, ScaleSamples, nearest_first
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage
 from pipeline.config import ExportObjectsConfig
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.osn.checkpoint import OsnMethod
-from pipeline.rendering.trained_method import load_method
+from pipeline.rendering.trained_method import Surface, load_method
+from pipeline.rendering.valid_scales import valid_scales
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
-from pipeline.runtime.errors import StageError
 
 log = logging.getLogger("pipeline.export_objects")
-SURFACE_OPACITY = 0.5  # of a cell: where the surface lies
-POINTS_AT_ONCE = 1 << 18
 
 
 def export_objects(checkpoint: Path, scene: Path, objects: Path, config: ExportObjectsConfig) -> None:
     """Write mesh, points and poses of every object."""
-    packed, method = read_scene(scene), load_method(checkpoint, stage_device())
-    if not isinstance(method, OsnMethod):
-        raise StageError(f"{checkpoint} is of a method without objects of their own; export those of osn")
-    scales = chosen_scales(method, config.scales)
+    packed = read_scene(scene)
+    method = load_method(checkpoint, packed, stage_device())
+    scales = valid_scales(method, config.scales, "export_objects").scales[0].astype(np.float64)
     with whole(objects) as partial:
         partial.mkdir()
-        for k, entry in enumerate(packed.objects):
-            vertices, faces = surface(method.fields, method.grids[k].detach(), k)
-            if not len(vertices):
-                log.warning("object %s has no surface: its field is empty", entry["name"])
-                continue
-            colours = vertex_colours(method.fields, vertices, k)
-            mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
-            mesh.export(partial / f"{entry['id']}.glb")
-            trimesh.PointCloud(vertices, colours).export(partial / f"{entry['id']}.ply")
-        poses = object_poses(packed, scales)
-        (partial / "poses.json").write_text(json.dumps(poses, indent=1))
+        for index, entry in enumerate(packed.objects):
+            write_surface(partial, entry["id"], entry["name"], method.surface(index))
+        (partial / "poses.json").write_text(json.dumps(object_poses(packed, scales), indent=1))
     log.info("%d objects are in %s, at scales %s", packed.object_count, objects, scales[1:].round(3).tolist())
 
 
-def chosen_scales(method: OsnMethod, wanted: list[float]) -> Float[np.ndarray, "object"]:
-    """Of the valid scenes the first, or the one nearest to wanted scales of the moving objects."""
-    scales = method.scales
-    if wanted:
-        if len(wanted) != scales.shape[1] - 1:
-            raise StageError(
-                f"export_objects.scales has {len(wanted)} scales, the scene {scales.shape[1] - 1} moving objects"
-            )
-        target = scales.new_tensor([1.0, *wanted])
-        scales = nearest_first(ScaleSamples(scales, method.scores), target).scales
-        if float(method.validity(target[None])[0]) < VALID_SCORE:
-            nearest = scales[0, 1:].cpu().numpy().round(3).tolist()
-            log.warning("the scales %s do not explain the video; the objects are exported at %s", wanted, nearest)
-    return scales[0].double().cpu().numpy()
-
-
-def surface(
-    fields: ObjectScene, logits: Float[torch.Tensor, "x y z"], index: int
-) -> tuple[Float[np.ndarray, "vertex xyz=3"], Int[np.ndarray, "face corner=3"]]:
-    """The surface of one object in its own frame and units."""
-    space, field = fields.spaces[index], fields.fields[index]
-    half = space.half_extent.cpu()
-    axes = [torch.linspace(-float(h), float(h), size) for h, size in zip(half, field.resolution, strict=True)]
-    nodes = torch.stack(torch.meshgrid(*axes, indexing="ij")).to(logits.device)
-    with torch.no_grad():
-        density = at_points(lambda points: density_at(logits, space.grid_points(points)), nodes.flatten(1))
-    steps = [float(axis[1] - axis[0]) for axis in axes]
-    level = -np.log(1 - SURFACE_OPACITY) * space.unit / (fields.shape.density_scale * min(steps))
-    # The logarithm changes evenly through a surface, the density itself by leaps.
-    volume = np.log(density.view(field.resolution).cpu().numpy() / level + 1e-6)
-    if not volume.min() < 0 < volume.max():
-        return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
-    vertices, faces, _, _ = marching_cubes(np.pad(volume, 1, constant_values=volume.min()), 0.0, spacing=tuple(steps))
-    vertices = (vertices - np.array(steps) - half.numpy()).astype(np.float32)  # the padding shifts by a cell
-    return vertices, faces[:, ::-1].copy()
-
-
-def vertex_colours(
-    fields: ObjectScene, vertices: Float[np.ndarray, "vertex xyz=3"], index: int
-) -> UInt8[np.ndarray, "vertex rgba=4"]:
-    """The field's own colour, without what direction and light add."""
-    space, field = fields.spaces[index], fields.fields[index]
-    points = torch.from_numpy(vertices.T.copy()).to(space.half_extent.device)
-    with torch.no_grad():
-        colours = at_points(lambda part: field.colour_features(space.grid_points(part))[:, :3].sigmoid(), points)
-    rgba = np.concatenate([colours.cpu().numpy(), np.ones((len(vertices), 1))], axis=1)
-    return (255 * rgba).round().astype(np.uint8)
-
-
-def at_points(function, points: Float[torch.Tensor, "xyz=3 point"]) -> torch.Tensor:  # type: ignore[no-untyped-def]
-    """A function of points, in pieces that fit into memory."""
-    return torch.cat([function(part) for part in points.split(POINTS_AT_ONCE, dim=1)])
+def write_surface(folder: Path, identity: int, name: str, surface: Surface) -> None:
+    """A surface as a mesh, and its vertices as coloured points; no file for an object that has none."""
+    if not len(surface.vertices):
+        log.warning("object %s has no surface: its field is empty", name)
+        return
+    mesh = trimesh.Trimesh(surface.vertices, surface.faces, vertex_colors=surface.colours, process=False)
+    mesh.export(folder / f"{identity}.glb")
+    trimesh.PointCloud(surface.vertices, surface.colours).export(folder / f"{identity}.ply")
 
 
 def object_poses(scene: Scene, scales: Float[np.ndarray, "object"]) -> dict[str, object]:

@@ -4,8 +4,6 @@ The scene's world is the true one turned and in other units, and every object ha
 relates estimates to truth has something to find: the true scale of object k is `UNITS[k] / UNITS[0]`.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +12,7 @@ from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import Intrinsics, directions_at_unit_depth, inverse, look_at, pixel_centres, rigid, transform
 from pipeline.formats.scene_file import Scene
+from pipeline.rendering.trained_method import TrainedMethod
 from pipeline.truth.truth_file import Truth, TruthViews
 
 FRAMES, HEIGHT, WIDTH, FOCAL = 8, 36, 48, 44.0
@@ -148,14 +147,11 @@ def analytic_scene(truth: Truth, objects: int = 3) -> Scene:
     )
 
 
-@dataclass
-class AnalyticMethod:
+class AnalyticMethod(TrainedMethod):
     """A trained method that casts the spheres exactly, each under its scale about the video's camera."""
 
-    scene: Scene
-    scales: Tensor
-    scores: Tensor
-    largest_chunk: int = 0
+    judges_scales = True
+    largest_chunk = 0
 
     def render(self, rays: Rays, scales: Tensor | None = None) -> Rendering:
         self.largest_chunk = max(self.largest_chunk, len(rays.frames))

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from models.osn.scale_network import ScaleNetwork
 from models.rays import TensorFields
+from models.rendering import VALID_SCORE
 
 log = logging.getLogger("models.osn")
-VALID_SCORE = 0.5
 DRAWN_AT_ONCE = 8192
 MOST_DRAWS = 64
 

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.osn.scale_sampling import VALID_SCORE
 from models.osn.z_buffer import SOLID, SoloViews, hard_agreement, solid
+from models.rendering import VALID_SCORE
 
 CONTACT_QUANTILE = 0.02
 LIMIT_STEPS, JUST_PAST = 96, 1.05

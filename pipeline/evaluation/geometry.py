@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.cameras import inverse
+from pipeline.evaluation.known_truth import NO_TRUTH, KnownTruth
 from pipeline.formats.geometry_file import Geometry
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.scene_file import Scene
@@ -15,6 +16,14 @@ POSE_METRICS = ("rotation_error_deg", "trajectory_error_percent")
 VERDICT_VALUES = {"failed": 0.0, "weak": 1.0, "ok": 2.0}
 LEAST_FRAMES = 3
 LEAST_PATH = 1e-3  # of the distance to the object: below it there is no path to compare
+
+
+def geometry_findings(scene: Scene, geometry: Geometry, known: KnownTruth | None) -> Findings:
+    """Verdicts, and poses against truth."""
+    if known is None:
+        return verdict_findings(geometry) + Findings.absent(STAGE, POSE_METRICS, NO_TRUTH)
+    poses = pose_findings(scene, known.truth, known.alignment.rows, known.matching, geometry)
+    return verdict_findings(geometry) + poses
 
 
 def verdict_findings(geometry: Geometry) -> Findings:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from pipeline.evaluation.image_metrics import endpoint_errors
+from pipeline.evaluation.known_truth import NO_TRUTH, KnownTruth
 from pipeline.evaluation.object_matching import id_switches, in_true_ids, object_ious
 from pipeline.formats.flow_file import FlowPair
 from pipeline.formats.metrics_table import Findings, Row
@@ -14,6 +15,17 @@ from pipeline.truth.truth_file import Truth
 
 FLOW_METRICS = ("epe_px", "outliers_1px_percent")
 MASK_METRICS = ("miou", "id_switches")
+
+
+def perception_findings(
+    pairs: Iterable[FlowPair], object_ids: UInt8[np.ndarray, "frame height width"], known: KnownTruth | None
+) -> Findings:
+    """Flow and masks against truth."""
+    if known is None:
+        absent = Findings.absent("estimate_flow", FLOW_METRICS, NO_TRUTH)
+        return absent + Findings.absent("segment_objects", MASK_METRICS, NO_TRUTH)
+    found = flow_findings(pairs, known.truth, known.alignment.rows)
+    return found + mask_findings(object_ids, known.frame_ids, known.matching)
 
 
 class FlowErrors:

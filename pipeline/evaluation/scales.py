@@ -1,34 +1,63 @@
-"""OSN's scale network judged by the true region of valid scales, and mapped for the report.
+"""A method that judges scales, judged by the true region of valid scales, and mapped for the report.
 
 A scale vector is truly valid where showing, at every pixel, the object whose scaled depth is nearest gives the true ids
 on more than 99 % of pixels. True scales are 1 in the truth's units; `true_scales` says what that is in the scene's.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
 
-from models.osn.validity import limits
-from models.rendering import TrainedMethod
+from models.rendering import VALID_SCORE
+from pipeline.evaluation.known_truth import NO_TRUTH, KnownTruth
+from pipeline.evaluation.results import Results, training_stage
 from pipeline.formats.metrics_table import Findings, Row
-from pipeline.formats.scene_file import Scene
-from pipeline.osn.checkpoint import OsnMethod
+from pipeline.rendering.trained_method import ScaleLimit, TrainedMethod
+from pipeline.truth.alignment import nearest_scales
 from pipeline.truth.truth_file import Truth
 
-STAGE = "train_osn"
 METRICS = ("valid_region_iou", "scale_error_percent")
 AGREEMENT = 0.99
 TRUE_LOW, TRUE_HIGH = 0.5, 1.8  # the region is compared within these multiples of the true scale
 PIXELS = 40_000
 SAMPLES, GRID = 2048, 41
 WORST_FRAMES = 6
-VALID_SCORE = 0.5
 Validity = Callable[[Float[np.ndarray, "sample object"]], Float[np.ndarray, "sample"]]
+
+
+def scale_results(method: TrainedMethod, name: str, known: KnownTruth | None) -> Results:
+    """Scales of one method against truth; maps of its valid scales, and what limits them, for the report."""
+    scene = method.scene
+    if not method.judges_scales or scene.object_count < 2:
+        return Results(name)
+    validity, ids = as_validity(method.validity, method.device), [int(entry["id"]) for entry in scene.objects]
+    scales = method.scales.cpu().numpy()
+    region = NO_TRUTH if known is None else true_region(known.truth, known.alignment.true_scales, ids, known.matching)
+    notes = {
+        "validity": validity_slices(validity, region, scene.scale_range, scales[0], ids),
+        "limits": limit_notes(method.scale_limits()),
+    }
+    findings = region_findings(validity, region, scene.scale_range, name) + bounds_findings(scales, ids, name)
+    if known is None:
+        return Results(name, findings + Findings.absent(training_stage(name), METRICS[1:], NO_TRUTH, name), notes)
+    nearest = nearest_scales(scales, known.alignment.true_scales, 1)[0]
+    return Results(name, findings + scale_findings(scales, known.alignment.true_scales, ids, nearest, name), notes)
+
+
+def as_validity(score: Callable[[Tensor], Tensor], device: torch.device) -> Validity:
+    """A method's judgement of scales as a function of arrays."""
+
+    def validity(scales: Float[np.ndarray, "sample object"]) -> Float[np.ndarray, "sample"]:
+        with torch.no_grad():
+            return score(torch.from_numpy(scales).float().to(device)).cpu().numpy()
+
+    return validity
 
 
 @dataclass(frozen=True)
@@ -82,9 +111,9 @@ def region_findings(
 ) -> Findings:
     """Overlap of predicted and true region over the part of the scales' range that lies near the true scales."""
     fraction = float((validity(sampled_scales(scale_range)) > VALID_SCORE).mean())
-    findings = Findings.of([Row(STAGE, method, "all", "valid_fraction", fraction)])
+    findings = Findings.of([Row(training_stage(method), method, "all", "valid_fraction", fraction)])
     if isinstance(region, str):
-        return findings + Findings.absent(STAGE, METRICS[:1], region, method)
+        return findings + Findings.absent(training_stage(method), METRICS[:1], region, method)
     bounds = np.stack([TRUE_LOW * region.true_scales, TRUE_HIGH * region.true_scales], axis=1)
     bounds = np.stack(
         [np.maximum(bounds[:, 0], scale_range[:, 0]), np.minimum(bounds[:, 1], scale_range[:, 1])], axis=1
@@ -95,15 +124,15 @@ def region_findings(
         reason = (
             f"the scales' range {scale_range[worst].round(2).tolist()} of object index {worst} excludes its true scale"
         )
-        return findings + Findings.absent(STAGE, METRICS[:1], reason, method)
+        return findings + Findings.absent(training_stage(method), METRICS[:1], reason, method)
     samples = sampled_scales(bounds)
     predicted, true = validity(samples) > VALID_SCORE, region.valid(samples)
     union = (predicted | true).sum()
     if union == 0:
         reason = "neither the network nor the truth finds a valid scale near the true ones"
-        return findings + Findings.absent(STAGE, METRICS[:1], reason, method)
+        return findings + Findings.absent(training_stage(method), METRICS[:1], reason, method)
     iou = float((predicted & true).sum() / union)
-    return findings + Findings.of([Row(STAGE, method, "all", "valid_region_iou", iou)])
+    return findings + Findings.of([Row(training_stage(method), method, "all", "valid_region_iou", iou)])
 
 
 def sampled_scales(bounds: Float[np.ndarray, "object bound=2"]) -> Float[np.ndarray, "sample object"]:
@@ -130,10 +159,12 @@ def scale_findings(
     for index, identity in list(enumerate(ids))[1:]:
         if not np.isfinite(true_scales[index]):
             reason = "too few sparse points to tell its true scale"
-            findings += Findings.absent(STAGE, METRICS[1:], reason, method, str(identity))
+            findings += Findings.absent(training_stage(method), METRICS[1:], reason, method, str(identity))
             continue
         error = 100 * abs(scales[nearest, index] / true_scales[index] - 1)
-        findings += Findings.of([Row(STAGE, method, str(identity), "scale_error_percent", float(error))])
+        findings += Findings.of(
+            [Row(training_stage(method), method, str(identity), "scale_error_percent", float(error))]
+        )
     return findings
 
 
@@ -142,28 +173,14 @@ def bounds_findings(scales: Float[np.ndarray, "sample object"], ids: list[int], 
     rows = []
     for index, identity in list(enumerate(ids))[1:]:
         low, high = float(scales[:, index].min()), float(scales[:, index].max())
-        rows.append(Row(STAGE, method, str(identity), "lowest_valid_scale", low))
-        rows.append(Row(STAGE, method, str(identity), "highest_valid_scale", high))
+        rows.append(Row(training_stage(method), method, str(identity), "lowest_valid_scale", low))
+        rows.append(Row(training_stage(method), method, str(identity), "highest_valid_scale", high))
     return Findings.of(rows)
 
 
-def limit_remarks(method: TrainedMethod, scene: Scene, ids: list[int]) -> list[dict[str, Any]]:
-    """What limits each object's scale on either side of the first valid scene: who would hide whom, and in which frames."""
-    if not isinstance(method, OsnMethod) or method.views is None or method.network is None:
-        return []
-    bounds = torch.from_numpy(scene.scale_range).to(method.scales)
-    return [
-        {
-            "object": ids[limit.object],
-            "above": limit.above,
-            "scale": limit.scale,
-            "seen": None if limit.conflict is None else ids[limit.conflict.seen],
-            "shown": None if limit.conflict is None else ids[limit.conflict.shown],
-            "share": None if limit.conflict is None else limit.conflict.share,
-            "frames": [] if limit.conflict is None else sorted(limit.conflict.frames[:WORST_FRAMES]),
-        }
-        for limit in limits(method.views, method.validity, method.scales[0], bounds)
-    ]
+def limit_notes(limits: list[ScaleLimit]) -> list[dict[str, Any]]:
+    """What limits each object's scale, with the worst frames alone."""
+    return [asdict(limit) | {"frames": sorted(limit.frames[:WORST_FRAMES])} for limit in limits]
 
 
 def validity_slices(

@@ -1,23 +1,20 @@
-"""Semantic Flow judged: are classes right at times whose labels it saw, at others, and from held-out views?"""
+"""A method with classes judged: are they right at times whose labels it saw, at others, and from held-out views?"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from pipeline.cameras import IGNORE_ID
-from pipeline.config import TrainSemanticFlowConfig
+from pipeline.evaluation.known_truth import KnownTruth
 from pipeline.evaluation.object_matching import resized_ids
+from pipeline.evaluation.results import Results, training_stage
 from pipeline.evaluation.semantic_metrics import SemanticScores, merged_background, view_scores
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, read_set_ids
-from pipeline.formats.scene_file import Scene
-from pipeline.semantic_flow.labels import read_labels
-from pipeline.semantic_flow.shared_semantics import with_classes
+from pipeline.rendering.trained_method import Classes, TrainedMethod
 
-STAGE = "train_semantic_flow"
 METRICS = ("miou", "total_accuracy", "average_accuracy")
 OWN_CLASSES = "the classes are those of label maps, which neither masks nor truth can judge; evaluate was given none"
 
@@ -30,51 +27,48 @@ class ClassTargets:
     views: Int[np.ndarray, "view view_height view_width"] | None = None
 
 
-@dataclass(frozen=True)
-class Semantics:
-    """All numbers, and the mean IoU of every rendered frame for the report's curve."""
-
-    findings: Findings
-    curve: dict[str, list[Any]]
+def class_targets(
+    method: TrainedMethod,
+    classes: Classes,
+    object_ids: UInt8[np.ndarray, "frame height width"],
+    labels: Path | None,
+    known: KnownTruth | None,
+) -> ClassTargets | None:
+    """What classes are judged by: label maps where the classes are theirs, else truth, else the masks."""
+    if not classes.of_objects:
+        return ClassTargets(method.label_map_classes(labels)) if labels else None
+    if known is None:
+        return object_targets(classes, object_ids)
+    return object_targets(classes, known.frame_ids, known.truth.test.object_ids, known.matching)
 
 
 def object_targets(
-    facts: dict[str, Any],
+    classes: Classes,
     frame_ids: UInt8[np.ndarray, "frame height width"],
     view_ids: UInt8[np.ndarray, "view view_height view_width"] | None = None,
     matching: dict[int, int] | None = None,
 ) -> ClassTargets:
     """Targets from object ids: true ones where `matching` (estimated id -> true id) is given, else those of the masks."""
-    table = class_table(classes_of(facts), matching)
+    table = class_table(classes.class_of, matching)
     return ClassTargets(table[frame_ids], None if view_ids is None else table[view_ids])
 
 
-def label_targets(facts: dict[str, Any], scene: Scene, labels: Path) -> ClassTargets:
-    """Targets from the label maps that were trained on, of all frames: those that a task kept back among them."""
-    config = TrainSemanticFlowConfig.model_validate(facts["options"])
-    given = with_classes(read_labels(scene, labels, config), facts["class_names"], facts["class_moves"])
-    return ClassTargets(given.ids)
-
-
-def classes_of(facts: dict[str, Any]) -> dict[int, int]:
-    return {int(identity): int(column) for identity, column in facts["class_of"].items()}
-
-
-def semantic_results(facts: dict[str, Any], folder: Path, renders: Renders, targets: ClassTargets | None) -> Semantics:
-    """Scores of the rendered classes; `facts` are a checkpoint's values beside the model.
+def semantic_results(classes: Classes, folder: Path, renders: Renders, targets: ClassTargets | None) -> Results:
+    """Scores of the rendered classes, and the mean IoU of every rendered frame for the report's curve.
 
     Each set is scored over all its pixels (`held_out_times`) and as the mean over its views (`held_out_times_per_view`),
     with all classes and with the moving ones against one background (`..._foreground`). Held-out views are also scored
     at the times whose labels training never saw.
     """
     if targets is None:
-        return Semantics(Findings.absent(STAGE, METRICS, OWN_CLASSES, renders.method), {})
-    table, moves = class_table(classes_of(facts), None), np.array(facts["class_moves"], bool)
+        absent = Findings.absent(training_stage(renders.method), METRICS, OWN_CLASSES, renders.method)
+        return Results(renders.method, absent, {"semantics": {}})
+    table, moves = class_table(classes.class_of, None), np.array(classes.moves, bool)
     findings, curve = Findings(), {}
     for entry in renders.of_kind("observed"):
         told = table[read_set_ids(folder, entry)]
         wanted = resized_classes(targets.frames[entry.frames], *told.shape[1:])
-        labelled = np.isin(entry.frames, facts["labelled_frames"])
+        labelled = np.isin(entry.frames, classes.labelled_frames)
         for item, chosen in (("labelled_times", labelled), ("held_out_times", ~labelled)):
             findings += set_findings(renders.method, item, told[chosen], wanted[chosen], moves)
         each, _ = view_scores(told, wanted, len(moves))
@@ -84,9 +78,9 @@ def semantic_results(facts: dict[str, Any], folder: Path, renders: Renders, targ
             told = table[read_set_ids(folder, entry)]
             wanted = resized_classes(targets.views[entry.views], *told.shape[1:])
             findings += set_findings(renders.method, "held_out_views", told, wanted, moves)
-            unseen = ~np.isin(entry.frames, facts["labelled_frames"])
+            unseen = ~np.isin(entry.frames, classes.labelled_frames)
             findings += set_findings(renders.method, "held_out_views_and_times", told[unseen], wanted[unseen], moves)
-    return Semantics(findings, curve)
+    return Results(renders.method, findings, {"semantics": curve})
 
 
 def resized_classes(
@@ -118,11 +112,11 @@ def set_findings(
     """All numbers of one set of views; none of an empty one."""
     if not len(told):
         return Findings()
-    findings = Findings()
+    findings, stage = Findings(), training_stage(method)
     merged = merged_background(told, moves), merged_background(wanted, moves)
     for suffix, pair in (("", (told, wanted)), ("_foreground", merged)):
         each, together = view_scores(*pair, len(moves))
         mean = SemanticScores(*(float(np.mean([getattr(one, name) for one in each])) for name in METRICS))
         for name, scores in ((item + suffix, together), (f"{item}_per_view{suffix}", mean)):
-            findings += Findings.of([Row(STAGE, method, name, metric, getattr(scores, metric)) for metric in METRICS])
+            findings += Findings.of([Row(stage, method, name, metric, getattr(scores, metric)) for metric in METRICS])
     return findings

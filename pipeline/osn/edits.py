@@ -3,40 +3,13 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
-from models.osn.layers import Layers, render_layers
-from models.rays import Rays
-from models.rendering import Rendering
+from models.osn.layers import Layers
 from pipeline.cameras import inverse
 from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
-from pipeline.osn.checkpoint import OsnMethod
 from pipeline.runtime.errors import StageError
-from pipeline.scene.edit_requests import edit_caption, edits_by_video, object_centres, placement
-
-
-class LayeredOsn:
-    """A trained scene after edits, as the renderer sees it."""
-
-    def __init__(self, method: OsnMethod, layers: Layers) -> None:
-        self.method, self.layers = method, layers
-        self.scales, self.scores = method.scales, method.scores
-
-    def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
-        """Render rays under one scale vector; the best valid one by default."""
-        chosen = self.scales[0] if scales is None else scales
-        return render_layers(self.method.fields, self.method.grids, rays, chosen, self.layers)
-
-
-def layered_methods(
-    method: OsnMethod, scene: Scene, scales: Float[np.ndarray, "object"], edits: list[Edit]
-) -> list[tuple[str, LayeredOsn]]:
-    """One edited scene for each video that the edits name, or for each edit that names none, with its caption."""
-    return [
-        (", ".join(map(edit_caption, mine)), LayeredOsn(method, layers(mine, scales, scene).to(method.scales.device)))
-        for mine in edits_by_video(edits)
-    ]
+from pipeline.scene.edit_requests import object_centres, placement
 
 
 def layers(edits: list[Edit], scales: Float[np.ndarray, "object"], scene: Scene) -> Layers:

@@ -7,9 +7,7 @@ from jaxtyping import Float
 
 from models.osn.validity import contact_scales
 from models.osn.z_buffer import SoloViews
-from models.rendering import TrainedMethod
 from pipeline.formats.scene_file import Scene
-from pipeline.osn.checkpoint import OsnMethod
 from pipeline.scene.depth_maps import given_scales
 from pipeline.scene.object_scales import scale_between, slowest_scale
 
@@ -23,15 +21,10 @@ def scale_prior(views: SoloViews, scene: Scene) -> Float[np.ndarray, "object"]:
     )
 
 
-def fixed_scales(
-    method: TrainedMethod, scene: Scene, depth: Path | None = None
-) -> dict[str, Float[np.ndarray, "object"]]:
-    """The middle of each object's range, what geometry suggests, and what depth maps say, where there are some.
-
-    Nothing for a method without scales.
-    """
-    if not isinstance(method, OsnMethod) or scene.object_count < 2 or method.views is None:
+def fixed_scales(views: SoloViews, scene: Scene, depth: Path | None) -> dict[str, Float[np.ndarray, "object"]]:
+    """The middle of each object's range, what geometry suggests, and what depth maps say, where there are some."""
+    if scene.object_count < 2:
         return {}
     middle = scene.scale_range.astype(np.float64).mean(axis=1)
     given = {"depth": given_scales(depth, scene)} if depth else {}
-    return {"middle": middle, "likely": scale_prior(method.views, scene), **given}
+    return {"middle": middle, "prior": scale_prior(views, scene), **given}

@@ -1,27 +1,46 @@
-"""A trained method, whichever it is, from its checkpoint."""
+"""A trained method, whichever it is, from its checkpoint: the one list of all methods."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from models.rendering import TrainedMethod
+from pipeline.formats.scene_file import Scene
 from pipeline.osn import checkpoint as osn_checkpoint
+from pipeline.osn import method as osn
 from pipeline.runtime.errors import StageError
+from pipeline.scene.method_interface import Classes, ScaleLimit, Surface, TrainedMethod
 from pipeline.semantic_flow import checkpoint as semantic_flow_checkpoint
+from pipeline.semantic_flow import method as semantic_flow
 
-METHODS = {module.METHOD: module for module in (osn_checkpoint, semantic_flow_checkpoint)}
+__all__ = ["METHODS", "Classes", "Method", "ScaleLimit", "Surface", "TrainedMethod", "load_method", "read_checkpoint"]
 
 
-def load_method(checkpoint: Path, device: torch.device) -> TrainedMethod:
-    """The method in a checkpoint, ready to render."""
+@dataclass(frozen=True)
+class Method:
+    """How a method's checkpoint is read: the version that is understood, and from its contents to the trained method."""
+
+    schema_version: int
+    from_checkpoint: Callable[[dict[str, Any], Scene, torch.device], TrainedMethod]
+
+
+METHODS = {
+    osn_checkpoint.METHOD: Method(osn_checkpoint.SCHEMA_VERSION, osn.method_from_checkpoint),
+    semantic_flow_checkpoint.METHOD: Method(
+        semantic_flow_checkpoint.SCHEMA_VERSION, semantic_flow.method_from_checkpoint
+    ),
+}
+
+
+def load_method(checkpoint: Path, scene: Scene, device: torch.device) -> TrainedMethod:
+    """The method in a checkpoint, ready to render the scene that it was trained on."""
     state = read_checkpoint(checkpoint)
-    module = METHODS[state["method"]]
     try:
-        method: TrainedMethod = module.method_from_checkpoint(state, device)
+        return METHODS[state["method"]].from_checkpoint(state, scene, device)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StageError(f"{checkpoint} is damaged ({error}); delete it and train again") from error
-    return method
 
 
 def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
@@ -38,7 +57,7 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
         raise StageError(
             f"{checkpoint} holds method {found}, known are {', '.join(METHODS)}; delete it and train again"
         )
-    expected = METHODS[state["method"]].SCHEMA_VERSION
+    expected = METHODS[state["method"]].schema_version
     if state.get("schema_version") != expected:
         raise StageError(
             f"{checkpoint} has schema {state['method']} {state.get('schema_version')}, expected {expected}; "

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from pipeline.config import RenderViewsConfig
 from pipeline.formats.renders_folder import Kind, RenderSet, planned_set
 from pipeline.formats.scene_file import Scene
 from pipeline.geometry.camera_paths import aside_view, evenly_chosen, orbit, path_frames
+from pipeline.rendering.trained_method import TrainedMethod
+from pipeline.rendering.valid_scales import ValidScales
 from pipeline.runtime.errors import StageError
+from pipeline.scene.edit_requests import edit_caption, edits_by_video
 from pipeline.truth.alignment import TruthAlignment, align_to_truth, nearest_scales
 from pipeline.truth.truth_file import TrueScenes, Truth
 
@@ -30,20 +34,6 @@ class Plan:
     def views(self) -> list[tuple[int, np.ndarray]]:
         """Frame and camera of each view."""
         return list(zip(self.entry.frames, self.world_from_camera, strict=True))
-
-
-@dataclass(frozen=True)
-class ValidScales:
-    """The valid scenes of a method, best first; `clear` are those that show the video as well as any."""
-
-    scales: Float[np.ndarray, "sample object"]
-    scores: Float[np.ndarray, "sample"]
-    clear: Bool[np.ndarray, "sample"]
-
-    def nearest_first(self, wanted: Float[np.ndarray, "object"]) -> "ValidScales":
-        """Ordered by how near, in ratio, the scales are to the wanted ones."""
-        order = nearest_scales(self.scales, wanted, len(self.scales))
-        return ValidScales(self.scales[order], self.scores[order], self.clear[order])
 
 
 def plan_views(scene: Scene, valid: ValidScales, config: RenderViewsConfig) -> list[Plan]:
@@ -71,10 +61,10 @@ def plan_scales(
     scene: Scene, valid: ValidScales, frames: Int[np.ndarray, "frame"], depth: float, count: int
 ) -> list[Plan]:
     """Different valid scenes at one time, each as observed and from one view aside; none where there is one scene."""
-    chosen = spread_samples(valid.scales, count, valid.clear)
+    chosen = spread_samples(valid.scales, count, valid.unoccluded)
     if len(chosen) < 2:
         return []
-    busiest = clearest_frame(scene, frames)
+    busiest = busiest_frame(scene, frames)
     poses = scene.object_from_camera[0, frames].astype(np.float64)
     views = np.stack([poses[busiest], aside_view(poses, busiest, depth)])
     frame = int(frames[busiest])
@@ -92,6 +82,18 @@ def plan_scales(
         )
         for number, sample in enumerate(chosen)
     ]
+
+
+def plan_edits(
+    method: TrainedMethod, scales: Float[np.ndarray, "object"], config: RenderViewsConfig
+) -> list[tuple[Plan, TrainedMethod]]:
+    """The scenes that edits ask for, each as the video's own views of the method so edited, under one scale vector."""
+    plans = []
+    for number, edits in enumerate(edits_by_video(config.edits)):
+        caption = ", ".join(map(edit_caption, edits))
+        plan = plan_edit(method.scene, number, caption, config.edit_frames, scales.tolist())
+        plans.append((plan, method.edited(edits, scales)))
+    return plans
 
 
 def plan_edit(scene: Scene, number: int, caption: str, count: int, scale: list[float]) -> Plan:
@@ -138,6 +140,22 @@ def held_out_cameras(scene: Scene, info: dict[str, Any], truth: Truth, config: R
     return HeldOut(rows, frames, poses, alignment)
 
 
+def plan_judged(
+    method: TrainedMethod,
+    valid: ValidScales,
+    info: dict[str, Any],
+    depth: Path | None,
+    truth: Truth,
+    config: RenderViewsConfig,
+) -> list[Plan]:
+    """All that is rendered only to be judged: truth's test views, of the filmed scene and of the others that truth knows."""
+    scene, views = method.scene, held_out_cameras(method.scene, info, truth, config)
+    if views is None:
+        return []
+    others = plan_scenes(scene, valid, truth.scenes, views, config) if truth.scenes else []
+    return plan_held_out(scene, valid, method.fixed_scales(depth), views, config) + others
+
+
 def plan_held_out(
     scene: Scene, valid: ValidScales, fixed: dict[str, np.ndarray], views: HeldOut, config: RenderViewsConfig
 ) -> list[Plan]:
@@ -170,14 +188,14 @@ def plan_scenes(
 
 
 def spread_samples(
-    scales: Float[np.ndarray, "sample object"], count: int, clear: Bool[np.ndarray, "sample"]
+    scales: Float[np.ndarray, "sample object"], count: int, unoccluded: Bool[np.ndarray, "sample"]
 ) -> list[int]:
     """The best sample, then always the one farthest (by ratio) from all chosen; fewer where samples repeat.
 
     Objects much nearer than they could be are passed over: valid as they are, they leave the picture of a new view.
     So are scenes that are only just valid: in these, objects have begun to sink into others.
     """
-    candidates = clear if clear.sum() >= count else np.ones(len(scales), bool)
+    candidates = unoccluded if unoccluded.sum() >= count else np.ones(len(scales), bool)
     near = (scales >= LEAST_SHARE * scales[candidates].max(0)).all(1) & candidates
     shown = np.flatnonzero(near if near.sum() >= count else candidates)
     shown = np.concatenate([[0], shown[shown != 0]])
@@ -189,7 +207,7 @@ def spread_samples(
     return shown[chosen].tolist()
 
 
-def clearest_frame(scene: Scene, frames: Int[np.ndarray, "frame"]) -> int:
+def busiest_frame(scene: Scene, frames: Int[np.ndarray, "frame"]) -> int:
     """The frame (as an index into `frames`) that shows most of the object that shows least."""
     areas = [(scene.object_ids[frames] == index).mean((1, 2)) for index in range(1, scene.object_count)]
     return int(np.min(areas, axis=0).argmax()) if areas else len(frames) // 2

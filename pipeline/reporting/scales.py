@@ -6,7 +6,7 @@ import pandas as pd
 
 FIXED_WORDS = {
     "fixed_middle": "one fixed scale: the middle of the range",
-    "fixed_likely": "one fixed scale: from contact and motion",
+    "fixed_prior": "one fixed scale: from contact and motion",
     "fixed_depth": "one fixed scale: from the given depth",
 }
 COMPARED = ("psnr_db", "ssim", "lpips", "depth_mae")

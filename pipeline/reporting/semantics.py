@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.semantics import METRICS, STAGE
+from pipeline.evaluation.results import training_stage
+from pipeline.evaluation.semantics import METRICS
 from pipeline.reporting.embedding import figure_style, svg
 
 LABELLED, HELD_OUT = "#58b98a", "#e8702a"
@@ -25,7 +26,7 @@ KINDS = {
 
 def semantic_rows(metrics: pd.DataFrame, method: str) -> list[dict[str, Any]]:
     """One row for each set of views and way of averaging: mIoU, total and class-average accuracy."""
-    own = metrics[(metrics.stage == STAGE) & (metrics.method == method)]
+    own = metrics[(metrics.stage == training_stage(method)) & (metrics.method == method)]
     value = {(row["item"], row["metric"]): float(row["value"]) for row in own.to_dict("records")}
     return [
         {"views": views, "kind": kind, "values": [f"{value[item + suffix, metric]:.3f}" for metric in METRICS]}

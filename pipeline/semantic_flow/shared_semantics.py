@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from models.semantic_flow.attention import SemanticHead
 from models.semantic_flow.encoders import Basis
 from pipeline.config import EncoderName, TrainSemanticFlowConfig
+from pipeline.formats.scene_file import Scene
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.renamed_keys import with_new_names
-from pipeline.semantic_flow import checkpoint as semantic_flow_checkpoint
-from pipeline.semantic_flow.checkpoint import SECTION
+from pipeline.semantic_flow import checkpoint
 from pipeline.semantic_flow.frame_features import basis_from_state
-from pipeline.semantic_flow.labels import Labels
+from pipeline.semantic_flow.labels import Labels, read_labels
 from pipeline.semantic_flow.training_state import write_history
 
 log = logging.getLogger(__name__)
@@ -56,9 +57,7 @@ def read_trained(path: Path) -> dict[str, Any]:
     except Exception as error:  # whatever a torn file makes torch raise
         reason = str(error).splitlines()[0]
         raise StageError(f"{path} is not a readable checkpoint ({reason}); delete it and train again") from error
-    expected = {module.METHOD: module.SCHEMA_VERSION for module in (semantic_flow_checkpoint,)} | {
-        METHOD: SCHEMA_VERSION
-    }
+    expected = {checkpoint.METHOD: checkpoint.SCHEMA_VERSION, METHOD: SCHEMA_VERSION}
     found = state.get("method") if isinstance(state, dict) else type(state).__name__
     if found not in expected or state.get("schema_version") != expected[found]:
         raise StageError(
@@ -68,7 +67,7 @@ def read_trained(path: Path) -> dict[str, Any]:
     return state
 
 
-def copy_member(state: dict[str, Any], digest: str, checkpoint: Path, history: Path) -> bool:
+def copy_member(state: dict[str, Any], digest: str, path: Path, history: Path) -> bool:
     """Write a scene's own part, where it is one of several that were trained as one model; whether it is."""
     mine = state.get("members", {}).get(digest)
     if mine is None:
@@ -77,7 +76,7 @@ def copy_member(state: dict[str, Any], digest: str, checkpoint: Path, history: P
         "this scene is one of %d that were trained as one model: its part is taken as it is", len(state["members"])
     )
     write_history(history, state["histories"][digest])
-    with whole(checkpoint) as partial:
+    with whole(path) as partial:
         torch.save(mine, partial)
     return True
 
@@ -85,7 +84,7 @@ def copy_member(state: dict[str, Any], digest: str, checkpoint: Path, history: P
 def shared_part(state: dict[str, Any], config: TrainSemanticFlowConfig, path: Path) -> SharedSemantics:
     """What another scene may start from; both must have been made with the same settings of the semantic network."""
     source = next(iter(state["members"].values())) if state["method"] == METHOD else state
-    trained_with = TrainSemanticFlowConfig.model_validate(with_new_names(SECTION, source["options"]))
+    trained_with = TrainSemanticFlowConfig.model_validate(with_new_names(checkpoint.SECTION, source["options"]))
     for name in ALIKE:
         theirs, ours = attrgetter(name)(trained_with), attrgetter(name)(config)
         if theirs != ours:
@@ -134,6 +133,13 @@ def with_classes(labels: Labels, names: list[str], moves: list[bool]) -> Labels:
     class_of |= dict(zip(free, absent, strict=False))
     ids = np.where(labels.ids >= 0, column[labels.ids.clip(0)], labels.ids).astype(np.int16)
     return replace(labels, ids=ids, names=classes, moves=moving, class_of=class_of)
+
+
+def label_map_classes(
+    scene: Scene, labels: Path, config: TrainSemanticFlowConfig, names: list[str], moves: list[bool]
+) -> Int[np.ndarray, "frame height width"]:
+    """The class, of those that a model knows, that label maps give every pixel; -1 unknown."""
+    return with_classes(read_labels(scene, labels, config), names, moves).ids
 
 
 def take_head(head: SemanticHead, shared: SharedSemantics) -> None:

@@ -1,11 +1,12 @@
 """All files that judging a scene needs, of the analytic world, and its trained method in the place of a checkpoint."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.config import EvaluateConfig, RenderViewsConfig, ReportConfig
 from pipeline.evaluate import evaluate
@@ -42,7 +43,7 @@ class JudgedScene:
     folder: Path
     truth: Truth
     scene: Scene
-    method: AnalyticMethod
+    name: str = "osn"
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
@@ -50,12 +51,12 @@ class JudgedScene:
     def render(self, with_truth: bool = True, config: RenderViewsConfig = FEW_VIEWS) -> None:
         truth = self / "truth.h5" if with_truth else None
         render_views(
-            self / "osn/checkpoint.pt",
+            self / self.name / "checkpoint.pt",
             self / "scene.h5",
             self / "frames.json",
             None,
             truth,
-            self / "osn/renders",
+            self / self.name / "renders",
             config,
         )
 
@@ -66,8 +67,8 @@ class JudgedScene:
             self / "flow.h5",
             self / "masks.h5",
             self / "geometry.json",
-            [self / "osn/checkpoint.pt"],
-            [self / "osn/renders"],
+            [self / self.name / "checkpoint.pt"],
+            [self / self.name / "renders"],
             sorted((self / "records").glob("*.json")),
             self / "truth.h5" if with_truth else None,
             None,
@@ -86,8 +87,8 @@ class JudgedScene:
             self / "objects.json",
             self / "geometry.json",
             self / "scene.h5",
-            [self / "osn/history.csv"],
-            [self / "osn/renders"],
+            [self / self.name / "history.csv"],
+            [self / self.name / "renders"],
             self / "metrics.csv",
             self / "evaluation.json",
             sorted((self / "records").glob("*.json")),
@@ -98,15 +99,36 @@ class JudgedScene:
         return (self / "report.html").read_text()
 
 
+@dataclass
+class AnalyticScene(JudgedScene):
+    """A judged scene with the method that stands in the place of its checkpoint."""
+
+    method: AnalyticMethod = field(kw_only=True)
+
+
 def judged_scene(
     folder: Path, monkeypatch: pytest.MonkeyPatch, objects: int = 3, camera: str = "moving"
-) -> JudgedScene:
-    """Every file of a scene of which all is known; flow is off by half a pixel, masks are exact."""
+) -> AnalyticScene:
+    """Every file of a scene of which all is known, trained by the method that knows all."""
+    written = written_scene(folder, "osn", objects, camera)
+    method = analytic_method(written.scene)
+
+    def load_method(checkpoint: Path, written: Scene, device: torch.device) -> AnalyticMethod:
+        method.scene = written
+        return method
+
+    for stage in ("render_views", "evaluate"):
+        monkeypatch.setattr(f"pipeline.{stage}.load_method", load_method)
+    (folder / "osn").mkdir()
+    (folder / "osn/checkpoint.pt").write_bytes(b"")
+    (folder / "osn/history.csv").write_text("step,phase,colour_loss\n0,a,0.5\n10,a,0.1\n20,b,0.02\n")
+    return AnalyticScene(folder, written.truth, written.scene, method=method)
+
+
+def written_scene(folder: Path, name: str, objects: int = 3, camera: str = "moving") -> JudgedScene:
+    """Every file before training, of a scene that a method of this name is to learn; flow is off by half a pixel."""
     truth = analytic_truth()
     scene = analytic_scene(truth, objects)
-    method = analytic_method(scene)
-    for stage in ("render_views", "evaluate"):
-        monkeypatch.setattr(f"pipeline.{stage}.load_method", lambda checkpoint, device: method)
     write_truth(folder / "truth.h5", truth)
     write_scene(folder / "scene.h5", scene, {})
     write_inputs(folder, truth)
@@ -115,11 +137,8 @@ def judged_scene(
     entries = [{"id": k, "name": name, "evidence": {"area": 0.1}, "confidence": 0.9} for k, name in enumerate(names)]
     write_objects(folder / "objects.json", "motion", entries, ["masks were made for a test"])
     write_geometry(folder / "geometry.json", geometry(scene, camera))
-    (folder / "osn").mkdir()
-    (folder / "osn/checkpoint.pt").write_bytes(b"")
-    (folder / "osn/history.csv").write_text("step,phase,colour_loss\n0,a,0.5\n10,a,0.1\n20,b,0.02\n")
-    write_records(folder / "records")
-    return JudgedScene(folder, truth, scene, method)
+    write_records(folder / "records", name)
+    return JudgedScene(folder, truth, scene, name)
 
 
 def geometry(scene: Scene, camera: str) -> Geometry:
@@ -163,13 +182,13 @@ def write_inputs(folder: Path, truth: Truth) -> None:
     write_flow(folder / "flow.h5", pairs, len(pairs), (HEIGHT, WIDTH), {"backend": "dis", "model": "test"})
 
 
-def write_records(folder: Path) -> None:
+def write_records(folder: Path, method: str) -> None:
     """What two stages said of themselves."""
     folder.mkdir()
     for name, stage, warnings in (
         ("estimate_flow", "estimate_flow", []),
-        ("train_osn", "train_osn", ["few valid scales"]),
-        ("render_views_osn", "render_views", []),
+        (f"train_{method}", f"train_{method}", ["few valid scales"]),
+        (f"render_views_{method}", "render_views", []),
     ):
         record = {
             "stage": stage,

@@ -13,9 +13,10 @@ from pipeline import export_objects as stage
 from pipeline.cameras import transform
 from pipeline.config import ExportObjectsConfig
 from pipeline.formats.scene_file import read_scene
-from pipeline.osn.checkpoint import OsnMethod
+from pipeline.osn.method import OsnMethod
 from pipeline.osn.setup import scene_geometry
 from pipeline.runtime.errors import StageError
+from tests.pipeline.flat_method import FlatMethod
 from tests.synthetic import write_synthetic_scene
 
 SCALES = torch.tensor([[1.0, 1.5, 0.7], [1.0, 0.8, 1.2]])
@@ -37,10 +38,10 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shape = FieldShape(density_channels=2, colour_channels=2, shell=0.0)
     generator = torch.Generator().manual_seed(0)
     fields = ObjectScene(scene_geometry(scene, torch.device("cpu")), shape, [(30, 31, 32)] * 3, generator)
-    method = OsnMethod(fields, None, None, SCALES, torch.ones(2))
+    method = OsnMethod(scene, fields, None, None, SCALES, torch.ones(2))
     halves = [space.half_extent for space in fields.spaces]
     method.grids = [ball((30, 31, 32), half, 0.6 * float(half.min())) for half in halves]
-    monkeypatch.setattr(stage, "load_method", lambda checkpoint, device: method)
+    monkeypatch.setattr(stage, "load_method", lambda checkpoint, scene, device: method)
     stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "objects", DEFAULT)
     return scene, halves, tmp_path / "objects"
 
@@ -80,13 +81,26 @@ def test_places_are_those_of_the_valid_scene_nearest_to_wanted_scales(exported, 
 
 
 def test_method_without_objects_is_refused(exported, tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "load_method", lambda checkpoint, device: object())
+    (scene,) = tmp_path.rglob("scene.h5")
+    flat = FlatMethod(exported[0], torch.ones(1, 3), torch.ones(1))
+    monkeypatch.setattr(stage, "load_method", lambda checkpoint, scene, device: flat)
     with pytest.raises(StageError, match="without objects of their own"):
-        stage.export_objects(tmp_path / "checkpoint.pt", tmp_path / "scene.h5", tmp_path / "other", DEFAULT)
+        stage.export_objects(tmp_path / "checkpoint.pt", scene, tmp_path / "other", DEFAULT)
+    assert not (tmp_path / "other").exists()
+
+
+def test_an_object_whose_field_is_empty_gets_no_file_and_is_named(exported, tmp_path, monkeypatch, caplog):
+    scene, *_ = exported
+    (path,) = tmp_path.rglob("scene.h5")
+    method = stage.load_method(path, scene, torch.device("cpu"))
+    method.grids[1] = torch.full_like(method.grids[1], -100.0)
+    stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "other", DEFAULT)
+    assert {file.name for file in (tmp_path / "other").iterdir()} == {"0.glb", "0.ply", "2.glb", "2.ply", "poses.json"}
+    assert f"object {scene.objects[1]['name']} has no surface" in caplog.text
 
 
 def test_scales_that_the_video_contradicts_are_said_to_be(exported, tmp_path, caplog, monkeypatch):
     (scene,) = tmp_path.rglob("scene.h5")
-    monkeypatch.setattr(stage.OsnMethod, "validity", lambda _, scales: torch.zeros(len(scales)))
+    monkeypatch.setattr(OsnMethod, "validity", lambda _, scales: torch.zeros(len(scales)))
     stage.export_objects(tmp_path / "checkpoint.pt", scene, tmp_path / "near", ExportObjectsConfig(scales=[0.9, 1.1]))
     assert "the scales [0.9, 1.1] do not explain the video" in caplog.text

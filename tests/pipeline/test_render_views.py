@@ -10,10 +10,10 @@ import torch
 from pipeline.formats.renders_folder import read_renders, read_set_depth, read_set_ids, read_set_images
 from pipeline.formats.scene_file import write_scene
 from pipeline.formats.video_file import read_video
-from pipeline.rendering.view_plans import clearest_frame, spread_samples
+from pipeline.rendering.view_plans import busiest_frame, spread_samples
 from pipeline.runtime.errors import StageError
 from tests.analytic_world import TRUE_SCALES, UNITS
-from tests.pipeline.judged_scene import FEW_VIEWS, JudgedScene, judged_scene
+from tests.pipeline.judged_scene import FEW_VIEWS, AnalyticScene, judged_scene
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory):
         yield scene
 
 
-def test_observed_views_are_the_videos_own(rendered: JudgedScene) -> None:
+def test_observed_views_are_the_videos_own(rendered: AnalyticScene) -> None:
     folder = rendered / "osn/renders"
     entry = read_renders(folder).of_kind("observed")[0]
     images, target = read_set_images(folder, entry), rendered.scene.images[entry.frames]
@@ -34,7 +34,7 @@ def test_observed_views_are_the_videos_own(rendered: JudgedScene) -> None:
     assert np.abs(images.astype(int) - target)[same].max() <= 3
 
 
-def test_held_out_views_at_the_true_scale_are_the_truths(rendered: JudgedScene) -> None:
+def test_held_out_views_at_the_true_scale_are_the_truths(rendered: AnalyticScene) -> None:
     folder = rendered / "osn/renders"
     first, second = read_renders(folder).of_kind("held_out")
     assert first.scale == pytest.approx(TRUE_SCALES.tolist())
@@ -47,7 +47,7 @@ def test_held_out_views_at_the_true_scale_are_the_truths(rendered: JudgedScene) 
     assert np.median(np.abs(depth - truth.depth[first.views]) / truth.depth[first.views]) < 2e-3
 
 
-def test_valid_scenes_agree_where_the_camera_was_and_differ_elsewhere(rendered: JudgedScene) -> None:
+def test_valid_scenes_agree_where_the_camera_was_and_differ_elsewhere(rendered: AnalyticScene) -> None:
     folder = rendered / "osn/renders"
     entries = read_renders(folder).of_kind("scales")
     assert len(entries) == FEW_VIEWS.scale_samples
@@ -56,7 +56,7 @@ def test_valid_scenes_agree_where_the_camera_was_and_differ_elsewhere(rendered: 
     assert observed < 0.5 < 3 < new
 
 
-def test_every_set_has_its_video_and_nothing_else_is_left(rendered: JudgedScene) -> None:
+def test_every_set_has_its_video_and_nothing_else_is_left(rendered: AnalyticScene) -> None:
     folder = rendered / "osn/renders"
     listed = read_renders(folder)
     assert listed.method == "osn" and listed.object_ids == [0, 1, 2]
@@ -68,7 +68,7 @@ def test_every_set_has_its_video_and_nothing_else_is_left(rendered: JudgedScene)
     assert {path.name for path in folder.iterdir()} == expected
 
 
-def test_rays_are_rendered_in_chunks(rendered: JudgedScene) -> None:
+def test_rays_are_rendered_in_chunks(rendered: AnalyticScene) -> None:
     assert 0 < rendered.method.largest_chunk <= FEW_VIEWS.rays_per_chunk
 
 
@@ -114,23 +114,23 @@ def test_a_damaged_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_samples_are_spread_from_the_best_outwards_and_never_repeat() -> None:
     scales = np.array([[1, 1.0], [1, 1.1], [1, 2.0], [1, 1.0], [1, 0.5]])
-    clear = np.ones(5, bool)
-    assert spread_samples(scales, 3, clear) == [0, 2, 1]
-    assert spread_samples(scales, 5, clear) == [0, 2, 4, 1]
+    unoccluded = np.ones(5, bool)
+    assert spread_samples(scales, 3, unoccluded) == [0, 2, 1]
+    assert spread_samples(scales, 5, unoccluded) == [0, 2, 4, 1]
     assert spread_samples(np.ones((20, 2)), 4, np.ones(20, bool)) == [0]
-    clear[[2, 4]] = False  # those that have begun to fail are shown only where there are too few others
-    assert spread_samples(scales, 2, clear) == [0, 1]
-    assert spread_samples(scales, 5, clear) == [0, 2, 4, 1]
+    unoccluded[[2, 4]] = False  # those that have begun to fail are shown only where there are too few others
+    assert spread_samples(scales, 2, unoccluded) == [0, 1]
+    assert spread_samples(scales, 5, unoccluded) == [0, 2, 4, 1]
     far = np.array([[1, 0.3], [1, 2.0], [1, 1.9], [1, 1.2]])
     assert spread_samples(far, 2, np.ones(4, bool)) == [0, 1]  # the first is shown wherever it is
 
 
-def test_the_clearest_frame_shows_the_object_that_is_hardest_to_see(rendered: JudgedScene) -> None:
+def test_the_busiest_frame_shows_the_object_that_is_hardest_to_see(rendered: AnalyticScene) -> None:
     ids = np.zeros_like(rendered.scene.object_ids)
     ids[:, :20, :20] = 1
     ids[4, 30:, 30:] = 2
     scene = replace(rendered.scene, object_ids=ids)
-    assert clearest_frame(scene, np.arange(8)) == 4
+    assert busiest_frame(scene, np.arange(8)) == 4
 
 
 def test_the_valid_scene_nearest_to_wanted_scales_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,5 +140,5 @@ def test_the_valid_scene_nearest_to_wanted_scales_is_shown(tmp_path: Path, monke
     sets = read_renders(tmp_path / "osn/renders").sets
     for kind in ("observed", "path", "scales"):
         assert next(entry for entry in sets if entry.kind == kind).scale == pytest.approx(wanted)
-    with pytest.raises(StageError, match="1 scales, the scene 2 objects"):
+    with pytest.raises(StageError, match="1 scales, the scene 2 moving objects"):
         scene.render(config=FEW_VIEWS.model_copy(update={"scales": [1.0]}))

@@ -15,7 +15,7 @@ from pipeline.config import OsnAblation, TrainOsnConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.osn import pixels as osn_pixels
 from pipeline.osn import training as osn_field_training
-from pipeline.rendering.trained_method import load_method, read_checkpoint
+from pipeline.rendering.trained_method import TrainedMethod, load_method, read_checkpoint
 from pipeline.runtime.errors import StageError
 from pipeline.train_osn import train_osn
 from tests.synthetic import write_synthetic_scene
@@ -90,6 +90,11 @@ def one_object(scene: Scene) -> dict:
     }
 
 
+def trained(path: Path, folder: Path, config: TrainOsnConfig = TINY) -> TrainedMethod:
+    """A scene's method, trained and loaded."""
+    return load_method(train(path, folder, config), read_scene(path), CPU)
+
+
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     state = read_checkpoint(checkpoint)
     return {**state["fields"]["weights"], **{f"network.{k}": v for k, v in (state["network"] or {}).items()}}
@@ -112,7 +117,7 @@ def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
             "samples_per_step": 16384, "network_steps": 200, "resume_seconds": 1e6,
         }
     )  # fmt: skip
-    method, scene = load_method(train(scene_path, tmp_path, config), CPU), read_scene(scene_path)
+    method, scene = trained(scene_path, tmp_path, config), read_scene(scene_path)
     rendering = method.render(frame_rays(scene, 4), torch.ones(scene.object_count))
     wanted = torch.from_numpy(scene.images[4]).reshape(-1, 3) / 255
     psnr = -10 * (rendering.colour - wanted).square().mean().log10()
@@ -194,7 +199,7 @@ def test_tensor_code_of_gpus_trains_as_well_as_the_loops(scene_path, tmp_path, m
 def test_gpu_trains_with_mixed_precision(scene_path, tmp_path, monkeypatch):
     monkeypatch.setenv("MONOVERSE_DEVICE", "cuda")
     checkpoint = train(scene_path, tmp_path, TINY.model_copy(update={"mixed_precision": True, "pose_lr": 1e-3}))
-    method = load_method(checkpoint, torch.device("cuda"))
+    method = load_method(checkpoint, read_scene(scene_path), torch.device("cuda"))
     rendering = method.render(frame_rays(read_scene(scene_path), 2).to(torch.device("cuda")))
     assert torch.isfinite(rendering.colour).all()
 
@@ -207,7 +212,7 @@ def test_state_of_other_settings_is_not_gone_on_from(scene_path, tmp_path, caplo
 
 def test_scene_without_moving_objects_trains_and_has_one_scale(scene_path, tmp_path):
     still = changed(scene_path, tmp_path / "still.h5", **one_object(read_scene(scene_path)))
-    method = load_method(train(still, tmp_path), CPU)
+    method = trained(still, tmp_path)
     assert method.scales.tolist() == [[1.0]] and method.validity(method.scales).tolist() == [1.0]
     rendering = method.render(frame_rays(read_scene(still), 0))
     assert rendering.object_weights.shape[1] == 1 and torch.isfinite(rendering.colour).all()
@@ -225,16 +230,12 @@ def test_colours_that_nothing_was_seen_of_fade(scene_path, tmp_path):
 
 @pytest.mark.parametrize(("scales", "count"), [("uniform", 1024), ("middle", 1)])
 def test_baselines_train_without_a_scale_network(scene_path, tmp_path, scales, count):
-    method = load_method(
-        train(scene_path, tmp_path, TINY.model_copy(update={"ablation": OsnAblation(scales=scales)})), CPU
-    )
+    method = trained(scene_path, tmp_path, TINY.model_copy(update={"ablation": OsnAblation(scales=scales)}))
     assert method.scales.shape == (count, 3) and (method.validity(method.scales) == 1).all()
 
 
 def test_baseline_with_the_released_codes_sampling_trains_and_is_rendered_as_trained(scene_path, tmp_path):
-    method = load_method(
-        train(scene_path, tmp_path, TINY.model_copy(update={"ablation": OsnAblation(sampling="even_depth")})), CPU
-    )
+    method = trained(scene_path, tmp_path, TINY.model_copy(update={"ablation": OsnAblation(sampling="even_depth")}))
     assert method.fields.shape.even_depth
     rendering = method.render(frame_rays(read_scene(scene_path), 2))
     assert torch.isfinite(rendering.colour).all() and rendering.object_weights[:, 1:].max() > 0.1
@@ -249,7 +250,7 @@ def test_refined_poses_come_nearer_to_the_true_ones(scene_path, tmp_path):
         update={"pose_lr": 1e-2, "bootstrap_steps": 60, "steps": 40, "grids": [24], "samples_per_step": 16384}
     )
     shaken_path = changed(scene_path, tmp_path / "scene.h5", object_from_camera=shaken)
-    method = load_method(train(shaken_path, tmp_path, config), CPU)
+    method = trained(shaken_path, tmp_path, config)
 
     def off(poses: np.ndarray) -> float:
         error = (poses - true)[..., :3, 3]
@@ -262,7 +263,7 @@ def test_refined_poses_come_nearer_to_the_true_ones(scene_path, tmp_path):
 def test_object_seen_in_few_frames_is_absent_in_the_others(scene_path, tmp_path):
     visible = np.ones_like(read_scene(scene_path).visible)
     visible[1, 3:] = False
-    method = load_method(train(changed(scene_path, tmp_path / "scene.h5", visible=visible), tmp_path), CPU)
+    method = trained(changed(scene_path, tmp_path / "scene.h5", visible=visible), tmp_path)
     scene = read_scene(scene_path)
     assert method.render(frame_rays(scene, 0)).object_weights[:, 1].max() > 0.1
     assert method.render(frame_rays(scene, 6)).object_weights[:, 1].max() == 0
@@ -297,26 +298,3 @@ def test_object_without_pixels_or_poses_is_refused(scene_path, tmp_path):
     visible[2] = False
     with pytest.raises(StageError, match="right box has no pixel"):
         train(changed(scene_path, tmp_path / "a.h5", visible=visible), tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"method": "osn", "schema_version": 99}, "expected 3"),
-        ({"method": "magic"}, "holds method magic"),
-        ({"method": "osn", "schema_version": 3, "fields": {}}, "is damaged"),
-        ([1, 2], "holds method list"),
-    ],
-)
-def test_checkpoint_of_another_kind_is_refused(tmp_path, content, message):
-    torch.save(content, tmp_path / "checkpoint.pt")
-    with pytest.raises(StageError, match=message):
-        load_method(tmp_path / "checkpoint.pt", CPU)
-
-
-def test_torn_or_missing_checkpoint_is_refused(tmp_path):
-    with pytest.raises(StageError, match="does not exist"):
-        load_method(tmp_path / "checkpoint.pt", CPU)
-    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(StageError, match="not a readable checkpoint"):
-        load_method(tmp_path / "checkpoint.pt", CPU)

@@ -14,9 +14,9 @@ from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow import training as training
-from pipeline.semantic_flow.checkpoint import SemanticFlowMethod, method_from_checkpoint
 from pipeline.semantic_flow.data import camera_rays, scene_cameras, training_pixels, training_points
 from pipeline.semantic_flow.labels import training_labels
+from pipeline.semantic_flow.method import SemanticFlowMethod, method_from_checkpoint
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 
@@ -42,7 +42,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> SyntheticScene:
 def train(scene: Path, folder: Path, config: TrainSemanticFlowConfig) -> SemanticFlowMethod:
     stage.train_semantic_flow(scene, None, None, None, None, folder / "checkpoint.pt", folder / "history.csv", config)
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
-    return method_from_checkpoint(state, torch.device("cpu"))
+    return method_from_checkpoint(state, read_scene(scene), torch.device("cpu"))
 
 
 def view(method: SemanticFlowMethod, scene: Scene, frame: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +51,7 @@ def view(method: SemanticFlowMethod, scene: Scene, frame: int) -> tuple[np.ndarr
         torch.arange(0, scene.camera.height, 2), torch.arange(0, scene.camera.width, 2), indexing="ij"
     )
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
-    shown = method.render(camera_rays(method.model.bounds.cameras, xy, torch.full((len(xy),), frame)))
+    shown = method.render(camera_rays(method.trained.model.bounds.cameras, xy, torch.full((len(xy),), frame)))
     return shown.colour.view(*y.shape, 3).numpy(), shown.object_weights.argmax(-1).view(y.shape).numpy()
 
 
@@ -84,17 +84,19 @@ def test_the_reference_body_learns_from_step_to_step(
     monkeypatch.setattr(training, "STEPS_PER_ROW", 10)
     monkeypatch.setattr(training, "ACTIVE_SAMPLE", 100)
     method = train(written.scene, tmp_path, small(**{**REFERENCE, "static_rays": 64, "static_steps": 50, "steps": 10}))
-    assert isinstance(method.model, ReferenceFlow)
+    assert isinstance(method.trained.model, ReferenceFlow)
     rows = pd.read_csv(tmp_path / "history.csv").groupby("stage")["colour"].apply(list)
     assert rows["static"][-1] < 0.85 * rows["static"][0] and np.isfinite(rows["joint"]).all(), rows
-    xy = torch.rand(200, 2) * torch.tensor([method.model.bounds.cameras.width, method.model.bounds.cameras.height])
-    shown = method.render(camera_rays(method.model.bounds.cameras, xy, torch.full((200,), 4)))
+    xy = torch.rand(200, 2) * torch.tensor(
+        [method.trained.model.bounds.cameras.width, method.trained.model.bounds.cameras.height]
+    )
+    shown = method.render(camera_rays(method.trained.model.bounds.cameras, xy, torch.full((200,), 4)))
     assert bool(shown.colour.isfinite().all()) and float(shown.colour.std()) > 0.02
 
 
 def test_probabilities_of_classes_sum_to_the_opacity(trained: tuple[SemanticFlowMethod, Path]) -> None:
     method, _ = trained
-    cameras = method.model.bounds.cameras
+    cameras = method.trained.model.bounds.cameras
     xy = torch.rand(50, 2) * torch.tensor([cameras.width, cameras.height])
     shown = method.render(camera_rays(cameras, xy, torch.full((50,), 2)))
     torch.testing.assert_close(shown.object_weights.sum(-1), shown.opacity)

@@ -14,8 +14,8 @@ from pipeline.formats.scene_file import read_scene, write_scene
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow import training as training
 from pipeline.semantic_flow import training_scene
-from pipeline.semantic_flow.checkpoint import method_from_checkpoint
 from pipeline.semantic_flow.labels import read_labels
+from pipeline.semantic_flow.method import method_from_checkpoint
 from pipeline.semantic_flow.shared_semantics import adaptation, all_classes, read_trained, shared_part, with_classes
 from pipeline.train_semantic_flow import train_semantic_flow
 from tests.pipeline.small_semantic_flow import small
@@ -72,8 +72,8 @@ def test_a_scene_of_the_model_takes_its_part_as_it_is(scenes: list[Path], shared
     _, expected = read_trained(shared)["members"].values()
     for name, value in expected["model"]["weights"].items():
         torch.testing.assert_close(state["model"]["weights"][name], value, rtol=0, atol=0, msg=name)  # type: ignore[index]
-    method = method_from_checkpoint(state, torch.device("cpu"))
-    assert method.column_ids == [0, 1, 254, 2]
+    method = method_from_checkpoint(state, read_scene(scenes[1]), torch.device("cpu"))
+    assert method.object_ids == [0, 1, 254, 2]
 
 
 def test_a_scene_of_the_model_is_told_that_its_depth_maps_are_not_used(

@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
+from pipeline.config import METHODS
 from pipeline.runtime.config_file import (
     SIMULATE,
     checked_config,

@@ -1,18 +1,21 @@
 """What evaluation says of a scale network whose views are known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from models.osn.z_buffer import SoloViews, visibility_accuracy
 from pipeline.config import TrainOsnConfig
-from pipeline.evaluation.scales import bounds_findings, limit_remarks
-from pipeline.osn.checkpoint import OsnMethod
+from pipeline.evaluation.scales import bounds_findings, limit_notes
+from pipeline.osn.method import OsnMethod
 from pipeline.osn.training_state import started
-from pipeline.render_views import explain_scales
+from pipeline.rendering.valid_scales import explain_choice
 from tests.analytic_world import TRUE_SCALES, analytic_scene, analytic_truth
 
-SCENE = analytic_scene(analytic_truth())
 IDS = [0, 4, 9]
+WHOLE = analytic_scene(analytic_truth())
+SCENE = replace(WHOLE, objects=[{**entry, "id": identity} for entry, identity in zip(WHOLE.objects, IDS, strict=True)])
 LIMIT = 2.4
 
 
@@ -27,13 +30,13 @@ def method() -> OsnMethod:
     )
     state = started(SCENE, TrainOsnConfig(grids=[8]), torch.device("cpu"))
     scales = torch.from_numpy(TRUE_SCALES)[None].float() * torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.5, 1.2]])
-    made = OsnMethod(state.fields, state.network, views, scales, torch.ones(2))
+    made = OsnMethod(SCENE, state.fields, state.network, views, scales, torch.ones(2))
     made.validity = lambda wanted: (visibility_accuracy(views, wanted, None) > 0.99).float()  # type: ignore[method-assign]
     return made
 
 
 def test_limits_are_told_with_the_ids_of_the_masks():
-    found = {(entry["object"], entry["above"]): entry for entry in limit_remarks(method(), SCENE, IDS)}
+    found = {(entry["object"], entry["above"]): entry for entry in limit_notes(method().scale_limits())}
     assert len(found) == 4
     above = found[4, True]
     assert above["scale"] == pytest.approx(LIMIT, rel=0.02)
@@ -45,16 +48,16 @@ def test_limits_are_told_with_the_ids_of_the_masks():
 def test_a_method_without_network_has_no_limits():
     made = method()
     made.network = None
-    assert limit_remarks(made, SCENE, IDS) == []
+    assert limit_notes(made.scale_limits()) == []
 
 
 def test_scales_that_are_asked_for_are_explained_where_they_are_not_valid(caplog: pytest.LogCaptureFixture) -> None:
     made = method()
     shown = made.scales[0].double().numpy()
     with caplog.at_level("INFO"):
-        explain_scales(made, SCENE, [float(shown[1]), 0.7], shown)
+        explain_choice(made, [float(shown[1]), 0.7], shown)
     assert "are valid" in caplog.text and "WARNING" not in caplog.text
-    explain_scales(made, SCENE, [1.1 * LIMIT, 0.7], shown)
+    explain_choice(made, [1.1 * LIMIT, 0.7], shown)
     names = [entry["name"] for entry in SCENE.objects]
     assert f"{names[0]} would hide {names[1]} (75.0 % of pixels; frames 2, 6)" in caplog.text
 

@@ -5,19 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.evaluation.semantics import class_table, label_targets, object_targets, semantic_results
+from pipeline.evaluation.semantics import class_table, object_targets, semantic_results
 from pipeline.formats.frames_folder import write_image
 from pipeline.formats.renders_folder import Renders, planned_set
-from pipeline.formats.scene_file import read_scene
-from tests.pipeline.small_semantic_flow import small
-from tests.synthetic import write_synthetic_scene
+from pipeline.rendering.trained_method import Classes
 
-FACTS = {
-    "classes_are_objects": True,
-    "class_of": {0: 0, 1: 1, 4: 1},
-    "class_moves": [False, True],
-    "labelled_frames": [0],
-}
+CLASSES = Classes(["ground", "ball"], [False, True], {0: 0, 1: 1, 4: 1}, of_objects=True, labelled_frames=[0])
 
 
 def rendered(folder: Path, ids: np.ndarray) -> Renders:
@@ -32,14 +25,18 @@ def test_times_with_and_without_labels_are_scored_apart(tmp_path: Path) -> None:
     truth[:, :2], truth[1, 0] = 1, 4
     told = np.zeros_like(truth)
     told[0, :2], told[1, :1] = 1, 1
-    found = semantic_results(FACTS, tmp_path, rendered(tmp_path, told), object_targets(FACTS, truth))
+    found = semantic_results(CLASSES, tmp_path, rendered(tmp_path, told), object_targets(CLASSES, truth))
     value = {(row.item, row.metric): row.value for row in found.findings.rows}
     assert value["labelled_times", "miou"] == 1
     for item in ("held_out_times", "held_out_times_per_view", "held_out_times_foreground"):
         assert value[item, "miou"] == pytest.approx((4 / 8 + 8 / 12) / 2)
     assert value["held_out_times", "total_accuracy"] == pytest.approx(0.75)
     assert value["held_out_times", "average_accuracy"] == pytest.approx(0.75)
-    assert found.curve == {"frames": [0, 1], "miou": [1.0, pytest.approx(7 / 12)], "labelled": [True, False]}
+    assert found.notes["semantics"] == {
+        "frames": [0, 1],
+        "miou": [1.0, pytest.approx(7 / 12)],
+        "labelled": [True, False],
+    }
 
 
 def test_held_out_views_are_also_scored_at_times_without_labels(tmp_path: Path) -> None:
@@ -54,9 +51,9 @@ def test_held_out_views_are_also_scored_at_times_without_labels(tmp_path: Path) 
     truth = np.full((6, 8, 8), 9, np.uint8)
     truth[[5, 3]] = ids.repeat(2, 1).repeat(2, 2)
     both = Renders(method="semantic_flow", valid_scales=1, object_ids=[0, 1], sets=[*renders.sets, views])
-    targets = object_targets(FACTS, ids, truth, {1: 1})
+    targets = object_targets(CLASSES, ids, truth, {1: 1})
     value = {
-        (row.item, row.metric): row.value for row in semantic_results(FACTS, tmp_path, both, targets).findings.rows
+        (row.item, row.metric): row.value for row in semantic_results(CLASSES, tmp_path, both, targets).findings.rows
     }
     assert value["held_out_views", "total_accuracy"] == pytest.approx(0.75)
     assert value["held_out_views_and_times", "total_accuracy"] == pytest.approx(0.5)
@@ -70,21 +67,6 @@ def test_true_ids_are_classes_through_the_matching() -> None:
 
 def test_classes_of_label_maps_are_judged_by_label_maps_only(tmp_path: Path) -> None:
     ids = np.zeros((2, 4, 4), np.uint8)
-    facts = {**FACTS, "classes_are_objects": False}
-    found = semantic_results(facts, tmp_path, rendered(tmp_path, ids), None).findings
+    found = semantic_results(CLASSES, tmp_path, rendered(tmp_path, ids), None).findings
     assert not found.rows
     assert {entry.metric for entry in found.missing} == {"miou", "total_accuracy", "average_accuracy"}
-
-
-def test_label_maps_judge_frames_that_a_task_kept_back(tmp_path: Path) -> None:
-    scene = read_scene(write_synthetic_scene(tmp_path / "scene").scene)
-    for index, ids in enumerate(scene.object_ids):
-        write_image(tmp_path / f"labels/{index:03d}.png", np.where(ids == 2, 255, ids).astype(np.uint8))
-    facts = {
-        "class_names": ["class 0", "class 1"],
-        "class_moves": [False, True],
-        "options": small(task="tracking").model_dump(mode="json"),
-    }
-    targets = label_targets(facts, scene, tmp_path / "labels")
-    expected = np.where(scene.object_ids == 2, -1, scene.object_ids.astype(int))
-    np.testing.assert_array_equal(targets.frames, expected)

@@ -11,10 +11,10 @@ from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import inverse
 from pipeline.config import Edit, OsnAblation, RenderViewsConfig, TrainOsnConfig
-from pipeline.osn.checkpoint import OsnMethod
-from pipeline.osn.edits import LayeredOsn, layered_methods
+from pipeline.osn.method import EditedOsn, OsnMethod
 from pipeline.osn.training_state import started
-from pipeline.render_views import edits, view_rays
+from pipeline.rendering.view_pictures import view_rays
+from pipeline.rendering.view_plans import plan_edits
 from pipeline.runtime.errors import StageError
 from pipeline.scene.edit_requests import object_centres
 from tests.analytic_world import RADIUS, TRUE_SCALES, UNITS, analytic_scene, analytic_truth
@@ -32,7 +32,7 @@ def method() -> OsnMethod:
     for field, shift in zip(state.fields.fields, (-7.0, 0.0, 0.0), strict=True):
         field.density_shift = shift  # objects that can be seen, through air
     scales = torch.from_numpy(TRUE_SCALES)[None].float()
-    return OsnMethod(state.fields, None, None, scales, torch.ones(1))
+    return OsnMethod(SCENE, state.fields, None, None, scales, torch.ones(1))
 
 
 def rays(world_from_camera: np.ndarray) -> Rays:
@@ -44,10 +44,8 @@ def camera() -> np.ndarray:
     return SCENE.object_from_camera[0, FRAME].astype(np.float64)
 
 
-def edited(*changes: Edit) -> LayeredOsn:
-    together = [change.model_copy(update={"video": "one"}) for change in changes]
-    ((_, found),) = layered_methods(method(), SCENE, TRUE_SCALES, together)
-    return found
+def edited(*changes: Edit) -> EditedOsn:
+    return method().edited(list(changes), TRUE_SCALES)
 
 
 def same(a: Rendering, b: Rendering, tolerance: float = 1e-5) -> None:
@@ -104,7 +102,7 @@ def test_two_moves_follow_each_other():
 
 def test_every_edit_is_a_video_of_its_own_unless_it_is_named():
     wanted = [Edit(object=name, action="isolate") for name in NAMES]
-    plans = edits(method(), SCENE, TRUE_SCALES, RenderViewsConfig(edits=wanted, edit_frames=2))
+    plans = plan_edits(method(), TRUE_SCALES, RenderViewsConfig(edits=wanted, edit_frames=2))
     assert [plan.entry.caption for plan, _ in plans] == [f"{name} alone" for name in NAMES]
     assert all(plan.entry.scale == pytest.approx(TRUE_SCALES.tolist()) for plan, _ in plans)
 

@@ -9,7 +9,6 @@ import torch
 
 from models.osn.z_buffer import SoloViews
 from pipeline.config import OsnAblation, TrainOsnConfig
-from pipeline.osn.checkpoint import OsnMethod
 from pipeline.osn.fixed_scales import fixed_scales, scale_prior
 from pipeline.osn.training_state import started
 from pipeline.runtime.errors import StageError
@@ -60,10 +59,8 @@ def test_training_at_the_given_scales_knows_no_others() -> None:
 
 
 def test_baselines_are_the_middle_of_the_range_the_prior_and_what_depth_maps_say(tmp_path: Path) -> None:
-    state = started(SCENE, TrainOsnConfig(ablation=OsnAblation(scales="middle"), grids=[8]), torch.device("cpu"))
-    method = OsnMethod(state.fields, None, views(2.0, 4 / 3), state.pool.scales, state.pool.scores)
-    found = fixed_scales(method, SCENE, depth_maps(tmp_path / "depth"))
-    assert list(found) == ["middle", "likely", "depth"]
+    found = fixed_scales(views(2.0, 4 / 3), SCENE, depth_maps(tmp_path / "depth"))
+    assert list(found) == ["middle", "prior", "depth"]
     assert found["middle"] == pytest.approx(SCENE.scale_range.mean(1))
-    assert found["likely"] == pytest.approx(scale_prior(views(2.0, 4 / 3), SCENE))
+    assert found["prior"] == pytest.approx(scale_prior(views(2.0, 4 / 3), SCENE))
     assert found["depth"] == pytest.approx(TRUE_SCALES, rel=5e-3)

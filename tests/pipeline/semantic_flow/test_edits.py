@@ -1,5 +1,6 @@
 """Edits asked for by name, of a scene that was trained for a moment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from pipeline.formats.renders_folder import read_renders, read_set_ids, read_set
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.render_views import render_views
 from pipeline.runtime.errors import StageError
-from pipeline.semantic_flow.checkpoint import SemanticFlowMethod, method_from_checkpoint
-from pipeline.semantic_flow.edits import change_of, edited_methods, find, thing_centres
+from pipeline.semantic_flow.edits import change_of, find, thing_centres
+from pipeline.semantic_flow.method import SemanticFlowMethod, method_from_checkpoint
 from pipeline.train_semantic_flow import train_semantic_flow
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene
@@ -33,10 +34,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def method(written: SyntheticScene, folder: Path) -> SemanticFlowMethod:
+def method(written: SyntheticScene, scene: Scene, folder: Path) -> SemanticFlowMethod:
     config = small(static_steps=40, steps=80)
     train_semantic_flow(written.scene, None, None, None, None, folder / "checkpoint.pt", folder / "history.csv", config)
-    return method_from_checkpoint(torch.load(folder / "checkpoint.pt", weights_only=True), torch.device("cpu"))
+    return method_from_checkpoint(torch.load(folder / "checkpoint.pt", weights_only=True), scene, torch.device("cpu"))
 
 
 def test_edits_become_videos_of_the_scene_without_a_thing(
@@ -65,30 +66,30 @@ def test_edits_become_videos_of_the_scene_without_a_thing(
 
 
 def test_names_ids_and_classes_are_found_and_others_refused(method: SemanticFlowMethod, scene: Scene) -> None:
-    assert find("left box", method, scene) == find("1", method, scene)
-    assert find("right box", method, scene).column == 2
+    assert find("left box", method.trained, scene) == find("1", method.trained, scene)
+    assert find("right box", method.trained, scene).column == 2
     with pytest.raises(StageError, match="horse; known are background, left box, right box"):
-        find("horse", method, scene)
+        find("horse", method.trained, scene)
     with pytest.raises(StageError, match="background"):
-        change_of(Edit(object="background", action="remove"), method, scene)
+        change_of(Edit(object="background", action="remove"), method.trained, scene)
 
 
 def test_one_object_of_a_class_is_told_by_its_place(method: SemanticFlowMethod, scene: Scene) -> None:
     shared = {"class_names": ["background", "box"], "class_of": {0: 0, 1: 1, 2: 1}, "class_moves": [False, True]}
-    method = SemanticFlowMethod(method.model, {**method.facts, **shared})
-    assert find("box", method, scene).index is None
-    wanted = find("right box", method, scene)
+    method = SemanticFlowMethod(scene, replace(method.trained, facts={**method.trained.facts, **shared}))
+    assert find("box", method.trained, scene).index is None
+    wanted = find("right box", method.trained, scene)
     assert (wanted.objects, wanted.index) == ([1, 2], 1)
-    (name, edited), *_ = edited_methods(method, scene, [Edit(object="right box", action="remove")])
+    edited = method.edited([Edit(object="right box", action="remove")], np.ones(3))
     selection = edited.changes[0].selection
-    assert name == "right box removed" and selection.centres is not None and selection.index == 1
+    assert selection.centres is not None and selection.index == 1
     assert bool((selection.centres[0, :, 0] < selection.centres[1, :, 0]).all())
 
 
 def test_centres_of_objects_project_into_their_masks(method: SemanticFlowMethod, scene: Scene) -> None:
-    centres = thing_centres(scene, method, [1, 2])
+    centres = thing_centres(scene, method.trained, [1, 2])
     frames = torch.arange(scene.frame_count)
     for thing, identity in ((0, 1), (1, 2)):
-        xy, _ = method.model.bounds.cameras.project(centres[thing], frames)
+        xy, _ = method.trained.model.bounds.cameras.project(centres[thing], frames)
         column, row = xy.long().numpy().T
         assert (scene.object_ids[frames.numpy(), row, column] == identity).all()

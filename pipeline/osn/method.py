@@ -1,0 +1,116 @@
+"""A trained OSN as every other stage sees it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from models.osn.layers import Layers, render_layers
+from models.osn.object_scene import ObjectScene
+from models.osn.rendering import render_world
+from models.osn.scale_network import ScaleNetwork
+from models.osn.validity import Limit, conflict_text, conflicts, limits
+from models.osn.z_buffer import SoloViews, visibility_accuracy
+from models.rays import Rays
+from models.rendering import VALID_SCORE, Rendering
+from pipeline.config import Edit
+from pipeline.formats.scene_file import Scene
+from pipeline.osn.checkpoint import fields_from_state, network_from_state
+from pipeline.osn.edits import layers
+from pipeline.osn.fixed_scales import fixed_scales
+from pipeline.osn.surfaces import object_surface
+from pipeline.scene.method_interface import ScaleLimit, Surface, TrainedMethod
+
+UNOCCLUDED = 2e-3  # of the pixels: what an unoccluded scene may explain less than the best
+
+
+class OsnMethod(TrainedMethod):
+    """A field for each object, and a network that knows which scales of the objects explain the video."""
+
+    judges_scales = True
+
+    def __init__(
+        self,
+        scene: Scene,
+        fields: ObjectScene,
+        network: ScaleNetwork | None,
+        views: SoloViews | None,
+        scales: Float[Tensor, "sample object"],
+        scores: Float[Tensor, "sample"],
+    ) -> None:
+        super().__init__(scene, scales, scores)
+        self.fields, self.network, self.views = fields, network, views
+        with torch.no_grad():
+            self.grids = fields.density_grids()
+
+    def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
+        return render_world(self.fields, self.grids, rays, self.scales[0] if scales is None else scales)
+
+    def validity(self, scales: Float[Tensor, "sample object"]) -> Float[Tensor, "sample"]:
+        """The scale network's score; a scene without moving objects is always valid."""
+        if self.network is None:
+            return super().validity(scales)
+        with torch.no_grad():
+            return self.network(self.network.normalised(scales))
+
+    def unoccluded(self) -> Bool[Tensor, "sample"]:
+        if self.views is None:
+            return super().unoccluded()
+        accuracy = visibility_accuracy(self.views, self.scales, None)
+        return accuracy >= accuracy.max() - UNOCCLUDED
+
+    def explain_scales(self, scales: Float[Tensor, "object"], unlike: Float[Tensor, "object"]) -> str:
+        if float(self.validity(scales[None])[0]) >= VALID_SCORE:
+            return ""
+        found = conflicts(self.views, scales, unlike=unlike) if self.views else []
+        names = [str(entry["name"]) for entry in self.scene.objects]
+        return "; ".join(conflict_text(conflict, names) for conflict in found) or "the scale network rejects them"
+
+    def scale_limits(self) -> list[ScaleLimit]:
+        if self.views is None or self.network is None:
+            return []
+        bounds = torch.from_numpy(self.scene.scale_range).to(self.scales)
+        return [self.with_ids(limit) for limit in limits(self.views, self.validity, self.scales[0], bounds)]
+
+    def with_ids(self, limit: Limit) -> ScaleLimit:
+        """A limit that names objects by their ids instead of their places in the scene."""
+        ids, conflict = self.object_ids, limit.conflict
+        if conflict is None:
+            return ScaleLimit(ids[limit.object], limit.above, limit.scale, None, None, None, [])
+        seen, shown = ids[conflict.seen], ids[conflict.shown]
+        return ScaleLimit(ids[limit.object], limit.above, limit.scale, seen, shown, conflict.share, conflict.frames)
+
+    def fixed_scales(self, depth: Path | None) -> dict[str, Float[np.ndarray, "object"]]:
+        return {} if self.views is None else fixed_scales(self.views, self.scene, depth)
+
+    def edited(self, edits: list[Edit], scales: Float[np.ndarray, "object"]) -> "EditedOsn":
+        return EditedOsn(self, layers(edits, scales, self.scene).to(self.device))
+
+    def surface(self, index: int) -> Surface:
+        return object_surface(self.fields, self.grids[index].detach(), index)
+
+
+class EditedOsn(TrainedMethod):
+    """A trained OSN of whose objects some are hidden and some were moved."""
+
+    def __init__(self, method: OsnMethod, layers: Layers) -> None:
+        super().__init__(method.scene, method.scales, method.scores)
+        self.method, self.layers = method, layers
+
+    def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
+        chosen = self.scales[0] if scales is None else scales
+        return render_layers(self.method.fields, self.method.grids, rays, chosen, self.layers)
+
+
+def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.device) -> OsnMethod:
+    """The trained method in a checkpoint's contents."""
+    fields = fields_from_state(state["fields"], device)
+    fields.requires_grad_(False)
+    network = network_from_state(state["network"], device)
+    if network is not None:
+        network.requires_grad_(False)
+    views = SoloViews(**state["views"]).to(device) if state["views"] is not None else None
+    return OsnMethod(scene, fields, network, views, state["scales"].to(device), state["scores"].to(device))
