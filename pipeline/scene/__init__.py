@@ -1,5 +1,5 @@
-"""What both methods need of a packed scene: units and bounds, one scale an object, depth maps, requests for edits.
+"""What methods share: of a packed scene units, bounds, scales, depth maps and requests for edits; and their interface.
 
-May import: runtime, formats, geometry.
-May be imported by: osn, semantic_flow, rendering, evaluation.
+May import: runtime, formats.
+May be imported by: osn, semantic_flow, rendering.
 """
