@@ -14,12 +14,11 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from models.rendering import TrainedMethod
 from pipeline.cameras import inverse, project, transform
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.geometry.camera_paths import evenly_chosen, moved_aside
-from pipeline.render_views import as_picture, column_ids, render_chunks, view_rays
-from pipeline.rendering.trained_method import load_method
+from pipeline.rendering.trained_method import TrainedMethod, load_method
+from pipeline.rendering.view_pictures import as_picture, render_chunks, view_rays
 from pipeline.rendering.view_plans import viewing_depth
 from pipeline.truth.alignment import nearest_scales
 
@@ -38,14 +37,14 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     arguments = parser.parse_args()
     scene = read_scene(arguments.results / "scene.h5")
-    method = load_method(arguments.results / "osn" / "checkpoint.pt", torch.device("cpu"))
+    method = load_method(arguments.results / "osn" / "checkpoint.pt", scene, torch.device("cpu"))
     chosen = two_valid_scales(method)
     poses, aside = scene.object_from_camera[0].astype(np.float64), cameras_aside(scene, chosen)
     frames = np.flatnonzero(scene.visible.all(0))
     times = frames[evenly_chosen(len(frames), TIMES)]
     pictures = [
         labelled(
-            [[view(method, scene, pose, time, scales) for scales in chosen] for pose in (poses[time], aside[time])],
+            [[view(method, pose, time, scales) for scales in chosen] for pose in (poses[time], aside[time])],
             chosen,
         )
         for time in times.tolist()
@@ -84,16 +83,15 @@ def margins_px(
 
 def view(
     method: TrainedMethod,
-    scene: Scene,
     world_from_camera: Float[np.ndarray, "4 4"],
     frame: int,
     scales: Float[np.ndarray, "object"],
 ) -> UInt8[np.ndarray, "height width rgb=3"]:
     """The scene at one time, under one scale vector."""
     rendering = render_chunks(
-        method, view_rays(scene.camera, world_from_camera, frame), torch.from_numpy(scales), CHUNK
+        method, view_rays(method.scene.camera, world_from_camera, frame), torch.from_numpy(scales), CHUNK
     )
-    return as_picture(rendering, scene.camera, column_ids(method, scene))[0]
+    return as_picture(rendering, method.scene.camera, np.array(method.object_ids, np.uint8))[0]
 
 
 def labelled(

@@ -10,6 +10,7 @@ from pipeline.config import TrainOsnConfig
 from pipeline.evaluation.scales import bounds_findings, limit_notes
 from pipeline.osn.method import OsnMethod
 from pipeline.osn.training_state import started
+from pipeline.rendering.trained_method import ScaleLimit
 from pipeline.rendering.valid_scales import explain_choice
 from tests.analytic_world import TRUE_SCALES, analytic_scene, analytic_truth
 
@@ -43,6 +44,13 @@ def test_limits_are_told_with_the_ids_of_the_masks():
     assert (above["seen"], above["shown"], above["frames"], above["share"]) == (4, 0, [2, 6], 0.75)
     for side in ((4, False), (9, False), (9, True)):
         assert found[side]["frames"] == [] and found[side]["seen"] is None
+
+
+def test_of_a_limits_frames_the_worst_are_kept_in_their_order_in_time():
+    limit = ScaleLimit(4, True, 1.5, seen=4, shown=0, share=0.25, frames=[9, 2, 5, 1, 7, 8, 3])
+    (note,) = limit_notes([limit])
+    assert note["frames"] == [1, 2, 5, 7, 8, 9]
+    assert (note["object"], note["above"], note["scale"], note["share"]) == (4, True, 1.5, 0.25)
 
 
 def test_a_method_without_network_has_no_limits():
