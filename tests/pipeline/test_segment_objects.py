@@ -7,10 +7,8 @@ from typing import get_args
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
-from pipeline.correspondence.flow_chain import FlowChain, Step
 from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
@@ -18,10 +16,6 @@ from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
 from pipeline.segmentation import backends
-from pipeline.segmentation.boundary_refinement import main_body, temporal_vote
-from pipeline.segmentation.camera_motion_residual import background_residuals, camera_motion_residual, filled_in
-from pipeline.segmentation.prompts import check_prompts
-from pipeline.segmentation.tubes import attached, taken_over
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128
 
@@ -119,32 +113,6 @@ def test_a_click_on_a_thing_that_never_moves_is_cut_by_colour_and_carried(tmp_pa
     assert overlap(ids == 1, truth == 1) > 0.7
 
 
-@pytest.mark.parametrize(
-    ("prompt", "message"),
-    [
-        (Prompt(object=1, frame=99, points=[(1, 1)]), "12 frames"),
-        (Prompt(object=1, points=[(400, 1)]), r"\(400, 1\) is outside"),
-        (Prompt(object=1), "neither points nor a box"),
-        (Prompt(object=1, points=[(1, 1), (2, 2)], labels=[1]), "2 points and 1 labels"),
-        (Prompt(object=1, points=[(1, 1)], labels=[0]), "only points beside the object"),
-        (Prompt(object=1, box=(60, 60, 20, 80)), "is empty; a box is x0, y0, x1, y1"),
-        (Prompt(object=1, points=[(float("nan"), 1)]), r"\(nan, 1\) is outside"),
-    ],
-)
-def test_hints_that_cannot_be_meant_are_refused(prompt: Prompt, message: str) -> None:
-    with pytest.raises(StageError, match=message):
-        check_prompts([prompt], (FRAMES, HEIGHT, WIDTH))
-
-
-def test_two_things_under_one_id_are_refused() -> None:
-    first = Prompt(object=1, points=[(1, 1)], name="cup")
-    with pytest.raises(StageError, match="object 1 has two prompts on frame 0"):
-        check_prompts([first, Prompt(object=1, points=[(9, 9)])], (FRAMES, HEIGHT, WIDTH))
-    with pytest.raises(StageError, match="object 1 is called cup and jar"):
-        check_prompts([first, Prompt(object=1, frame=2, points=[(9, 9)], name="jar")], (FRAMES, HEIGHT, WIDTH))
-    check_prompts([first, Prompt(object=1, frame=2, points=[(9, 9)])], (FRAMES, HEIGHT, WIDTH))
-
-
 def test_a_backend_is_one_file_and_one_name_in_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     truth = moving_squares(tmp_path / "frames", [(3, 0)])
     (tmp_path / "backends").mkdir()
@@ -215,133 +183,3 @@ def test_masks_of_key_frames_are_used_exactly_and_filled_in_between(tmp_path: Pa
     write_image(tmp_path / "mine" / "key_99.png", truth[0])
     with pytest.raises(StageError, match="named after its frame, 0 to 11"):
         read_key_masks(tmp_path / "mine", truth.shape)
-
-
-def test_sixteen_bit_palette_colour_and_npy_masks_mean_the_same(tmp_path: Path) -> None:
-    ids = np.zeros((20, 30), np.uint16)
-    ids[5:9, 5:9], ids[12:15, 20:25] = 300, 1000
-    colours = np.zeros((20, 30, 3), np.uint8)
-    colours[ids == 300], colours[ids == 1000] = (10, 200, 30), (200, 10, 30)
-    palette = Image.fromarray(np.select([ids == 300, ids == 1000], [1, 2], 0).astype(np.uint8), "P")
-    palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
-    for name in ("ids", "colour", "palette", "npy"):
-        (tmp_path / name).mkdir()
-    write_image(tmp_path / "ids" / "0.png", ids)
-    write_image(tmp_path / "colour" / "0.png", colours)
-    palette.save(tmp_path / "palette" / "0.png")
-    np.save(tmp_path / "npy" / "0.npy", ids.astype(np.int32))
-    expected = np.select([ids == 300, ids == 1000], [1, 2], 0)[None]
-    for name in ("ids", "colour", "palette", "npy"):
-        np.testing.assert_array_equal(read_mask_folder(tmp_path / name, (1, 20, 30)).object_ids, expected)
-    assert read_mask_folder(tmp_path / "colour", (1, 20, 30)).names == ["#0ac81e", "#c80a1e"]
-
-
-def test_masks_of_the_videos_size_are_reduced_without_mixing_ids(tmp_path: Path) -> None:
-    large = np.kron(np.array([[0, 3], [9, 0]], np.uint8), np.ones((20, 30), np.uint8))
-    write_image(tmp_path / "0.png", large)
-    given = read_mask_folder(tmp_path, (1, 20, 30))
-    np.testing.assert_array_equal(given.object_ids[0], np.kron([[0, 1], [2, 0]], np.ones((10, 15))))
-
-
-def test_a_wrong_count_or_shape_of_masks_names_the_numbers(tmp_path: Path) -> None:
-    for t in range(3):
-        write_image(tmp_path / f"{t}.png", np.zeros((20, 30), np.uint8))
-    with pytest.raises(StageError, match="holds 3 masks, but the scene has 4 frames"):
-        read_mask_folder(tmp_path, (4, 20, 30))
-    with pytest.raises(StageError, match="is 30x20, the frames are 30x30"):
-        read_mask_folder(tmp_path, (3, 30, 30))
-    (tmp_path / "2.png").write_text("text")
-    with pytest.raises(StageError, match=r"2\.png is not a readable mask"):
-        read_mask_folder(tmp_path, (3, 20, 30))
-    with pytest.raises(StageError, match="is not a folder"):
-        read_mask_folder(tmp_path / "absent", (3, 20, 30))
-
-
-def steps_of_a_moving_camera(along_the_line: float, across: float) -> tuple[list[Step], np.ndarray]:
-    """Exact flow to four views of a still relief, in which one block moves; and which pixels those are."""
-    rng = np.random.default_rng(0)
-    depth = cv2.GaussianBlur(rng.uniform(2, 8, (60, 80)).astype(np.float32), (0, 0), 4)
-    depth = (5 + 2 * (depth - depth.mean()) / depth.std()).clip(2, 9)
-    x, y = np.meshgrid(np.arange(80) - 40.0, np.arange(60) - 30.0)
-    moving = np.zeros((60, 80), bool)
-    moving[20:40, 30:50] = True
-    steps = []
-    for number in (1, 2, 3, 4):
-        points = np.stack([x / 70 * depth, y / 70 * depth, depth], -1) - number * np.array([0.15, 0, 0])
-        landed = 70 * points[..., :2] / points[..., 2:]
-        flow = (landed - np.stack([x, y], -1)).astype(np.float32)
-        flow[moving] += [along_the_line * number**2, across * number]
-        steps.append(Step(number, number, flow, np.ones((60, 80), bool)))
-    return steps, moving
-
-
-def test_what_leaves_its_epipolar_line_moves_and_a_still_world_does_not() -> None:
-    steps, moving = steps_of_a_moving_camera(0.0, 3.0)
-    everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
-    residual = np.mean(background_residuals(steps, everywhere), axis=0)
-    assert np.percentile(residual[~moving], 99) < 0.5
-    assert np.median(residual[moving]) > 2
-
-
-def test_what_speeds_up_along_its_epipolar_line_fits_no_depth() -> None:
-    steps, moving = steps_of_a_moving_camera(1.0, 0.0)
-    everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
-    residual = np.mean(background_residuals(steps, everywhere), axis=0)
-    assert np.percentile(residual[~moving], 99) < 1, "more than noise explains"
-    assert np.median(residual[moving]) > 3
-
-
-def still_chain(count: int, size: tuple[int, int]) -> FlowChain:
-    """A video in which nothing moves."""
-    flow, valid = np.zeros((count - 1, *size, 2), np.float16), np.ones((count - 1, *size), bool)
-    return FlowChain(flow, flow, valid, valid)
-
-
-def test_evidence_of_a_still_video_is_negative_everywhere() -> None:
-    images = np.zeros((10, 40, 60, 3), np.uint8)
-    assert (camera_motion_residual(images, still_chain(10, (40, 60))) < 0).all()
-
-
-def test_an_id_that_goes_on_where_another_ends_is_the_same_thing() -> None:
-    labels = np.zeros((10, 20, 40), np.uint8)
-    labels[:5, 5:15, 5:15], labels[5:, 5:15, 5:15] = 1, 2
-    labels[:, 5:15, 15:25] = 3
-    joined = taken_over(labels, still_chain(10, (20, 40)))
-    assert len(np.unique(joined[:, 5:15, 5:15])) == 1
-    assert joined[0, 10, 10] != joined[0, 10, 20], "what only touches stays another thing"
-
-
-def test_frames_outvote_a_frame_with_a_torn_mask() -> None:
-    ids = np.zeros((7, 20, 20), np.uint8)
-    ids[:, 5:15, 5:15] = 1
-    ids[3, 8:12, 8:12] = 0
-    assert (temporal_vote(ids, still_chain(7, (20, 20)))[3, 8:12, 8:12] == 1).all()
-
-
-def test_crumbs_go_and_holes_close() -> None:
-    core = np.zeros((40, 40), bool)
-    core[10:30, 10:30] = True
-    inside = core.copy()
-    inside[18:20, 18:20] = False
-    inside[35:37, 2:4] = True
-    np.testing.assert_array_equal(main_body(inside, core)[12:28, 12:28], True)
-    assert not main_body(inside, core)[34:38, 1:5].any()
-
-
-def test_a_region_without_texture_takes_the_evidence_of_its_border() -> None:
-    image = texture(0, (60, 80), (90, 90, 110))
-    image[20:40, 30:50], image[5:15, 5:25] = (200, 60, 50), (60, 160, 70)
-    residual = np.full((60, 80, 2), -0.2, np.float32)
-    residual[17:43, 27:53, 1] = 0.9
-    residual[24:36, 34:46] = -0.2
-    filled = filled_in(residual, image)
-    assert (filled[22:38, 32:48] > 0.8).all(), "all of what is bordered by motion"
-    assert (filled[5:15, 5:25] < 0).all(), "what is bordered by stillness stays still"
-
-
-def test_a_small_part_that_always_touches_is_a_limb_and_a_passer_by_is_not() -> None:
-    body, leg, away = np.zeros((3, 60, 80), bool)
-    body[10:30, 20:60], leg[31:42, 24:30], away[45:56, 70:76] = True, True, True
-    assert attached([(t, body, leg) for t in range(6)])
-    assert not attached([(t, body, leg if t < 3 else away) for t in range(6)])
-    assert not attached([(t, body, np.roll(body, 21, axis=0)) for t in range(6)]), "as large as the other"

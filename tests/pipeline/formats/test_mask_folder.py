@@ -64,3 +64,43 @@ def test_key_masks_without_a_frame_say_both_ways_out(tmp_path: Path) -> None:
     write_image(tmp_path / "car.png", squares(np.uint8))
     with pytest.raises(StageError, match="rename it, or give one mask a frame and leave key_frames out"):
         read_key_masks(tmp_path, (4, 20, 30))
+
+
+def test_sixteen_bit_palette_colour_and_npy_masks_mean_the_same(tmp_path: Path) -> None:
+    ids = np.zeros((20, 30), np.uint16)
+    ids[5:9, 5:9], ids[12:15, 20:25] = 300, 1000
+    colours = np.zeros((20, 30, 3), np.uint8)
+    colours[ids == 300], colours[ids == 1000] = (10, 200, 30), (200, 10, 30)
+    palette = Image.fromarray(np.select([ids == 300, ids == 1000], [1, 2], 0).astype(np.uint8), "P")
+    palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    for name in ("ids", "colour", "palette", "npy"):
+        (tmp_path / name).mkdir()
+    write_image(tmp_path / "ids" / "0.png", ids)
+    write_image(tmp_path / "colour" / "0.png", colours)
+    palette.save(tmp_path / "palette" / "0.png")
+    np.save(tmp_path / "npy" / "0.npy", ids.astype(np.int32))
+    expected = np.select([ids == 300, ids == 1000], [1, 2], 0)[None]
+    for name in ("ids", "colour", "palette", "npy"):
+        np.testing.assert_array_equal(read_mask_folder(tmp_path / name, (1, 20, 30)).object_ids, expected)
+    assert read_mask_folder(tmp_path / "colour", (1, 20, 30)).names == ["#0ac81e", "#c80a1e"]
+
+
+def test_masks_of_the_videos_size_are_reduced_without_mixing_ids(tmp_path: Path) -> None:
+    large = np.kron(np.array([[0, 3], [9, 0]], np.uint8), np.ones((20, 30), np.uint8))
+    write_image(tmp_path / "0.png", large)
+    given = read_mask_folder(tmp_path, (1, 20, 30))
+    np.testing.assert_array_equal(given.object_ids[0], np.kron([[0, 1], [2, 0]], np.ones((10, 15))))
+
+
+def test_a_wrong_count_or_shape_of_masks_names_the_numbers(tmp_path: Path) -> None:
+    for t in range(3):
+        write_image(tmp_path / f"{t}.png", np.zeros((20, 30), np.uint8))
+    with pytest.raises(StageError, match="holds 3 masks, but the scene has 4 frames"):
+        read_mask_folder(tmp_path, (4, 20, 30))
+    with pytest.raises(StageError, match="is 30x20, the frames are 30x30"):
+        read_mask_folder(tmp_path, (3, 30, 30))
+    (tmp_path / "2.png").write_text("text")
+    with pytest.raises(StageError, match=r"2\.png is not a readable mask"):
+        read_mask_folder(tmp_path, (3, 20, 30))
+    with pytest.raises(StageError, match="is not a folder"):
+        read_mask_folder(tmp_path / "absent", (3, 20, 30))

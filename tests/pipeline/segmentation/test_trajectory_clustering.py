@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.correspondence.flow_chain import FlowChain
-from pipeline.segmentation.trajectories import TrackedPoints, displacements, point_trajectories
+from pipeline.segmentation.trajectories import TrackedPoints
 from pipeline.segmentation.trajectory_clustering import (
     Motion,
     clustered_trajectories,
@@ -22,7 +22,7 @@ def chain_of(flow: np.ndarray) -> FlowChain:
     return FlowChain(forward, -forward, valid, valid)
 
 
-def sights_of(places: list[np.ndarray]) -> list[TrackedPoints]:
+def seen_everywhere(places: list[np.ndarray]) -> list[TrackedPoints]:
     """Points that are all seen in all frames."""
     return [TrackedPoints(np.arange(len(xy)), xy.astype(np.float32)) for xy in places]
 
@@ -32,35 +32,13 @@ def grid(left: int, right: int) -> np.ndarray:
     return np.stack(np.meshgrid(np.arange(left, right, 4), np.arange(30, 54, 4)), -1).reshape(-1, 2).astype(float)
 
 
-def test_a_path_follows_the_flow_and_ends_where_it_is_not_valid() -> None:
-    flow = np.zeros((*SIZE, 2))
-    flow[..., 0] = 2
-    chain = chain_of(flow)
-    chain.forward_valid[5:] = False
-    mask = np.zeros(SIZE, bool)
-    mask[40:44, 20:100] = True
-    observations = point_trajectories([mask] * FRAMES, chain, 4)
-    first = observations[0].trajectories
-    started = first[observations[0].xy[:, 0] < 80]
-    assert set(started) <= set(observations[5].trajectories) and not set(first) & set(observations[6].trajectories)
-    seen, moved = displacements(observations, 0, 3)
-    np.testing.assert_allclose(moved, [[6, 0]] * len(seen.trajectories))
-
-
-def test_new_paths_start_only_where_none_is() -> None:
-    mask = np.ones(SIZE, bool)
-    observations = point_trajectories([mask] * FRAMES, chain_of(np.zeros((*SIZE, 2))), 4)
-    assert all(len(points.trajectories) == SIZE[0] * SIZE[1] / 16 for points in observations)
-    assert observations[-1].trajectories.max() == len(observations[0].trajectories) - 1
-
-
 def test_two_things_that_touch_in_all_frames_are_two_clusters() -> None:
     left, right = grid(20, 44), grid(44, 68)
     places = [
         np.concatenate([left + np.array([0.3 * t, 0]), right + np.array([0.3 * t, 2.5 * np.sin(t)])])
         for t in range(FRAMES)
     ]
-    clusters = clustered_trajectories(sights_of(places), SIZE)
+    clusters = clustered_trajectories(seen_everywhere(places), SIZE)
     assert len(np.unique(clusters)) == 2
     assert len(np.unique(clusters[: len(left)])) == 1
 
@@ -71,7 +49,7 @@ def test_one_thing_that_turns_and_grows_is_one_cluster() -> None:
     for t in range(FRAMES):
         c, s = 1.02**t * np.cos(0.08 * t), 1.02**t * np.sin(0.08 * t)
         places.append((points - middle) @ np.array([[c, s], [-s, c]]) + middle + [t, 0.5 * t])
-    clusters = clustered_trajectories(sights_of(places), SIZE)
+    clusters = clustered_trajectories(seen_everywhere(places), SIZE)
     assert clusters.max() == 0 and (clusters == 0).mean() > 0.75
 
 

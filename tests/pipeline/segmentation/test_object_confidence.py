@@ -1,0 +1,50 @@
+"""Which objects are kept, in which order, and how sure they are."""
+
+import numpy as np
+import pytest
+
+from pipeline.segmentation.object_confidence import kept_objects, object_rows
+
+
+def masks_and_residual() -> tuple[np.ndarray, np.ndarray]:
+    """Object 2 is large and moves clearly, 5 is smaller, 7 hardly moves, 9 is seen in two frames of ten."""
+    ids, residual = np.zeros((10, 20, 20), np.uint8), np.full((10, 20, 20), -0.2, np.float32)
+    for k, rows, frames, value in (
+        (5, (0, 3), 10, 1.0),
+        (2, (4, 10), 10, 1.5),
+        (7, (11, 14), 10, 0.4),
+        (9, (15, 20), 2, 1.8),
+    ):
+        ids[:frames, rows[0] : rows[1]], residual[:frames, rows[0] : rows[1]] = k, value
+    return ids, residual
+
+
+def test_long_large_and_clear_objects_are_kept_the_clearest_first() -> None:
+    ids, residual = masks_and_residual()
+    kept = kept_objects(ids, residual, 0.01, 4)
+    assert (kept[ids == 2] == 1).all() and (kept[ids == 5] == 2).all() and not kept[np.isin(ids, (0, 7, 9))].any()
+    assert np.unique(kept_objects(ids, residual, 0.01, 1)).tolist() == [0, 1]
+    assert (kept_objects(ids, residual, 0.2, 4) > 0).sum() == (ids == 2).sum(), "object 5 is too small"
+
+
+def test_an_object_is_surer_the_clearer_and_longer_it_moves() -> None:
+    ids, residual = masks_and_residual()
+    rows = {row["id"]: row for row in object_rows(ids, residual, {2: "cat"}, {2: 0.91234}, prompted=False)}
+    assert rows[2]["confidence"] == pytest.approx(1 - np.exp(-3), abs=1e-3)
+    assert rows[9]["confidence"] == pytest.approx((1 - np.exp(-3.6)) * 2 / 5, abs=1e-3)
+    assert rows[2]["name"] == "cat" and rows[5]["name"] == "object 5" and rows[0]["confidence"] == 1
+    assert rows[2]["evidence"] == {
+        "frames": 10,
+        "frames_moving": 10,
+        "residual": 1.5,
+        "area_percent": 30.0,
+        "own_motion": 0.912,
+    }
+    assert all(row["confidence"] == 1 for row in object_rows(ids, residual, {}, {}, prompted=True))
+
+
+def test_frames_in_which_an_object_stands_still_do_not_count_as_moving() -> None:
+    ids, residual = masks_and_residual()
+    residual[3:, 4:10] = -0.1
+    row = next(row for row in object_rows(ids, residual, {}, {}, prompted=False) if row["id"] == 2)
+    assert row["evidence"]["frames"] == 10 and row["evidence"]["frames_moving"] == 3
