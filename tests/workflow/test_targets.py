@@ -1,9 +1,11 @@
 """Targets that a person may ask for beside the reports."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from pipeline.runtime.presets import PRESETS
 from tests.workflow.project import Project, copy_project
 
 
@@ -44,3 +46,18 @@ def test_scenes_of_one_model_are_trained_together_and_another_starts_from_it(tmp
     assert said.count("-m pipeline.train_shared_semantics") == 1
     assert "--scenes results/a/scene.h5 results/b/scene.h5" in said
     assert said.count("--start-from results/both/shared_semantics/checkpoint.pt") == 2
+
+
+def commands(project: Project, *settings: str) -> dict[str, str]:
+    """What a dry run would run, by stage."""
+    both = ["--config", "method=[osn,semantic_flow]", *settings]
+    done = project.snakemake("--dry-run", "-p", *both)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(re.findall(r"(-m pipeline\.\w+)(.*)", done.stdout + done.stderr))
+
+
+@pytest.mark.parametrize("preset", ["draft", "quality", "paper"])
+def test_preset_changes_the_commands_of_the_stages_that_it_sets_and_of_no_other(project: Project, preset: str) -> None:
+    before, after = commands(project), commands(project, f"preset={preset}")
+    changed = {name.removeprefix("-m pipeline.") for name in before if before[name] != after[name]}
+    assert changed == set(PRESETS[preset])  # type: ignore[index]
