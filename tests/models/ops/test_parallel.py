@@ -28,6 +28,20 @@ def test_results_come_in_order_whatever_the_number_of_threads(four_threads: None
     assert torch.get_num_threads() == 4
 
 
+def test_what_is_computed_does_not_depend_on_the_number_of_threads() -> None:
+    """MKL adds up the terms of long sums in another order where it may use many threads."""
+    before, generator = torch.get_num_threads(), torch.Generator().manual_seed(0)
+    left, right = (torch.randn(9731, width, generator=generator) for width in (11, 72))
+    torch.set_num_threads(2)
+    try:
+        with workers(CPU) as parallel_map:
+            alone = left.T @ right
+            together = list(parallel_map(lambda _: left.T @ right, range(2)))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(product, alone) for product in together)
+
+
 def test_every_number_of_threads_is_tried_and_the_fastest_kept() -> None:
     tuner = Autotuner([4, 2, 1])
     cost = {4: 0.4, 2: 0.1, 1: 0.3}
