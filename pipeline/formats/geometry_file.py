@@ -10,7 +10,7 @@ from pipeline.formats.frames_folder import read_json
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 
-VERSION = 2  # since `numbers` have the field's names
+VERSION: Literal[2] = 2  # since `numbers` have the field's names
 Verdict = Literal["ok", "weak", "failed"]
 Motion = Literal["moving", "static", "rotating"]
 

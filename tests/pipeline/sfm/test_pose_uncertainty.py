@@ -11,6 +11,7 @@ from pipeline.sfm.mapping import Candidate, mirrored
 from pipeline.sfm.pose_uncertainty import (
     UNKNOWN,
     gauge_directions,
+    inverse_outside_gauge,
     pose_difference,
     pose_std,
     strongest_rival,
@@ -80,3 +81,10 @@ def test_a_near_object_has_no_rival() -> None:
     true, seen = tracked(turning_poses(distance=3.0), solid(60), noise=0.1)
     shapes = [adjust(triangulate(start, seen), seen, Freedom()) for start in (true, mirrored(true))]
     assert strongest_rival([Candidate(shape, shape.cost) for shape in shapes], seen) is None
+
+
+def test_the_covariance_is_the_inverse_outside_the_gauge_and_nothing_inside() -> None:
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+    information = turned @ np.diag([1.0, 4.0, 5.0, 0.5]) @ turned.T
+    found = inverse_outside_gauge(information, turned[:, :1])
+    np.testing.assert_allclose(found, turned @ np.diag([0.0, 0.25, 0.2, 2.0]) @ turned.T, atol=1e-9)
