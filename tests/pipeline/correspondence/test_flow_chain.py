@@ -9,13 +9,13 @@ from tests.pipeline.segmentation.small_videos import square_over_wall
 
 
 def growing_chain() -> FlowChain:
-    """From frame t to t + 1 all move by t + 1 columns; in one place the flow of the second pair is not valid."""
+    """From frame t to t + 1 all move by t + 1 columns; in one place of each of the first two pairs flow is not valid."""
     forward, backward = np.zeros((2, 3, 12, 20, 2), np.float16)
     valid = np.ones((3, 12, 20), bool)
     for t in range(3):
         forward[t, ..., 0], backward[t, ..., 0] = t + 1, -(t + 1)
     forward_valid = valid.copy()
-    forward_valid[1, 5, 8] = False
+    forward_valid[0, 5, 2] = forward_valid[1, 5, 8] = False
     return FlowChain(forward, backward, forward_valid, valid)
 
 
@@ -29,6 +29,7 @@ def test_flow_over_frames_is_the_sum_along_the_way_and_valid_if_every_step_is() 
     first, second, third = growing_chain().walk(0, 1, 3)
     assert [flow[5, 3, 0] for flow, _ in (first, second, third)] == [1, 3, 6]
     assert first[1][5, 7] and not second[1][5, 7] and second[1][5, 8]
+    assert not first[1][5, 2] and not second[1][5, 2], "what is lost stays lost"
     assert [flow[5, 15, 0] for flow, _ in growing_chain().walk(3, -1, 2)] == [-3, -5]
     assert list(growing_chain().walk(0, 1, 0)) == []
 
