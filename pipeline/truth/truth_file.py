@@ -69,7 +69,7 @@ def read_truth(path: Path) -> Truth:
             return Truth(train, test, file["train/solo_depth"][...], float(file.attrs["focal_px"]), scenes)
     except (OSError, KeyError) as error:
         raise StageError(
-            f"{path} is not a truth file ({error}); see the README for its layout, or leave `truth` out"
+            f"{path} is not a truth file ({error}); see pipeline/truth/truth_file.py for its layout, or leave `truth` out"
         ) from error
 
 
