@@ -1,19 +1,25 @@
 """Training of Semantic Flow on a tiny scene."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
+from models.semantic_flow.attention import WIDTH
+from models.semantic_flow.decoding import class_weights
+from models.semantic_flow.model import SemanticFlow
+from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.reference_body import ReferenceFlow
 from pipeline import train_semantic_flow as stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.runtime.errors import StageError
-from pipeline.semantic_flow import training as training
+from pipeline.semantic_flow import training, training_scene
 from pipeline.semantic_flow.data import camera_rays, scene_cameras, training_pixels, training_points
 from pipeline.semantic_flow.labels import training_labels
 from pipeline.semantic_flow.method import SemanticFlowMethod, method_from_checkpoint
@@ -141,23 +147,149 @@ def test_a_state_of_other_settings_is_not_gone_on_from(written: SyntheticScene, 
     assert stage.resumed(tmp_path / "resume.pt", "fingerprint", config, torch.device("cpu")) is None
 
 
-@pytest.mark.parametrize(
-    "switch",
-    [
-        {"ablation": {"head": "flow_features"}},
-        {"ablation": {"head": "untrained_attention"}},
-        {"ablation": {"head": "point"}},
-        {"ablation": {"displacement": False}},
-        {"ablation": {"density_prior": False}},
-        {"ablation": {"geometry_feature": True}, "reach": 2, "consistency_frames": 2, "integrator": "midpoint"},
-        {"task": "tracking", "loss_weights": {"self_consistency": 0.1}, "unlabelled_rgb": False},
-        {"space": "ndc"},
-    ],
-)
-def test_every_switch_trains_and_renders(written: SyntheticScene, tmp_path: Path, switch: dict[str, object]) -> None:
-    method = train(written.scene, tmp_path, small(static_steps=2, steps=3, rays=64, **switch))
-    colour, _ = view(method, read_scene(written.scene), 1)
-    assert np.isfinite(colour).all()
+@dataclass(frozen=True)
+class Switched:
+    """A short training with a switch: the method, its semantic head as stage 2 began, and the history."""
+
+    method: SemanticFlowMethod
+    head_before: dict[str, torch.Tensor]
+    history: pd.DataFrame
+
+    @property
+    def model(self) -> SemanticFlow:
+        return self.method.model
+
+    def learned(self, part: str) -> bool:
+        """Whether training changed every parameter of a part of the head; none may be changed in the middle."""
+        after = {name: value for name, value in self.model.head.state_dict().items() if name.startswith(part)}
+        (changed,) = {bool((value != self.head_before[name]).any()) for name, value in after.items()}
+        return changed
+
+    def logits_depend_on(self, module: nn.Module) -> bool:
+        """Whether a gradient path leads from the logits of moving points to a module."""
+        self.model.requires_grad_(True)
+        inside = 0.6 * (2 * torch.rand(40, 3, generator=torch.Generator().manual_seed(0)) - 1)
+        points, frames = self.model.bounds.dynamic_region.points(inside), torch.full((40,), 3)
+        features = self.model.dynamic_features(points, frames.float())
+        logits = self.model.dynamic_logits(points, frames, features)
+        found = torch.autograd.grad(logits.square().sum(), list(module.parameters()), allow_unused=True)
+        return any(gradient is not None and bool((gradient != 0).any()) for gradient in found)
+
+
+Switch = Callable[..., Switched]
+
+
+@pytest.fixture
+def switched(written: SyntheticScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Switch:
+    """Trains with a switch for a few steps, and renders."""
+
+    def trained_with(**switch: object) -> Switched:
+        heads = []
+
+        def watched(*arguments: object) -> training.TrainingState:
+            state: training.TrainingState = second_stage(*arguments)
+            heads.append({name: value.clone() for name, value in state.model.head.state_dict().items()})
+            return state
+
+        second_stage = training_scene.second_stage
+        monkeypatch.setattr(training_scene, "second_stage", watched)
+        monkeypatch.setattr(training, "STEPS_PER_ROW", 1)
+        method = train(written.scene, tmp_path, small(static_steps=2, steps=3, rays=64, **switch))
+        colour, _ = view(method, read_scene(written.scene), 1)
+        assert np.isfinite(colour).all()
+        return Switched(method, heads[0], pd.read_csv(tmp_path / "history.csv"))
+
+    return trained_with
+
+
+def test_attention_is_used_and_learned(switched: Switch) -> None:
+    whole = switched()
+    assert whole.learned("attention") and whole.learned("network") and whole.learned("embed")
+    assert whole.logits_depend_on(whole.model.head.attention) and whole.logits_depend_on(whole.model.velocity)
+    assert not whole.logits_depend_on(whole.model.dynamic)
+
+
+def test_untrained_attention_is_used_and_stays_as_it_was(switched: Switch) -> None:
+    ablated = switched(ablation={"head": "untrained_attention"})
+    assert not ablated.learned("attention") and ablated.learned("network")
+    assert ablated.logits_depend_on(ablated.model.head.attention)
+
+
+def test_flow_features_alone_know_no_attention(switched: Switch) -> None:
+    ablated = switched(ablation={"head": "flow_features"})
+    assert ablated.learned("network") and not ablated.learned("attention")
+    assert not ablated.logits_depend_on(ablated.model.head.attention)
+    assert ablated.logits_depend_on(ablated.model.head.embed) and ablated.logits_depend_on(ablated.model.velocity)
+
+
+def test_the_point_head_knows_no_flow(switched: Switch) -> None:
+    baseline = switched(ablation={"head": "point"})
+    head = baseline.model.head
+    assert not any(baseline.logits_depend_on(part) for part in (baseline.model.velocity, head.embed, head.attention))
+    assert baseline.logits_depend_on(baseline.model.dynamic.appearance)
+
+
+def test_without_displacement_tokens_are_the_same_wherever_points_move(switched: Switch) -> None:
+    ablated = switched(ablation={"displacement": False})
+    generator = torch.Generator().manual_seed(0)
+    features, visible = torch.randn(9, 3, 8, generator=generator), torch.ones(9, 3, dtype=torch.bool)
+    one, other = (torch.randn(9, 3, 4, generator=generator) for _ in range(2))
+    tokens = ablated.model.head.tokens
+    torch.testing.assert_close(tokens(features, one, visible), tokens(features, other, visible), rtol=0, atol=0)
+    assert not ablated.logits_depend_on(ablated.model.velocity)  # features pass no gradient to where they are read
+
+
+def test_without_density_prior_one_sample_says_what_a_ray_means(switched: Switch) -> None:
+    ablated = switched(ablation={"density_prior": False})
+    model = ablated.model
+    assert not model.sizes.density_prior
+    xy = torch.rand(60, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([64.0, 48.0])
+    weights = model.trace(
+        ablated.method.nodes, camera_rays(model.bounds.cameras, xy, torch.full((60,), 2)), None
+    ).weights
+    counted = sum(class_weights(weights, part, model.sizes.density_prior) for part in (weights.static, weights.dynamic))
+    assert bool(((counted > 0).sum(1) == 1).all())
+    torch.testing.assert_close(counted.sum(1), torch.ones(60))
+    assert bool((counted.argmax(1) == weights.both.argmax(1)).all())
+
+
+def test_longer_trajectories_finer_steps_and_the_fields_features_reach_the_head(switched: Switch) -> None:
+    extended = switched(ablation={"geometry_feature": True}, reach=2, consistency_frames=2, integrator="midpoint")
+    model = extended.model
+    assert model.head.network[0].in_features == 5 * WIDTH + model.dynamic.channels
+    assert extended.logits_depend_on(model.dynamic.appearance)
+    points, times = torch.zeros(4, 3), torch.arange(4.0)
+    half = points + model.velocity(points, times) / 2
+    later = model.moved(points, times, torch.ones(4))
+    torch.testing.assert_close(later, points + model.velocity(half, times + 0.5))
+
+
+def test_frames_without_labels_give_no_colour_where_they_may_not_and_believe_their_neighbours(
+    switched: Switch, written: SyntheticScene
+) -> None:
+    config = {"task": "tracking", "unlabelled_rgb": False, "label_propagation_frames": 0}
+    tracked = switched(**config, loss_weights={"self_consistency": 0.1})
+    assert tracked.method.facts["labelled_frames"] == [0, 1]
+    scene = read_scene(written.scene)
+    area = scene.camera.height * scene.camera.width
+    labels = training_labels(scene, None, small(**config))
+    for everywhere, frames in ((False, 2), (True, scene.frame_count)):
+        drawn = training_pixels(scene, labels, everywhere).anywhere // area
+        assert drawn.unique().tolist() == list(range(frames))
+    joint = tracked.history[tracked.history["stage"] == "joint"]
+    assert joint["self_consistency"].notna().any() and (joint["self_consistency"].dropna() >= 0).all()
+
+
+def test_in_ndc_both_regions_are_of_the_middle_view(switched: Switch, written: SyntheticScene) -> None:
+    bounds = switched(space="ndc").model.bounds
+    still, moving = bounds.static_region, bounds.dynamic_region
+    assert isinstance(still, NdcRegion) and isinstance(moving, NdcRegion)
+    middle = bounds.cameras.world_from_camera[bounds.cameras.frame_count // 2]
+    torch.testing.assert_close(still.world_from_view, middle)
+    torch.testing.assert_close(moving.world_from_view, middle)
+    nearest, farthest = (middle[:3, 3] + depth * middle[:3, 2] for depth in (still.near, 1e6))
+    expected = torch.tensor([[0.0, 0, -1], [0.0, 0, 1]]) / (1 + still.shell)
+    torch.testing.assert_close(still.coordinates(torch.stack([nearest, farthest])), expected, atol=1e-4, rtol=0)
 
 
 def test_held_out_labels_cannot_reach_training_through_masks_or_points(written: SyntheticScene, tmp_path: Path) -> None:

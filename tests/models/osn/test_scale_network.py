@@ -2,6 +2,7 @@
 
 import logging
 
+import pytest
 import torch
 
 from models.osn.scale_network import NetworkTraining, ScaleNetwork, train_network, valid_targets
@@ -51,6 +52,18 @@ def test_network_learns_a_region_with_either_loss():
         predicted = learner(bank) > 0.5
         overlap = (predicted & inside).sum() / (predicted | inside).sum()
         assert overlap > 0.93, loss
+
+
+@pytest.mark.parametrize(("loss", "by_hand"), [("squared", (1 - 0.7310586) ** 2), ("cross_entropy", 0.3132617)])
+def test_losses_of_a_network_that_knows_nothing_have_their_values_by_hand(loss, by_hand):
+    """Its logit is the shift, 1, everywhere, its score sigmoid(1) = 0.731; all targets are 1."""
+    ignorant = network()
+    for parameter in ignorant.parameters():
+        parameter.data.zero_()
+    optimiser, bank = torch.optim.SGD(ignorant.parameters(), lr=0.0), torch.rand(40, 2)
+    training = NetworkTraining(1, 16, loss, 0.5, 0.1)
+    found = train_network(ignorant, optimiser, bank, torch.ones(40), training, torch.Generator().manual_seed(0))
+    assert found == pytest.approx(by_hand, abs=1e-5)
 
 
 def test_samples_are_valid_sorted_and_in_range():

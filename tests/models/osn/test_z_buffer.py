@@ -1,7 +1,9 @@
 """Segmentation under many scales, against cases worked by hand and a loop."""
 
+import math
 from dataclasses import replace
 
+import pytest
 import torch
 
 from models.osn.validity import conflict_text, conflicts
@@ -81,6 +83,21 @@ def test_sharp_soft_buffer_agrees_with_the_hard_one():
     opaque = BALL_BEFORE_WALL[:2]
     soft = soft_agreement(opaque, scales, sharpness=200.0)
     assert torch.allclose(soft, hard_agreement(opaque, scales).float(), atol=1e-3)
+
+
+def test_soft_buffer_weighs_objects_by_opacity_and_depth():
+    """In units of the wall's depth the ball is 0.4 deep and the wall 1."""
+    ball, wall = 0.5 * math.exp(-2 * 0.4), math.exp(-2)
+    found = soft_agreement(views([[10.0, 4.0]], [[1.0, 0.5]], [1]), torch.ones(1, 2), sharpness=2.0)
+    assert found.item() == pytest.approx(ball / (ball + wall), abs=1e-6)
+
+
+def test_soft_accuracy_lies_between_the_steps_of_the_hard_one():
+    scales, opaque = torch.tensor([[1.0, 1.0], [1.0, 2.0], [1.0, 2.5], [1.0, 3.0]]), BALL_BEFORE_WALL[:2]
+    soft, hard = visibility_accuracy(opaque, scales, 10.0), visibility_accuracy(opaque, scales, None)
+    assert hard.tolist() == [1.0, 1.0, 1.0, 0.0]
+    assert (soft.diff() < 0).all() and 0 < soft[-1] < 0.5 < soft[1] < 1
+    assert soft[2] == pytest.approx(0.5)  # both are equally deep
 
 
 def test_conflict_names_the_pair_and_the_frames():

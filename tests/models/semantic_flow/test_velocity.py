@@ -42,11 +42,17 @@ def test_a_rotation_is_followed_and_finer_integrators_follow_it_better() -> None
     assert errors[0] > 4 * errors[1] > 40 * errors[2]
 
 
-def test_both_directions_depend_on_the_same_field() -> None:
+def test_both_directions_depend_on_the_same_field_with_opposite_signs() -> None:
+    """One Euler step goes from x to x + v and to x - v: whatever moves the one endpoint moves the other the other way."""
     generator = torch.Generator().manual_seed(0)
     field = VelocityField(Region(torch.zeros(3), torch.ones(3)), 4, 8, 5, generator)
-    path = trajectory(field, torch.randn(10, 3), torch.full((10,), 2.0), 1, "euler", 1)
-    before, after = torch.autograd.grad(path[0].sum(), field.planes.time, retain_graph=True)[0], None
-    after = torch.autograd.grad(path[2].sum(), field.planes.time)[0]
-    assert before.abs().sum() > 0
-    assert after.abs().sum() > 0
+    points, times = torch.randn(10, 3, generator=generator), torch.full((10,), 2.0)
+    path = trajectory(field, points, times, 1, "euler", 1)
+    velocity = field(points, times)
+    assert float(velocity.abs().min()) > 1e-4
+    torch.testing.assert_close(path[2] - path[1], velocity, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(path[1] - path[0], velocity, atol=1e-6, rtol=1e-4)
+    for parameter in (field.planes.space, field.planes.time, *field.decode.parameters()):
+        before, after = (torch.autograd.grad(path[end].sum(), parameter, retain_graph=True)[0] for end in (0, 2))
+        assert float(after.abs().sum()) > 0
+        torch.testing.assert_close(before, -after)
