@@ -20,7 +20,7 @@ from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow import training, training_scene
-from pipeline.semantic_flow.data import camera_rays, scene_cameras, training_pixels, training_points
+from pipeline.semantic_flow.data import camera_rays, training_pixels
 from pipeline.semantic_flow.labels import training_labels
 from pipeline.semantic_flow.method import SemanticFlowMethod, method_from_checkpoint
 from tests.pipeline.small_semantic_flow import small
@@ -290,44 +290,6 @@ def test_in_ndc_both_regions_are_of_the_middle_view(switched: Switch, written: S
     nearest, farthest = (middle[:3, 3] + depth * middle[:3, 2] for depth in (still.near, 1e6))
     expected = torch.tensor([[0.0, 0, -1], [0.0, 0, 1]]) / (1 + still.shell)
     torch.testing.assert_close(still.coordinates(torch.stack([nearest, farthest])), expected, atol=1e-4, rtol=0)
-
-
-def test_held_out_labels_cannot_reach_training_through_masks_or_points(written: SyntheticScene, tmp_path: Path) -> None:
-    scene = read_scene(written.scene)
-    config = small(task="tracking", labelled_fraction=0.5)
-    labels = training_labels(scene, None, config)
-    hidden = ~labels.labelled
-    other = scene.object_ids.copy()
-    other[hidden] = 0
-    changed = replace(scene, object_ids=other)
-    pixels = training_pixels(scene, labels, True)
-    same = training_pixels(changed, training_labels(changed, None, config), True)
-    for name in ("label", "moving", "anywhere", "still", "active"):
-        torch.testing.assert_close(getattr(same, name), getattr(pixels, name), rtol=0, atol=0)
-    points = training_points(scene, labels, np.ones(scene.object_count))
-    moving = points.moving > 0
-    assert not hidden[points.frame[moving].numpy()].any()
-    assert bool((points.moving[torch.from_numpy(hidden)[points.frame]] == -1).all())
-    known = points.motion_known.any(dim=1)
-    assert bool(known.any())
-    forward = points.motion_known[:, 0]
-    assert not hidden[(points.frame[forward] + 1).numpy()].any()
-
-
-def test_known_motion_carries_points_to_where_the_object_is_next(written: SyntheticScene) -> None:
-    """Moved points project to where the true flow leads."""
-    scene = read_scene(written.scene)
-    labels = training_labels(scene, None, small())
-    points = training_points(scene, labels, np.ones(scene.object_count))
-    cameras = scene_cameras(scene)
-    chosen = points.motion_known[:, 0]
-    frame, xy = points.frame[chosen], points.xy[chosen]
-    rays = camera_rays(cameras, xy, frame)
-    later = rays.origins + points.depth[chosen][:, None] * rays.directions + points.motion[chosen, 0]
-    landed, _ = cameras.project(later, frame + 1)
-    flow = scene.flow_forward[frame.numpy(), xy[:, 1].long().numpy(), xy[:, 0].long().numpy()]
-    error = (landed - xy - torch.from_numpy(flow)).norm(dim=-1)
-    assert float(error.median()) < 0.1
 
 
 def test_a_scene_without_cameras_is_refused(written: SyntheticScene, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import math
 import torch
 
 from models.osn.compositing import PerObjectSums, accumulate_per_object
-from models.osn.field import variation_gradient
 from models.osn.losses import depth_loss, distortion_loss, segmentation_loss, silhouette_loss
 
 ALL = torch.ones(2)
@@ -47,13 +46,6 @@ def test_silhouette_punishes_an_object_only_where_the_background_is_seen():
     assert torch.allclose(value, torch.tensor(math.log(2) / 2), atol=1e-6)
     value.backward()
     assert weight.grad is not None and weight.grad[1, 2] == 0  # object 2 may be behind object 1
-
-
-def test_written_gradient_of_total_variation_is_the_gradient():
-    plane = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    total = plane.diff(dim=1).square().mean() + plane.diff(dim=2).square().mean()
-    (expected,) = torch.autograd.grad(total, plane)
-    assert torch.allclose(variation_gradient(plane.detach(), (1, 2)), expected, atol=1e-6)
 
 
 def test_rays_say_which_object_they_see_as_far_as_they_are_trusted():

@@ -5,9 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.osn.field import VmField, density_at
-from models.osn.gradients import LossWeights, accumulate_gradients, add_density_gradients
-from models.osn.interpolation import AXES, Cells, interpolate_rows
+from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.rendering import render_world
 from models.osn.training import StepLosses
@@ -78,27 +76,6 @@ def pairs(scene: ObjectScene, scales: torch.Tensor | None, frame: int = 1, prese
         return scene.render_per_object(scene.density_grids(), rays, world.frames, per_ray)
 
 
-def test_density_nodes_interpolate_to_planes_times_lines():
-    field = VmField((5, 6, 7), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
-    points = torch.rand(3, 30, generator=torch.Generator().manual_seed(1))
-    cells = Cells.locate(points, field.resolution)
-    expected = torch.full((30,), -1.0)
-    for (a, b, c), plane, line in zip(AXES, field.density_planes, field.density_lines, strict=True):
-        product = interpolate_rows(plane.flatten(1).T, cells.axes(a, b)) * interpolate_rows(line.T, cells.axes(c))
-        expected = expected + product.sum(1)
-    assert torch.allclose(density_at(field.density_logits(), points), torch.nn.functional.softplus(expected), atol=1e-5)
-
-
-def test_gradients_of_factors_agree_with_the_graph_of_all_nodes():
-    field = VmField((5, 6, 7), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
-    wanted = torch.randn(5, 6, 7, generator=torch.Generator().manual_seed(1))
-    factors = [*field.density_planes, *field.density_lines]
-    expected = torch.autograd.grad((field.density_logits() * wanted).sum(), factors)
-    found = [field.factor_gradients(wanted, number) for number in range(3)]
-    ours = [plane for plane, _ in found] + [line for _, line in found]
-    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours, expected, strict=True))
-
-
 @pytest.mark.parametrize("even_depth", [False, True])
 @pytest.mark.parametrize("together", [False, True])
 def test_loops_agree_with_tensor_code_in_values_and_gradients(scene, together, even_depth):
@@ -137,14 +114,6 @@ def test_mixed_precision_changes_colours_little_and_opacity_and_depth_not_at_all
     assert mixed.colour.dtype == torch.float32 and 0 < (exact.colour - mixed.colour).abs().max() < 0.02
 
 
-def test_density_regulariser_is_the_gradient_of_the_mean_density():
-    grid = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    (expected,) = torch.autograd.grad(torch.nn.functional.softplus(grid).mean(), grid)
-    found = torch.ones(3, 4, 5)
-    add_density_gradients([grid.detach()], [found], 0.3)
-    assert torch.allclose(found, 1 + 0.3 * expected)
-
-
 def test_loops_and_tensor_code_agree_on_the_gradients_of_poses(scene):
     """Those of the tensor code are the graph's; some rays leave the room's box, so the contraction takes part."""
     directions, world = camera_rays(scene, 1, 300)
@@ -169,14 +138,6 @@ def test_loops_and_tensor_code_agree_on_the_gradients_of_poses(scene):
     by_loops, by_tensors = found
     assert (by_tensors[:, 1].abs().amax(dim=1) > 0.1).all() and (by_tensors[:, 0] == 0).all()
     assert torch.allclose(by_loops, by_tensors, rtol=1e-3, atol=1e-3)
-
-
-def test_upsampling_keeps_the_field():
-    field = VmField((5, 5, 5), 3, 2, 4, -1.0, torch.Generator().manual_seed(0))
-    finer = field.upsampled((9, 9, 9), torch.Generator().manual_seed(1))  # every other node is an old node
-    nodes = torch.stack(torch.meshgrid(*[torch.linspace(0, 1, 5)] * 3, indexing="ij")).reshape(3, -1)
-    assert torch.allclose(field.density_logits(), finer.density_logits()[::2, ::2, ::2], atol=1e-5)
-    assert torch.allclose(field.colour_features(nodes), finer.colour_features(nodes), atol=1e-5)
 
 
 def test_composing_one_object_equals_rendering_it_alone(scene):

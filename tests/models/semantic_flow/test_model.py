@@ -27,7 +27,7 @@ def test_a_wall_stands_behind_the_last_sample_only() -> None:
 
 def test_every_ray_ends_somewhere_and_its_depth_is_that_of_its_samples() -> None:
     model, (rays, _) = tiny_model(), tiny_rays(30)
-    traced = model.trace(model.static.nodes(), rays, None)
+    traced = model.trace(model.static.nodes(), rays, None, moving=False)
     torch.testing.assert_close(traced.weights.both.sum(1), torch.ones(30), atol=1e-3, rtol=0)
     assert bool(((traced.depth > model.bounds.near) & (traced.depth < model.bounds.far)).all())
     chosen = torch.tensor([0, 13, 30 * 12 - 1])
