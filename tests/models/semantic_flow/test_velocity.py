@@ -49,7 +49,7 @@ def test_both_directions_depend_on_the_same_field_with_opposite_signs() -> None:
     points, times = torch.randn(10, 3, generator=generator), torch.full((10,), 2.0)
     path = trajectory(field, points, times, 1, "euler", 1)
     velocity = field(points, times)
-    assert float(velocity.abs().min()) > 1e-4
+    assert float(velocity.detach().abs().max()) > 1e-3
     torch.testing.assert_close(path[2] - path[1], velocity, atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(path[1] - path[0], velocity, atol=1e-6, rtol=1e-4)
     for parameter in (field.planes.space, field.planes.time, *field.decode.parameters()):

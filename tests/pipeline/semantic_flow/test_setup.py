@@ -20,12 +20,12 @@ def test_a_box_holds_its_points_with_a_margin_and_is_never_flat() -> None:
 
 def test_a_grid_has_about_so_many_cubic_cells() -> None:
     region = Region(torch.zeros(3), torch.tensor([4.0, 2.0, 1.0]))
-    assert grid_resolution(region, 64000) == (80, 40, 20)
-    assert grid_resolution(region, 500) == (16, 8, 8)
+    assert grid_resolution(region, 64000.0) == (80, 40, 20)
+    assert grid_resolution(region, 500.0) == (16, 8, 8)
 
 
 def test_stage_1_begins_with_half_as_many_cells_along_each_axis() -> None:
-    bounds, config = tiny_model().bounds, small(static_resolution=64, static_cells=64000)
+    bounds, config = tiny_model().bounds, small(static_resolution=64, static_cells=64000.0)
     coarse, fine = (model_sizes(config, 3, bounds, coarser) for coarser in (2, 1))
     assert fine.static_resolution == (40, 40, 40) and coarse.static_resolution == (20, 20, 20)
     assert (coarse.static_feature_resolution, fine.static_feature_resolution) == (32, 64)
