@@ -1,6 +1,7 @@
 """What Semantic Flow trains on."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
