@@ -292,7 +292,7 @@ def test_scene_without_sparse_points_learns_its_colours_without_depth(scene_path
     }
     monkeypatch.setattr(osn_field_training, "STEPS_PER_ROW", 1)
     config = TINY.model_copy(update={"bootstrap_steps": 20, "steps": 10})
-    method = load_method(train(changed(scene_path, tmp_path / "scene.h5", **none), tmp_path, config), CPU)
+    method = trained(changed(scene_path, tmp_path / "scene.h5", **none), tmp_path, config)
     history = pd.read_csv(tmp_path / "history.csv").dropna(subset="colour_loss")
     assert len(history) == 30 and (history["depth_loss"] == 0).all()
     assert history["colour_loss"].tail(5).mean() < 0.7 * history["colour_loss"].iloc[0]

@@ -157,7 +157,7 @@ class Switched:
 
     @property
     def model(self) -> SemanticFlow:
-        return self.method.model
+        return self.method.trained.model
 
     def learned(self, part: str) -> bool:
         """Whether training changed every parameter of a part of the head; none may be changed in the middle."""
@@ -245,7 +245,7 @@ def test_without_density_prior_one_sample_says_what_a_ray_means(switched: Switch
     assert not model.sizes.density_prior
     xy = torch.rand(60, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([64.0, 48.0])
     weights = model.trace(
-        ablated.method.nodes, camera_rays(model.bounds.cameras, xy, torch.full((60,), 2)), None
+        ablated.method.trained.nodes, camera_rays(model.bounds.cameras, xy, torch.full((60,), 2)), None
     ).weights
     counted = sum(class_weights(weights, part, model.sizes.density_prior) for part in (weights.static, weights.dynamic))
     assert bool(((counted > 0).sum(1) == 1).all())
@@ -269,7 +269,7 @@ def test_frames_without_labels_give_no_colour_where_they_may_not_and_believe_the
 ) -> None:
     config = {"task": "tracking", "unlabelled_rgb": False, "label_propagation_frames": 0}
     tracked = switched(**config, loss_weights={"self_consistency": 0.1})
-    assert tracked.method.facts["labelled_frames"] == [0, 1]
+    assert tracked.method.trained.facts["labelled_frames"] == [0, 1]
     scene = read_scene(written.scene)
     area = scene.camera.height * scene.camera.width
     labels = training_labels(scene, None, small(**config))
