@@ -2,7 +2,7 @@
 
 import torch
 
-from models.osn.space import Space, box_interval, ray_bins
+from models.osn.space import SHELL_END, Space, box_interval, ray_bins
 
 
 def test_ray_through_the_middle_enters_and_leaves_at_the_faces():
@@ -34,6 +34,14 @@ def test_shell_continues_where_the_box_ends():
     ends = bins.start + bins.length
     assert torch.allclose(ends[0, :-1], bins.start[0, 1:], atol=1e-5)
     assert float(ends[0, -1]) > 30  # far beyond the box, which ends at 1
+
+
+def test_optical_lengths_in_the_shell_are_those_of_contracted_space():
+    """1 / m of the bins' edges m is even, so every bin is as long as the next: 0.97 / 8."""
+    space = Space(torch.ones(3), near=0.1, shell=0.3)
+    bins = ray_bins(space, torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([0.1]), torch.tensor([1.0]), 9, 8)
+    assert torch.allclose(bins.optical_length[0, :9], torch.full((9,), 0.1))
+    assert torch.allclose(bins.optical_length[0, 9:], torch.full((8,), SHELL_END / 8), atol=1e-5)
 
 
 def test_contraction_is_monotone_and_stays_inside():

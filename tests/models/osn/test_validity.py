@@ -49,6 +49,15 @@ def test_every_limit_is_where_the_first_pixel_changes():
     assert found[1, False].scale == pytest.approx(0.2) and found[1, False].conflict is None
 
 
+def test_a_network_that_is_a_little_too_strict_is_still_told_what_breaks():
+    """Its limit lies 3 % before the one of the views; just past it, 5 % farther, the box hides the ball."""
+    strict = [
+        limit for limit in limits(crossing(), lambda s: valid(s * torch.tensor([1, 1.03, 1])), torch.ones(3), RANGE)
+    ]
+    (above,) = [limit for limit in strict if (limit.object, limit.above) == (1, True)]
+    assert above.scale < 1.5 and (above.conflict.seen, above.conflict.shown) == (1, 2)
+
+
 def test_what_was_wrong_all_along_limits_nothing():
     hole = crossing()
     hole.depth[3], hole.opacity[3], hole.objects[3] = torch.tensor([4.0, 0.0, 0.0]), torch.tensor([1.0, 0.0, 0.0]), 2
