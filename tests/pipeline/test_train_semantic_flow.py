@@ -136,8 +136,8 @@ def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
             train(written.scene, tmp_path / "killed", config)
     assert not (tmp_path / "killed" / "checkpoint.pt").exists()
     resumed = train(written.scene, tmp_path / "killed", config)
-    for name, value in whole.model.state_dict().items():
-        torch.testing.assert_close(resumed.model.state_dict()[name], value, rtol=0, atol=0, msg=name)
+    for name, value in whole.trained.model.state_dict().items():
+        torch.testing.assert_close(resumed.trained.model.state_dict()[name], value, rtol=0, atol=0, msg=name)
     assert (tmp_path / "killed" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
 
 
