@@ -22,6 +22,16 @@ def test_the_background_does_not_move_and_the_boxes_do(scene: Scene) -> None:
     assert min(found) > 0.3, found
 
 
+@pytest.mark.parametrize("direction", ["flow_forward_valid", "flow_backward_valid"])
+def test_either_direction_of_flow_shows_what_moves(scene: Scene, direction: str) -> None:
+    alone = replace(scene, **{direction: np.zeros_like(getattr(scene, direction))})
+    bare = -1 if direction == "flow_backward_valid" else 0
+    moving = moving_pixels(alone)
+    found = [float(moving[scene.object_ids == k].mean()) for k in (1, 2)]
+    assert min(found) > 0.25, found
+    assert not moving[bare].any(), "no flow starts there"
+
+
 def test_moving_pixels_do_not_read_the_masks(scene: Scene) -> None:
     shuffled = replace(scene, object_ids=np.zeros_like(scene.object_ids))
     np.testing.assert_array_equal(moving_pixels(shuffled), moving_pixels(scene))
