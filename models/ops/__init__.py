@@ -1,5 +1,5 @@
-"""Operators that both methods and structure from motion are made of, and how they are spread over cores.
+"""Operators that more than one method is made of, and how they are spread over cores.
 
-May import: models.rays.
-May be imported by: everything in models, pipeline.sfm, pipeline.osn, pipeline.semantic_flow.
+May import: nothing of ours.
+May be imported by: osn, semantic_flow, pipeline.sfm, pipeline.osn, pipeline.semantic_flow.
 """

@@ -1,5 +1,5 @@
 """Geometry that no stage owns: camera paths and the similarity alignment of trajectories.
 
-May import: nothing of ours but cameras.
-May be imported by: everything but runtime and formats.
+May import: nothing of ours.
+May be imported by: everything but runtime, formats.
 """

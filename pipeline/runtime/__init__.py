@@ -1,5 +1,5 @@
 """How a stage runs: checked settings, errors, whole-or-nothing outputs, progress, threads, device, weights, records.
 
-May import: nothing of ours but config.
+May import: nothing of ours.
 May be imported by: everything.
 """
