@@ -1,0 +1,192 @@
+"""Which file is of which frame: one rule for masks, labels, depth maps, and the images that poses name.
+
+Names are matched to frames by the first of these that fits: the source image's own name; our names (000000, 000001,
+...); the last number in the name, of the video's frames or of the kept ones, counted from 0 or 1; the natural order,
+where there is one name for every kept frame or for every frame of the video. What fits in two ways is refused or told.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from pipeline.runtime.errors import StageError
+
+ARRAYS = (".npy", ".npz")  # exact, so they count before pictures of the same name
+LEFT_BY_SYSTEMS = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".pfm", *ARRAYS)
+FROM_ONE = re.compile(r"frame_\d{5}")  # how nerfstudio names the images that it extracts, the first one frame_00001
+LEAST_KNOWN = 2
+
+
+@dataclass(frozen=True)
+class KeptFrames:
+    """What frames.json says of the frames of a scene: their place in the video, and their names where it had some."""
+
+    names: list[str]
+    source_index: list[int]
+    source_count: int
+    source_names: list[str]
+
+    @classmethod
+    def of_info(cls, info: dict[str, Any]) -> "KeptFrames":
+        """From the contents of frames.json."""
+        source = info.get("source") or {}
+        index = [int(row["source_index"]) for row in info["frames"]]
+        count = int(source.get("frames", max(index) + 1))
+        return cls([row["file"] for row in info["frames"]], index, count, list(source.get("names", [])))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def of_source(self, index: Int[np.ndarray, "name"]) -> Int[np.ndarray, "name"]:
+        """The kept frame of each frame of the video, -1 where it was dropped or never was."""
+        kept = {source: frame for frame, source in enumerate(self.source_index)}
+        return np.array([kept.get(int(number), -1) for number in index], dtype=int)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The kept frame of each name, -1 for none, and how that was decided, in words."""
+
+    frame: Int[np.ndarray, "name"]
+    how: str
+    doubt: str = ""
+
+
+def match_names(names: Sequence[str], kept: KeptFrames, what: str) -> Matched:
+    """The frame that each name is of; `what` is what a person would call the place the names come from."""
+    rules: tuple[Callable[[list[str], KeptFrames], Matched | None], ...] = (
+        by_source_name,
+        by_our_name,
+        by_number,
+        by_order,
+    )
+    stems = [stem(name) for name in names]
+    for rule in rules:
+        if (found := rule(stems, kept)) is not None:
+            return found
+    raise StageError(
+        f"{what} has {len(names)} names ({names[0]} ... {names[-1]}) that fit neither the {len(kept)} frames of the scene "
+        f"({kept.names[0]} ... {kept.names[-1]}) nor the {kept.source_count} of the video; name them after the frames, "
+        "by number, or give one for every frame of the video"
+    )
+
+
+def stem(name: str) -> str:
+    """A name without folder and suffixes: r_3 of ./train/r_3, 000000 of 000000.png.png, clip.v2 of clip.v2."""
+    last = re.split(r"[\\/]", name)[-1]
+    while Path(last).suffix.lower() in PICTURES:
+        last = Path(last).stem
+    return last
+
+
+def by_source_name(stems: list[str], kept: KeptFrames) -> Matched | None:
+    """By the names that the images of a folder had before they became frames."""
+    known = {stem(name): index for index, name in enumerate(kept.source_names)}
+    index = np.array([known.get(one, -1) for one in stems], dtype=int)
+    fitting = int((index >= 0).sum())
+    if len(known) < len(kept.source_names) or len(set(stems)) < len(stems):
+        return None
+    if fitting < LEAST_KNOWN or 2 * fitting < len(stems):
+        return None
+    return Matched(kept.of_source(index), "by the names of the images")
+
+
+def by_our_name(stems: list[str], kept: KeptFrames) -> Matched | None:
+    """By the names of the extracted frames; as many as the video has frames are the video's, whatever their names."""
+    known = {stem(name): frame for frame, name in enumerate(kept.names)}
+    if len(stems) == kept.source_count != len(kept) or any(one not in known for one in stems):
+        return None
+    if len(set(stems)) < len(stems):
+        return None
+    return Matched(np.array([known[one] for one in stems], dtype=int), "by the names of the frames")
+
+
+def by_number(stems: list[str], kept: KeptFrames) -> Matched | None:
+    """By the last number in each name."""
+    numbers = [last_number(one) for one in stems]
+    if None in numbers or len(set(numbers)) < len(numbers):
+        return None
+    number = np.array(numbers, dtype=int)
+    if len(stems) == kept.source_count:
+        return Matched(kept.of_source(ranks(number)), "by number, one for every frame of the video")
+    if len(stems) == len(kept):
+        return Matched(ranks(number), "by number, one for every frame")
+    return some_by_number(stems, number, kept)
+
+
+def some_by_number(stems: list[str], number: Int[np.ndarray, "name"], kept: KeptFrames) -> Matched | None:
+    """By number where only some frames have a name: the numbers must tell what they count, and from where."""
+    of_video = len(kept) < kept.source_count and number.max() > len(kept)
+    if len(kept) < kept.source_count and not of_video:
+        return None  # they could count the kept frames as well as the video's
+    count = kept.source_count if of_video else len(kept)
+    if number.max() > count or (number.min() == 0 and number.max() == count):
+        return None
+    from_one = bool(number.max() == count or (number.min() > 0 and all(FROM_ONE.fullmatch(one) for one in stems)))
+    sure = number.min() == 0 or number.max() == count
+    frame = number - int(from_one)
+    return Matched(
+        kept.of_source(frame) if of_video else frame,
+        f"by number, counted from {int(from_one)}{' in the video' if of_video else ''}",
+        ""
+        if sure
+        else f"the numbers {number.min()} to {number.max()} are taken as counted from {int(from_one)}; "
+        "neither 0 nor the last one is among them, so they could be off by one",
+    )
+
+
+def by_order(stems: list[str], kept: KeptFrames) -> Matched | None:
+    """By natural order, where there is one name for every kept frame or for every frame of the video."""
+    rank = np.empty(len(stems), dtype=int)
+    rank[sorted(range(len(stems)), key=lambda place: natural_order(stems[place]))] = np.arange(len(stems))
+    if len(stems) == kept.source_count:
+        return Matched(kept.of_source(rank), "by order, one for every frame of the video")
+    return Matched(rank, "by order, one for every frame") if len(stems) == len(kept) else None
+
+
+def ranks(number: Int[np.ndarray, "name"]) -> Int[np.ndarray, "name"]:
+    """The place of each number among all."""
+    return np.argsort(np.argsort(number, kind="stable"), kind="stable")
+
+
+def last_number(name: str) -> int | None:
+    """The last whole number in a name."""
+    digits = re.findall(r"\d+", name)
+    return int(digits[-1]) if digits else None
+
+
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """Sorts frame2 before frame10."""
+    return [(int(piece), "") if piece.isdigit() else (-1, piece.lower()) for piece in re.split(r"(\d+)", name)]
+
+
+def data_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The files of a folder that hold data, in natural order: dotfiles and what systems leave behind are none.
+
+    Suffixes count in any case. Where an array and a picture share a name, the array counts.
+    """
+    files = [path for path in visible(folder) if path.is_file() and path.suffix.lower() in suffixes]
+    exact = {path.stem for path in files if path.suffix.lower() in ARRAYS}
+    kept = [path for path in files if path.suffix.lower() in ARRAYS or path.stem not in exact]
+    return sorted(kept, key=lambda path: natural_order(path.name))
+
+
+def data_folders(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The folders in a folder that hold data files, in natural order."""
+    folders = [path for path in visible(folder) if path.is_dir() and data_files(path, suffixes)]
+    return sorted(folders, key=lambda path: natural_order(path.name))
+
+
+def visible(folder: Path) -> list[Path]:
+    """What a person would say is in a folder."""
+    if not folder.is_dir():
+        raise StageError(f"{folder} is not a folder; give the folder that holds one file a frame")
+    return [
+        path for path in folder.iterdir() if not path.name.startswith(".") and path.name.lower() not in LEFT_BY_SYSTEMS
+    ]
