@@ -1,148 +1,215 @@
-"""Masks that a person gives: a folder with one file a frame (PNG ids or colours, or .npy), in the order of their names,
-or one a key frame, named after it.
+"""Masks that a person gives: one file a frame, one folder or file an object and frame, one array of all frames, or one
+file a key frame, named after it.
 
-Every value or colour is an object, 0 or black is the background, and 255 (as an id) means "ignore". Files of another
-size are resized to the frames, without mixing ids, when the shape of the image is the same.
+Every value or colour is an object, 0 or black is the background, and 255 (as an id) means "ignore"; in black and white
+files, white is the one object. Files of another size are resized to the frames, without mixing ids, when the shape of
+the image is the same. What was decided is kept in words, for the log and the report.
 """
 
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
-from PIL import Image
 
 from pipeline.cameras import IGNORE_ID
+from pipeline.formats.frame_files import ARRAYS, KeptFrames, data_files, data_folders, last_number, match_names
+from pipeline.formats.id_files import LOSSY, SUFFIXES, IdMap, form_of, layered, read_id_map
 from pipeline.runtime.errors import StageError
 
-SUFFIXES = (".png", ".npy")
 MOST_OBJECTS = 254
+MOSTLY_WHITE = 0.6
 
 
 @dataclass(frozen=True)
 class GivenMasks:
-    """Ids made contiguous, and what each was called in the files: a number, or a colour as #rrggbb."""
+    """Ids made contiguous, and what each was called in the files: a number, a colour as #rrggbb, or a folder's name.
+
+    `decided` says how the files were understood, `doubts` what a person should look at.
+    """
 
     object_ids: UInt8[np.ndarray, "frame height width"]
     names: list[str]
+    decided: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
-def read_mask_folder(folder: Path, shape: tuple[int, int, int]) -> GivenMasks:
-    """The masks of a folder, for frames of shape (frames, height, width)."""
-    paths = mask_paths(folder)
-    if len(paths) != shape[0]:
-        raise StageError(
-            f"{folder} holds {len(paths)} masks, but the scene has {shape[0]} frames{gaps(paths)}; give one mask a frame, "
-            "or set extract_frames (fps, start, end, max_frames) so that as many frames are kept; if they are masks of "
-            "some frames, numbered by frame, set segment_objects.key_frames: true"
+def read_mask_folder(folder: Path, kept: KeptFrames, size: tuple[int, int]) -> GivenMasks:
+    """The masks of a folder, for the frames of a scene."""
+    files = mask_files(folder)
+    folders = {path.name: data_files(path, SUFFIXES) for path in data_folders(folder, SUFFIXES)}
+    if files and len(files) not in (len(kept), kept.source_count):
+        objects = files_by_object(files, kept)
+        return (
+            masks_of_objects(objects, kept, size, folder, "file")
+            if objects
+            else masks_of_frames(files, kept, size, folder)
         )
-    return masks_of(paths, shape[1:], folder)
+    if files:
+        return masks_of_frames(files, kept, size, folder)
+    if len(folders) == 1:
+        return masks_of_frames(next(iter(folders.values())), kept, size, folder)
+    return masks_of_objects(folders, kept, size, folder, "folder")
 
 
-def gaps(paths: list[Path]) -> str:
+def read_key_masks(folder: Path, kept: KeptFrames, size: tuple[int, int]) -> tuple[list[int], GivenMasks]:
+    """The masks of some frames, and which: the last number in a file's name is the frame's index."""
+    paths = mask_files(folder)
+    numbers = [last_number(path.stem) for path in paths]
+    for path, number in zip(paths, numbers, strict=True):
+        if number is None or number >= len(kept) or numbers.count(number) > 1:
+            raise StageError(
+                f"{path} should be named after its frame, 0 to {len(kept) - 1}, each frame once, "
+                "because segment_objects.key_frames is true; rename it, or give one mask a frame and leave key_frames out"
+            )
+    return [number for number in numbers if number is not None], ids_of(paths, size, folder, ["numbered by frame"], [])
+
+
+def mask_files(folder: Path) -> list[Path]:
+    """The mask files of a folder; refuses one that has only lossy pictures, or nothing in it."""
+    files = data_files(folder, SUFFIXES)
+    if files or data_folders(folder, SUFFIXES):
+        return files
+    if lossy := data_files(folder, LOSSY):
+        raise StageError(
+            f"{folder} holds masks as {lossy[0].suffix} ({lossy[0].name}, ...), which changes ids at their borders; "
+            "save them as PNG or .npy"
+        )
+    raise StageError(f"{folder} holds no masks ({', '.join(SUFFIXES)}); give one file a frame")
+
+
+def masks_of_frames(files: Sequence[Path], kept: KeptFrames, size: tuple[int, int], folder: Path) -> GivenMasks:
+    """The masks of one file a frame, or of one array that holds all frames."""
+    if len(files) == 1 and files[0].suffix.lower() in ARRAYS and (stack := all_frames(files[0], kept)) is not None:
+        maps = [IdMap(values) for values in stack]
+        return understood(maps, size, files[0], ["one array of all frames"], [])
+    chosen, how, doubts = files_of_frames(files, kept, folder)
+    return ids_of(chosen, size, folder, [how], doubts)
+
+
+def all_frames(path: Path, kept: KeptFrames) -> Int[np.ndarray, "frame height width"] | None:
+    """The ids of an array of all frames, kept ones or the video's; None where the array is something else."""
+    array = np.load(path, allow_pickle=False)
+    array = array if isinstance(array, np.ndarray) else next(iter(array.values()))
+    if array.ndim != 3 or array.dtype.kind not in "uib" or len(array) not in (len(kept), kept.source_count):
+        return None
+    return (array[kept.source_index] if len(array) == kept.source_count else array).astype(np.int64)
+
+
+def files_of_frames(files: Sequence[Path], kept: KeptFrames, folder: Path) -> tuple[list[Path], str, list[str]]:
+    """The file of each frame, how that was decided, and doubts; refuses frames that have none."""
+    try:
+        matched = match_names([path.name for path in files], kept, str(folder))
+    except StageError as error:
+        raise StageError(f"{error}; {few_masks(files, kept)}") from error
+    file_of = {int(frame): path for frame, path in zip(matched.frame, files, strict=True) if frame >= 0}
+    missing = [frame for frame in range(len(kept)) if frame not in file_of]
+    if missing:
+        raise StageError(f"{folder} {few_masks(files, kept)}; frame {missing[0]} has none")
+    return [file_of[frame] for frame in range(len(kept))], matched.how, [matched.doubt] if matched.doubt else []
+
+
+def few_masks(files: Sequence[Path], kept: KeptFrames) -> str:
+    """What to do where the number of masks is neither that of the frames nor that of the video's."""
+    video = f" ({kept.source_count} in the video)" if kept.source_count != len(kept) else ""
+    return (
+        f"holds {len(files)} masks, but the scene has {len(kept)} frames{video}{gaps(files)}; give one mask for each frame "
+        "of the video, or for each kept one; if they are masks of some frames, numbered by frame, set "
+        "segment_objects.key_frames: true"
+    )
+
+
+def gaps(files: Sequence[Path]) -> str:
     """Which numbers are left out among the names of files, in words; nothing where none is, or where most are."""
-    numbers = {name_order(path)[0] for path in paths}
-    if max(numbers) - min(numbers) >= 2 * len(paths):  # names are times, or every tenth frame: no single one is missing
+    numbers = {number for path in files if (number := last_number(path.stem)) is not None}
+    if not numbers or max(numbers) - min(numbers) >= 2 * len(
+        files
+    ):  # times, or every tenth frame: no single one is missing
         return ""
     missing = sorted(set(range(min(numbers), max(numbers))) - numbers)
     few = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
     return f" (no file has the number {few})" if missing else ""
 
 
-def read_key_masks(folder: Path, shape: tuple[int, int, int]) -> tuple[list[int], GivenMasks]:
-    """The masks of some frames, and which: the last number in a file's name is the frame's index."""
-    paths = mask_paths(folder)
-    frames = [name_order(path)[0] for path in paths]
-    for path, frame in zip(paths, frames, strict=True):
-        if not any(c.isdigit() for c in path.stem) or frame >= shape[0] or frames.count(frame) > 1:
-            raise StageError(
-                f"{path} should be named after its frame, 0 to {shape[0] - 1}, each frame once, "
-                "because segment_objects.key_frames is true; rename it, or give one mask a frame and leave key_frames out"
-            )
-    return frames, masks_of(paths, shape[1:], folder)
+def files_by_object(files: Sequence[Path], kept: KeptFrames) -> dict[str, list[Path]]:
+    """Files of one object and frame each, by object: what is left of a name without the frame's number; {} if they are not."""
+    for position in range(3):
+        groups: dict[str, list[Path]] = defaultdict(list)
+        for path in files:
+            pieces = re.split(r"(\d+)", path.stem)
+            if 2 * position + 1 >= len(pieces):
+                break
+            groups["".join(pieces[: 2 * position + 1] + pieces[2 * position + 2 :])].append(path)
+        counts = {len(group) for group in groups.values()}
+        complete = sum(map(len, groups.values())) == len(files)
+        if complete and len(groups) > 1 and counts in ({len(kept)}, {kept.source_count}):
+            return {name.strip("_-. ") or name: group for name, group in sorted(groups.items())}
+    return {}
 
 
-def masks_of(paths: list[Path], size: tuple[int, ...], folder: Path) -> GivenMasks:
-    """The masks of files, at the frames' size."""
-    values = [read_values(path) for path in paths]
-    colours = values[0][1]
-    for path, (_, is_colour) in zip(paths, values, strict=True):
-        if is_colour != colours:
-            raise StageError(f"{path} and {paths[0]}: one has colours, the other ids; save all masks the same way")
-    frames = [resized(array, size, path) for path, (array, _) in zip(paths, values, strict=True)]
-    return contiguous(np.stack(frames), colours, folder)
-
-
-def mask_paths(folder: Path) -> list[Path]:
-    """The mask files, in the order of their names, numbers by value."""
-    if not folder.is_dir():
-        raise StageError(f"{folder} is not a folder; give the folder that holds the masks, one file a frame")
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
-    if not paths:
-        raise StageError(f"{folder} holds no masks ({', '.join(SUFFIXES)}); give one file a frame")
-    return sorted(paths, key=name_order)
-
-
-def name_order(path: Path) -> tuple[int, str]:
-    """By the last number in the name, then by the name."""
-    digits = "".join(c if c.isdigit() else " " for c in path.stem).split()
-    return (int(digits[-1]) if digits else 0, path.name)
-
-
-def read_values(path: Path) -> tuple[Int[np.ndarray, "height width"], bool]:
-    """The ids of a file, or its colours as 0xrrggbb; and whether they are colours."""
-    try:
-        if path.suffix.lower() == ".npy":
-            array = np.load(path, allow_pickle=False)
-        else:
-            with Image.open(path) as image:
-                array = np.array(image.convert("L") if image.mode == "LA" else image)  # opacity tells nothing
-    except (OSError, ValueError) as error:
-        raise StageError(f"{path} is not a readable mask ({error}); save it again as PNG or .npy") from error
-    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
-        rgb = array[..., :3].astype(np.int64)
-        if (rgb == rgb[..., :1]).all():
-            return rgb[..., 0], False
-        return (rgb[..., 0] << 16) + (rgb[..., 1] << 8) + rgb[..., 2], True
-    array = array.squeeze()
-    if array.ndim != 2 or array.dtype.kind not in "iubf":
-        raise StageError(
-            f"{path} has shape {array.shape} of {array.dtype}; a mask is (height, width) whole numbers, "
-            "or height x width x red, green, blue of uint8: save one frame's ids a file"
+def masks_of_objects(
+    objects: dict[str, list[Path]], kept: KeptFrames, size: tuple[int, int], folder: Path, what: str
+) -> GivenMasks:
+    """One object from each list of files, called as its folder or as its files; the smallest is in front."""
+    if len(objects) > MOST_OBJECTS:
+        raise StageError(f"{folder} has {len(objects)} objects, at most {MOST_OBJECTS} are possible")
+    layers, doubts = [], []
+    for name, files in objects.items():
+        chosen, how, odd = files_of_frames(files, kept, folder / name if what == "folder" else folder)
+        given = ids_of(chosen, size, folder, [how], odd)
+        layers.append((given.object_ids > 0) & (given.object_ids != IGNORE_ID))
+        doubts += given.doubts
+    stack = np.stack(layers)
+    ids = np.stack([layered(stack[:, frame]) for frame in range(len(kept))])
+    overlap = float((stack.sum(0) > 1).sum() / max((stack.sum(0) > 0).sum(), 1))
+    if overlap > 0.01:
+        doubts.append(
+            f"{100 * overlap:.0f} % of the masked pixels of {folder} have several objects; the smallest is kept"
         )
-    return whole_numbers(array, path), False
+    return GivenMasks(ids, list(objects), [f"one {what} an object: {', '.join(objects)}", how], doubts)
 
 
-def whole_numbers(array: np.ndarray, path: Path) -> Int[np.ndarray, "height width"]:
-    """The ids of an array; refuses one with fractions, as probabilities have."""
-    odd = array[array != np.rint(np.nan_to_num(array))]
-    if len(odd):
+def ids_of(
+    files: Sequence[Path], size: tuple[int, int], folder: Path, decided: list[str], doubts: list[str]
+) -> GivenMasks:
+    """The ids of files, at the frames' size."""
+    maps = [read_id_map(path, size) for path in files]
+    mixed = [path for path, one in zip(files, maps, strict=True) if one.colours != maps[0].colours and one.values.any()]
+    if mixed and maps[0].values.any():
+        raise StageError(f"{mixed[0]} and {files[0]}: one has colours, the other ids; save all masks the same way")
+    return understood(maps, size, folder, decided, doubts)
+
+
+def understood(
+    maps: list[IdMap], size: tuple[int, int], folder: Path, decided: list[str], doubts: list[str]
+) -> GivenMasks:
+    """Ids of maps once it is known how their numbers are meant."""
+    form = form_of(maps, str(folder))
+    values = np.stack([one.values for one in maps])
+    if values.shape[1:] != size:
         raise StageError(
-            f"{path} has {len(odd)} values that are not whole numbers, as {odd[0]:g}; "
-            "a mask has ids: 0 is the background, 1, 2, ... are objects (of probabilities: the likeliest object)"
+            f"{folder} has masks of {values.shape[2]}x{values.shape[1]}, the frames are {size[1]}x{size[0]}"
         )
-    return array.astype(np.int64)
+    if form.from_value is not None:
+        ids = (values >= form.from_value).astype(np.uint8)
+        white = float(ids.mean())
+        if white > MOSTLY_WHITE:
+            doubts = [
+                *doubts,
+                f"white covers {100 * white:.0f} % of the masks of {folder}: is the object the black part?",
+            ]
+        return GivenMasks(ids, ["white"] if ids.any() else [], [form.words, *decided], doubts)
+    ids, names = contiguous(values, any(one.colours for one in maps), folder)
+    return GivenMasks(ids, names, [form.words, *decided], doubts)
 
 
-def resized(
-    values: Int[np.ndarray, "from_height from_width"], size: tuple[int, ...], path: Path
-) -> Int[np.ndarray, "height width"]:
-    """Values at the frames' size, by the nearest pixel; refuses an image of another shape."""
-    height, width = size
-    if values.shape == (height, width):
-        return values
-    if abs(values.shape[1] * height - values.shape[0] * width) > max(values.shape) + max(size):
-        raise StageError(
-            f"{path} is {values.shape[1]}x{values.shape[0]}, the frames are {width}x{height}; "
-            "make masks of the frames' size, or of the video's"
-        )
-    rows = ((np.arange(height) + 0.5) * values.shape[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * values.shape[1] / width).astype(int)
-    return values[rows[:, None], columns]
-
-
-def contiguous(values: Int[np.ndarray, "frame height width"], colours: bool, folder: Path) -> GivenMasks:
-    """Ids 0, 1, 2, ... in the order of the values; 255 stays what it is, unless it is part of a colour."""
+def contiguous(
+    values: Int[np.ndarray, "frame height width"], colours: bool, folder: Path
+) -> tuple[UInt8[np.ndarray, "frame height width"], list[str]]:
+    """Ids 0, 1, 2, ... in the order of the values, and their names; 255 stays, unless it is part of a colour."""
     found, where = np.unique(values, return_inverse=True)
     objects = [int(v) for v in found if v != 0 and (colours or v != IGNORE_ID)]
     if objects and objects[0] < 0:
@@ -155,5 +222,4 @@ def contiguous(values: Int[np.ndarray, "frame height width"], colours: bool, fol
     table = np.zeros(len(found), np.uint8)
     for index, value in enumerate(found):
         table[index] = objects.index(int(value)) + 1 if int(value) in objects else (IGNORE_ID if value else 0)
-    names = [f"#{v:06x}" if colours else str(v) for v in objects]
-    return GivenMasks(table[where.reshape(values.shape)], names)
+    return table[where.reshape(values.shape)], [f"#{v:06x}" if colours else str(v) for v in objects]

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.formats.frames_folder import write_image
+from pipeline.formats.frame_files import KeptFrames
+from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
 from pipeline.runtime.errors import StageError
+
+
+def kept(count: int, source: list[int] | None = None, total: int | None = None) -> KeptFrames:
+    """The frames of a video, of which all are kept, or those with the given source indices."""
+    index = source or list(range(count))
+    return KeptFrames([frame_name(t) for t in range(count)], index, total or count, [])
 
 
 def squares(dtype: type) -> np.ndarray:
@@ -20,7 +27,7 @@ def squares(dtype: type) -> np.ndarray:
 
 def test_whole_numbers_kept_as_floats_are_ids(tmp_path: Path) -> None:
     np.save(tmp_path / "0.npy", squares(np.float32))
-    np.testing.assert_array_equal(read_mask_folder(tmp_path, (1, 20, 30)).object_ids[0], squares(np.uint8) // 2)
+    np.testing.assert_array_equal(read_mask_folder(tmp_path, kept(1), (20, 30)).object_ids[0], squares(np.uint8) // 2)
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.25, "0.25"), (np.nan, "nan"), (np.inf, "inf")])
@@ -29,41 +36,180 @@ def test_probabilities_are_no_ids(tmp_path: Path, value: float, shown: str) -> N
     ids[0, :3] = value
     np.save(tmp_path / "0.npy", ids)
     with pytest.raises(StageError, match=rf"0\.npy has 3 values that are not whole numbers, as {shown}"):
-        read_mask_folder(tmp_path, (1, 20, 30))
+        read_mask_folder(tmp_path, kept(1), (20, 30))
 
 
 def test_grey_images_with_opacity_have_ids(tmp_path: Path) -> None:
     opaque = np.full((20, 30), 255, np.uint8)
     Image.fromarray(np.dstack([squares(np.uint8), opaque]), "LA").save(tmp_path / "0.png")
-    assert read_mask_folder(tmp_path, (1, 20, 30)).names == ["2"]
+    assert read_mask_folder(tmp_path, kept(1), (20, 30)).names == ["2"]
 
 
 def test_three_hundred_colours_are_too_many(tmp_path: Path) -> None:
     colours = np.zeros((20, 30, 3), np.uint8)
     colours.reshape(-1, 3)[:300] = [(n // 256 + 1, n % 256, 7) for n in range(300)]
     write_image(tmp_path / "0.png", colours)
-    with pytest.raises(StageError, match="300 different ids or colours, at most 254"):
-        read_mask_folder(tmp_path, (1, 20, 30))
+    with pytest.raises(StageError, match="300 are nowhere an area"):
+        read_mask_folder(tmp_path, kept(1), (20, 30))
 
 
 def test_the_frame_without_a_mask_is_named(tmp_path: Path) -> None:
     for t in (0, 1, 3):
         write_image(tmp_path / f"mask_{t:04d}.png", squares(np.uint8))
     with pytest.raises(StageError, match=r"holds 3 masks, but the scene has 4 frames \(no file has the number 2\)"):
-        read_mask_folder(tmp_path, (4, 20, 30))
+        read_mask_folder(tmp_path, kept(4), (20, 30))
 
 
 def test_masks_that_are_named_by_their_time_miss_no_number(tmp_path: Path) -> None:
     for nanoseconds in (1403636579763555584, 1403636579813555456):
         write_image(tmp_path / f"{nanoseconds}.png", squares(np.uint8))
-    with pytest.raises(StageError, match="holds 2 masks, but the scene has 4 frames; give one mask a frame"):
-        read_mask_folder(tmp_path, (4, 20, 30))
+    with pytest.raises(StageError, match="holds 2 masks, but the scene has 4 frames; give one mask for each frame"):
+        read_mask_folder(tmp_path, kept(4), (20, 30))
 
 
 def test_key_masks_without_a_frame_say_both_ways_out(tmp_path: Path) -> None:
     write_image(tmp_path / "car.png", squares(np.uint8))
     with pytest.raises(StageError, match="rename it, or give one mask a frame and leave key_frames out"):
-        read_key_masks(tmp_path, (4, 20, 30))
+        read_key_masks(tmp_path, kept(4), (20, 30))
+
+
+def disc(row: float, column: float, softness: float = 0.0) -> np.ndarray:
+    """A disc from 0 to 1, with a hard or a soft edge."""
+    y, x = np.mgrid[:40, :60]
+    distance = np.hypot(y - row, x - column) - 8
+    return np.clip(0.5 - distance / softness, 0, 1) if softness else (distance < 0).astype(float)
+
+
+DISCS = np.stack([disc(20, 18 + 3 * t) for t in range(4)]) > 0.5
+SOFT = np.stack([disc(20, 18 + 3 * t, 4.0) for t in range(4)])
+
+
+def save(folder: Path, name: str, array: np.ndarray) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if name.endswith(".npy"):
+        np.save(folder / name, array)
+    elif name.endswith(".npz"):
+        np.savez(folder / name, mask=array, score=0.5)
+    else:
+        Image.fromarray(array).save(folder / name)
+
+
+WHITE = {
+    "grey": lambda mask: (mask * 255).astype(np.uint8),
+    "colour": lambda mask: np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2),
+    "one channel": lambda mask: (mask * 255).astype(np.uint8),
+    "cut out": lambda mask: np.dstack([np.full((*mask.shape, 3), 90, np.uint8), (mask * 255).astype(np.uint8)]),
+}
+
+
+@pytest.mark.parametrize("name", WHITE)
+def test_black_and_white_is_one_object(tmp_path: Path, name: str) -> None:
+    for t, mask in enumerate(DISCS):
+        save(tmp_path, f"{t}.png", WHITE[name](mask))
+    given = read_mask_folder(tmp_path, kept(4), (40, 60))
+    np.testing.assert_array_equal(given.object_ids, DISCS)
+    assert given.decided == ["black and white: one object", "by number, one for every frame of the video"]
+
+
+def test_a_picture_cut_out_on_transparency_is_its_opacity(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    for t, mask in enumerate(DISCS):
+        save(tmp_path, f"{t}.png", np.dstack([picture, (mask * 255).astype(np.uint8)]))
+    np.testing.assert_array_equal(read_mask_folder(tmp_path, kept(4), (40, 60)).object_ids, DISCS)
+
+
+@pytest.mark.parametrize("suffix", ["png", "npy"])
+def test_soft_edges_are_cut_at_half(tmp_path: Path, suffix: str) -> None:
+    """A grey level is no object: of 200 there would be 200 objects around one disc."""
+    for t, soft in enumerate(SOFT):
+        save(tmp_path, f"{t}.{suffix}", (soft * 254).round().astype(np.uint8) if suffix == "png" else soft)
+    given = read_mask_folder(tmp_path, kept(4), (40, 60))
+    assert given.names == ["white"] and "soft edges" in given.decided[0]
+    assert (given.object_ids != (SOFT >= 0.5)).sum() <= 4
+
+
+@pytest.mark.parametrize("colours", [False, True])
+def test_smoothed_borders_between_several_objects_are_refused(tmp_path: Path, colours: bool) -> None:
+    for t, soft in enumerate(SOFT):
+        other = disc(20, 45, 4.0)
+        grey = (np.maximum(100 * soft, 200 * other)).round().astype(np.uint8)
+        save(tmp_path, f"{t}.png", np.dstack([grey, grey // 2, 0 * grey]) if colours else grey)
+    with pytest.raises(StageError, match=r"nowhere an area: borders are smoothed.*without anti-aliasing"):
+        read_mask_folder(tmp_path, kept(4), (40, 60))
+
+
+def test_many_ids_that_are_areas_stay_ids(tmp_path: Path) -> None:
+    ids = np.kron(np.arange(20, dtype=np.uint8).reshape(4, 5) * 12, np.ones((10, 12), np.uint8))
+    save(tmp_path, "0.png", ids)
+    save(tmp_path, "1.png", ids)
+    assert len(read_mask_folder(tmp_path, kept(2), (40, 60)).names) == 19
+
+
+@pytest.mark.parametrize("layout", ["folders", "files", "stack", "layers last", "one array"])
+def test_one_mask_an_object_and_frame(tmp_path: Path, layout: str) -> None:
+    expected = np.zeros((4, 40, 60), np.uint8)
+    expected[DISCS], expected[:, 2:6, 50:58] = 1, 2
+    pair = np.stack([expected == 1, expected == 2])
+    for t in range(4):
+        for k, name in enumerate(("cup", "dog")):
+            mask = (pair[k, t] * 255).astype(np.uint8)
+            if layout == "folders":
+                save(tmp_path / name, f"{t:05d}.PNG", mask)
+            elif layout == "files":
+                save(tmp_path, f"{t:05d}_{name}{k + 1}.png", mask)
+        if layout == "stack":
+            save(tmp_path, f"{t}.npy", pair[:, t, None])
+        elif layout == "layers last":
+            save(tmp_path, f"{t}.npz", np.moveaxis(pair[:, t], 0, 2).astype(np.uint8))
+    if layout == "one array":
+        save(tmp_path, "all.npy", expected)
+    given = read_mask_folder(tmp_path, kept(4), (40, 60))
+    np.testing.assert_array_equal(given.object_ids, expected)
+    assert given.names == {"folders": ["cup", "dog"], "files": ["cup1", "dog2"]}.get(layout, ["1", "2"])
+    assert any(layout.rstrip("s") in words for words in given.decided) == (layout in ("folders", "files", "one array"))
+
+
+def test_where_objects_overlap_the_smallest_is_kept_and_it_is_said(tmp_path: Path) -> None:
+    for t in range(2):
+        for name, rows in (("large", 30), ("small", 10)):
+            mask = np.zeros((40, 60), np.uint8)
+            mask[:rows, :20] = 255
+            save(tmp_path / name, f"{t}.png", mask)
+    given = read_mask_folder(tmp_path, kept(2), (40, 60))
+    assert (given.object_ids[:, :10, :20] == 2).all() and (given.object_ids[:, 10:30, :20] == 1).all()
+    assert "33 % of the masked pixels" in given.doubts[0]
+
+
+def test_masks_of_every_frame_of_the_video_are_picked_by_source_index(tmp_path: Path) -> None:
+    for n in range(8):
+        save(tmp_path, f"{n}.png", np.full((20, 30), n + 1, np.uint8))
+    given = read_mask_folder(tmp_path, kept(3, [0, 4, 7], 8), (20, 30))
+    assert given.names == ["1", "5", "8"] and given.object_ids[:, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_arrays_count_before_pictures_of_them_and_system_files_never(tmp_path: Path) -> None:
+    for t in range(2):
+        save(tmp_path, f"{t}.npy", squares(np.uint8))
+        save(tmp_path, f"{t}.png", 100 * squares(np.uint8))
+        (tmp_path / f"._{t}.png").write_bytes(b"junk")
+    assert read_mask_folder(tmp_path, kept(2), (20, 30)).names == ["2"]
+
+
+def test_jpeg_masks_are_refused(tmp_path: Path) -> None:
+    save(tmp_path, "0.jpg", squares(np.uint8))
+    with pytest.raises(StageError, match=r"masks as \.jpg.*save them as PNG"):
+        read_mask_folder(tmp_path, kept(1), (20, 30))
+
+
+def test_white_almost_everywhere_is_doubted(tmp_path: Path) -> None:
+    save(tmp_path, "0.png", np.where(DISCS[0], 0, 255).astype(np.uint8))
+    assert "is the object the black part" in read_mask_folder(tmp_path, kept(1), (40, 60)).doubts[0]
+
+
+def test_an_archive_of_several_arrays_without_a_known_name_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "0.npz", a=squares(np.uint8), b=squares(np.uint8))
+    with pytest.raises(StageError, match="holds a, b; which is the mask"):
+        read_mask_folder(tmp_path, kept(1), (20, 30))
 
 
 def test_sixteen_bit_palette_colour_and_npy_masks_mean_the_same(tmp_path: Path) -> None:
@@ -81,14 +227,14 @@ def test_sixteen_bit_palette_colour_and_npy_masks_mean_the_same(tmp_path: Path) 
     np.save(tmp_path / "npy" / "0.npy", ids.astype(np.int32))
     expected = np.select([ids == 300, ids == 1000], [1, 2], 0)[None]
     for name in ("ids", "colour", "palette", "npy"):
-        np.testing.assert_array_equal(read_mask_folder(tmp_path / name, (1, 20, 30)).object_ids, expected)
-    assert read_mask_folder(tmp_path / "colour", (1, 20, 30)).names == ["#0ac81e", "#c80a1e"]
+        np.testing.assert_array_equal(read_mask_folder(tmp_path / name, kept(1), (20, 30)).object_ids, expected)
+    assert read_mask_folder(tmp_path / "colour", kept(1), (20, 30)).names == ["#0ac81e", "#c80a1e"]
 
 
 def test_masks_of_the_videos_size_are_reduced_without_mixing_ids(tmp_path: Path) -> None:
     large = np.kron(np.array([[0, 3], [9, 0]], np.uint8), np.ones((20, 30), np.uint8))
     write_image(tmp_path / "0.png", large)
-    given = read_mask_folder(tmp_path, (1, 20, 30))
+    given = read_mask_folder(tmp_path, kept(1), (20, 30))
     np.testing.assert_array_equal(given.object_ids[0], np.kron([[0, 1], [2, 0]], np.ones((10, 15))))
 
 
@@ -96,11 +242,11 @@ def test_a_wrong_count_or_shape_of_masks_names_the_numbers(tmp_path: Path) -> No
     for t in range(3):
         write_image(tmp_path / f"{t}.png", np.zeros((20, 30), np.uint8))
     with pytest.raises(StageError, match="holds 3 masks, but the scene has 4 frames"):
-        read_mask_folder(tmp_path, (4, 20, 30))
+        read_mask_folder(tmp_path, kept(4), (20, 30))
     with pytest.raises(StageError, match="is 30x20, the frames are 30x30"):
-        read_mask_folder(tmp_path, (3, 30, 30))
+        read_mask_folder(tmp_path, kept(3), (30, 30))
     (tmp_path / "2.png").write_text("text")
     with pytest.raises(StageError, match=r"2\.png is not a readable mask"):
-        read_mask_folder(tmp_path, (3, 20, 30))
+        read_mask_folder(tmp_path, kept(3), (20, 30))
     with pytest.raises(StageError, match="is not a folder"):
-        read_mask_folder(tmp_path / "absent", (3, 20, 30))
+        read_mask_folder(tmp_path / "absent", kept(3), (20, 30))

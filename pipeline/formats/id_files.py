@@ -1,0 +1,189 @@
+"""One file of object ids: PNG (palette, grey, colours, opacity) or an array (.npy, .npz) of any shape that makes sense.
+
+What a person meant is decided over all files together (`form_of`): ids, black and white, or one object with soft edges.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Int, UInt8
+from PIL import Image
+
+from pipeline.cameras import IGNORE_ID
+from pipeline.runtime.errors import StageError
+
+SUFFIXES = (".png", ".npy", ".npz")
+LOSSY = (".jpg", ".jpeg", ".webp")
+MASK_KEYS = ("mask", "masks", "segmentation", "ids", "object_ids", "labels", "arr_0")
+FEWEST_BLENDS = 8  # values that are nowhere an area; fewer may be thin things
+AREA_SHARE = 0.02  # of a value's pixels that have nothing else around them, where the value is an area
+WHITE = 255
+
+
+@dataclass(frozen=True)
+class IdMap:
+    """The numbers of a file at the frames' size: ids, or colours as 0xrrggbb; probabilities as 0 to 255."""
+
+    values: Int[np.ndarray, "height width"]
+    colours: bool = False
+    soft: bool = False
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the numbers of a folder are meant, in words; where they are one object, from which number on."""
+
+    words: str
+    from_value: int | None = None
+
+
+def read_id_map(path: Path, size: tuple[int, int]) -> IdMap:
+    """The numbers of one file, resized to (height, width) by the nearest pixel."""
+    array = read_array(path)
+    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
+        values, colours = of_colours(array)
+        return IdMap(resized(values, size, path), colours)
+    array = one_image(array, path)
+    if array.dtype.kind == "f" and is_probability(array):
+        return IdMap(resized(np.rint(WHITE * array).astype(np.int64), size, path), soft=True)
+    return IdMap(resized(whole_numbers(array, path), size, path))
+
+
+def read_array(path: Path) -> np.ndarray:
+    """What a file holds, as it is."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".npz":
+            return array_of_archive(path)
+        if suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        with Image.open(path) as image:
+            return np.array(image.convert("L") if image.mode == "LA" else image)  # opacity of grey tells nothing
+    except (OSError, ValueError, EOFError) as error:
+        raise StageError(f"{path} is not a readable mask ({error}); save it again as PNG or .npy") from error
+
+
+def array_of_archive(path: Path) -> np.ndarray:
+    """The one array of an .npz file that can be a mask."""
+    with np.load(path, allow_pickle=False) as archive:
+        names = [name for name in archive.files if archive[name].ndim >= 2]
+        chosen = names if len(names) == 1 else [name for name in MASK_KEYS if name in names][:1]
+        if not chosen:
+            held = ", ".join(archive.files) or "nothing"
+            raise StageError(f"{path} holds {held}; which is the mask? save it as the only array, or call it `mask`")
+        return archive[chosen[0]]
+
+
+def of_colours(image: UInt8[np.ndarray, "height width channel"]) -> tuple[Int[np.ndarray, "height width"], bool]:
+    """Numbers of an image of colours, and whether they are colours; a cut-out on transparency is its opacity."""
+    rgb = image[..., :3].astype(np.int64)
+    grey = bool((rgb == rgb[..., :1]).all())
+    if image.shape[2] == 4 and np.ptp(image[..., 3]) > 0:
+        inside = rgb[image[..., 3] > WHITE // 2]
+        pictured = len(np.unique(inside, axis=0)) > min(IGNORE_ID, len(inside) // 8)
+        if pictured or np.ptp(rgb.reshape(-1, 3), axis=0).max(initial=0) == 0:
+            return image[..., 3].astype(np.int64), False
+    if grey:
+        return rgb[..., 0], False
+    return (rgb[..., 0] << 16) + (rgb[..., 1] << 8) + rgb[..., 2], True
+
+
+def one_image(array: np.ndarray, path: Path) -> np.ndarray:
+    """An array as (height, width); a stack with one layer an object becomes ids 1, 2, ..."""
+    array = array.squeeze()
+    if array.ndim == 3 and array.dtype.kind in "bui" and is_stack(array):
+        layers = array if array.shape[0] <= array.shape[2] else np.moveaxis(array, 2, 0)
+        return layered(layers != 0)
+    if array.ndim != 2 or array.dtype.kind not in "iubf":
+        raise StageError(
+            f"{path} has shape {array.shape} of {array.dtype}; a mask is (height, width) whole numbers, one layer of 0 "
+            "and 1 an object, or height x width x red, green, blue of uint8: save one frame's ids a file"
+        )
+    return array
+
+
+def is_stack(array: np.ndarray) -> bool:
+    """Whether an array has one layer of two values an object."""
+    return array.dtype == bool or set(np.unique(array)) in ({0, 1}, {0, WHITE}, {0}, {1}, {WHITE})
+
+
+def layered(layers: np.ndarray) -> UInt8[np.ndarray, "height width"]:
+    """Ids of a stack of masks; where they overlap, the smallest is in front."""
+    ids = np.zeros(layers.shape[1:], np.uint8)
+    for index in np.argsort(-layers.sum((1, 2)), kind="stable"):
+        ids[layers[index]] = index + 1
+    return ids
+
+
+def is_probability(array: np.ndarray) -> bool:
+    """Whether numbers lie from 0 to 1 and not only at both ends."""
+    return bool(np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1 and (array % 1 != 0).any())
+
+
+def whole_numbers(array: np.ndarray, path: Path) -> Int[np.ndarray, "height width"]:
+    """The ids of an array; refuses one with fractions, as probabilities have."""
+    odd = array[array != np.rint(np.nan_to_num(array))]
+    if len(odd):
+        raise StageError(
+            f"{path} has {len(odd)} values that are not whole numbers, as {odd[0]:g}; "
+            "a mask has ids: 0 is the background, 1, 2, ... are objects (of probabilities: the likeliest object)"
+        )
+    return array.astype(np.int64)
+
+
+def resized(
+    values: Int[np.ndarray, "from_height from_width"], size: tuple[int, int], path: Path
+) -> Int[np.ndarray, "height width"]:
+    """Values at the frames' size, by the nearest pixel; refuses an image of another shape."""
+    height, width = size
+    if values.shape == (height, width):
+        return values
+    if abs(values.shape[1] * height - values.shape[0] * width) > max(values.shape) + max(size):
+        raise StageError(
+            f"{path} is {values.shape[1]}x{values.shape[0]}, the frames are {width}x{height}: another shape; "
+            "give files of the frames' size, or of the video's"
+        )
+    rows = ((np.arange(height) + 0.5) * values.shape[0] / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * values.shape[1] / width).astype(int)
+    return values[rows[:, None], columns]
+
+
+def form_of(maps: Sequence[IdMap], where: str) -> Form:
+    """What the numbers of all files are; refuses ids or colours whose borders are mixed with their neighbours'."""
+    pixels, areas = count_values(maps)
+    blends = [value for value in pixels if areas.get(value, 0) < AREA_SHARE * pixels[value]]
+    mains = sorted(set(pixels) - set(blends))
+    if any(one.colours for one in maps):
+        if len(blends) >= max(FEWEST_BLENDS, len(mains)):
+            raise StageError(
+                f"{where} has {len(pixels)} colours, of which {len(blends)} are nowhere an area: borders are smoothed, or "
+                "the files were saved with loss; save masks as PNG without anti-aliasing"
+            )
+        return Form("colours")
+    if set(pixels) <= {0, WHITE} and WHITE in pixels and not all(one.soft for one in maps):
+        return Form("black and white: one object", WHITE)
+    if len(blends) < max(FEWEST_BLENDS, len(mains)) and not any(one.soft for one in maps):
+        return Form("ids")
+    peak = max(pixels)
+    if peak < WHITE // 2 or [value for value in mains if 0.1 * peak < value < 0.9 * peak]:
+        raise StageError(
+            f"{where} has {len(pixels)} different ids, of which {len(blends)} are nowhere an area: borders are smoothed; "
+            "save ids without anti-aliasing, resized by the nearest pixel"
+        )
+    return Form("soft edges, cut at half: one object", (peak + 1) // 2)
+
+
+def count_values(maps: Sequence[IdMap]) -> tuple[dict[int, int], dict[int, int]]:
+    """How many pixels have each value, and how many of these have only that value around them."""
+    pixels: dict[int, int] = {}
+    areas: dict[int, int] = {}
+    for one in maps:
+        values = one.values.astype(np.float64)
+        flat = cv2.erode(values, np.ones((3, 3))) == cv2.dilate(values, np.ones((3, 3)))
+        for counts, chosen in ((pixels, one.values), (areas, one.values[flat])):
+            for value, count in zip(*np.unique(chosen, return_counts=True), strict=True):
+                counts[int(value)] = counts.get(int(value), 0) + int(count)
+    return pixels, areas
