@@ -1,0 +1,142 @@
+"""Lenses by COLMAP's camera models, and the pinhole view that frames are undistorted to.
+
+Parameters have COLMAP's order and meaning; pixel centres are at +0.5 as ours. pycolmap projects, OpenCV resamples.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pycolmap
+from jaxtyping import Float
+
+from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
+from pipeline.runtime.errors import StageError
+
+STRAIGHT_PX = 0.25  # largest displacement of a lens that counts as a pinhole
+GRID = 33  # points along each side where displacements are measured
+ZOOMS = (0.2, 5.0)  # focal lengths that are tried for the pinhole view, times the lens's
+PANORAMIC = "EQUIRECTANGULAR"
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A camera model of COLMAP with its parameters, for images of one size in pixels."""
+
+    model: str
+    params: tuple[float, ...]
+    width: int
+    height: int
+
+    @classmethod
+    def pinhole(cls, camera: Intrinsics) -> "Lens":
+        """The lens of a pinhole camera."""
+        return cls("PINHOLE", tuple(camera.values.tolist()), camera.width, camera.height)
+
+    @classmethod
+    def of_values(cls, values: dict[str, Any]) -> "Lens":
+        """From what `values` gives: a JSON object."""
+        return cls(
+            str(values["model"]), tuple(map(float, values["params"])), int(values["width"]), int(values["height"])
+        )
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"model": self.model, "params": list(self.params), "width": self.width, "height": self.height}
+
+    @property
+    def colmap(self) -> pycolmap.Camera:
+        return pycolmap.Camera(model=self.model, width=self.width, height=self.height, params=list(self.params))
+
+    @property
+    def camera(self) -> Intrinsics:
+        """The pinhole part alone."""
+        own = self.colmap
+        focal = (own.focal_length_x, own.focal_length_y)
+        return Intrinsics(*focal, own.principal_point_x, own.principal_point_y, self.width, self.height)
+
+    def resized(self, height: int, width: int) -> "Lens":
+        """The same lens for images of another size; distortion has no unit of length."""
+        own = self.colmap
+        own.rescale(width, height)
+        return Lens(self.model, tuple(own.params), width, height)
+
+    def project(self, directions: Float[np.ndarray, "*batch xyz=3"]) -> Float[np.ndarray, "*batch xy=2"]:
+        """Image points of directions in the camera's frame."""
+        return self.colmap.img_from_cam(directions.reshape(-1, 3)).reshape(*directions.shape[:-1], 2)
+
+    @property
+    def displacement_px(self) -> float:
+        """How far the lens moves image points from where a pinhole would have them, at most."""
+        if self.model in ("PINHOLE", "SIMPLE_PINHOLE"):
+            return 0.0
+        x, y = np.meshgrid(np.linspace(0, self.width, GRID), np.linspace(0, self.height, GRID))
+        straight = np.stack([x, y], axis=-1)
+        moved = self.project(camera_directions(self.camera, straight))
+        return float(np.nanmax(np.linalg.norm(moved - straight, axis=-1)))
+
+    @property
+    def distorted(self) -> bool:
+        return self.displacement_px > STRAIGHT_PX
+
+
+def make_lens(model: str, params: list[float], width: int, height: int, where: str) -> Lens:
+    """A lens of a known model with as many parameters as it needs; refuses what has no pinhole view."""
+    if model == PANORAMIC:
+        raise StageError(
+            f"{where}: {PANORAMIC} images see all around and have no pinhole view; cut them into perspective views first "
+            "(`ffmpeg -vf v360=e:flat`, or nerfstudio's `ns-process-data --camera-type equirectangular`)"
+        )
+    if model not in pycolmap.CameraModelId.__members__ or model == "INVALID":
+        known = ", ".join(name for name in pycolmap.CameraModelId.__members__ if name != "INVALID")
+        raise StageError(f"{where}: the camera model {model} is not known; known are {known}")
+    lens = Lens(model, tuple(params), width, height)
+    if not lens.colmap.verify_params():
+        raise StageError(f"{where}: {model} needs the parameters {lens.colmap.params_info}, got {len(params)}")
+    return lens
+
+
+@dataclass(frozen=True)
+class Undistortion:
+    """Where each pixel of the pinhole view is in the image of the lens, and the pinhole."""
+
+    source_xy: Float[np.ndarray, "height width xy=2"]
+    camera: Intrinsics
+
+    def apply(self, image: np.ndarray, exact: bool = False) -> np.ndarray:
+        """An image of the lens as the pinhole sees it; `exact` takes the nearest value, for ids and depths."""
+        x, y = np.moveaxis(self.source_xy.astype(np.float32) - np.float32(0.5), -1, 0)  # OpenCV counts from centres
+        how = cv2.INTER_NEAREST if exact else cv2.INTER_CUBIC
+        return cv2.remap(image, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+
+
+def undistortion(lens: Lens) -> Undistortion:
+    """The widest pinhole view of a lens's size and principal point all of whose pixels the lens saw."""
+    low, high = ZOOMS
+    if not sees_all(lens, high):
+        raise StageError(
+            f"no pinhole view lies inside the image of {lens.model} {lens.params}; are the parameters right?"
+        )
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (low, middle) if sees_all(lens, middle) else (middle, high)
+    camera = zoomed(lens.camera, high)
+    directions = camera_directions(camera, pixel_centres(lens.height, lens.width))
+    return Undistortion(lens.project(directions), camera)
+
+
+def zoomed(camera: Intrinsics, factor: float) -> Intrinsics:
+    """A camera with a longer focal length and square pixels."""
+    focal = factor * camera.fx
+    return Intrinsics(focal, focal, camera.cx, camera.cy, camera.width, camera.height)
+
+
+def sees_all(lens: Lens, factor: float) -> bool:
+    """Whether the lens saw all that a pinhole of `factor` times its focal length would see."""
+    along_x, along_y = np.linspace(0, lens.width, GRID), np.linspace(0, lens.height, GRID)
+    border = [np.stack(np.broadcast_arrays(along_x, y), axis=-1) for y in (0.0, float(lens.height))]
+    border += [np.stack(np.broadcast_arrays(x, along_y), axis=-1) for x in (0.0, float(lens.width))]
+    seen = lens.project(camera_directions(zoomed(lens.camera, factor), np.concatenate(border)))
+    inside = (seen >= 0) & (seen <= [lens.width, lens.height])
+    return bool(np.isfinite(seen).all() and inside.all())
