@@ -73,7 +73,7 @@ def write_object(folder: Path, model: pycolmap.Reconstruction, masks: Bool[np.nd
         write_image(folder / "masks" / image.name, np.where(mask, np.uint8(255), np.uint8(0)))
     if images:
         matrices = np.stack([homogeneous(image.cam_from_world().matrix()) for image in images])
-        poses = NamedPoses([f"../images/{image.name}" for image in images], inverse(matrices), None, False)
+        poses = NamedPoses([f"../images/{image.name}" for image in images], inverse(matrices), None)
         camera = intrinsics_of(model.camera(images[0].camera_id))
         write_transforms(
             folder / "transforms.json", poses, camera, [f"masks/{image.name}" for image in images], "points.ply"

@@ -1,4 +1,5 @@
-"""transforms.json: cameras as nerfstudio reads and writes them; OSN and NeRF use it with other names for the focal length.
+"""transforms.json: cameras as nerfstudio reads and writes them; instant-ngp, NeRF, D-NeRF, Blender's exporters and OSN use
+it with other names for the focal length, without suffixes, sizes or camera models.
 
 The only place that knows its conventions: cameras look along -z with y up, intrinsics and pixel centres are ours.
 """
@@ -13,71 +14,135 @@ import numpy as np
 from jaxtyping import Float
 
 from pipeline.cameras import Intrinsics
-from pipeline.formats.frames_folder import read_json
+from pipeline.formats.lens import Lens, make_lens
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 
 OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
-DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+RADIAL_AND_TANGENTIAL = ("k1", "k2", "p1", "p2")
+RATIONAL = (*RADIAL_AND_TANGENTIAL, "k3", "k4", "k5", "k6")
+FISHEYE = ("k1", "k2", "k3", "k4")
+# A focal length that jitters is one camera calibrated anew for each image; one that changes by more is a zoom.
+SAME_FOCAL, ZOOM = 0.01, 0.15
 
 
 @dataclass(frozen=True)
 class NamedPoses:
-    """Poses of a camera by the names of its images; no camera where only the focal length's relation is unknown."""
+    """Poses of a camera by the names of its images; no lens where the focal length is not told.
+
+    `notes` are what a person should know of how the file was understood.
+    """
 
     names: list[str]
     world_from_camera: Float[np.ndarray, "frame 4 4"]
-    camera: Intrinsics | None
-    distorted: bool
+    lens: Lens | None
+    notes: tuple[str, ...] = ()
 
 
-def read_transforms(path: Path) -> NamedPoses:
-    """The cameras of a transforms.json."""
-    data = read_json(path)
+def read_transforms(path: Path, size: tuple[int, int] | None = None) -> NamedPoses:
+    """The cameras of a transforms.json; `size` is that of the images (height, width), where the file does not tell it."""
+    data = read_given_json(path)
     try:
-        entries = sorted(data["frames"], key=lambda entry: str(entry["file_path"]))
-        matrices = np.array([entry["transform_matrix"] for entry in entries], dtype=float)
+        entries = [entry for entry in data["frames"] if entry.get("transform_matrix") is not None]
+        left_out = len(data["frames"]) - len(entries)
+        matrices = np.array([four_rows(entry["transform_matrix"]) for entry in entries], dtype=float)
         names = [str(entry["file_path"]) for entry in entries]
-        cameras = {transforms_camera({**data, **entry}) for entry in entries}
-    except (KeyError, TypeError, ValueError) as error:
+        lenses = [lens_of_entry(merged(data, entry), size, path) for entry in entries]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StageError(
             f"{path} is not a transforms.json ({type(error).__name__}: {error}); it needs `frames`, each with "
             "`file_path` and a 4x4 `transform_matrix`"
         ) from error
     if matrices.ndim != 3 or matrices.shape[1:] != (4, 4):
-        raise StageError(f"{path}: transform_matrix must be 4x4, the file's are {matrices.shape[1:]}")
-    distorted = any(abs(float({**data, **entry}.get(key, 0.0))) > 1e-4 for entry in entries for key in DISTORTION)
-    return NamedPoses(names, matrices @ OPENGL_FROM_OPENCV, the_camera(path, cameras), distorted)
+        raise StageError(f"{path}: transform_matrix must be 4x4 or 3x4, the file's are {matrices.shape[1:]}")
+    lens, notes = the_lens(path, lenses)
+    notes += (f"{left_out} frames of {path.name} have no transform_matrix",) if left_out else ()
+    return NamedPoses(names, matrices @ OPENGL_FROM_OPENCV, lens, notes)
 
 
-def the_camera(path: Path, cameras: set[Intrinsics | None]) -> Intrinsics | None:
-    """The one camera of a video: a focal length that changes from frame to frame cannot be used."""
-    known = [camera for camera in cameras if camera is not None]
-    if not known:
-        return None
-    focals = np.array([camera.fx for camera in known])
-    if np.ptp(focals) > 0.01 * focals.mean():
-        raise StageError(
-            f"{path}: the focal length changes from {focals.min():.1f} to {focals.max():.1f} px; the frames of one "
-            "video need one camera"
-        )
-    return min(known, key=lambda camera: abs(camera.fx - float(np.median(focals))))
+def read_given_json(path: Path) -> dict[str, Any]:
+    """A JSON object that a person gives: with a byte order mark or without."""
+    try:
+        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StageError(f"{path} is not readable JSON ({error}); correct it, or export it again") from error
+    if not isinstance(data, dict):
+        raise StageError(f"{path} holds a {type(data).__name__}, a transforms.json is an object with `frames`")
+    return data
 
 
-def transforms_camera(entry: Mapping[str, Any]) -> Intrinsics | None:
-    """Intrinsics by nerfstudio's names (fl_x), OSN's (focal, img_w) or NeRF's (camera_angle_x); None without a size."""
-    width, height = entry.get("w", entry.get("img_w")), entry.get("h", entry.get("img_h"))
+def four_rows(matrix: list[list[float]]) -> list[list[float]]:
+    """A transform with its last row, which some tools leave out."""
+    return [*matrix, [0.0, 0.0, 0.0, 1.0]] if len(matrix) == 3 and len(matrix[0]) == 4 else matrix
+
+
+def merged(data: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a frame, by itself or for all; null says nothing."""
+    said = {key: value for key, value in data.items() if key != "frames" and value is not None}
+    return said | {key: value for key, value in entry.items() if value is not None}
+
+
+def lens_of_entry(entry: Mapping[str, Any], size: tuple[int, int] | None, path: Path) -> Lens | None:
+    """The lens by nerfstudio's names (fl_x), OSN's (focal, img_w) or NeRF's (camera_angle_x); None without a focal length."""
+    height, width = size or (None, None)
+    width, height = entry.get("w", entry.get("img_w", width)), entry.get("h", entry.get("img_h", height))
     if width is None or height is None:
         return None
     width, height = float(width), float(height)
-    focal = entry.get("fl_x", entry.get("focal"))
-    if focal is None and entry.get("camera_angle_x") is not None:
-        focal = width / 2 / np.tan(float(entry["camera_angle_x"]) / 2)
+    focal = entry.get("fl_x", entry.get("focal", focal_of_angle(entry.get("camera_angle_x"), width)))
+    fy = entry.get("fl_y", focal_of_angle(entry.get("camera_angle_y"), height))
+    focal = fy if focal is None else focal
     if focal is None:
         return None
-    fx, fy = float(focal), float(entry.get("fl_y", focal))
-    cx, cy = float(entry.get("cx", width / 2)), float(entry.get("cy", height / 2))
-    return Intrinsics(fx, fy, cx, cy, round(width), round(height))
+    fx, fy = float(focal), float(focal if fy is None else fy)
+    centre = (float(entry.get("cx", width / 2)), float(entry.get("cy", height / 2)))
+    return named_lens(entry, (fx, fy, *centre), round(width), round(height), path)
+
+
+def focal_of_angle(angle: float | None, extent: float) -> float | None:
+    """The focal length of a field of view in radians (NeRF's camera_angle_x)."""
+    return None if angle is None else extent / 2 / float(np.tan(float(angle) / 2))
+
+
+def named_lens(
+    entry: Mapping[str, Any], pinhole: tuple[float, float, float, float], width: int, height: int, path: Path
+) -> Lens:
+    """The lens of nerfstudio's camera model; its coefficients have OpenCV's names, absent ones are 0."""
+    model = str(entry.get("camera_model", "OPENCV")).upper()
+    terms = {name: float(entry.get(name, 0.0)) for name in RATIONAL}
+    if model in ("OPENCV_FISHEYE", "FISHEYE"):
+        return make_lens("OPENCV_FISHEYE", [*pinhole, *(terms[name] for name in FISHEYE)], width, height, str(path))
+    if model == "EQUIRECTANGULAR":
+        return make_lens(model, [float(width), float(height)], width, height, str(path))
+    if model in ("PERSPECTIVE", "OPENCV", "FULL_OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "RADIAL", "SIMPLE_RADIAL"):
+        if any(terms[name] for name in RATIONAL[4:]):
+            return make_lens("FULL_OPENCV", [*pinhole, *terms.values()], width, height, str(path))
+        if any(terms.values()):
+            coefficients = [terms[name] for name in RADIAL_AND_TANGENTIAL]
+            return make_lens("OPENCV", [*pinhole, *coefficients], width, height, str(path))
+        return make_lens("PINHOLE", list(pinhole), width, height, str(path))
+    raise StageError(f"{path}: camera_model {model} has no COLMAP model; undistort the images first")
+
+
+def the_lens(path: Path, lenses: list[Lens | None]) -> tuple[Lens | None, tuple[str, ...]]:
+    """The one lens of a video: the median where each image was calibrated anew; a zoom cannot be used."""
+    known = [lens for lens in lenses if lens is not None]
+    if not known:
+        return None, ()
+    focals = np.array([lens.camera.fx for lens in known])
+    middle = min(known, key=lambda lens: abs(lens.camera.fx - float(np.median(focals))))
+    change = np.ptp(focals) / focals.mean()
+    if change > ZOOM:
+        raise StageError(
+            f"{path}: the focal length changes from {focals.min():.1f} to {focals.max():.1f} px; the frames of one "
+            "video need one camera: give poses made with a shared camera, or a clip without zoom"
+        )
+    if change <= SAME_FOCAL:
+        return middle, ()
+    return middle, (
+        f"{path.name} has a camera for each image, with focal lengths from {focals.min():.1f} to {focals.max():.1f} px; "
+        f"the median, {middle.camera.fx:.1f} px, is used for all",
+    )
 
 
 def write_transforms(

@@ -1,23 +1,26 @@
-"""Camera poses that a person brings for the background: a COLMAP model, a transforms.json, or OSN's own files."""
+"""Camera poses that a person brings for the background: a COLMAP model, a transforms.json, OSN's own files, a trajectory."""
 
 import logging
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pycolmap
 from jaxtyping import Float
 
 from pipeline.cameras import Intrinsics, inverse
-from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV, NamedPoses, read_transforms, the_camera
+from pipeline.formats.frame_files import KeptFrames, match_names
+from pipeline.formats.lens import Lens, make_lens
+from pipeline.formats.trajectory_files import read_trajectory
+from pipeline.formats.transforms_file import NamedPoses, read_transforms, the_lens
 from pipeline.runtime.errors import StageError
-from pipeline.sfm.colmap import homogeneous, intrinsics_of, read_model
+from pipeline.sfm.colmap import homogeneous, read_model
 
 log = logging.getLogger(__name__)
 TRANSFORMS = ("transforms.json", "transforms_train.json")
-MODELS = ("", "sparse/0", "sparse", "colmap/sparse/0", "0")
+TRAJECTORIES = ("pose0.npy", "poses_bounds.npy")
+MODEL_FOLDERS = ("", "sparse", "colmap", "colmap/sparse")
 SAME_ASPECT = 0.01
 FEWEST_FRAMES = 2
 
@@ -29,67 +32,96 @@ class ImportedPoses:
     camera_from_world: Float[np.ndarray, "frame 4 4"]
     camera: Intrinsics | None
 
+    @property
+    def known(self) -> int:
+        """How many frames have a pose."""
+        return int(np.isfinite(self.camera_from_world[:, 0, 0]).sum())
+
 
 def read_poses(path: Path, info: dict[str, Any]) -> ImportedPoses:
     """Poses in whatever form they are, brought to the frames of `info` (frames.json)."""
-    found = named_poses(path)
+    found = named_poses(path, source_size(info))
     check_rotations(path, found)
-    frames = frames_of_names(path, found.names, info)
+    matched = match_names(found.names, KeptFrames.of_info(info), path.name)
     camera_from_world = np.full((len(info["frames"]), 4, 4), np.nan)
-    kept = (frames >= 0) & np.isfinite(found.world_from_camera).all(axis=(1, 2))
-    camera_from_world[frames[kept]] = inverse(found.world_from_camera[kept])
-    known = int(np.isfinite(camera_from_world[:, 0, 0]).sum())
-    if known < FEWEST_FRAMES:
-        raise StageError(f"{path} has poses for {known} of the {len(info['frames'])} frames; name its images as theirs")
-    if known < len(info["frames"]):
-        log.warning("%s has poses for %d of %d frames; the others are left out", path.name, known, len(info["frames"]))
-    if found.distorted:
-        log.warning("the lens distortion in %s is ignored; give an undistorted video for exact geometry", path.name)
-    return ImportedPoses(camera_from_world, fitted_camera(path, found.camera, int(info["height"]), int(info["width"])))
+    kept = (matched.frame >= 0) & np.isfinite(found.world_from_camera).all(axis=(1, 2))
+    camera_from_world[matched.frame[kept]] = inverse(found.world_from_camera[kept])
+    imported = ImportedPoses(camera_from_world, fitted_camera(path, found.lens, info))
+    if imported.known < FEWEST_FRAMES:
+        raise StageError(
+            f"{path} has poses for {imported.known} of the {len(info['frames'])} frames; name its images as theirs"
+        )
+    log.info("poses of %d images of %s, %s", int(kept.sum()), path.name, matched.how)
+    for note in (*found.notes, *([f"{path.name}: {matched.doubt}"] if matched.doubt else [])):
+        log.warning("%s", note)
+    return imported
 
 
-def named_poses(path: Path) -> NamedPoses:
-    """Poses by image name, by the form that the path has."""
-    if path.is_file() and path.suffix == ".json":
-        return read_transforms(path)
-    if path.is_file() and path.suffix == ".npy":
-        return osn_poses(path)
+def source_size(info: dict[str, Any]) -> tuple[int, int]:
+    """(height, width) of the images as stored; of the frames where that is not known."""
+    source = info.get("source") or {}
+    return int(source.get("height", info["height"])), int(source.get("width", info["width"]))
+
+
+def lens_of_poses(path: Path, size: tuple[int, int]) -> Lens | None:
+    """The lens that a file of poses tells, at the size (height, width) of the video."""
+    lens = named_poses(path, size).lens
+    if lens is None:
+        return None
+    check_aspect(path, lens, *size)
+    return lens.resized(*size)
+
+
+def named_poses(path: Path, size: tuple[int, int]) -> NamedPoses:
+    """Poses by image name, by the form that the path has; `size` where the form does not tell that of its images."""
+    if path.is_file() and path.suffix.lower() == ".json":
+        return read_transforms(path, size)
     for name in TRANSFORMS:
         if (path / name).is_file():
-            return read_transforms(path / name)
-    if (path / "pose0.npy").is_file():
-        return osn_poses(path / "pose0.npy")
-    for name in MODELS:
-        if any((path / name / f"images{suffix}").is_file() for suffix in (".bin", ".txt")):
-            return colmap_poses(path / name)
+            return read_transforms(path / name, size)
+    for name in TRAJECTORIES:
+        if (path / name).is_file():
+            path = path / name
+            break
+    if (trajectory := read_trajectory(path, size)) is not None:
+        return trajectory
+    if path.is_dir() and (models := model_folders(path)):
+        return colmap_poses(path, models)
     raise StageError(
-        f"{path} holds no camera poses; give a COLMAP model (cameras, images, points3D), a transforms.json, or OSN's "
-        "transforms_train.json or pose0.npy"
+        f"{path} holds no camera poses; give a COLMAP model (cameras, images, points3D), a transforms.json, OSN's "
+        "transforms_train.json or pose0.npy, LLFF's poses_bounds.npy, a TUM trajectory, or the results of ViPE or MegaSaM"
     )
 
 
-def colmap_poses(folder: Path) -> NamedPoses:
-    """Poses of a COLMAP model."""
-    model = read_model(folder)
+def model_folders(path: Path) -> list[Path]:
+    """The folders of COLMAP models at and under a path, at the places where its tools put them."""
+    roots = [path / name for name in MODEL_FOLDERS]
+    folders = [folder for root in roots if root.is_dir() for folder in (root, *sorted(root.iterdir()))]
+    return [
+        folder
+        for folder in dict.fromkeys(folders)
+        if any((folder / f"images{end}").is_file() for end in (".bin", ".txt"))
+    ]
+
+
+def colmap_poses(path: Path, folders: list[Path]) -> NamedPoses:
+    """Poses of the largest of some COLMAP models; images that it does not register have none."""
+    models = {folder: read_model(folder) for folder in folders}
+    folder, model = max(models.items(), key=lambda item: item[1].num_reg_images())
     images = sorted((model.image(number) for number in model.reg_image_ids()), key=lambda image: image.name)
     if not images:
         raise StageError(f"{folder} is a COLMAP model without registered images")
     matrices = np.stack([homogeneous(image.cam_from_world().matrix()) for image in images])
-    cameras = {intrinsics_of(model.camera(image.camera_id)) for image in images}
-    distorted = any(not camera.is_undistorted() for camera in model.cameras.values())
-    return NamedPoses([image.name for image in images], inverse(matrices), the_camera(folder, set(cameras)), distorted)
+    lens, notes = the_lens(path, [lens_of_camera(model.camera(image.camera_id), folder) for image in images])
+    if len(models) > 1:
+        sizes = ", ".join(f"{name.name} {one.num_reg_images()}" for name, one in models.items())
+        notes += (f"{path.name} has {len(models)} models (images: {sizes}); the largest, {folder.name}, is taken",)
+    return NamedPoses([image.name for image in images], inverse(matrices), lens, notes)
 
 
-def osn_poses(path: Path) -> NamedPoses:
-    """OSN's pose0.npy (world_from_camera, OpenGL axes) with vis0.npy beside it: unseen frames hold the identity."""
-    matrices = np.load(path, allow_pickle=False).astype(float)
-    if matrices.ndim != 3 or matrices.shape[1:] != (4, 4):
-        raise StageError(f"{path} has shape {matrices.shape}; OSN's poses are (frames, 4, 4)")
-    seen = path.with_name(path.name.replace("pose", "vis"))
-    visible = np.load(seen, allow_pickle=False).astype(bool) if seen.is_file() else np.ones(len(matrices), bool)
-    names = [f"{number:06d}" for number in range(len(matrices))]
-    poses = np.where(visible[:, None, None], matrices @ OPENGL_FROM_OPENCV, np.nan)
-    return NamedPoses(names, poses, None, False)
+def lens_of_camera(camera: pycolmap.Camera, folder: Path) -> Lens:
+    """The lens of a COLMAP camera."""
+    return make_lens(camera.model.name, list(camera.params), camera.width, camera.height, str(folder))
 
 
 def check_rotations(path: Path, found: NamedPoses) -> None:
@@ -101,36 +133,26 @@ def check_rotations(path: Path, found: NamedPoses) -> None:
         raise StageError(f"{path}: some pose is no rotation with a translation; scale and shear do not belong there")
 
 
-def frames_of_names(path: Path, names: Sequence[str], info: dict[str, Any]) -> np.ndarray:
-    """The frame that each image is, -1 for none: by our names, by rank among all of the video's, or by number."""
-    ours = {Path(row["file"]).stem: index for index, row in enumerate(info["frames"])}
-    stems = [Path(name).stem for name in names]
-    if all(stem in ours for stem in stems):
-        return np.array([ours[stem] for stem in stems])
-    rank = np.argsort(np.argsort(np.array(stems), kind="stable"), kind="stable")
-    frame_of_source = {int(row["source_index"]): index for index, row in enumerate(info["frames"])}
-    if len(stems) == (info.get("source") or {}).get("frames"):
-        return np.array([frame_of_source.get(int(number), -1) for number in rank])
-    if len(stems) == len(ours):
-        return rank
-    numbers = [re.search(r"(\d+)$", stem) for stem in stems]
-    if all(numbers) and len(set(stems)) == len(stems):
-        values = [int(number.group(1)) for number in numbers if number]
-        if max(values) < len(ours):
-            return np.array(values)
-    raise StageError(
-        f"{path} has poses for {len(stems)} images ({stems[0]} ... {stems[-1]}), the scene has {len(ours)} frames "
-        f"({next(iter(ours))} ...); name the images as the frames, or give a pose for every image of the video"
-    )
-
-
-def fitted_camera(path: Path, camera: Intrinsics | None, height: int, width: int) -> Intrinsics | None:
-    """The camera for frames of another size but the same shape."""
-    if camera is None:
+def fitted_camera(path: Path, lens: Lens | None, info: dict[str, Any]) -> Intrinsics | None:
+    """The camera at the size of the frames; a distorted lens must have been undistorted when they were extracted."""
+    if lens is None:
         return None
-    if abs(camera.width * height / (camera.height * width) - 1) > SAME_ASPECT:
+    height, width = int(info["height"]), int(info["width"])
+    check_aspect(path, lens, height, width)
+    if not lens.distorted:
+        return lens.camera.resized(height, width)
+    if info.get("camera") is None:
         raise StageError(
-            f"{path} is of images {camera.width}x{camera.height}, the frames are {width}x{height}: another shape; "
+            f"{path} describes a {lens.model} lens that moves image points by up to {lens.displacement_px:.0f} px, but the "
+            "frames were not undistorted; extract them again with these poses (extract_frames --poses)"
+        )
+    return Intrinsics.from_values(np.array(info["camera"], float), height, width)
+
+
+def check_aspect(path: Path, lens: Lens, height: int, width: int) -> None:
+    """Refuse a lens for images of another shape."""
+    if abs(lens.width * height / (lens.height * width) - 1) > SAME_ASPECT:
+        raise StageError(
+            f"{path} is of images {lens.width}x{lens.height}, the frames are {width}x{height}: another shape; "
             "were the images cropped?"
         )
-    return camera.resized(height, width)

@@ -1,0 +1,137 @@
+"""Poses that a person gave, held against the tracks: what contradicts them is named by the mistake that would explain it.
+
+A disturbance is undone by the right change of the poses, so each common one is tried: shifted by some frames, inverted,
+other axes, other order, another focal length. The change under which the tracks agree far better is the likely cause.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from pipeline.cameras import Intrinsics, inverse
+from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate
+
+OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+MOST_TRACKS, LEAST_LENGTH = 500, 3
+SHIFTS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
+FOCAL_FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.25, 1.4, 1.7, 2.0)
+BETTER = 0.6  # of the error that a change must leave at most to be the cause
+# Errors of the tracks themselves, in pixels and in their own standard deviations; below both nothing is contradicted.
+NOISE_PX, NOISE_SIGMAS = 0.15, 2.0
+CONTRADICTED_SHARE = 0.006  # of the longer side: median error at which poses are wrong whatever the cause
+Poses = Float[np.ndarray, "frame 4 4"]
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """How far the tracks contradict poses, and the likely cause, empty where no common mistake explains it."""
+
+    error_px: float
+    cause: str
+    explained_px: float
+
+    def __str__(self) -> str:
+        if self.cause:
+            return (
+                f"the tracks contradict the given poses by {self.error_px:.2f} px, but by {self.explained_px:.2f} px only "
+                f"if {self.cause}"
+            )
+        return (
+            f"the tracks contradict the given poses by {self.error_px:.2f} px, and no common mistake (shifted, inverted, "
+            "other axes, order or focal length) explains it: are they of this video?"
+        )
+
+
+def contradiction(model: RigidModel, seen: Observations, seed: int = 0) -> Contradiction | None:
+    """What speaks against given poses; None where the tracks agree with them."""
+    few = long_tracks(seen, seed)
+    if not few.track_count:
+        return None
+    given = median_error_px(model, few)
+    sigma = float(np.median(few.sigma_px))
+    if given <= max(NOISE_PX, NOISE_SIGMAS * sigma):
+        return None
+    cause, explained = min(
+        ((name, median_error_px(other, few)) for name, other in changes(model)), key=lambda item: item[1]
+    )
+    limit = max(CONTRADICTED_SHARE * max(model.camera.width, model.camera.height), 3 * NOISE_SIGMAS * sigma)
+    if explained < min(BETTER * given, limit):
+        return Contradiction(given, cause, explained)
+    return Contradiction(given, "", given) if given > limit else None
+
+
+def long_tracks(seen: Observations, seed: int) -> Observations:
+    """Some tracks that are long enough to disagree with poses."""
+    long = np.flatnonzero(seen.lengths >= LEAST_LENGTH)
+    few = np.random.default_rng(seed).permutation(long)[:MOST_TRACKS]
+    chosen = np.zeros(seen.track_count, bool)
+    chosen[few] = True
+    return seen.of_tracks(chosen)
+
+
+def median_error_px(model: RigidModel, seen: Observations) -> float:
+    """Median reprojection error of tracks placed under poses; what lies behind a camera is infinitely far off."""
+    error = reprojection_errors_px(triangulate(model, seen), seen)
+    error = error[model.registered[seen.frame] & ~np.isnan(error)]
+    return float(np.median(error)) if len(error) else np.inf
+
+
+def changes(model: RigidModel) -> Iterator[tuple[str, RigidModel]]:
+    """Every common mistake undone, by what was done wrong, in words."""
+    poses = model.camera_from_object
+    for name, changed in (*shifted(poses), *inverted(poses), *turned(poses), *reordered(poses)):
+        yield name, replace(model, camera_from_object=changed)
+    for factor in FOCAL_FACTORS:
+        yield focal_words(model.camera, factor), replace(model, camera=zoomed(model.camera, factor))
+
+
+def shifted(poses: Poses) -> Iterator[tuple[str, Poses]]:
+    """Poses that belong to other frames."""
+    for shift in SHIFTS:
+        if abs(shift) < len(poses) - 1:
+            moved = np.full_like(poses, np.nan)
+            moved[max(shift, 0) : len(poses) + min(shift, 0)] = poses[max(-shift, 0) : len(poses) + min(-shift, 0)]
+            which = "later" if shift > 0 else "earlier"
+            yield f"they are shifted: each pose is that of a frame {abs(shift)} {which}", moved
+
+
+def inverted(poses: Poses) -> Iterator[tuple[str, Poses]]:
+    """camera_from_world where world_from_camera is expected, or the reverse, with and without other axes."""
+    yield "they are inverted (world_from_camera and camera_from_world exchanged)", inverse(poses)
+    axes = "they are inverted, and their axes are OpenGL's where OpenCV's are expected or the reverse"
+    yield axes, OPENGL @ inverse(poses)
+
+
+def turned(poses: Poses) -> Iterator[tuple[str, Poses]]:
+    """Other axes of the camera."""
+    yield (
+        "their axes are wrong: OpenGL's (y up, z backwards) where OpenCV's (y down, z forward) are expected",
+        OPENGL @ poses,
+    )
+    yield "their axes are wrong: the images are upside down", np.diag([-1.0, -1.0, 1.0, 1.0]) @ poses
+    for name, turn in (("clockwise", 1.0), ("counterclockwise", -1.0)):
+        quarter = np.array([[0, -turn, 0, 0], [turn, 0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1]])
+        yield f"their axes are wrong: the images are turned {name} by 90 degrees", quarter @ poses
+
+
+def reordered(poses: Poses) -> Iterator[tuple[str, Poses]]:
+    """Reversed in time, or sorted as text, where 10 comes before 2."""
+    yield "their order is wrong: reversed in time", poses[::-1]
+    for first in (0, 1):
+        as_text = sorted(range(len(poses)), key=lambda index, first=first: str(index + first))
+        yield "their order is wrong: sorted as text, 10 before 2", poses[np.argsort(as_text)]
+        yield "their order is wrong: sorted as text, 10 before 2", poses[as_text]
+
+
+def zoomed(camera: Intrinsics, factor: float) -> Intrinsics:
+    """A camera with another focal length."""
+    return replace(camera, fx=factor * camera.fx, fy=factor * camera.fy)
+
+
+def focal_words(camera: Intrinsics, factor: float) -> str:
+    return (
+        f"the focal length is about {factor * camera.fx:.0f} px and not {camera.fx:.0f} px (is it of images of another size, "
+        "or a field of view of the other side?)"
+    )

@@ -1,0 +1,182 @@
+"""Every dialect of poses means the same, and every disturbance of them is named: their product is tried."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from pipeline.cameras import inverse, rigid
+from pipeline.formats.transforms_file import NamedPoses, write_transforms
+from pipeline.runtime.errors import StageError
+from pipeline.sfm.background import check_given_poses
+from pipeline.sfm.bundle_adjustment import rotation_exp
+from pipeline.sfm.imported_poses import read_poses
+from tests.pipeline.tracked_body import CAMERA, room, tracked
+
+FRAMES = 14
+GL = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+def wandering(frames: int = FRAMES) -> np.ndarray:
+    """world_from_camera of a hand-held camera: neither even nor straight."""
+    time = np.linspace(0, 1, frames) ** 1.3
+    centre = np.stack([1.2 * time, 0.25 * np.sin(5 * time), 0.4 * time**2], axis=1)
+    turn = np.stack([0.1 * np.sin(4 * time), -0.25 * time, 0.05 * np.cos(3 * time)], axis=1)
+    return rigid(np.swapaxes(rotation_exp(turn), 1, 2), centre)
+
+
+TRUE = wandering()
+SEEN = tracked(inverse(TRUE), room(300), noise=0.2)[1]
+INFO: dict[str, Any] = {
+    "frames": [{"file": f"{t:06d}.png", "source_index": t} for t in range(FRAMES)],
+    "height": CAMERA.height,
+    "width": CAMERA.width,
+    "source": {"frames": FRAMES, "height": CAMERA.height, "width": CAMERA.width},
+}
+
+
+def entries(matrices: np.ndarray, name: str, first: int = 0) -> list[dict[str, Any]]:
+    return [{"file_path": name.format(t + first), "transform_matrix": m.tolist()} for t, m in enumerate(matrices @ GL)]
+
+
+def nerfstudio(folder: Path, matrices: np.ndarray) -> Path:
+    names = [f"images/frame_{t + 1:05d}.png" for t in range(len(matrices))]
+    write_transforms(folder / "transforms.json", NamedPoses(names, matrices, None), CAMERA, names)
+    return folder / "transforms.json"
+
+
+def ngp(folder: Path, matrices: np.ndarray) -> Path:
+    """With a byte order mark, unpadded names, null coefficients, 3x4 matrices and intrinsics of each frame."""
+    own = {"fl_x": CAMERA.fx, "fl_y": CAMERA.fy, "w": CAMERA.width, "h": CAMERA.height, "k1": None, "k3": None}
+    frames = [
+        {**entry, **own, "transform_matrix": entry["transform_matrix"][:3]} for entry in entries(matrices, "./{}")
+    ]
+    (folder / "transforms.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({"frames": frames}).encode())
+    return folder
+
+
+def dnerf(folder: Path, matrices: np.ndarray) -> Path:
+    """A field of view, no size, names without suffix that text order would mix up."""
+    angle = 2 * float(np.arctan(CAMERA.width / 2 / CAMERA.fx))
+    content = {"camera_angle_x": angle, "frames": entries(matrices, "./train/r_{}")}
+    (folder / "transforms_train.json").write_text(json.dumps(content))
+    return folder
+
+
+def colmap(folder: Path, matrices: np.ndarray) -> Path:
+    """Text files with names in a folder, and a smaller model beside it."""
+    rows = []
+    for t, matrix in enumerate(inverse(matrices)):
+        x, y, z, w = Rotation.from_matrix(matrix[:3, :3]).as_quat()
+        place = " ".join(f"{v:.15g}" for v in (w, x, y, z, *matrix[:3, 3]))
+        rows.append(f"{t + 1} {place} 1 cam/frame_{t + 1:05d}.jpg\n\n")
+    for model, chosen in (("0", rows[3:5]), ("1", rows)):
+        (folder / "sparse" / model).mkdir(parents=True)
+        values = " ".join(map(str, CAMERA.values))
+        (folder / "sparse" / model / "cameras.txt").write_text(f"1 PINHOLE {CAMERA.width} {CAMERA.height} {values}\n")
+        (folder / "sparse" / model / "images.txt").write_text("".join(chosen))
+        (folder / "sparse" / model / "points3D.txt").write_text("")
+    return folder
+
+
+def osn(folder: Path, matrices: np.ndarray) -> Path:
+    np.save(folder / "pose0.npy", matrices @ GL)
+    return folder
+
+
+def llff(folder: Path, matrices: np.ndarray) -> Path:
+    right, down, forward, place = (matrices[:, :3, column] for column in range(4))
+    size = np.broadcast_to([CAMERA.height, CAMERA.width, CAMERA.fx], (len(matrices), 3))
+    rows = np.stack([down, right, -forward, place, size], axis=2).reshape(len(matrices), 15)
+    np.save(folder / "poses_bounds.npy", np.concatenate([rows, np.ones((len(matrices), 2))], axis=1))
+    return folder
+
+
+def tum(folder: Path, matrices: np.ndarray) -> Path:
+    rows = np.column_stack(
+        [1e9 + np.arange(len(matrices)) / 12, matrices[:, :3, 3], Rotation.from_matrix(matrices[:, :3, :3]).as_quat()]
+    )
+    np.savetxt(folder / "poses.txt", rows, header="time tx ty tz qx qy qz qw", fmt="%.12f")
+    return folder / "poses.txt"
+
+
+def vipe(folder: Path, matrices: np.ndarray) -> Path:
+    for name, data in (("pose", matrices), ("intrinsics", np.tile(CAMERA.values, (len(matrices), 1)))):
+        (folder / name).mkdir()
+        np.savez(folder / name / "clip.npz", data=data, inds=np.arange(len(matrices)))
+    return folder
+
+
+def megasam(folder: Path, matrices: np.ndarray) -> Path:
+    images = np.zeros((len(matrices), CAMERA.height, CAMERA.width, 3), np.uint8)
+    np.savez(folder / "clip_droid.npz", cam_c2w=matrices, intrinsic=CAMERA.matrix, images=images)
+    return folder / "clip_droid.npz"
+
+
+DIALECTS: dict[str, Callable[[Path, np.ndarray], Path]] = {
+    function.__name__: function for function in (nerfstudio, ngp, dnerf, colmap, osn, llff, tum, vipe, megasam)
+}
+WITHOUT_FOCAL = ("osn", "tum")
+AS_TEXT = np.array(sorted(range(FRAMES), key=str))
+DISTURBANCES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "order": (lambda m: m[AS_TEXT], "order is wrong: sorted as text"),
+    "reversed": (lambda m: m[::-1], "order is wrong: reversed in time"),
+    "shift": (lambda m: np.roll(m, 2, axis=0), "shifted: each pose is that of a frame 2 earlier"),
+    "inverted": (inverse, "inverted"),
+    "axes": (lambda m: m @ GL, "axes are wrong: OpenGL's"),
+    "inverted axes": (lambda m: GL @ inverse(m), "inverted, and their axes"),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_gives_the_same_poses(tmp_path: Path, dialect: str) -> None:
+    found = read_poses(DIALECTS[dialect](tmp_path, TRUE), INFO)
+    np.testing.assert_allclose(found.camera_from_world, inverse(TRUE), atol=1e-6)
+    assert (found.camera is None) == (dialect in WITHOUT_FOCAL)
+    if found.camera is not None:
+        np.testing.assert_allclose(found.camera.values, CAMERA.values, rtol=1e-6)
+    check_given_poses(SEEN, found.camera_from_world, found.camera or CAMERA, trusted=False)
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_disturbance_is_named(tmp_path: Path, dialect: str, disturbance: str) -> None:
+    change, words = DISTURBANCES[disturbance]
+    found = read_poses(DIALECTS[dialect](tmp_path, change(TRUE)), INFO)
+    with pytest.raises(StageError, match=rf"(?s){words}.*trust_poses: true"):
+        check_given_poses(SEEN, found.camera_from_world, found.camera or CAMERA, trusted=False)
+
+
+def test_a_focal_length_of_other_images_is_named(tmp_path: Path) -> None:
+    """The file is of images of half the size, but says it is of the whole."""
+    path = nerfstudio(tmp_path, TRUE)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "fl_x": CAMERA.fx / 2, "fl_y": CAMERA.fy / 2}))
+    found = read_poses(path, INFO)
+    assert found.camera is not None
+    with pytest.raises(StageError, match="focal length is about 250 px and not 125 px"):
+        check_given_poses(SEEN, found.camera_from_world, found.camera, trusted=False)
+
+
+def test_trusted_poses_go_on_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    check_given_poses(SEEN, inverse(TRUE)[::-1], CAMERA, trusted=True)
+    assert "reversed in time" in caplog.text and "because of trust_poses" in caplog.text
+
+
+def test_poses_of_another_video_are_refused_without_a_cause() -> None:
+    random = np.random.default_rng(5)
+    other = rigid(rotation_exp(0.4 * random.standard_normal((FRAMES, 3))), random.standard_normal((FRAMES, 3)))
+    with pytest.raises(StageError, match="no common mistake"):
+        check_given_poses(SEEN, other, CAMERA, trusted=False)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.002, 0.004])
+def test_small_errors_of_poses_contradict_nothing(noise: float) -> None:
+    """Half a pixel and a pixel of random error: what visual odometry leaves."""
+    random = np.random.default_rng(2)
+    jitter = rigid(rotation_exp(noise * random.standard_normal((FRAMES, 3))), np.zeros((FRAMES, 3)))
+    check_given_poses(SEEN, jitter @ inverse(TRUE), CAMERA, trusted=False)
