@@ -84,7 +84,7 @@ class Result:
 def prepare(folder: Path) -> None:
     """Frames and flow of a folder's video, unless they are there."""
     if not (folder / "flow.h5").exists():
-        extract_frames(folder / "video.mp4", folder / "frames", folder / "frames.json", ExtractFramesConfig())
+        extract_frames(folder / "video.mp4", None, folder / "frames", folder / "frames.json", ExtractFramesConfig())
         estimate_flow(folder / "frames", None, folder / "flow.h5", EstimateFlowConfig())
 
 

@@ -1,8 +1,10 @@
 """The frames of a video that are worth working on: reduced, thinned to the sharpest of each interval, upright.
 
 Reads   video        a file that FFmpeg opens, or a folder of images (pipeline/formats/video_source.py says how they are read)
+        poses        (optional) poses that a person gives: the lens that they tell is undistorted
 Writes  frames/      PNG images 000000.png, ...
-        frames.json  where each came from, what was dropped and why, the focal length if the metadata knows it
+        frames.json  where each came from, what was dropped and why, the focal length if the metadata knows it, and the
+                     lens and the pinhole that it became
 """
 
 import json
@@ -20,10 +22,12 @@ from jaxtyping import Float, Int, UInt8
 from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
 from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.formats.video_source import DIAGONAL_35MM, Source, open_source
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
+from pipeline.sfm.imported_poses import lens_of_poses
 
 log = logging.getLogger("pipeline.extract_frames")
 MOST_LISTED = 1000  # dropped frames that frames.json names one by one; the counts by reason are always complete
@@ -60,14 +64,16 @@ class Ledger:
             self.dropped.append({"source_index": index, "time_s": round(time_s, 6), "reason": reason})
 
 
-def extract_frames(video: Path, frames: Path, info: Path, config: ExtractFramesConfig) -> None:
-    """Choose, reduce and write frames, and say what came of the others."""
+def extract_frames(video: Path, poses: Path | None, frames: Path, info: Path, config: ExtractFramesConfig) -> None:
+    """Choose, undistort, reduce and write frames, and say what came of the others."""
     source = open_source(video)
+    lens = given_lens(poses, source)
+    view = undistortion(lens) if lens is not None else None
     intervals = choose_intervals(np.array(source.times_s), config)
     with whole(frames) as folder, whole(info) as info_file:
-        ledger = take_different_frames(source, intervals, folder, config.max_size)
+        ledger = take_different_frames(source, intervals, folder, config.max_size, view)
         check_taken(video, ledger)
-        info_file.write_text(json.dumps(frames_info(video, source, ledger), indent=1))
+        info_file.write_text(json.dumps(frames_info(video, source, ledger) | lens_facts(lens, view, ledger), indent=1))
     report_ledger(video, source, ledger)
 
 
@@ -78,6 +84,27 @@ def report_ledger(video: Path, source: Source, ledger: Ledger) -> None:
         log.warning("%s", warning)
     height, width = ledger.size
     log.info("%d of %d frames taken at %dx%d", len(ledger.taken), len(source.times_s), width, height)
+
+
+def given_lens(poses: Path | None, source: Source) -> Lens | None:
+    """The lens that given poses tell, at the size of the video; None where it is a pinhole, or not told."""
+    if poses is None:
+        return None
+    first = next((frame.image for frame in source.read() if frame.image is not None), None)
+    if first is None:
+        return None
+    lens = lens_of_poses(poses, first.shape[:2])
+    if lens is None or not lens.distorted:
+        return None
+    log.info("undistorting a %s lens, which moves image points by up to %.0f px", lens.model, lens.displacement_px)
+    return lens
+
+
+def lens_facts(lens: Lens | None, view: Undistortion | None, ledger: Ledger) -> dict[str, Any]:
+    """What frames.json says of a lens that was undistorted: the lens, and (fx, fy, cx, cy) of the pinhole that it became."""
+    if lens is None or view is None:
+        return {}
+    return {"lens": lens.values, "camera": view.camera.resized(*ledger.size).values.tolist()}
 
 
 def choose_intervals(times_s: Float[np.ndarray, "frame"], config: ExtractFramesConfig) -> Int[np.ndarray, "frame"]:
@@ -101,22 +128,29 @@ def choose_intervals(times_s: Float[np.ndarray, "frame"], config: ExtractFramesC
     return intervals
 
 
-def take_different_frames(source: Source, intervals: Int[np.ndarray, "frame"], folder: Path, max_size: int) -> Ledger:
+def take_different_frames(
+    source: Source, intervals: Int[np.ndarray, "frame"], folder: Path, max_size: int, view: Undistortion | None
+) -> Ledger:
     """Frames without repetitions, unless hardly anything else is in the video: a still picture is one, too."""
     folder.mkdir()
-    ledger = take_frames(source, intervals, folder, max_size, drop_repeats=True)
+    ledger = take_frames(source, intervals, folder, max_size, view, drop_repeats=True)
     if len(ledger.taken) < 2 and ledger.counts[REPEATED]:
-        ledger = take_frames(source, intervals, folder, max_size, drop_repeats=False)
+        ledger = take_frames(source, intervals, folder, max_size, view, drop_repeats=False)
     return ledger
 
 
 def take_frames(
-    source: Source, intervals: Int[np.ndarray, "frame"], folder: Path, max_size: int, drop_repeats: bool
+    source: Source,
+    intervals: Int[np.ndarray, "frame"],
+    folder: Path,
+    max_size: int,
+    view: Undistortion | None,
+    drop_repeats: bool,
 ) -> Ledger:
     """Write the sharpest frame of every interval, never holding more than two."""
     ledger = Ledger()
     best: Candidate | None = None
-    for candidate in candidates(source, intervals, max_size, ledger, drop_repeats):
+    for candidate in candidates(source, intervals, max_size, ledger, view, drop_repeats):
         if best is not None and candidate.interval == best.interval:
             worse, best = sorted((best, candidate), key=lambda one: one.sharpness)
             ledger.drop(worse.index, worse.time_s, BLURRED)
@@ -130,7 +164,12 @@ def take_frames(
 
 
 def candidates(
-    source: Source, intervals: Int[np.ndarray, "frame"], max_size: int, ledger: Ledger, drop_repeats: bool
+    source: Source,
+    intervals: Int[np.ndarray, "frame"],
+    max_size: int,
+    ledger: Ledger,
+    view: Undistortion | None,
+    drop_repeats: bool,
 ) -> Iterator[Candidate]:
     """Decoded frames that may be taken; the ledger learns of the others, also of those that never came."""
     before: np.ndarray | None = None
@@ -143,7 +182,7 @@ def candidates(
         if frame.image is None or intervals[frame.index] < 0:
             ledger.drop(frame.index, frame.time_s, frame.fault or OUTSIDE)
             continue
-        image = fitted(frame.image, max_size, ledger)
+        image = fitted(view.apply(frame.image) if view else frame.image, max_size, ledger)
         if drop_repeats and before is not None and np.array_equal(image, before):
             ledger.drop(frame.index, frame.time_s, REPEATED)
             continue

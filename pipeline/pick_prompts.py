@@ -91,7 +91,7 @@ def frames_of(name: str, video: str, config: Config, given: Path | None) -> Iter
     if not Path(video).exists():
         raise StageError(f"{video} does not exist; give the path of a video or of a folder of images")
     with TemporaryDirectory(prefix="monoverse-frames-") as folder:
-        extract(video, Path(folder), options)
+        extract(video, config.scenes[name].poses, Path(folder), options)
         yield Path(folder) / "frames"
 
 
@@ -108,10 +108,11 @@ def is_current(results: Path, video: str, options: ExtractFramesConfig) -> bool:
     return same_video and same_options and newest <= info.stat().st_mtime
 
 
-def extract(video: str, folder: Path, options: ExtractFramesConfig) -> None:
+def extract(video: str, poses: str | None, folder: Path, options: ExtractFramesConfig) -> None:
     """Run the stage extract_frames into a folder; it logs and explains its own errors."""
     command = [sys.executable, "-m", "pipeline.extract_frames", "--video", video]
     command += ["--frames", str(folder / "frames"), "--info", str(folder / "frames.json")]
+    command += ["--poses", poses] if poses else []
     command += ["--options", json.dumps(options.model_dump(mode="json"))]
     # A session of its own: Ctrl-C ends it through us, without its traceback.
     if subprocess.run(command, start_new_session=True, check=False).returncode:

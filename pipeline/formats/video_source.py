@@ -5,7 +5,6 @@ are laid on black. Deeper than 8 bits is reduced to 8; grey becomes three equal 
 own time stamps; the images of a folder, in the order of the numbers in their names, count as 24 a second.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from pipeline.formats.frame_files import data_files
 from pipeline.runtime.errors import StageError
 
 FOLDER_FPS = 24.0
@@ -163,7 +163,7 @@ def upright(image: Rgb, rotation_deg: int) -> UInt8[np.ndarray, "upright_height 
 
 def open_folder(path: Path) -> Source:
     """A folder of images of one size."""
-    files = sorted((file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=number_order)
+    files = data_files(path, IMAGE_SUFFIXES)
     if not files:
         raise StageError(
             f"{path} holds no images ({', '.join(IMAGE_SUFFIXES)}); give a video file or a folder of images"
@@ -175,7 +175,7 @@ def open_folder(path: Path) -> Source:
             f"the images of {path.name} have focal lengths from {min(focals):g} to {max(focals):g} mm: zooming"
         )
     times = [number / FOLDER_FPS for number in range(len(files))]
-    facts = {"kind": "images", "mean_fps": FOLDER_FPS, "first": files[0].name, "last": files[-1].name}
+    facts = {"kind": "images", "mean_fps": FOLDER_FPS, "names": [file.name for file in files]}
     focal = float(np.median(focals)) if focals and not warnings else None
     return Source(times, lambda: read_images(files), facts, focal, warnings)
 
@@ -233,8 +233,3 @@ def positive(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if 0 < number < 10_000 else None
-
-
-def number_order(file: Path) -> list[tuple[int, str]]:
-    """Sorts frame2 before frame10."""
-    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", file.name)]

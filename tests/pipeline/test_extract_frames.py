@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
 from pipeline.config import ExtractFramesConfig
 from pipeline.extract_frames import choose_intervals, extract_frames
-from pipeline.formats.frames_folder import read_frames
+from pipeline.formats.frames_folder import read_frame, read_frames, read_frames_info, write_image
+from pipeline.formats.lens import make_lens
 from pipeline.runtime.errors import StageError
 
 
@@ -54,7 +56,7 @@ def write_clip(
 
 def extract(video: Path, **config) -> tuple[np.ndarray, dict]:
     frames, info = video.parent / "out" / "frames", video.parent / "out" / "frames.json"
-    extract_frames(video, frames, info, ExtractFramesConfig(**config))
+    extract_frames(video, None, frames, info, ExtractFramesConfig(**config))
     return read_frames(frames), json.loads(info.read_text())
 
 
@@ -306,5 +308,38 @@ def test_memory_does_not_grow_with_the_length_of_the_video(tmp_path):
 
 def test_team_clips_are_read(shared_data, tmp_path):
     frames, info = tmp_path / "frames", tmp_path / "frames.json"
-    extract_frames(shared_data / "clips" / "apple.mp4", frames, info, ExtractFramesConfig(max_frames=10, max_size=160))
+    extract_frames(
+        shared_data / "clips" / "apple.mp4", None, frames, info, ExtractFramesConfig(max_frames=10, max_size=160)
+    )
     assert read_frames(frames).shape == (10, 89, 160, 3)
+
+
+def test_the_lens_of_given_poses_is_undistorted(tmp_path: Path) -> None:
+    """A picture whose colours are directions, seen through a radial lens, shows the pinhole's directions afterwards."""
+    lens = make_lens("RADIAL", [140.0, 80.0, 60.0, -0.2, 0.04], 160, 120, "here")
+    xy = pixel_centres(120, 160).reshape(-1, 2)
+    directions = np.array(lens.colmap.cam_from_img(xy)).reshape(120, 160, -1)[..., :2]
+    coded = np.dstack([127 + 150 * directions, np.zeros((120, 160, 1))]).round().astype(np.uint8)
+    for t in range(2):
+        write_image(tmp_path / "clip" / f"{t}.png", np.roll(coded, t, axis=2))
+    frames = [{"file_path": f"{t}.png", "transform_matrix": np.eye(4).tolist()} for t in range(2)]
+    named = {"fl_x": 140.0, "cx": 80.0, "cy": 60.0, "k1": -0.2, "k2": 0.04, "w": 160, "h": 120}
+    (tmp_path / "transforms.json").write_text(json.dumps({**named, "frames": frames}))
+    paths = (tmp_path / "clip", tmp_path / "transforms.json", tmp_path / "frames", tmp_path / "frames.json")
+    extract_frames(*paths, ExtractFramesConfig())
+    info = read_frames_info(tmp_path / "frames.json")
+    camera = Intrinsics.from_values(np.array(info["camera"]), 120, 160)
+    assert info["lens"]["model"] == "OPENCV" and info["source"]["names"] == ["0.png", "1.png"]
+    expected = 127 + 150 * camera_directions(camera, pixel_centres(120, 160))[..., :2]
+    shown = read_frame(tmp_path / "frames" / "000000.png")[..., :2]
+    assert np.abs(shown[4:-4, 4:-4] - expected[4:-4, 4:-4]).max() < 1.5
+
+
+def test_a_pinhole_among_given_poses_changes_nothing(tmp_path: Path) -> None:
+    for t in range(2):
+        write_image(tmp_path / "clip" / f"{t}.png", np.full((120, 160, 3), 90 + t, np.uint8))
+    frames = [{"file_path": f"{t}.png", "transform_matrix": np.eye(4).tolist()} for t in range(2)]
+    (tmp_path / "transforms.json").write_text(json.dumps({"fl_x": 140.0, "w": 160, "h": 120, "frames": frames}))
+    paths = (tmp_path / "clip", tmp_path / "transforms.json", tmp_path / "frames", tmp_path / "frames.json")
+    extract_frames(*paths, ExtractFramesConfig())
+    assert "camera" not in read_frames_info(tmp_path / "frames.json")

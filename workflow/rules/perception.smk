@@ -28,6 +28,7 @@ rule simulate_scene:
 rule extract_frames:
     input:
         video=video_files,
+        poses=scene_files("poses"),
         code=sources("pipeline.extract_frames"),
     output:
         frames=directory("results/{scene}/frames"),
@@ -45,12 +46,13 @@ rule extract_frames:
         runtime=30,
     params:
         video=video_path,
+        poses=scene_path("poses"),
         options=options("extract_frames"),
     message:
         "Frames of {wildcards.scene}"
     shell:
         "python -m pipeline.extract_frames"
-        " --video {params.video:q} --frames {output.frames:q} --info {output.info:q}"
+        " --video {params.video:q} --poses {params.poses:q} --frames {output.frames:q} --info {output.info:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
