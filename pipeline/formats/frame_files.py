@@ -7,13 +7,15 @@ where there is one name for every kept frame or for every frame of the video. Wh
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
+from pipeline.formats.frames_folder import frame_name
+from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.runtime.errors import StageError
 
 ARRAYS = (".npy", ".npz")  # exact, so they count before pictures of the same name
@@ -25,12 +27,16 @@ LEAST_KNOWN = 2
 
 @dataclass(frozen=True)
 class KeptFrames:
-    """What frames.json says of the frames of a scene: their place in the video, and their names where it had some."""
+    """What frames.json says of the frames of a scene: their place in the video, and their names where it had some.
+
+    `lens` is that of the video where frames were undistorted; what is given for the video then needs the same.
+    """
 
     names: list[str]
     source_index: list[int]
     source_count: int
-    source_names: list[str]
+    source_names: list[str] = field(default_factory=list)
+    lens: dict[str, Any] | None = None
 
     @classmethod
     def of_info(cls, info: dict[str, Any]) -> "KeptFrames":
@@ -38,7 +44,18 @@ class KeptFrames:
         source = info.get("source") or {}
         index = [int(row["source_index"]) for row in info["frames"]]
         count = int(source.get("frames", max(index) + 1))
-        return cls([row["file"] for row in info["frames"]], index, count, list(source.get("names", [])))
+        names = [row["file"] for row in info["frames"]]
+        return cls(names, index, count, list(source.get("names", [])), info.get("lens"))
+
+    @classmethod
+    def all_of(cls, count: int) -> "KeptFrames":
+        """The frames of a video of which all were kept."""
+        return cls([frame_name(index) for index in range(count)], list(range(count)), count)
+
+    @property
+    def view(self) -> Undistortion | None:
+        """What brings images of the video to the frames, but for their size; None where they show the same."""
+        return None if self.lens is None else undistortion(Lens.of_values(self.lens))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,11 +68,15 @@ class KeptFrames:
 
 @dataclass(frozen=True)
 class Matched:
-    """The kept frame of each name, -1 for none, and how that was decided, in words."""
+    """The kept frame of each name, -1 for none, and how that was decided, in words.
+
+    `ours` where the names are those of the extracted frames: what they name then shows what the frames show.
+    """
 
     frame: Int[np.ndarray, "name"]
     how: str
     doubt: str = ""
+    ours: bool = False
 
 
 def match_names(names: Sequence[str], kept: KeptFrames, what: str) -> Matched:
@@ -71,7 +92,7 @@ def match_names(names: Sequence[str], kept: KeptFrames, what: str) -> Matched:
         if (found := rule(stems, kept)) is not None:
             return found
     raise StageError(
-        f"{what} has {len(names)} names ({names[0]} ... {names[-1]}) that fit neither the {len(kept)} frames of the scene "
+        f"{what}: {len(names)} names ({names[0]} ... {names[-1]}) fit neither the {len(kept)} frames of the scene "
         f"({kept.names[0]} ... {kept.names[-1]}) nor the {kept.source_count} of the video; name them after the frames, "
         "by number, or give one for every frame of the video"
     )
@@ -104,7 +125,7 @@ def by_our_name(stems: list[str], kept: KeptFrames) -> Matched | None:
         return None
     if len(set(stems)) < len(stems):
         return None
-    return Matched(np.array([known[one] for one in stems], dtype=int), "by the names of the frames")
+    return Matched(np.array([known[one] for one in stems], dtype=int), "by the names of the frames", ours=True)
 
 
 def by_number(stems: list[str], kept: KeptFrames) -> Matched | None:
@@ -164,6 +185,66 @@ def last_number(name: str) -> int | None:
 def natural_order(name: str) -> list[tuple[int, str]]:
     """Sorts frame2 before frame10."""
     return [(int(piece), "") if piece.isdigit() else (-1, piece.lower()) for piece in re.split(r"(\d+)", name)]
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """The file of each frame, how that was decided, a doubt, and what brings its pixels to the frames."""
+
+    paths: list[Path]
+    how: str
+    doubt: str
+    view: Undistortion | None
+
+
+def files_of_frames(files: Sequence[Path], kept: KeptFrames, what: str) -> FrameFiles:
+    """One file for each kept frame; refuses frames that have none. `what` names the place and kind of the files."""
+    count = f"{what} are {len(files)} for {len(kept)} frames{video_words(kept)}{gaps(files)}"
+    if not files:
+        raise StageError(f"{count}; give one file a frame")
+    matched = match_names([path.name for path in files], kept, count)
+    file_of = {int(frame): path for frame, path in zip(matched.frame, files, strict=True) if frame >= 0}
+    missing = [frame for frame in range(len(kept)) if frame not in file_of]
+    if missing:
+        raise StageError(
+            f"{count}: frame {missing[0]} (number {kept.source_index[missing[0]]} of the video) has none; give one for each "
+            "kept frame, or for each frame of the video"
+        )
+    paths = [file_of[frame] for frame in range(len(kept))]
+    return FrameFiles(paths, matched.how, matched.doubt, None if matched.ours else kept.view)
+
+
+def video_words(kept: KeptFrames) -> str:
+    """How many frames the video has, where that is another number."""
+    return f" ({kept.source_count} in the video)" if kept.source_count != len(kept) else ""
+
+
+def gaps(files: Sequence[Path]) -> str:
+    """Which numbers are left out among the names of files, in words; nothing where none is, or where most are."""
+    numbers = {number for path in files if (number := last_number(path.stem)) is not None}
+    # Names are times, or every tenth frame: no single one is missing.
+    if not numbers or max(numbers) - min(numbers) >= 2 * len(files):
+        return ""
+    missing = sorted(set(range(min(numbers), max(numbers))) - numbers)
+    few = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+    return f" (no file has the number {few})" if missing else ""
+
+
+def nearest_resized(
+    values: Shaped[np.ndarray, "from_height from_width"], size: tuple[int, int], path: Path
+) -> Shaped[np.ndarray, "height width"]:
+    """Values at the frames' size (height, width), by the nearest pixel; refuses an image of another shape."""
+    height, width = size
+    if values.shape == (height, width):
+        return values
+    if abs(values.shape[1] * height - values.shape[0] * width) > max(values.shape) + max(size):
+        raise StageError(
+            f"{path} is {values.shape[1]}x{values.shape[0]}, the frames are {width}x{height}: another shape; "
+            "give files of the frames' size, or of the video's"
+        )
+    rows = ((np.arange(height) + 0.5) * values.shape[0] / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * values.shape[1] / width).astype(int)
+    return values[rows[:, None], columns]
 
 
 def data_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:

@@ -4,7 +4,7 @@ What a person meant is decided over all files together (`form_of`): ids, black a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,8 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 
 from pipeline.cameras import IGNORE_ID
+from pipeline.formats.frame_files import nearest_resized
+from pipeline.formats.lens import Undistortion
 from pipeline.runtime.errors import StageError
 
 SUFFIXES = (".png", ".npy", ".npz")
@@ -25,7 +27,7 @@ WHITE = 255
 
 @dataclass(frozen=True)
 class IdMap:
-    """The numbers of a file at the frames' size: ids, or colours as 0xrrggbb; probabilities as 0 to 255."""
+    """The numbers of a file: ids, or colours as 0xrrggbb; probabilities as 0 to 255."""
 
     values: Int[np.ndarray, "height width"]
     colours: bool = False
@@ -40,16 +42,22 @@ class Form:
     from_value: int | None = None
 
 
-def read_id_map(path: Path, size: tuple[int, int]) -> IdMap:
-    """The numbers of one file, resized to (height, width) by the nearest pixel."""
-    array = read_array(path)
+def read_id_map(path: Path, size: tuple[int, int], view: Undistortion | None = None) -> IdMap:
+    """The numbers of one file, undistorted and resized to (height, width) by the nearest pixel."""
+    found = as_id_map(read_array(path), path)
+    if view is not None:
+        found = replace(found, values=view.apply(found.values.astype(np.int32), exact=True).astype(np.int64))
+    return replace(found, values=nearest_resized(found.values, size, path))
+
+
+def as_id_map(array: np.ndarray, path: Path) -> IdMap:
+    """The numbers of an array: colours, probabilities, ids, or a stack of masks."""
     if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
-        values, colours = of_colours(array)
-        return IdMap(resized(values, size, path), colours)
+        return IdMap(*of_colours(array))
     array = one_image(array, path)
     if array.dtype.kind == "f" and is_probability(array):
-        return IdMap(resized(np.rint(WHITE * array).astype(np.int64), size, path), soft=True)
-    return IdMap(resized(whole_numbers(array, path), size, path))
+        return IdMap(np.rint(WHITE * array).astype(np.int64), soft=True)
+    return IdMap(whole_numbers(array, path))
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -132,23 +140,6 @@ def whole_numbers(array: np.ndarray, path: Path) -> Int[np.ndarray, "height widt
             "a mask has ids: 0 is the background, 1, 2, ... are objects (of probabilities: the likeliest object)"
         )
     return array.astype(np.int64)
-
-
-def resized(
-    values: Int[np.ndarray, "from_height from_width"], size: tuple[int, int], path: Path
-) -> Int[np.ndarray, "height width"]:
-    """Values at the frames' size, by the nearest pixel; refuses an image of another shape."""
-    height, width = size
-    if values.shape == (height, width):
-        return values
-    if abs(values.shape[1] * height - values.shape[0] * width) > max(values.shape) + max(size):
-        raise StageError(
-            f"{path} is {values.shape[1]}x{values.shape[0]}, the frames are {width}x{height}: another shape; "
-            "give files of the frames' size, or of the video's"
-        )
-    rows = ((np.arange(height) + 0.5) * values.shape[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * values.shape[1] / width).astype(int)
-    return values[rows[:, None], columns]
 
 
 def form_of(maps: Sequence[IdMap], where: str) -> Form:

@@ -105,7 +105,13 @@ class Undistortion:
     camera: Intrinsics
 
     def apply(self, image: np.ndarray, exact: bool = False) -> np.ndarray:
-        """An image of the lens as the pinhole sees it; `exact` takes the nearest value, for ids and depths."""
+        """An image of the lens as the pinhole sees it; `exact` takes the nearest value, for ids and depths.
+
+        An image of another size than the lens's is first brought to it, by the nearest pixel.
+        """
+        height, width = self.source_xy.shape[:2]
+        if image.shape[:2] != (height, width):
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         x, y = np.moveaxis(self.source_xy.astype(np.float32) - np.float32(0.5), -1, 0)  # OpenCV counts from centres
         how = cv2.INTER_NEAREST if exact else cv2.INTER_CUBIC
         return cv2.remap(image, x, y, how, borderMode=cv2.BORDER_REPLICATE)

@@ -16,12 +16,22 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from pipeline.cameras import IGNORE_ID
-from pipeline.formats.frame_files import ARRAYS, KeptFrames, data_files, data_folders, last_number, match_names
+from pipeline.formats.frame_files import (
+    ARRAYS,
+    FrameFiles,
+    KeptFrames,
+    data_files,
+    data_folders,
+    files_of_frames,
+    last_number,
+    nearest_resized,
+)
 from pipeline.formats.id_files import LOSSY, SUFFIXES, IdMap, form_of, layered, read_id_map
 from pipeline.runtime.errors import StageError
 
 MOST_OBJECTS = 254
 MOSTLY_WHITE = 0.6
+KEY_FRAMES = "if they are masks of some frames, numbered by frame, set segment_objects.key_frames: true"
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,8 @@ def read_key_masks(folder: Path, kept: KeptFrames, size: tuple[int, int]) -> tup
                 f"{path} should be named after its frame, 0 to {len(kept) - 1}, each frame once, "
                 "because segment_objects.key_frames is true; rename it, or give one mask a frame and leave key_frames out"
             )
-    return [number for number in numbers if number is not None], ids_of(paths, size, folder, ["numbered by frame"], [])
+    files = FrameFiles(paths, "numbered by frame", "", None)
+    return [number for number in numbers if number is not None], ids_of(files, size, folder)
 
 
 def mask_files(folder: Path) -> list[Path]:
@@ -84,10 +95,17 @@ def mask_files(folder: Path) -> list[Path]:
 def masks_of_frames(files: Sequence[Path], kept: KeptFrames, size: tuple[int, int], folder: Path) -> GivenMasks:
     """The masks of one file a frame, or of one array that holds all frames."""
     if len(files) == 1 and files[0].suffix.lower() in ARRAYS and (stack := all_frames(files[0], kept)) is not None:
-        maps = [IdMap(values) for values in stack]
-        return understood(maps, size, files[0], ["one array of all frames"], [])
-    chosen, how, doubts = files_of_frames(files, kept, folder)
-    return ids_of(chosen, size, folder, [how], doubts)
+        maps = [fitted(values, size, kept, files[0]) for values in stack]
+        return understood(maps, files[0], ["one array of all frames"], [])
+    return ids_of(found_files(files, kept, folder), size, folder)
+
+
+def fitted(
+    values: Int[np.ndarray, "from_height from_width"], size: tuple[int, int], kept: KeptFrames, path: Path
+) -> IdMap:
+    """Ids of the video, undistorted as the frames were and at their size."""
+    seen = values if kept.view is None else kept.view.apply(values.astype(np.int32), exact=True).astype(np.int64)
+    return IdMap(nearest_resized(seen, size, path))
 
 
 def all_frames(path: Path, kept: KeptFrames) -> Int[np.ndarray, "frame height width"] | None:
@@ -99,39 +117,12 @@ def all_frames(path: Path, kept: KeptFrames) -> Int[np.ndarray, "frame height wi
     return (array[kept.source_index] if len(array) == kept.source_count else array).astype(np.int64)
 
 
-def files_of_frames(files: Sequence[Path], kept: KeptFrames, folder: Path) -> tuple[list[Path], str, list[str]]:
-    """The file of each frame, how that was decided, and doubts; refuses frames that have none."""
+def found_files(files: Sequence[Path], kept: KeptFrames, folder: Path) -> FrameFiles:
+    """The mask of each frame; where there are too few, both ways out."""
     try:
-        matched = match_names([path.name for path in files], kept, str(folder))
+        return files_of_frames(files, kept, f"the masks of {folder}")
     except StageError as error:
-        raise StageError(f"{error}; {few_masks(files, kept)}") from error
-    file_of = {int(frame): path for frame, path in zip(matched.frame, files, strict=True) if frame >= 0}
-    missing = [frame for frame in range(len(kept)) if frame not in file_of]
-    if missing:
-        raise StageError(f"{folder} {few_masks(files, kept)}; frame {missing[0]} has none")
-    return [file_of[frame] for frame in range(len(kept))], matched.how, [matched.doubt] if matched.doubt else []
-
-
-def few_masks(files: Sequence[Path], kept: KeptFrames) -> str:
-    """What to do where the number of masks is neither that of the frames nor that of the video's."""
-    video = f" ({kept.source_count} in the video)" if kept.source_count != len(kept) else ""
-    return (
-        f"holds {len(files)} masks, but the scene has {len(kept)} frames{video}{gaps(files)}; give one mask for each frame "
-        "of the video, or for each kept one; if they are masks of some frames, numbered by frame, set "
-        "segment_objects.key_frames: true"
-    )
-
-
-def gaps(files: Sequence[Path]) -> str:
-    """Which numbers are left out among the names of files, in words; nothing where none is, or where most are."""
-    numbers = {number for path in files if (number := last_number(path.stem)) is not None}
-    if not numbers or max(numbers) - min(numbers) >= 2 * len(
-        files
-    ):  # times, or every tenth frame: no single one is missing
-        return ""
-    missing = sorted(set(range(min(numbers), max(numbers))) - numbers)
-    few = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-    return f" (no file has the number {few})" if missing else ""
+        raise StageError(f"{error}; {KEY_FRAMES}") from error
 
 
 def files_by_object(files: Sequence[Path], kept: KeptFrames) -> dict[str, list[Path]]:
@@ -158,8 +149,8 @@ def masks_of_objects(
         raise StageError(f"{folder} has {len(objects)} objects, at most {MOST_OBJECTS} are possible")
     layers, doubts = [], []
     for name, files in objects.items():
-        chosen, how, odd = files_of_frames(files, kept, folder / name if what == "folder" else folder)
-        given = ids_of(chosen, size, folder, [how], odd)
+        found = found_files(files, kept, folder / name if what == "folder" else folder)
+        given = ids_of(found, size, folder)
         layers.append((given.object_ids > 0) & (given.object_ids != IGNORE_ID))
         doubts += given.doubts
     stack = np.stack(layers)
@@ -169,30 +160,26 @@ def masks_of_objects(
         doubts.append(
             f"{100 * overlap:.0f} % of the masked pixels of {folder} have several objects; the smallest is kept"
         )
-    return GivenMasks(ids, list(objects), [f"one {what} an object: {', '.join(objects)}", how], doubts)
+    return GivenMasks(ids, list(objects), [f"one {what} an object: {', '.join(objects)}", found.how], doubts)
 
 
-def ids_of(
-    files: Sequence[Path], size: tuple[int, int], folder: Path, decided: list[str], doubts: list[str]
-) -> GivenMasks:
+def ids_of(files: FrameFiles, size: tuple[int, int], folder: Path) -> GivenMasks:
     """The ids of files, at the frames' size."""
-    maps = [read_id_map(path, size) for path in files]
-    mixed = [path for path, one in zip(files, maps, strict=True) if one.colours != maps[0].colours and one.values.any()]
+    maps = [read_id_map(path, size, files.view) for path in files.paths]
+    mixed = [
+        path for path, one in zip(files.paths, maps, strict=True) if one.colours != maps[0].colours and one.values.any()
+    ]
     if mixed and maps[0].values.any():
-        raise StageError(f"{mixed[0]} and {files[0]}: one has colours, the other ids; save all masks the same way")
-    return understood(maps, size, folder, decided, doubts)
+        raise StageError(
+            f"{mixed[0]} and {files.paths[0]}: one has colours, the other ids; save all masks the same way"
+        )
+    return understood(maps, folder, [files.how], [files.doubt] if files.doubt else [])
 
 
-def understood(
-    maps: list[IdMap], size: tuple[int, int], folder: Path, decided: list[str], doubts: list[str]
-) -> GivenMasks:
+def understood(maps: list[IdMap], folder: Path, decided: list[str], doubts: list[str]) -> GivenMasks:
     """Ids of maps once it is known how their numbers are meant."""
     form = form_of(maps, str(folder))
     values = np.stack([one.values for one in maps])
-    if values.shape[1:] != size:
-        raise StageError(
-            f"{folder} has masks of {values.shape[2]}x{values.shape[1]}, the frames are {size[1]}x{size[0]}"
-        )
     if form.from_value is not None:
         ids = (values >= form.from_value).astype(np.uint8)
         white = float(ids.mean())
