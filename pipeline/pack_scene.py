@@ -25,6 +25,7 @@ from pipeline.cameras import BACKGROUND_ID, IGNORE_ID, Intrinsics, inverse
 from pipeline.cli import run_stage
 from pipeline.config import PackSceneConfig
 from pipeline.formats.flow_file import FlowPair, read_flow_pairs
+from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames, read_frames_info
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
@@ -71,7 +72,8 @@ def pack_scene(
     """Bring everything together."""
     judged, images, object_ids = read_geometry(geometry), read_frames(frames), read_masks(masks)
     check_shapes(masks, object_ids.shape, frames, images.shape[:3])
-    times_s = frame_times(read_frames_info(info), len(images))
+    facts = read_frames_info(info)
+    times_s = frame_times(facts, len(images))
     names = {entry["id"]: entry["name"] for entry in read_objects(objects)["objects"]}
     pairs = list(read_flow_pairs(flow))
     entries = usable_objects(judged)
@@ -90,6 +92,7 @@ def pack_scene(
         **stacked_objects(packed),
         depth_range=np.array([near, far], np.float32),
         objects=[described(entry, names) for entry in entries],
+        source=KeptFrames.of_info(facts),
     )
 
     write_scene(scene, made, scene_attributes(entries, judged))

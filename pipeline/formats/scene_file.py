@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from pipeline.cameras import Intrinsics
+from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.h5_schema import Field, open_checked, read_h5, write_h5
 
-SCHEMA, VERSION = "monoverse-scene", 1
+SCHEMA, VERSION = "monoverse-scene", 2
 FIELDS = (
     Field("images", "uint8", "frame height width rgb=3", "sRGB"),
     Field("object_ids", "uint8", "frame height width", "object index: 0 is background, 255 means ignore"),
@@ -58,7 +59,8 @@ class Scene:
     """One scene, ready for training; `FIELDS` says what each array holds.
 
     A point X of object k, under scale s_k, lies at s_k * (camera_from_object_k X) in the camera of its frame.
-    `objects` has a row per object index: its original id, name, verdict and reason.
+    `objects` has a row per object index: its original id, name, verdict and reason. `source` says which frames of the
+    video these are, for what a person gives beside it (labels, depth); None where all of them were kept.
     """
 
     images: UInt8[np.ndarray, "frame height width rgb=3"]
@@ -80,6 +82,16 @@ class Scene:
     observation_depth: Float[np.ndarray, "observation"]
     observation_weight: Float[np.ndarray, "observation"]
     objects: list[dict[str, Any]]
+    source: KeptFrames | None = None
+
+    @property
+    def kept(self) -> KeptFrames:
+        return self.source or KeptFrames.all_of(self.frame_count)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames."""
+        return self.object_ids.shape[1], self.object_ids.shape[2]
 
     @property
     def camera(self) -> Intrinsics:
@@ -98,13 +110,15 @@ class Scene:
 def write_scene(path: Path, scene: Scene, attributes: dict[str, Any]) -> None:
     """Write a scene, whole or not at all."""
     arrays = {field.name: getattr(scene, field.name) for field in FIELDS}
-    write_h5(path, SCHEMA, VERSION, FIELDS, arrays, {"objects": json.dumps(scene.objects), **attributes})
+    known = {"objects": json.dumps(scene.objects), "source": json.dumps(asdict(scene.kept))}
+    write_h5(path, SCHEMA, VERSION, FIELDS, arrays, {**known, **attributes})
 
 
 def read_scene(path: Path, without: Collection[str] = ()) -> Scene:
     """Read a scene and check it; fields to do without are all zeros and take no memory."""
     arrays, attributes = read_h5(path, SCHEMA, VERSION, FIELDS, without)
-    return Scene(**arrays, objects=json.loads(attributes["objects"]))
+    source = KeptFrames(**json.loads(attributes["source"]))
+    return Scene(**arrays, objects=json.loads(attributes["objects"]), source=source)
 
 
 def read_scene_frames(path: Path, frames: list[int]) -> Scene:

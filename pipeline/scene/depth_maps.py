@@ -1,28 +1,41 @@
 """Depth maps that a person gives, for instance from a network for single images: one file a frame, in any unit.
 
 They fix the scales of the objects, and so stand for all methods that take depth from elsewhere: a baseline for OSN.
+Maps of disparity (larger is nearer) are known by the sparse points, and become depth by them.
 """
 
+import logging
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image
+from scipy.stats import spearmanr
 
-from pipeline.formats.mask_folder import SUFFIXES, name_order
+from pipeline.formats.frame_files import data_files, files_of_frames, nearest_resized
+from pipeline.formats.id_files import array_of_archive
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
 
+log = logging.getLogger(__name__)
+SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 LEAST_OBSERVATIONS = 8
+LEAST_ALIGNED = 12  # observations of the background in a frame
+ROUNDS = 30
+GOOD_FIT = 0.15  # median relative error above which a frame's map is not believed
+REVERSED = -0.3  # rank correlation with the depth of sparse points below which larger means nearer
 
 
 def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
     """The scale of each object at which its sparse points have the depths that the maps give them, within its range."""
-    frames, height, width = scene.object_ids.shape
-    depth = read_depths(folder, (frames, height, width))
-    column, row = np.floor(scene.observation_xy).astype(int).clip(0, [width - 1, height - 1]).T
-    there = depth[scene.observation_frame, row, column]
+    depth = read_depths(folder, scene)
+    if is_disparity(depth, scene):
+        log.warning(
+            "%s holds disparity (larger is nearer): it becomes depth by the sparse points of each frame", folder
+        )
+        depth, used = aligned_depths(depth, scene)
+        depth[~used] = 0
+    there = at_observations(depth, scene)
     usable = np.isfinite(there) & (there > 0) & (scene.observation_depth > 0)
     ratios = []
     for index, entry in enumerate(scene.objects):
@@ -30,32 +43,120 @@ def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
         if chosen.sum() < LEAST_OBSERVATIONS:
             raise StageError(
                 f"{folder} gives a depth to {chosen.sum()} points of {entry['name']}, {LEAST_OBSERVATIONS} are needed; "
-                "give depth maps (larger is farther, 0 is unknown) that cover it, or leave `depth` out"
+                "give depth maps (0 is unknown) that cover it, or leave `depth` out"
             )
         ratios.append(float(np.median(there[chosen] / scene.observation_depth[chosen])))
     low, high = scene.scale_range.astype(np.float64).T
     return (np.array(ratios) / ratios[0]).clip(low, high)
 
 
-def read_depths(folder: Path, shape: tuple[int, int, int]) -> Float[np.ndarray, "frame height width"]:
-    """The maps of a folder, at the frames' size."""
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES] if folder.is_dir() else []
-    if len(paths) != shape[0]:
-        raise StageError(
-            f"{folder} holds {len(paths)} depth maps, but the scene has {shape[0]} frames; "
-            f"give one file ({', '.join(SUFFIXES)}) a frame, named in their order"
-        )
-    size = (shape[2], shape[1])
-    maps = [read_depth(path) for path in sorted(paths, key=name_order)]
-    return np.stack([cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT) for depth in maps])
+def at_observations(maps: Float[np.ndarray, "frame height width"], scene: Scene) -> Float[np.ndarray, "observation"]:
+    """The maps' values where the sparse points are seen."""
+    height, width = scene.size
+    column, row = np.floor(scene.observation_xy).astype(int).clip(0, [width - 1, height - 1]).T
+    return maps[scene.observation_frame, row, column]
+
+
+def is_disparity(maps: Float[np.ndarray, "frame height width"], scene: Scene) -> bool:
+    """Whether larger values are nearer: by the background's sparse points, in most frames."""
+    given = at_observations(maps, scene)
+    usable = np.isfinite(given) & (given > 0) & (scene.observation_object == 0)
+    signs = []
+    for frame in range(scene.frame_count):
+        chosen = usable & (scene.observation_frame == frame)
+        if chosen.sum() >= LEAST_ALIGNED and np.ptp(given[chosen]) > 0:
+            signs.append(spearmanr(given[chosen], scene.observation_depth[chosen]).statistic)
+    return bool(signs and np.median(signs) < REVERSED)
+
+
+def read_depths(folder: Path, scene: Scene) -> Float[np.ndarray, "frame height width"]:
+    """The maps of a folder, each of its frame, undistorted and resized as the frames were."""
+    files = files_of_frames(data_files(folder, SUFFIXES), scene.kept, f"the depth maps of {folder}")
+    log.info("depth maps of %s, %s", folder, files.how)
+    if files.doubt:
+        log.warning("depth maps of %s: %s", folder, files.doubt)
+    maps = [read_depth(path) for path in files.paths]
+    if files.view is not None:
+        maps = [files.view.apply(depth, exact=True) for depth in maps]
+    return np.stack([nearest_resized(depth, scene.size, path) for depth, path in zip(maps, files.paths, strict=True)])
 
 
 def read_depth(path: Path) -> Float[np.ndarray, "height width"]:
     """One map: an array, or a grey image of 8 or 16 bits."""
     try:
-        depth = np.load(path) if path.suffix.lower() == ".npy" else np.asarray(Image.open(path))
-    except (OSError, ValueError) as error:
+        if path.suffix.lower() == ".npz":
+            depth = array_of_archive(path)
+        else:
+            depth = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else np.asarray(Image.open(path))
+    except (OSError, ValueError, EOFError) as error:
         raise StageError(f"{path} is not a readable depth map ({error}); replace it") from error
+    depth = depth.squeeze() if depth.ndim == 3 and 1 in depth.shape else depth
     if depth.ndim != 2:
-        raise StageError(f"{path} has shape {depth.shape}; a depth map has one number a pixel")
+        raise StageError(
+            f"{path} has shape {depth.shape}; a depth map has one number a pixel: colours are for people to look at, give "
+            "the numbers behind them (.npy, .npz, or a grey image of 16 bits)"
+        )
     return depth.astype(np.float32)
+
+
+def aligned_depths(
+    maps: Float[np.ndarray, "frame height width"], scene: Scene
+) -> tuple[Float[np.ndarray, "frame height width"], Bool[np.ndarray, "frame"]]:
+    """Maps in the background's units, and the frames whose map fits the background's points."""
+    given = at_observations(maps, scene)
+    usable = np.isfinite(given) & (given > 0) & (scene.observation_object == 0)
+    result, used = np.zeros_like(maps), np.zeros(len(maps), bool)
+    for frame in range(len(maps)):
+        chosen = usable & (scene.observation_frame == frame)
+        if chosen.sum() < LEAST_ALIGNED:
+            continue
+        depth = scene.observation_depth[chosen].astype(np.float64)
+        whole = np.where(np.isfinite(maps[frame]) & (maps[frame] > 0), maps[frame], np.nan).astype(np.float64)
+        result[frame], error = best_alignment(given[chosen].astype(np.float64), depth, whole)
+        used[frame] = error < GOOD_FIT
+    return result, used
+
+
+def best_alignment(
+    given: Float[np.ndarray, "observation"],
+    depth: Float[np.ndarray, "observation"],
+    whole: Float[np.ndarray, "height width"],
+) -> tuple[Float[np.ndarray, "height width"], float]:
+    """A map by scale and shift of what it holds, whichever fits the points best, and its median error.
+
+    Networks know depth, or inverse depth, up to scale and shift; what they write may be either, or disparity.
+    """
+    lines = (
+        (robust_line(given, depth), given, whole, identity),
+        (robust_line(1 / given, 1 / depth), 1 / given, 1 / whole, positive_inverse),
+        (robust_line(given, 1 / depth), given, whole, positive_inverse),
+    )
+    # A negative slope may fit a narrow range, but it means nothing beyond it.
+    fits = [(as_depth(a * x + b), as_depth(a * every + b)) for (a, b), x, every, as_depth in lines if a > 0]
+    errors = [float(np.median(np.abs(there / depth - 1))) for there, _ in fits]
+    if not errors:
+        return np.zeros_like(whole), np.inf
+    best = int(np.argmin(errors))
+    return np.nan_to_num(fits[best][1], nan=0.0), errors[best]
+
+
+def identity(values: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+    return values
+
+
+def positive_inverse(values: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+    """1 / value, 0 (unknown) where that is no depth."""
+    return np.where(values > 0, 1 / np.where(values > 0, values, 1.0), 0.0)
+
+
+def robust_line(x: Float[np.ndarray, "observation"], y: Float[np.ndarray, "observation"]) -> tuple[float, float]:
+    """Scale and shift with the least relative absolute errors of y, by reweighted least squares."""
+    weights = 1 / y**2
+    columns = np.stack([x, np.ones_like(x)], axis=1)
+    solution = np.zeros(2)
+    for _ in range(ROUNDS):
+        root = np.sqrt(weights)
+        solution = np.linalg.lstsq(columns * root[:, None], y * root, rcond=None)[0]
+        error = np.abs(columns @ solution - y) / y
+        weights = 1 / (y**2 * np.maximum(error, 1e-4))
+    return float(solution[0]), float(solution[1])

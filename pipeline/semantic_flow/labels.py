@@ -1,20 +1,23 @@
 """What pixels mean: classes from objects or from label maps, and which frames' labels a task may see."""
 
 import json
+import logging
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Int16
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.formats.frame_files import data_files, files_of_frames
+from pipeline.formats.id_files import SUFFIXES, IdMap, read_id_map
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
 
+log = logging.getLogger(__name__)
 UNLABELLED = -1
 LABEL_MAP = "labelmap.txt"
 
@@ -101,13 +104,13 @@ def classed(ids: np.ndarray, names: list[str], keys: list[str], config: TrainSem
 
 
 def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) -> Labels:
-    """PNG label maps in the order of the frames: ids, or colours explained by labelmap.txt (lines `name:r,g,b`)."""
-    files = sorted(folder.glob("*.png"))
-    if len(files) != scene.frame_count:
-        raise StageError(f"{folder} holds {len(files)} label maps, the scene has {scene.frame_count} frames")
+    """Label maps, one a frame: ids, or colours explained by labelmap.txt (lines `name:r,g,b`)."""
+    files = files_of_frames(data_files(folder, SUFFIXES), scene.kept, f"the label maps of {folder}")
+    log.info("label maps of %s, %s", folder, files.how)
+    if files.doubt:
+        log.warning("label maps of %s: %s", folder, files.doubt)
     palette = read_palette(folder / LABEL_MAP)
-    ids = np.stack([label_map(file, palette) for file in files])
-    check_size(scene, ids, folder)
+    ids = np.stack([label_map(read_id_map(path, scene.size, files.view), path, palette) for path in files.paths])
     if ids.max() > IGNORE_ID:
         raise StageError(
             f"{folder} uses class {ids.max()}; classes are numbered from 0 to 254, and {IGNORE_ID} is ignored"
@@ -127,18 +130,25 @@ def read_palette(path: Path) -> list[tuple[str, tuple[int, ...]]]:
     return [(line.split(":")[0], tuple(int(v) for v in line.split(":")[1].split(","))) for line in lines]
 
 
-def label_map(file: Path, palette: list[tuple[str, tuple[int, ...]]]) -> np.ndarray:
+def label_map(found: IdMap, file: Path, palette: list[tuple[str, tuple[int, ...]]]) -> np.ndarray:
     """Class ids of one map; colours that no class has are ignored."""
-    image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise StageError(f"{file} is not an image")
-    if image.ndim == 2:
-        return np.asarray(image)
+    if found.soft:
+        raise StageError(
+            f"{file} has values from 0 to 1; a label map has class ids: of probabilities, the likeliest class"
+        )
     if not palette:
-        raise StageError(f"{file} is a label map in colour; add {LABEL_MAP} with a line `name:r,g,b` for each class")
-    ids = np.full(image.shape[:2], IGNORE_ID, np.uint8)
-    for index, (_, colour) in enumerate(palette):
-        ids[(image[..., 2::-1] == np.array(colour)).all(-1)] = index
+        if found.colours:
+            raise StageError(
+                f"{file} is a label map in colour; add {LABEL_MAP} with a line `name:r,g,b` for each class"
+            )
+        return found.values
+    grey = [red for _, (red, green, blue) in palette if red == green == blue]
+    if not found.colours and not set(np.unique(found.values)) <= set(grey):
+        return found.values  # ids, of which the file of colours gives the names
+    value = found.values if found.colours else found.values * 0x010101
+    ids = np.full(value.shape, IGNORE_ID, np.int64)
+    for index, (_, (red, green, blue)) in enumerate(palette):
+        ids[value == (red << 16) + (green << 8) + blue] = index
     return ids
 
 

@@ -32,14 +32,14 @@ def test_images_of_16_bits_at_another_size_are_read_in_the_order_of_their_number
     for frame in range(FRAMES):
         image = np.full((2 * HEIGHT, 2 * WIDTH), 100 * frame + 300, np.uint16)
         cv2.imwrite(str(tmp_path / f"depth{frame + 95}.png"), image)
-    depth = read_depths(tmp_path, (FRAMES, HEIGHT, WIDTH))
+    depth = read_depths(tmp_path, SCENE)
     assert depth.shape == (FRAMES, HEIGHT, WIDTH) and depth[:, 0, 0].tolist() == [100 * t + 300 for t in range(FRAMES)]
 
 
 def test_depth_that_does_not_fit_is_refused(tmp_path: Path):
     folder = written(tmp_path / "depth")
     (folder / "0.npy").unlink()
-    with pytest.raises(StageError, match=f"holds {FRAMES - 1} depth maps"):
+    with pytest.raises(StageError, match=f"are {FRAMES - 1} for {FRAMES} frames"):
         given_scales(folder, SCENE)
     np.save(folder / "0.npy", np.zeros((HEIGHT, WIDTH, 3)))
     with pytest.raises(StageError, match="one number a pixel"):
@@ -48,3 +48,35 @@ def test_depth_that_does_not_fit_is_refused(tmp_path: Path):
         np.save(folder / f"{frame}.npy", np.zeros((HEIGHT, WIDTH)))
     with pytest.raises(StageError, match="gives a depth to 0 points of background"):
         given_scales(folder, SCENE)
+
+
+@pytest.mark.parametrize("form", ["npz", "disparity", "disparity from a network"])
+def test_depth_comes_in_many_forms(tmp_path: Path, form: str):
+    """A network's disparity has an unknown scale and shift in every frame; the sparse points tell both."""
+    random = np.random.default_rng(0)
+    for frame, depth in enumerate(TRUTH.train.depth):
+        known = np.isfinite(depth) & (depth > 0)
+        inverse = np.where(known, 1 / np.where(known, depth, 1), 0)
+        scale, shift = random.uniform(0.5, 2), random.uniform(0, 0.3)
+        array = {"npz": depth, "disparity": inverse}.get(form, np.where(known, scale * inverse + shift, 0))
+        np.savez(tmp_path / f"{frame}.npz", depth=np.where(known, array, 0), preview=np.zeros(3))
+    assert given_scales(tmp_path, SCENE) == pytest.approx(TRUE_SCALES, rel=2e-2)
+
+
+def test_previews_and_system_files_beside_arrays_are_no_depth(tmp_path: Path):
+    folder = written(tmp_path / "depth")
+    for frame in range(FRAMES):
+        cv2.imwrite(str(folder / f"{frame}.png"), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    (folder / "._0.npy").write_bytes(b"junk")
+    assert given_scales(folder, SCENE) == pytest.approx(TRUE_SCALES, rel=5e-3)
+
+
+def test_depth_of_another_aspect_and_colour_maps_are_refused(tmp_path: Path):
+    for frame in range(FRAMES):
+        np.save(tmp_path / f"{frame}.npy", np.ones((HEIGHT, HEIGHT)))
+    with pytest.raises(StageError, match="another shape"):
+        read_depths(tmp_path, SCENE)
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    (tmp_path / "0.npy").unlink()
+    with pytest.raises(StageError, match="colours are for people to look at"):
+        read_depths(tmp_path, SCENE)

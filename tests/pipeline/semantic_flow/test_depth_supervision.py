@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.semantic_flow.depth_supervision import aligned_depths, best_alignment, depth_points, robust_line
+from pipeline.scene.depth_maps import aligned_depths, best_alignment, robust_line
+from pipeline.semantic_flow.depth_supervision import depth_points
 from pipeline.semantic_flow.labels import training_labels
 from pipeline.train_semantic_flow import train_semantic_flow
 from pipeline.truth.truth_file import Truth, read_truth

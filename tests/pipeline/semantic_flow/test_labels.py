@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.config import TrainSemanticFlowConfig
+from pipeline.formats.frame_files import KeptFrames
+from pipeline.formats.frames_folder import frame_name
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow.labels import held_out_frames, labelled_frames, read_labels, training_labels
@@ -85,7 +87,7 @@ def test_a_folder_of_coloured_maps_is_read_by_its_palette(scene: Scene, tmp_path
 def test_wrong_names_and_counts_are_refused(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(StageError, match="horse"):
         read_labels(scene, None, TrainSemanticFlowConfig(classes={"horse": "animal"}))
-    with pytest.raises(StageError, match="0 label maps"):
+    with pytest.raises(StageError, match="are 0 for"):
         read_labels(scene, tmp_path, TrainSemanticFlowConfig())
 
 
@@ -98,3 +100,22 @@ def test_class_numbers_beyond_a_byte_are_refused_and_up_to_254_are_taken(scene: 
     cv2.imwrite(str(tmp_path / "000.png"), np.full(scene.object_ids.shape[1:], 300, np.uint16))
     with pytest.raises(StageError, match="class 300"):
         read_labels(scene, tmp_path, TrainSemanticFlowConfig())
+
+
+def test_unpadded_names_and_sizes_of_the_video_find_their_frames(scene: Scene, tmp_path: Path) -> None:
+    """Text order would put 10 before 2, and most frames would get another frame's labels."""
+    for index, ids in enumerate(scene.object_ids):
+        large = np.repeat(np.repeat(ids, 2, axis=0), 2, axis=1)
+        cv2.imwrite(str(tmp_path / f"{index + 1}.PNG"), large)
+    (tmp_path / "._1.png").write_bytes(b"junk")
+    labels = read_labels(scene, tmp_path, TrainSemanticFlowConfig())
+    np.testing.assert_array_equal(labels.ids, scene.object_ids)
+
+
+def test_label_maps_of_the_whole_video_are_thinned_as_its_frames_were(scene: Scene, tmp_path: Path) -> None:
+    count = scene.frame_count
+    kept = KeptFrames([frame_name(t) for t in range(count)], [2 * t for t in range(count)], 2 * count)
+    for index in range(2 * count):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), scene.object_ids[index // 2])
+    labels = read_labels(replace(scene, source=kept), tmp_path, TrainSemanticFlowConfig())
+    np.testing.assert_array_equal(labels.ids, scene.object_ids)
