@@ -67,6 +67,7 @@ class SceneConfig(Section):
     poses: str | None = Field(
         None, description="camera poses to use for the background: COLMAP model, transforms.json, or OSN's own files"
     )
+    trust_poses: bool = Field(False, description="go on with `poses` that the tracks contradict")
     intrinsics: tuple[Positive, Positive, Positive, Positive] | None = Field(
         None, description="fx, fy, cx, cy in pixels of the video as stored"
     )
@@ -189,6 +190,9 @@ class ReconstructObjectsConfig(Section):
     )
     patch_radius_px: int = Field(5, ge=2, description="half the side of the patches that are looked for")
     mask_margin_px: int = Field(2, ge=0, description="pixels at the border of masks in which nothing is looked for")
+    trust_poses: bool = Field(
+        False, description="go on with given poses that the tracks contradict; normally given with the scene"
+    )
     seed: int = Field(0, ge=0, description="seed of all random choices")
 
 

@@ -34,8 +34,9 @@ from pipeline.formats.tracks_file import Tracks, read_tracks
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
-from pipeline.sfm.background import Reconstructed, imported_background, reconstruct_background
+from pipeline.sfm.background import Reconstructed, reconstruct_background
 from pipeline.sfm.colmap import write_model
+from pipeline.sfm.given_poses import imported_background
 from pipeline.sfm.guided_matching import ObjectImages
 from pipeline.sfm.imported_poses import ImportedPoses, read_poses
 from pipeline.sfm.mapping import MappingOptions
@@ -66,7 +67,7 @@ def reconstruct_objects(
 
     camera, source = first_camera(facts, config, imported)
     options = mapping_options(camera, source in ("given", "metadata"), config)
-    background, motion = reconstruct_or_check_background(seen[BACKGROUND_ID], imported, options)
+    background, motion = reconstruct_or_check_background(seen[BACKGROUND_ID], imported, options, config.trust_poses)
     options = mapping_options(background.model.camera, True, config)
     images = object_images(frame_paths(frames), object_ids, config)
     results = {BACKGROUND_ID: background, **reconstruct_moving(seen, object_ids, options, images)}
@@ -94,11 +95,11 @@ def mapping_options(camera: Intrinsics, focal_known: bool, config: ReconstructOb
 
 
 def reconstruct_or_check_background(
-    seen: Observations, imported: ImportedPoses | None, options: MappingOptions
+    seen: Observations, imported: ImportedPoses | None, options: MappingOptions, trust_poses: bool
 ) -> tuple[Reconstructed, Motion]:
-    """The background by structure from motion, or under the poses that a person gave."""
+    """The background by structure from motion, or under the poses that a person gave, if the tracks agree with them."""
     if imported is not None:
-        return imported_background(seen, imported.camera_from_world, options)
+        return imported_background(seen, imported.camera_from_world, options, trust_poses)
     return reconstruct_background(seen, options)
 
 
@@ -141,6 +142,8 @@ def first_camera(
     """The camera as given, else with the poses, else from metadata, else a common one for self-calibration to start from."""
     height, width = int(info["height"]), int(info["width"])
     stored = info.get("source") or {}
+    if info.get("camera"):  # the pinhole that frames were undistorted to
+        return Intrinsics.from_values(np.array(info["camera"], float), height, width), "given"
     if config.intrinsics is not None:
         original = (int(stored.get("height", height)), int(stored.get("width", width)))
         return Intrinsics.from_values(np.array(config.intrinsics), *original).resized(height, width), "given"

@@ -11,7 +11,7 @@ import numpy as np
 import pycolmap
 from jaxtyping import Float
 
-from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres
 from pipeline.runtime.errors import StageError
 
 STRAIGHT_PX = 0.25  # largest displacement of a lens that counts as a pinhole
@@ -73,7 +73,7 @@ class Lens:
             return 0.0
         x, y = np.meshgrid(np.linspace(0, self.width, GRID), np.linspace(0, self.height, GRID))
         straight = np.stack([x, y], axis=-1)
-        moved = self.project(camera_directions(self.camera, straight))
+        moved = self.project(directions_at_unit_depth(self.camera, straight))
         return float(np.nanmax(np.linalg.norm(moved - straight, axis=-1)))
 
     @property
@@ -128,7 +128,7 @@ def undistortion(lens: Lens) -> Undistortion:
         middle = (low + high) / 2
         low, high = (low, middle) if sees_all(lens, middle) else (middle, high)
     camera = zoomed(lens.camera, high)
-    directions = camera_directions(camera, pixel_centres(lens.height, lens.width))
+    directions = directions_at_unit_depth(camera, pixel_centres(lens.height, lens.width))
     return Undistortion(lens.project(directions), camera)
 
 
@@ -143,6 +143,6 @@ def sees_all(lens: Lens, factor: float) -> bool:
     along_x, along_y = np.linspace(0, lens.width, GRID), np.linspace(0, lens.height, GRID)
     border = [np.stack(np.broadcast_arrays(along_x, y), axis=-1) for y in (0.0, float(lens.height))]
     border += [np.stack(np.broadcast_arrays(x, along_y), axis=-1) for x in (0.0, float(lens.width))]
-    seen = lens.project(camera_directions(zoomed(lens.camera, factor), np.concatenate(border)))
+    seen = lens.project(directions_at_unit_depth(zoomed(lens.camera, factor), np.concatenate(border)))
     inside = (seen >= 0) & (seen <= [lens.width, lens.height])
     return bool(np.isfinite(seen).all() and inside.all())

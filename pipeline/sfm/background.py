@@ -4,11 +4,9 @@ import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
 
 from pipeline.cameras import Intrinsics
 from pipeline.formats.geometry_file import Motion
-from pipeline.runtime.errors import StageError
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom
 from pipeline.sfm.degenerate_motion import (
     camera_is_static,
@@ -21,12 +19,10 @@ from pipeline.sfm.mapping import (
     MappingOptions,
     candidate_models,
     refined_points,
-    register_missing,
     subsampled,
     with_all_tracks,
     without_outliers,
 )
-from pipeline.sfm.pose_check import contradiction
 from pipeline.sfm.pose_uncertainty import pose_std
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px
 from pipeline.sfm.verdicts import Judgement, fit_numbers, judge, uncertainty_numbers
@@ -79,52 +75,6 @@ def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple
     judgement = judge(numbers)
     focal_std = None if options.focal_known else focal_uncertainty_px(adjusted)
     return Reconstructed(without_outliers(found, seen), seen, judgement, focal_std), "moving"
-
-
-def imported_background(
-    seen: Observations, camera_from_world: Float[np.ndarray, "frame 4 4"], options: MappingOptions
-) -> tuple[Reconstructed, Motion]:
-    """The background under poses that a person gave: they stay as they are, and are held against the tracks.
-
-    Frames without a given pose are registered against those that have one.
-    """
-    blank = RigidModel(camera_from_world, np.full((seen.track_count, 3), np.nan), options.camera, "imported")
-    if seen.track_count < FEWEST_TRACKS:
-        kept = imagined_observations(seen.frame_count, options.camera)
-        reason = f"only {seen.track_count} points of the background could be followed; the poses were not checked"
-        model = points_at_unit_depth(replace(blank, points=np.full((kept.track_count, 3), np.nan)), kept)
-        counts = {"tracks": seen.track_count, "registered_frames": int(blank.registered.sum())}
-        return Reconstructed(model, kept, Judgement("weak", reason, counts)), "moving"
-    found = with_missing_frames(blank, seen, options.seed)
-    numbers = fit_numbers(found, seen)
-    if numbers["triangulation_angle_deg"] < LEAST_ANGLE_DEG:
-        reason = "the given poses only turn: no parallax, the background is a picture at unit depth all around"
-        return without_parallax(points_at_unit_depth(blank, seen), seen, reason), "rotating"
-    return Reconstructed(without_outliers(found, seen), seen, judge(numbers)), "moving"
-
-
-def check_given_poses(
-    seen: Observations, camera_from_world: Float[np.ndarray, "frame 4 4"], camera: Intrinsics, trusted: bool
-) -> None:
-    """Stop where the tracks contradict given poses, unless a person trusts them; then warn."""
-    points = np.full((seen.track_count, 3), np.nan)
-    found = contradiction(RigidModel(camera_from_world, points, camera, "imported"), seen)
-    if found is None:
-        return
-    if not trusted:
-        raise StageError(f"{found}; correct the poses, or go on with them all the same by trust_poses: true")
-    log.warning("%s; they are used because of trust_poses", found)
-
-
-def with_missing_frames(blank: RigidModel, seen: Observations, seed: int) -> RigidModel:
-    """Points under given poses, and the poses of further frames that see enough of these points."""
-    found = refined_points(blank, seen)
-    while (extended := register_missing(found, seen, seed)).registered.sum() > found.registered.sum():
-        found = refined_points(extended, seen)
-    added = int(found.registered.sum() - blank.registered.sum())
-    if added:
-        log.warning("%d frames without a given pose were registered against those that have one", added)
-    return found
 
 
 def plausible(model: RigidModel) -> bool:

@@ -14,9 +14,12 @@ from pipeline.cameras import Intrinsics, inverse
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate
 
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
-MOST_TRACKS, LEAST_LENGTH = 500, 3
+MOST_TRACKS, LEAST_LENGTH = 300, 3
 SHIFTS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
 FOCAL_FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.25, 1.4, 1.7, 2.0)
+# Where the focal length is not known, in units of the longer side, and around the best of these: 110 to 10 degrees.
+COARSE_FOCALS = np.geomspace(0.35, 6.0, 16)
+FINE_FACTORS = np.geomspace(1 / 1.2, 1.2, 13)
 BETTER = 0.6  # of the error that a change must leave at most to be the cause
 # Errors of the tracks themselves, in pixels and in their own standard deviations; below both nothing is contradicted.
 NOISE_PX, NOISE_SIGMAS = 0.15, 2.0
@@ -44,8 +47,13 @@ class Contradiction:
         )
 
 
-def contradiction(model: RigidModel, seen: Observations, seed: int = 0) -> Contradiction | None:
-    """What speaks against given poses; None where the tracks agree with them."""
+def contradiction(
+    model: RigidModel, seen: Observations, focal_known: bool = True, seed: int = 0
+) -> Contradiction | None:
+    """What speaks against given poses; None where the tracks agree with them.
+
+    A focal length that was calibrated under wrong poses is wrong itself: each change is then tried under several.
+    """
     few = long_tracks(seen, seed)
     if not few.track_count:
         return None
@@ -53,10 +61,13 @@ def contradiction(model: RigidModel, seen: Observations, seed: int = 0) -> Contr
     sigma = float(np.median(few.sigma_px))
     if given <= max(NOISE_PX, NOISE_SIGMAS * sigma):
         return None
-    cause, explained = min(
-        ((name, median_error_px(other, few)) for name, other in changes(model)), key=lambda item: item[1]
-    )
-    limit = max(CONTRADICTED_SHARE * max(model.camera.width, model.camera.height), 3 * NOISE_SIGMAS * sigma)
+    tried = (*pose_changes(model), *focal_changes(model)) if focal_known else tuple(pose_changes(model))
+    scan = (lambda other: other) if focal_known else (lambda other: with_best_focal(other, few, COARSE_FOCALS))
+    cause, best = min(((name, scan(other)) for name, other in tried), key=lambda item: median_error_px(item[1], few))
+    if not focal_known:
+        best = with_best_focal(best, few, best.camera.fx / longer_side(best.camera) * FINE_FACTORS)
+    explained = median_error_px(best, few)
+    limit = max(CONTRADICTED_SHARE * longer_side(model.camera), 3 * NOISE_SIGMAS * sigma)
     if explained < min(BETTER * given, limit):
         return Contradiction(given, cause, explained)
     return Contradiction(given, "", given) if given > limit else None
@@ -78,11 +89,26 @@ def median_error_px(model: RigidModel, seen: Observations) -> float:
     return float(np.median(error)) if len(error) else np.inf
 
 
-def changes(model: RigidModel) -> Iterator[tuple[str, RigidModel]]:
-    """Every common mistake undone, by what was done wrong, in words."""
+def with_best_focal(model: RigidModel, seen: Observations, focals: Float[np.ndarray, "focal"]) -> RigidModel:
+    """The model under the focal length, of some in units of the longer side, with which its tracks agree best."""
+    longer = longer_side(model.camera)
+    trials = [replace(model, camera=zoomed(model.camera, float(focal) * longer / model.camera.fx)) for focal in focals]
+    return min(trials, key=lambda trial: median_error_px(trial, seen))
+
+
+def longer_side(camera: Intrinsics) -> int:
+    return max(camera.width, camera.height)
+
+
+def pose_changes(model: RigidModel) -> Iterator[tuple[str, RigidModel]]:
+    """Every common mistake of poses undone, by what was done wrong, in words."""
     poses = model.camera_from_object
     for name, changed in (*shifted(poses), *inverted(poses), *turned(poses), *reordered(poses)):
         yield name, replace(model, camera_from_object=changed)
+
+
+def focal_changes(model: RigidModel) -> Iterator[tuple[str, RigidModel]]:
+    """Other focal lengths, in words."""
     for factor in FOCAL_FACTORS:
         yield focal_words(model.camera, factor), replace(model, camera=zoomed(model.camera, factor))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.cameras import Intrinsics, camera_directions, pixel_centres
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres
 from pipeline.config import ExtractFramesConfig
 from pipeline.extract_frames import choose_intervals, extract_frames
 from pipeline.formats.frames_folder import read_frame, read_frames, read_frames_info, write_image
@@ -330,7 +330,7 @@ def test_the_lens_of_given_poses_is_undistorted(tmp_path: Path) -> None:
     info = read_frames_info(tmp_path / "frames.json")
     camera = Intrinsics.from_values(np.array(info["camera"]), 120, 160)
     assert info["lens"]["model"] == "OPENCV" and info["source"]["names"] == ["0.png", "1.png"]
-    expected = 127 + 150 * camera_directions(camera, pixel_centres(120, 160))[..., :2]
+    expected = 127 + 150 * directions_at_unit_depth(camera, pixel_centres(120, 160))[..., :2]
     shown = read_frame(tmp_path / "frames" / "000000.png")[..., :2]
     assert np.abs(shown[4:-4, 4:-4] - expected[4:-4, 4:-4]).max() < 1.5
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.cameras import Intrinsics, camera_directions, pixel_centres, project
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres, project
 from pipeline.formats.lens import Lens, make_lens, undistortion
 from pipeline.runtime.errors import StageError
 
@@ -33,7 +33,7 @@ def test_a_point_of_the_world_lands_where_the_pinhole_says(name: str) -> None:
     column, row = np.floor(pinhole[inside]).astype(int).T
     truth = lens(name).project(directions[inside])
     assert inside.sum() > 50 and np.abs(found.source_xy[row, column] - truth).max() < 1.5
-    centres = camera_directions(found.camera, pixel_centres(SIZE[1], SIZE[0]))
+    centres = directions_at_unit_depth(found.camera, pixel_centres(SIZE[1], SIZE[0]))
     np.testing.assert_allclose(found.source_xy, lens(name).project(centres))
 
 
@@ -52,7 +52,7 @@ def test_an_image_of_a_lens_is_straightened() -> None:
     source = undistorted_directions(bent)
     straight = found.apply(source)
     np.testing.assert_allclose(
-        straight[5:-5, 5:-5], camera_directions(found.camera, pixel_centres(120, 160))[5:-5, 5:-5, :2], atol=2e-3
+        straight[5:-5, 5:-5], directions_at_unit_depth(found.camera, pixel_centres(120, 160))[5:-5, 5:-5, :2], atol=2e-3
     )
 
 

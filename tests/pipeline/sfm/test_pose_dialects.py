@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pipeline.cameras import inverse, rigid
+from pipeline.cameras import Intrinsics, inverse, rigid
 from pipeline.formats.transforms_file import NamedPoses, write_transforms
 from pipeline.runtime.errors import StageError
-from pipeline.sfm.background import check_given_poses
 from pipeline.sfm.bundle_adjustment import rotation_exp
-from pipeline.sfm.imported_poses import read_poses
+from pipeline.sfm.given_poses import check_poses, imported_background
+from pipeline.sfm.imported_poses import ImportedPoses, read_poses
+from pipeline.sfm.mapping import MappingOptions
+from pipeline.sfm.rigid_model import RigidModel
 from tests.pipeline.tracked_body import CAMERA, room, tracked
 
 FRAMES = 14
@@ -30,13 +32,23 @@ def wandering(frames: int = FRAMES) -> np.ndarray:
 
 
 TRUE = wandering()
-SEEN = tracked(inverse(TRUE), room(300), noise=0.2)[1]
+SEEN = tracked(inverse(TRUE), room(140), noise=0.2)[1]
 INFO: dict[str, Any] = {
     "frames": [{"file": f"{t:06d}.png", "source_index": t} for t in range(FRAMES)],
     "height": CAMERA.height,
     "width": CAMERA.width,
     "source": {"frames": FRAMES, "height": CAMERA.height, "width": CAMERA.width},
 }
+
+
+def check(poses: np.ndarray, camera: Intrinsics, trusted: bool = False) -> None:
+    """Hold poses against the tracks."""
+    check_poses(RigidModel(poses, np.full((SEEN.track_count, 3), np.nan), camera, "imported"), SEEN, True, trusted)
+
+
+def camera_under(found: ImportedPoses) -> tuple[Intrinsics, bool]:
+    """The camera that came with poses, and whether one did."""
+    return found.camera or Intrinsics.centred(1.0 * CAMERA.width, CAMERA.height, CAMERA.width), found.camera is not None
 
 
 def entries(matrices: np.ndarray, name: str, first: int = 0) -> list[dict[str, Any]]:
@@ -139,7 +151,7 @@ def test_every_dialect_gives_the_same_poses(tmp_path: Path, dialect: str) -> Non
     assert (found.camera is None) == (dialect in WITHOUT_FOCAL)
     if found.camera is not None:
         np.testing.assert_allclose(found.camera.values, CAMERA.values, rtol=1e-6)
-    check_given_poses(SEEN, found.camera_from_world, found.camera or CAMERA, trusted=False)
+    check(found.camera_from_world, found.camera or CAMERA)
 
 
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
@@ -147,8 +159,9 @@ def test_every_dialect_gives_the_same_poses(tmp_path: Path, dialect: str) -> Non
 def test_every_disturbance_is_named(tmp_path: Path, dialect: str, disturbance: str) -> None:
     change, words = DISTURBANCES[disturbance]
     found = read_poses(DIALECTS[dialect](tmp_path, change(TRUE)), INFO)
+    camera, known = camera_under(found)
     with pytest.raises(StageError, match=rf"(?s){words}.*trust_poses: true"):
-        check_given_poses(SEEN, found.camera_from_world, found.camera or CAMERA, trusted=False)
+        imported_background(SEEN, found.camera_from_world, MappingOptions(camera, known, 0, 500, 500))
 
 
 def test_a_focal_length_of_other_images_is_named(tmp_path: Path) -> None:
@@ -159,11 +172,11 @@ def test_a_focal_length_of_other_images_is_named(tmp_path: Path) -> None:
     found = read_poses(path, INFO)
     assert found.camera is not None
     with pytest.raises(StageError, match="focal length is about 250 px and not 125 px"):
-        check_given_poses(SEEN, found.camera_from_world, found.camera, trusted=False)
+        check(found.camera_from_world, found.camera)
 
 
 def test_trusted_poses_go_on_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    check_given_poses(SEEN, inverse(TRUE)[::-1], CAMERA, trusted=True)
+    check(inverse(TRUE)[::-1], CAMERA, trusted=True)
     assert "reversed in time" in caplog.text and "because of trust_poses" in caplog.text
 
 
@@ -171,7 +184,7 @@ def test_poses_of_another_video_are_refused_without_a_cause() -> None:
     random = np.random.default_rng(5)
     other = rigid(rotation_exp(0.4 * random.standard_normal((FRAMES, 3))), random.standard_normal((FRAMES, 3)))
     with pytest.raises(StageError, match="no common mistake"):
-        check_given_poses(SEEN, other, CAMERA, trusted=False)
+        check(other, CAMERA)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.002, 0.004])
@@ -179,4 +192,20 @@ def test_small_errors_of_poses_contradict_nothing(noise: float) -> None:
     """Half a pixel and a pixel of random error: what visual odometry leaves."""
     random = np.random.default_rng(2)
     jitter = rigid(rotation_exp(noise * random.standard_normal((FRAMES, 3))), np.zeros((FRAMES, 3)))
-    check_given_poses(SEEN, jitter @ inverse(TRUE), CAMERA, trusted=False)
+    check(jitter @ inverse(TRUE), CAMERA)
+
+
+def test_a_focal_length_that_came_without_is_calibrated_under_the_poses() -> None:
+    guess = Intrinsics.centred(1.0 * CAMERA.width, CAMERA.height, CAMERA.width)
+    found, motion = imported_background(SEEN, inverse(TRUE), MappingOptions(guess, False, 0, 500, 500))
+    assert motion == "moving" and found.focal_std_px is not None and found.focal_std_px < 2
+    assert abs(found.model.camera.fx - CAMERA.fx) < 4 * found.focal_std_px
+
+
+def test_frames_without_a_pose_are_registered_against_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    poses = inverse(TRUE)
+    poses[[0, 5, 6, 13]] = np.nan
+    found, _ = imported_background(SEEN, poses, MappingOptions(CAMERA, True, 0, 500, 500))
+    assert found.model.registered.all() and "4 frames without a given pose" in caplog.text
+    error = found.model.camera_from_object @ TRUE - np.eye(4)
+    assert np.abs(error[[0, 5, 6, 13]]).max() < 5e-3 and np.abs(np.delete(error, [0, 5, 6, 13], 0)).max() < 1e-9
