@@ -96,7 +96,7 @@ def make_masks(folder: Path, kind: str) -> Path:
     made.mkdir(exist_ok=True)
     if kind == "own":
         outputs = (made / "masks.h5", made / "objects.json")
-        segment_objects(folder / "frames", folder / "flow.h5", None, None, *outputs, SegmentObjectsConfig())
+        segment_objects(folder / "frames", None, folder / "flow.h5", None, None, *outputs, SegmentObjectsConfig())
         return made
     object_ids = read_truth(folder / "truth.h5").train.object_ids
     write_masks(made / "masks.h5", object_ids, {"backend": "truth"})

@@ -49,7 +49,7 @@ def segmented(video: Path, folder: Path, prompts: list[Prompt]) -> tuple[np.ndar
     flow, masks, objects = folder / "flow.h5", folder / "masks.h5", folder / "objects.json"
     estimate_flow(folder / "frames", None, flow, EstimateFlowConfig())
     start = time.perf_counter()
-    segment_objects(folder / "frames", flow, None, None, masks, objects, SegmentObjectsConfig(prompts=prompts))
+    segment_objects(folder / "frames", None, flow, None, None, masks, objects, SegmentObjectsConfig(prompts=prompts))
     return read_masks(masks), time.perf_counter() - start
 
 

@@ -1,12 +1,13 @@
 """Which object every pixel shows: given masks, or what moves, found by geometry and followed through the video.
 
-Reads   frames/       T images; flow.h5; masks that a person gives, if any; weights/, where SAM's may lie
+Reads   frames/       T images; flow.h5; weights/, where SAM's may lie; masks that a person gives, if any, and frames.json,
+                      which says what frames of the video they are for (all of them where it is left out)
 Writes  masks.h5      object ids, 0 is the background and 255 means ignore
         objects.json  each object's evidence (frames moving, residual, area) and confidence, and the warnings
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from jaxtyping import UInt8
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
-from pipeline.formats.frames_folder import read_frames
+from pipeline.formats.frame_files import KeptFrames
+from pipeline.formats.frames_folder import read_frames, read_frames_info
 from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.runtime.device import stage_device
@@ -52,6 +54,7 @@ class Segmentation:
 
 def segment_objects(
     frames: Path,
+    info: Path | None,
     flow: Path,
     mask_folder: Path | None,
     weights: Path | None,
@@ -64,11 +67,16 @@ def segment_objects(
     found = (
         found_objects(video, weights, config)
         if mask_folder is None
-        else given_objects(video, mask_folder, weights, config)
+        else given_objects(video, kept_frames(info, len(video.images)), mask_folder, weights, config)
     )
     log_objects(found)
     write_masks(masks, found.object_ids, {"backend": found.backend})
     write_objects(objects, found.backend, found.rows, found.warnings)
+
+
+def kept_frames(info: Path | None, count: int) -> KeptFrames:
+    """Which frames of the video the scene has."""
+    return KeptFrames.of_info(read_frames_info(info)) if info is not None else KeptFrames.all_of(count)
 
 
 def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConfig) -> Segmentation:
@@ -107,17 +115,20 @@ def followed(finder: str, model: VideoModel | None) -> str:
     return f"{finder}, followed by {model.name}" if model else finder
 
 
-def given_objects(video: Video, folder: Path, weights: Path | None, config: SegmentObjectsConfig) -> Segmentation:
+def given_objects(
+    video: Video, kept: KeptFrames, folder: Path, weights: Path | None, config: SegmentObjectsConfig
+) -> Segmentation:
     """The masks of a folder, used exactly; where it has some frames only, those between follow a model or the flow."""
-    shape = video.images.shape[:3]
+    size = (video.images.shape[1], video.images.shape[2])
     if config.key_frames:
         model = choose_video_model(weights, config.propagator, stage_device())
-        keys, some = read_key_masks(folder, shape)
-        given = GivenMasks(filled_in_between(video, keys, some, model, config), some.names)
+        keys, some = read_key_masks(folder, kept, size)
+        given = replace(some, object_ids=filled_in_between(video, keys, some, model, config))
     else:
-        model, given = None, read_mask_folder(folder, shape)
+        model, given = None, read_mask_folder(folder, kept, size)
     rows, warnings = given_rows(given.object_ids, given.names), given_warnings(given.object_ids, folder, config)
-    return Segmentation(given.object_ids, rows, warnings, followed("masks", model))
+    finder = ", ".join(["masks", *given.decided])
+    return Segmentation(given.object_ids, rows, [*given.doubts, *warnings], followed(finder, model))
 
 
 def filled_in_between(
@@ -151,7 +162,7 @@ def log_objects(found: Segmentation) -> None:
     """One line for every warning, and the number of objects."""
     for warning in found.warnings:
         log.warning("%s", warning)
-    log.info("%d objects besides the background", len(found.rows) - 1)
+    log.info("%d objects besides the background (%s)", len(found.rows) - 1, found.backend)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def read_transforms(path: Path, size: tuple[int, int] | None = None) -> NamedPos
     """The cameras of a transforms.json; `size` is that of the images (height, width), where the file does not tell it."""
     data = read_given_json(path)
     try:
-        entries = [entry for entry in data["frames"] if entry.get("transform_matrix") is not None]
+        # Without the key something is wrong; null is how some tools say that they found no pose.
+        entries = [entry for entry in data["frames"] if entry["transform_matrix"] is not None]
         left_out = len(data["frames"]) - len(entries)
         matrices = np.array([four_rows(entry["transform_matrix"]) for entry in entries], dtype=float)
         names = [str(entry["file_path"]) for entry in entries]
@@ -53,6 +54,8 @@ def read_transforms(path: Path, size: tuple[int, int] | None = None) -> NamedPos
             f"{path} is not a transforms.json ({type(error).__name__}: {error}); it needs `frames`, each with "
             "`file_path` and a 4x4 `transform_matrix`"
         ) from error
+    if not len(entries):
+        raise StageError(f"{path} has no frame with a transform_matrix; it holds no poses")
     if matrices.ndim != 3 or matrices.shape[1:] != (4, 4):
         raise StageError(f"{path}: transform_matrix must be 4x4 or 3x4, the file's are {matrices.shape[1:]}")
     lens, notes = the_lens(path, lenses)

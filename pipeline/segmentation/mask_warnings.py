@@ -22,8 +22,7 @@ def given_warnings(
     values = {int(value) for value in np.unique(ids)}
     if not values - {BACKGROUND_ID, IGNORE_ID}:
         warnings.append(
-            f"{folder} has no id but {IGNORE_ID}, which means ignore; if it is an object (masks in black and white), "
-            "save it as 1"
+            f"{folder} has no id but {IGNORE_ID}, which means ignore; if it is an object, save it as 1"
             if IGNORE_ID in values
             else f"{folder} shows no object: every mask is 0, the background, all over"
         )

@@ -46,6 +46,7 @@ def segmented(tmp_path: Path, config: SegmentObjectsConfig) -> tuple[np.ndarray,
     estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
     arguments = (
         tmp_path / "frames",
+        None,
         tmp_path / "flow.h5",
         None,
         None,
@@ -149,7 +150,7 @@ def test_flow_of_other_frames_is_refused(tmp_path: Path) -> None:
     moving_squares(tmp_path / "frames", [(1, 0)])
     estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
     (tmp_path / "frames" / frame_name(FRAMES - 1)).unlink()
-    arguments = (tmp_path / "frames", tmp_path / "flow.h5", None, None, tmp_path / "m.h5", tmp_path / "o.json")
+    arguments = (tmp_path / "frames", None, tmp_path / "flow.h5", None, None, tmp_path / "m.h5", tmp_path / "o.json")
     with pytest.raises(StageError, match="run estimate_flow again"):
         segment_objects(*arguments, SegmentObjectsConfig())
 
@@ -159,7 +160,7 @@ def test_a_given_folder_is_used_exactly(tmp_path: Path) -> None:
     given = np.random.default_rng(0).choice([0, 5, 9, 255], (FRAMES, HEIGHT, WIDTH)).astype(np.uint8)
     for t, ids in enumerate(given):
         write_image(tmp_path / "mine" / f"mask {t}.png", ids)
-    arguments = (tmp_path / "frames", tmp_path / "none.h5", tmp_path / "mine", None)
+    arguments = (tmp_path / "frames", None, tmp_path / "none.h5", tmp_path / "mine", None)
     segment_objects(*arguments, tmp_path / "masks.h5", tmp_path / "objects.json", SegmentObjectsConfig())
     expected = np.select([given == 5, given == 9, given == 255], [1, 2, 255], 0)
     np.testing.assert_array_equal(read_masks(tmp_path / "masks.h5"), expected)
@@ -172,7 +173,7 @@ def test_masks_of_key_frames_are_used_exactly_and_filled_in_between(tmp_path: Pa
     estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
     for t in (0, 11):
         write_image(tmp_path / "mine" / f"key_{t:03d}.png", 40 * truth[t])
-    arguments = (tmp_path / "frames", tmp_path / "flow.h5", tmp_path / "mine", None)
+    arguments = (tmp_path / "frames", None, tmp_path / "flow.h5", tmp_path / "mine", None)
     config = SegmentObjectsConfig(key_frames=True)
     segment_objects(*arguments, tmp_path / "masks.h5", tmp_path / "objects.json", config)
     ids = read_masks(tmp_path / "masks.h5")

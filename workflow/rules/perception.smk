@@ -89,6 +89,7 @@ rule estimate_flow:
 rule segment_objects:
     input:
         frames="results/{scene}/frames",
+        info="results/{scene}/frames.json",
         flow="results/{scene}/flow.h5",
         mask_folder=scene_files("masks"),
         weights=weights_files,
@@ -116,7 +117,7 @@ rule segment_objects:
         "Masks of the objects of {wildcards.scene}"
     shell:
         "python -m pipeline.segment_objects"
-        " --frames {input.frames:q} --flow {input.flow:q} --mask-folder {params.mask_folder:q} --weights {params.weights:q}"
+        " --frames {input.frames:q} --info {input.info:q} --flow {input.flow:q} --mask-folder {params.mask_folder:q} --weights {params.weights:q}"
         " --masks {output.masks:q} --objects {output.objects:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 

@@ -64,7 +64,7 @@ def test_videos_of_a_few_black_frames_have_no_object_and_a_warning(tmp_path: Pat
     for t in range(count):
         write_image(tmp_path / "frames" / frame_name(t), np.zeros((24, 32, 3), np.uint8))
     estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
-    arguments = (tmp_path / "frames", tmp_path / "flow.h5", None, None, tmp_path / "m.h5", tmp_path / "o.json")
+    arguments = (tmp_path / "frames", None, tmp_path / "flow.h5", None, None, tmp_path / "m.h5", tmp_path / "o.json")
     segment_objects(*arguments, NOTHING)
     assert not read_masks(tmp_path / "m.h5").any()
     assert any(f"{count} frames are too few" in text for text in read_objects(tmp_path / "o.json")["warnings"])
@@ -76,7 +76,7 @@ def test_a_thing_in_a_single_frame_can_be_clicked(tmp_path: Path) -> None:
     image = (image + np.random.default_rng(0).integers(0, 12, image.shape)).astype(np.uint8)
     write_image(tmp_path / "frames" / frame_name(0), image)
     estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
-    arguments = (tmp_path / "frames", tmp_path / "flow.h5", None, None, tmp_path / "m.h5", tmp_path / "o.json")
+    arguments = (tmp_path / "frames", None, tmp_path / "flow.h5", None, None, tmp_path / "m.h5", tmp_path / "o.json")
     segment_objects(*arguments, SegmentObjectsConfig(prompts=[Prompt(object=1, points=[(60, 45)])]))
     found = read_masks(tmp_path / "m.h5")[0] == 1
     true = np.zeros_like(found)

@@ -108,7 +108,7 @@ def test_what_moves_is_followed_by_the_model_under_its_own_id(
     prompts = [Prompt(object=7, frame=3, points=[(50.0, 29.0)])] if with_prompts else []
     paths = (None, None, tmp_path / "masks.h5", tmp_path / "objects.json")
     config = SegmentObjectsConfig(prompts=prompts, sam_stride=5)
-    segment_objects(tmp_path / "frames", tmp_path / "flow.h5", *paths, config)
+    segment_objects(tmp_path / "frames", None, tmp_path / "flow.h5", *paths, config)
     ids, facts = read_masks(tmp_path / "masks.h5"), read_objects(tmp_path / "objects.json")
     k = 7 if with_prompts else 1
     assert facts["backend"] == ("prompts" if with_prompts else "motion") + ", followed by shifts"
@@ -125,7 +125,7 @@ def test_key_frames_of_a_folder_are_followed_by_the_model_and_kept(
         Image.fromarray(truth[t]).save(tmp_path / "given" / f"{t:06d}.png")
     monkeypatch.setattr("pipeline.segment_objects.choose_video_model", lambda *_: Shifts())
     paths = (tmp_path / "given", None, tmp_path / "masks.h5", tmp_path / "objects.json")
-    segment_objects(tmp_path / "frames", tmp_path / "flow.h5", *paths, SegmentObjectsConfig(key_frames=True))
+    segment_objects(tmp_path / "frames", None, tmp_path / "flow.h5", *paths, SegmentObjectsConfig(key_frames=True))
     np.testing.assert_array_equal(read_masks(tmp_path / "masks.h5"), truth)  # without any flow
     assert read_objects(tmp_path / "objects.json")["backend"] == "masks, followed by shifts"
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.cameras import Intrinsics
-from pipeline.sfm.background import imported_background, is_pure_rotation, plausible, reconstruct_background
+from pipeline.sfm.background import is_pure_rotation, plausible, reconstruct_background
+from pipeline.sfm.given_poses import imported_background
 from pipeline.sfm.mapping import MappingOptions
 from tests.pipeline.tracked_body import CAMERA, FRAMES, orbit, pose_errors, room, tracked
 
@@ -59,7 +60,7 @@ def test_given_poses_stay_as_they_are_and_are_held_against_the_tracks() -> None:
     found, motion = imported_background(seen, poses, OPTIONS)
     assert (motion, found.judgement.verdict, found.model.method) == ("moving", "ok", "imported")
     np.testing.assert_array_equal(found.model.camera_from_object, poses)
-    wrong, _ = imported_background(seen, poses[::-1].copy(), OPTIONS)
+    wrong, _ = imported_background(seen, poses[::-1].copy(), OPTIONS, trust_poses=True)
     assert wrong.judgement.verdict == "weak"
 
 

@@ -61,7 +61,7 @@ def test_the_stage_runs_with_sam(tmp_path: Path, weights: Path, prompts: list[Pr
     estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
     config = SegmentObjectsConfig(prompts=prompts, sam_points_per_side=2)
     outputs = tmp_path / "masks.h5", tmp_path / "objects.json"
-    segment_objects(tmp_path / "frames", tmp_path / "flow.h5", None, weights, *outputs, config)
+    segment_objects(tmp_path / "frames", None, tmp_path / "flow.h5", None, weights, *outputs, config)
     found = read_objects(outputs[1])
     assert found["backend"] == ("sam, prompts" if prompts else "sam")
     assert set(np.unique(read_masks(outputs[0]))) <= ({0, 2} if prompts else {0, 1})

@@ -143,6 +143,6 @@ def test_the_stage_finds_objects_with_a_real_network(tmp_path: Path) -> None:
     moving_squares(tmp_path / "frames", [(3, 0)])
     estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
     paths = (None, folder.parent, tmp_path / "masks.h5", tmp_path / "objects.json")
-    segment_objects(tmp_path / "frames", tmp_path / "flow.h5", *paths, SegmentObjectsConfig(propagator="sam2"))
+    segment_objects(tmp_path / "frames", None, tmp_path / "flow.h5", *paths, SegmentObjectsConfig(propagator="sam2"))
     assert read_objects(tmp_path / "objects.json")["backend"] == "motion, followed by tiny"
     assert set(np.unique(read_masks(tmp_path / "masks.h5"))) == {0, 1}
