@@ -74,7 +74,7 @@ def read_given_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def four_rows(matrix: list[list[float]]) -> list[list[float]]:
+def four_rows(matrix: list[Any]) -> list[Any]:
     """A transform with its last row, which some tools leave out."""
     return [*matrix, [0.0, 0.0, 0.0, 1.0]] if len(matrix) == 3 and len(matrix[0]) == 4 else matrix
 

@@ -243,7 +243,7 @@ def test_masks_of_the_videos_size_are_reduced_without_mixing_ids(tmp_path: Path)
 def test_a_wrong_count_or_shape_of_masks_names_the_numbers(tmp_path: Path) -> None:
     for t in range(3):
         write_image(tmp_path / f"{t}.png", np.zeros((20, 30), np.uint8))
-    with pytest.raises(StageError, match="are 3 for 4 frames: frame 3 .* has none"):
+    with pytest.raises(StageError, match=r"are 3 for 4 frames: frame 3 .* has none"):
         read_mask_folder(tmp_path, kept(4), (20, 30))
     with pytest.raises(StageError, match="is 30x20, the frames are 30x30"):
         read_mask_folder(tmp_path, kept(3), (30, 30))
