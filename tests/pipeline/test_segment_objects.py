@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
+from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import read_masks, read_objects
@@ -180,7 +181,7 @@ def test_masks_of_key_frames_are_used_exactly_and_filled_in_between(tmp_path: Pa
     np.testing.assert_array_equal(ids[[0, 11]], truth[[0, 11]])
     assert overlap(ids > 0, truth > 0) > 0.85
     with pytest.raises(StageError, match="key_frames: true"):
-        read_mask_folder(tmp_path / "mine", truth.shape)
+        read_mask_folder(tmp_path / "mine", KeptFrames.all_of(FRAMES), (HEIGHT, WIDTH))
     write_image(tmp_path / "mine" / "key_99.png", truth[0])
     with pytest.raises(StageError, match="named after its frame, 0 to 11"):
-        read_key_masks(tmp_path / "mine", truth.shape)
+        read_key_masks(tmp_path / "mine", KeptFrames.all_of(FRAMES), (HEIGHT, WIDTH))

@@ -127,7 +127,7 @@ def test_key_frames_of_a_folder_are_followed_by_the_model_and_kept(
     paths = (tmp_path / "given", None, tmp_path / "masks.h5", tmp_path / "objects.json")
     segment_objects(tmp_path / "frames", None, tmp_path / "flow.h5", *paths, SegmentObjectsConfig(key_frames=True))
     np.testing.assert_array_equal(read_masks(tmp_path / "masks.h5"), truth)  # without any flow
-    assert read_objects(tmp_path / "objects.json")["backend"] == "masks, followed by shifts"
+    assert read_objects(tmp_path / "objects.json")["backend"] == "masks, ids, numbered by frame, followed by shifts"
 
 
 def test_a_propagator_is_one_file_and_one_name_in_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
