@@ -90,11 +90,15 @@ class VmField(nn.Module):
     def factor_gradients(
         self, gradient: Float[Tensor, "x y z"], number: int
     ) -> tuple[Float[Tensor, "channel a b"], Float[Tensor, "channel c"]]:
-        """Gradients of one density plane and its line, from that of the density at all nodes."""
+        """Gradients of one density plane and its line, from that of the density at all nodes.
+
+        Laid out in memory as their parameters are: PyTorch's fused optimisers on CPU take them element by element as they
+        lie, whatever their strides say.
+        """
         plane, line = self.density_planes[number].detach(), self.density_lines[number].detach()
         if number == 0:  # plane xy, line z
             rows = gradient.view(-1, gradient.shape[2])
-            return (rows @ line.T).T.reshape(plane.shape), plane.flatten(1) @ rows
+            return (rows @ line.T).T.contiguous().view_as(plane), plane.flatten(1) @ rows
         if number == 1:  # plane xz, line y
             by_line = torch.bmm(gradient, plane.permute(1, 2, 0)).sum(0).T
             return torch.matmul(line, gradient).transpose(0, 1).contiguous(), by_line.contiguous()

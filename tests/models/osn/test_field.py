@@ -25,6 +25,7 @@ def test_gradients_of_factors_agree_with_the_graph_of_all_nodes():
     found = [field.factor_gradients(wanted, number) for number in range(3)]
     ours = [plane for plane, _ in found] + [line for _, line in found]
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours, expected, strict=True))
+    assert [gradient.stride() for gradient in ours] == [factor.stride() for factor in factors]
 
 
 def test_upsampling_keeps_the_field():
