@@ -7,7 +7,8 @@ Parameters are 6 per frame (rotation, translation, applied after the pose) and, 
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from models.ops.compiled import njit
 
 NEAREST = 1e-6  # depth at which a point counts as before the camera
 RIDGE = 1e-9  # of a point's own information: depths that rays leave open stay where they are

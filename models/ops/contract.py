@@ -9,7 +9,7 @@ become boxes, and the shell is `shell` wide instead of 1. Loops say what their `
 
 from typing import no_type_check
 
-from numba import njit
+from models.ops.compiled import njit
 
 
 @no_type_check

@@ -13,7 +13,8 @@ The convention of all grids of both methods:
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+
+from models.ops.compiled import njit
 
 PLANE_AXES, LINE_AXES = ((0, 1), (0, 2), (1, 2)), (2, 1, 0)
 ONE, ZERO = np.float32(1), np.float32(0)

@@ -9,8 +9,8 @@ import math
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from models.ops.compiled import njit
 from models.ops.contract import contracted_distance_in_loops as contracted_distance
 from models.ops.grid import ONE, ZERO, trilinear
 

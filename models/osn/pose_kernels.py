@@ -3,8 +3,8 @@
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
+from models.ops.compiled import njit
 from models.ops.contract import contracted_distance_in_loops as contracted_distance
 from models.ops.contract import contraction_slope_in_loops as contraction_slope
 from models.ops.grid import ONE, ZERO, cell

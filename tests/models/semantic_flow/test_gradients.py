@@ -43,6 +43,13 @@ def test_gradients_gathered_by_loops_are_those_of_the_graph() -> None:
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-5, msg=name)
 
 
+def test_gradients_lie_in_memory_as_their_parameters_do() -> None:
+    """Fused optimisers on CPU take them as they lie, whatever their strides say."""
+    model = tiny_model()
+    accumulate_gradients(model, losses_of(model, 2), 2, SMOOTH, map)
+    assert not [name for name, p in model.named_parameters() if p.grad is not None and p.grad.stride() != p.stride()]
+
+
 def test_the_result_does_not_depend_on_how_many_cores_there_are() -> None:
     losses, alone = gradients(4, map)
     with ThreadPoolExecutor(4) as pool:
