@@ -8,8 +8,7 @@ import hashlib
 import os
 from pathlib import Path
 
-import numba
-from numba import njit
+from numba import config, njit
 
 __all__ = ["njit"]
 MODELS = Path(__file__).parents[1]
@@ -24,4 +23,4 @@ def sources_digest(folder: Path) -> str:
 
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(MODELS / "__pycache__" / f"kernels-{sources_digest(MODELS)}")
+    setattr(config, "CACHE_DIR", str(MODELS / "__pycache__" / f"kernels-{sources_digest(MODELS)}"))  # noqa: B010

@@ -87,11 +87,11 @@ def merged(data: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def lens_of_entry(entry: Mapping[str, Any], size: tuple[int, int] | None, path: Path) -> Lens | None:
     """The lens by nerfstudio's names (fl_x), OSN's (focal, img_w) or NeRF's (camera_angle_x); None without a focal length."""
-    height, width = size or (None, None)
-    width, height = entry.get("w", entry.get("img_w", width)), entry.get("h", entry.get("img_h", height))
-    if width is None or height is None:
+    rows, columns = size or (None, None)
+    said = entry.get("w", entry.get("img_w", columns)), entry.get("h", entry.get("img_h", rows))
+    if said[0] is None or said[1] is None:
         return None
-    width, height = float(width), float(height)
+    width, height = float(said[0]), float(said[1])
     focal = entry.get("fl_x", entry.get("focal", focal_of_angle(entry.get("camera_angle_x"), width)))
     fy = entry.get("fl_y", focal_of_angle(entry.get("camera_angle_y"), height))
     focal = fy if focal is None else focal

@@ -61,16 +61,23 @@ def contradiction(
     sigma = float(np.median(few.sigma_px))
     if given <= max(NOISE_PX, NOISE_SIGMAS * sigma):
         return None
-    tried = (*pose_changes(model), *focal_changes(model)) if focal_known else tuple(pose_changes(model))
-    scan = (lambda other: other) if focal_known else (lambda other: with_best_focal(other, few, COARSE_FOCALS))
-    cause, best = min(((name, scan(other)) for name, other in tried), key=lambda item: median_error_px(item[1], few))
-    if not focal_known:
-        best = with_best_focal(best, few, best.camera.fx / longer_side(best.camera) * FINE_FACTORS)
+    cause, best = likely_cause(model, few, focal_known)
     explained = median_error_px(best, few)
     limit = max(CONTRADICTED_SHARE * longer_side(model.camera), 3 * NOISE_SIGMAS * sigma)
     if explained < min(BETTER * given, limit):
         return Contradiction(given, cause, explained)
     return Contradiction(given, "", given) if given > limit else None
+
+
+def likely_cause(model: RigidModel, few: Observations, focal_known: bool) -> tuple[str, RigidModel]:
+    """The common mistake whose undoing the tracks agree with best, in words, and the model without it."""
+    tried = [*pose_changes(model), *(focal_changes(model) if focal_known else ())]
+    if not focal_known:
+        tried = [(name, with_best_focal(other, few, COARSE_FOCALS)) for name, other in tried]
+    cause, best = min(tried, key=lambda item: median_error_px(item[1], few))
+    if focal_known:
+        return cause, best
+    return cause, with_best_focal(best, few, best.camera.fx / longer_side(best.camera) * FINE_FACTORS)
 
 
 def long_tracks(seen: Observations, seed: int) -> Observations:
@@ -146,7 +153,7 @@ def reordered(poses: Poses) -> Iterator[tuple[str, Poses]]:
     """Reversed in time, or sorted as text, where 10 comes before 2."""
     yield "their order is wrong: reversed in time", poses[::-1]
     for first in (0, 1):
-        as_text = sorted(range(len(poses)), key=lambda index, first=first: str(index + first))
+        as_text = [index - first for index in sorted(range(first, len(poses) + first), key=str)]
         yield "their order is wrong: sorted as text, 10 before 2", poses[np.argsort(as_text)]
         yield "their order is wrong: sorted as text, 10 before 2", poses[as_text]
 

@@ -1,0 +1,86 @@
+"""tests/ mirrors the sources, file for file; what has no test file of its own is named here with the reason."""
+
+from pathlib import Path
+
+from pipeline.runtime.sources import ROOT
+
+LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
+KILLED = "tests/pipeline/test_train_*.py train, kill and resume it"
+METHOD = "tests of render_views, evaluate and export_objects go through it"
+WITHOUT = {
+    "models/osn/kernels.py": LOOPS,
+    "models/osn/loops.py": LOOPS,
+    "models/osn/pose_kernels.py": LOOPS,
+    "models/semantic_flow/kernels.py": LOOPS,
+    "models/osn/layers.py": "tests/pipeline/osn/test_edits.py",
+    "models/osn/rendering.py": "tests/models/osn/test_object_scene.py renders by it",
+    "models/osn/training.py": KILLED,
+    "models/rendering.py": "a record of tensors",
+    "pipeline/correspondence/flow_backend.py": "tests/pipeline/runtime/test_backends.py and test_estimate_flow.py choose by it",
+    "pipeline/evaluation/known_truth.py": "tests/pipeline/test_evaluate.py",
+    "pipeline/formats/flow_file.py": "tests/pipeline/test_estimate_flow.py and correspondence/test_flow_chain.py",
+    "pipeline/formats/id_files.py": "tests/pipeline/formats/test_mask_folder.py: one file means something among others only",
+    "pipeline/formats/masks_file.py": "tests/pipeline/test_segment_objects.py",
+    "pipeline/formats/trajectory_files.py": "tests/pipeline/sfm/test_pose_dialects.py reads every form",
+    "pipeline/formats/video_source.py": "tests/pipeline/test_extract_frames.py drives it in full",
+    "pipeline/osn/checkpoint.py": METHOD,
+    "pipeline/osn/method.py": METHOD,
+    "pipeline/osn/surfaces.py": "tests/pipeline/test_export_objects.py",
+    "pipeline/osn/training.py": KILLED,
+    "pipeline/osn/training_state.py": KILLED,
+    "pipeline/rendering/view_pictures.py": "tests/pipeline/test_render_views.py",
+    "pipeline/reporting/embedding.py": "tests/pipeline/test_report.py",
+    "pipeline/reporting/figures.py": "tests/pipeline/test_report.py",
+    "pipeline/reporting/sections.py": "tests/pipeline/test_report.py",
+    "pipeline/reporting/videos.py": "tests/pipeline/test_report.py",
+    "pipeline/runtime/device.py": "tests/pipeline/test_cli.py",
+    "pipeline/runtime/errors.py": "a class without code",
+    "pipeline/runtime/progress.py": "every stage's tests; it writes lines only",
+    "pipeline/runtime/record.py": "tests/pipeline/test_cli.py",
+    "pipeline/runtime/threads.py": "tests/pipeline/test_reconstruct_objects.py: the same bits on any number of threads",
+    "pipeline/scene/method_interface.py": "tests/pipeline/rendering/test_third_method.py",
+    "pipeline/segmentation/backends/motion.py": "tests/pipeline/test_segment_objects.py runs it on known truth",
+    "pipeline/segmentation/mask_backend.py": "tests/pipeline/runtime/test_backends.py and test_segment_objects.py choose by it",
+    "pipeline/segmentation/video.py": "lazy values; every test of segment_objects goes through it",
+    "pipeline/semantic_flow/checkpoint.py": METHOD,
+    "pipeline/semantic_flow/method.py": METHOD,
+    "pipeline/semantic_flow/training.py": KILLED,
+    "pipeline/semantic_flow/training_scene.py": KILLED,
+    "pipeline/semantic_flow/training_state.py": KILLED,
+    "pipeline/sfm/given_poses.py": "tests/pipeline/sfm/test_pose_dialects.py",
+    "pipeline/sfm/pose_check.py": "tests/pipeline/sfm/test_pose_dialects.py",
+}
+
+
+def mirror(path: Path) -> Path:
+    """Where the tests of a module are."""
+    return Path("tests") / path.parent / f"test_{path.name}"
+
+
+def sources() -> list[Path]:
+    """Every module of ours, from the project's folder."""
+    return [
+        path.relative_to(ROOT)
+        for layer in ("pipeline", "models")
+        for path in sorted((ROOT / layer).rglob("*.py"))
+        if path.name != "__init__.py"
+    ]
+
+
+def test_every_module_has_its_tests_or_a_reason() -> None:
+    without = {str(path) for path in sources() if not (ROOT / mirror(path)).exists()}
+    assert without == set(WITHOUT), f"new: {without - set(WITHOUT)}; gone: {set(WITHOUT) - without}"
+
+
+def test_every_test_file_mirrors_a_module() -> None:
+    """Tests of several modules at once have a name here, so that none stays behind when its module goes."""
+    several = {"sfm/test_pose_dialects.py", "osn/test_resume.py", "semantic_flow/test_resume.py"}
+    several |= {"rendering/test_third_method.py", "runtime/test_packages.py"}
+    known = {str(mirror(path)) for path in sources()} | {f"tests/pipeline/{name}" for name in several}
+    files = [
+        path.relative_to(ROOT)
+        for layer in ("pipeline", "models")
+        for path in (ROOT / "tests" / layer).rglob("test_*.py")
+    ]
+    orphans = [str(path) for path in files if str(path) not in known]
+    assert not orphans, orphans
