@@ -120,6 +120,11 @@ class ExtractFramesConfig(Section):
     end: float | None = Field(None, gt=0, description="second to stop at")
 
 
+class CheckInputsConfig(Section):
+    key_frames: bool = Field(False, description="as in segment_objects, from where the graph takes it")
+    prompts: list[Prompt] = Field([], description="as in segment_objects, from where the graph takes them")
+
+
 class EstimateFlowConfig(Section):
     backend: Literal["auto", "dis", "raft"] = Field(
         "auto", description="auto: raft where its weights lie in weights/", json_schema_extra=SHOWN

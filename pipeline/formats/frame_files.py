@@ -7,7 +7,7 @@ where there is one name for every kept frame or for every frame of the video. Wh
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +195,13 @@ class FrameFiles:
     how: str
     doubt: str
     view: Undistortion | None
+
+    def thinned(self, most: int | None) -> "FrameFiles":
+        """At most so many of the files, from the first to the last: for a look at what they are."""
+        if most is None or len(self.paths) <= most:
+            return self
+        chosen = np.linspace(0, len(self.paths) - 1, most).round().astype(int)
+        return replace(self, paths=[self.paths[index] for index in chosen])
 
 
 def files_of_frames(files: Sequence[Path], kept: KeptFrames, what: str) -> FrameFiles:

@@ -47,22 +47,22 @@ class GivenMasks:
     doubts: list[str] = field(default_factory=list)
 
 
-def read_mask_folder(folder: Path, kept: KeptFrames, size: tuple[int, int]) -> GivenMasks:
-    """The masks of a folder, for the frames of a scene."""
+def read_mask_folder(folder: Path, kept: KeptFrames, size: tuple[int, int], most: int | None = None) -> GivenMasks:
+    """The masks of a folder, for the frames of a scene; all of them are matched, at most `most` of each object read."""
     files = mask_files(folder)
     folders = {path.name: data_files(path, SUFFIXES) for path in data_folders(folder, SUFFIXES)}
     if files and len(files) not in (len(kept), kept.source_count):
         objects = files_by_object(files, kept)
         return (
-            masks_of_objects(objects, kept, size, folder, "file")
+            masks_of_objects(objects, kept, size, folder, "file", most)
             if objects
-            else masks_of_frames(files, kept, size, folder)
+            else masks_of_frames(files, kept, size, folder, most)
         )
     if files:
-        return masks_of_frames(files, kept, size, folder)
+        return masks_of_frames(files, kept, size, folder, most)
     if len(folders) == 1:
-        return masks_of_frames(next(iter(folders.values())), kept, size, folder)
-    return masks_of_objects(folders, kept, size, folder, "folder")
+        return masks_of_frames(next(iter(folders.values())), kept, size, folder, most)
+    return masks_of_objects(folders, kept, size, folder, "folder", most)
 
 
 def read_key_masks(folder: Path, kept: KeptFrames, size: tuple[int, int]) -> tuple[list[int], GivenMasks]:
@@ -92,12 +92,14 @@ def mask_files(folder: Path) -> list[Path]:
     raise StageError(f"{folder} holds no masks ({', '.join(SUFFIXES)}); give one file a frame")
 
 
-def masks_of_frames(files: Sequence[Path], kept: KeptFrames, size: tuple[int, int], folder: Path) -> GivenMasks:
+def masks_of_frames(
+    files: Sequence[Path], kept: KeptFrames, size: tuple[int, int], folder: Path, most: int | None = None
+) -> GivenMasks:
     """The masks of one file a frame, or of one array that holds all frames."""
     if len(files) == 1 and files[0].suffix.lower() in ARRAYS and (stack := all_frames(files[0], kept)) is not None:
         maps = [fitted(values, size, kept, files[0]) for values in stack]
         return understood(maps, files[0], ["one array of all frames"], [])
-    return ids_of(found_files(files, kept, folder), size, folder)
+    return ids_of(found_files(files, kept, folder).thinned(most), size, folder)
 
 
 def fitted(
@@ -142,19 +144,24 @@ def files_by_object(files: Sequence[Path], kept: KeptFrames) -> dict[str, list[P
 
 
 def masks_of_objects(
-    objects: dict[str, list[Path]], kept: KeptFrames, size: tuple[int, int], folder: Path, what: str
+    objects: dict[str, list[Path]],
+    kept: KeptFrames,
+    size: tuple[int, int],
+    folder: Path,
+    what: str,
+    most: int | None = None,
 ) -> GivenMasks:
     """One object from each list of files, called as its folder or as its files; the smallest is in front."""
     if len(objects) > MOST_OBJECTS:
         raise StageError(f"{folder} has {len(objects)} objects, at most {MOST_OBJECTS} are possible")
     layers, doubts = [], []
     for name, files in objects.items():
-        found = found_files(files, kept, folder / name if what == "folder" else folder)
+        found = found_files(files, kept, folder / name if what == "folder" else folder).thinned(most)
         given = ids_of(found, size, folder)
         layers.append((given.object_ids > 0) & (given.object_ids != IGNORE_ID))
         doubts += given.doubts
     stack = np.stack(layers)
-    ids = np.stack([layered(stack[:, frame]) for frame in range(len(kept))])
+    ids = np.stack([layered(stack[:, frame]) for frame in range(stack.shape[1])])
     overlap = float((stack.sum(0) > 1).sum() / max((stack.sum(0) > 0).sum(), 1))
     if overlap > 0.01:
         doubts.append(

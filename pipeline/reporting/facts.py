@@ -24,6 +24,7 @@ SOURCE_WORDS = {
 STAGE_TITLES = {
     "simulate_scene": "Simulation",
     "extract_frames": "Frames",
+    "check_inputs": "What was given",
     "estimate_flow": "Flow",
     "segment_objects": "Masks",
     "track_points": "Tracks",

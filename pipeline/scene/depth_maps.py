@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from scipy.stats import spearmanr
 
-from pipeline.formats.frame_files import data_files, files_of_frames, nearest_resized
+from pipeline.formats.frame_files import FrameFiles, KeptFrames, data_files, files_of_frames, nearest_resized
 from pipeline.formats.id_files import array_of_archive
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
@@ -69,16 +69,26 @@ def is_disparity(maps: Float[np.ndarray, "frame height width"], scene: Scene) ->
     return bool(signs and np.median(signs) < REVERSED)
 
 
+def depth_files(folder: Path, kept: KeptFrames) -> FrameFiles:
+    """The map of each frame."""
+    return files_of_frames(data_files(folder, SUFFIXES), kept, f"the depth maps of {folder}")
+
+
 def read_depths(folder: Path, scene: Scene) -> Float[np.ndarray, "frame height width"]:
-    """The maps of a folder, each of its frame, undistorted and resized as the frames were."""
-    files = files_of_frames(data_files(folder, SUFFIXES), scene.kept, f"the depth maps of {folder}")
+    """The maps of a folder, each of its frame."""
+    files = depth_files(folder, scene.kept)
     log.info("depth maps of %s, %s", folder, files.how)
     if files.doubt:
         log.warning("depth maps of %s: %s", folder, files.doubt)
+    return fitted_depths(files, scene.size)
+
+
+def fitted_depths(files: FrameFiles, size: tuple[int, int]) -> Float[np.ndarray, "frame height width"]:
+    """Maps undistorted and resized as the frames were, to (height, width)."""
     maps = [read_depth(path) for path in files.paths]
     if files.view is not None:
         maps = [files.view.apply(depth, exact=True) for depth in maps]
-    return np.stack([nearest_resized(depth, scene.size, path) for depth, path in zip(maps, files.paths, strict=True)])
+    return np.stack([nearest_resized(depth, size, path) for depth, path in zip(maps, files.paths, strict=True)])
 
 
 def read_depth(path: Path) -> Float[np.ndarray, "height width"]:

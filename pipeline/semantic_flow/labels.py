@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int16
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.formats.frame_files import data_files, files_of_frames
+from pipeline.formats.frame_files import FrameFiles, KeptFrames, data_files, files_of_frames
 from pipeline.formats.id_files import SUFFIXES, IdMap, read_id_map
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene
@@ -105,12 +105,12 @@ def classed(ids: np.ndarray, names: list[str], keys: list[str], config: TrainSem
 
 def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) -> Labels:
     """Label maps, one a frame: ids, or colours explained by labelmap.txt (lines `name:r,g,b`)."""
-    files = files_of_frames(data_files(folder, SUFFIXES), scene.kept, f"the label maps of {folder}")
+    files = label_files(folder, scene.kept)
     log.info("label maps of %s, %s", folder, files.how)
     if files.doubt:
         log.warning("label maps of %s: %s", folder, files.doubt)
     palette = read_palette(folder / LABEL_MAP)
-    ids = np.stack([label_map(read_id_map(path, scene.size, files.view), path, palette) for path in files.paths])
+    ids = class_ids(files, scene.size, palette)
     if ids.max() > IGNORE_ID:
         raise StageError(
             f"{folder} uses class {ids.max()}; classes are numbered from 0 to 254, and {IGNORE_ID} is ignored"
@@ -120,6 +120,16 @@ def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) ->
     if known and max(known) >= len(names):
         raise StageError(f"{folder} uses class {max(known)}, but {LABEL_MAP} names only {len(names)} classes")
     return classed(ids.astype(np.uint8), names, [str(value) for value in range(len(names))], config)
+
+
+def label_files(folder: Path, kept: KeptFrames) -> FrameFiles:
+    """The label map of each frame."""
+    return files_of_frames(data_files(folder, SUFFIXES), kept, f"the label maps of {folder}")
+
+
+def class_ids(files: FrameFiles, size: tuple[int, int], palette: list[tuple[str, tuple[int, ...]]]) -> np.ndarray:
+    """Class ids of label maps, at the frames' size (height, width)."""
+    return np.stack([label_map(read_id_map(path, size, files.view), path, palette) for path in files.paths])
 
 
 def read_palette(path: Path) -> list[tuple[str, tuple[int, ...]]]:

@@ -73,6 +73,25 @@ def read_truth(path: Path) -> Truth:
         ) from error
 
 
+def truth_words(path: Path) -> str:
+    """What a truth file holds, in words, without reading its images."""
+    try:
+        with h5py.File(path, "r") as file:
+            count, height, width = file["train/images"].shape[:3]
+            held_out, objects = len(file["test/images"]), len(file["train/solo_depth"])
+            missing = [
+                f"{name}/{field}" for name in ("train", "test") for field in VIEW_FIELDS if field not in file[name]
+            ]
+            file.attrs["focal_px"]
+    except (OSError, KeyError) as error:
+        raise StageError(
+            f"{path} is not a truth file ({error}); see pipeline/truth/truth_file.py for its layout"
+        ) from error
+    if missing:
+        raise StageError(f"{path} lacks {', '.join(missing)}; see pipeline/truth/truth_file.py for its layout")
+    return f"{count} views and {held_out} held-out ones of {width}x{height}, {objects - 1} objects"
+
+
 def read_views(group: h5py.Group) -> TruthViews:
     """One group of views."""
     return TruthViews(*(group[name][...] for name in VIEW_FIELDS))

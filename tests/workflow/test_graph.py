@@ -71,7 +71,7 @@ def test_changed_training_setting_reruns_training_and_what_follows(project: Proj
 
 def test_changed_preset_reruns_only_what_it_sets(project: Project) -> None:
     assert project.planned("--config", "preset=paper") == FROM_TRAINING
-    assert project.planned("--config", "preset=draft") == FROM_FLOW | {"extract_frames"}
+    assert project.planned("--config", "preset=draft") == FROM_FLOW | {"extract_frames", "check_inputs"}
 
 
 def test_changed_flow_setting_reruns_from_flow(project: Project) -> None:

@@ -18,6 +18,7 @@ def test_masks_for_other_tools_need_perception_only(project: Project) -> None:
     assert project.planned("results/demo/masks") == {
         "simulate_scene",
         "extract_frames",
+        "check_inputs",
         "estimate_flow",
         "segment_objects",
         "export_masks",

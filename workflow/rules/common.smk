@@ -27,6 +27,7 @@ from workflow.results_folder import check_writable, stage_errors
 WEIGHTS = "weights"
 PREPARING = (
     "extract_frames",
+    "check_inputs",
     "estimate_flow",
     "segment_objects",
     "track_points",
@@ -51,6 +52,12 @@ def options(stage):
         return json.dumps(stage_options(CONFIG, stage, wildcards.scene), sort_keys=True)
 
     return of_scene
+
+
+def input_options(wildcards):
+    """What segment_objects is told of masks and prompts, as JSON: nothing else of it makes a check stale."""
+    told = stage_options(CONFIG, "segment_objects", wildcards.scene)
+    return json.dumps({key: told[key] for key in ("key_frames", "prompts")})
 
 
 def video_path(wildcards):

@@ -56,9 +56,48 @@ rule extract_frames:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
+rule check_inputs:
+    input:
+        info="results/{scene}/frames.json",
+        mask_folder=scene_files("masks"),
+        poses=scene_files("poses"),
+        labels=scene_files("labels"),
+        depth=scene_files("depth"),
+        truth=scene_files("truth"),
+        code=sources("pipeline.check_inputs"),
+    output:
+        inputs="results/{scene}/inputs.json",
+        record="results/{scene}/records/check_inputs.json",
+    log:
+        "results/{scene}/logs/check_inputs.log",
+    benchmark:
+        "results/{scene}/benchmarks/check_inputs.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        mask_folder=scene_path("masks"),
+        poses=scene_path("poses"),
+        labels=scene_path("labels"),
+        depth=scene_path("depth"),
+        truth=scene_path("truth"),
+        options=input_options,
+    message:
+        "What was given for {wildcards.scene}"
+    shell:
+        "python -m pipeline.check_inputs"
+        " --info {input.info:q} --mask-folder {params.mask_folder:q} --poses {params.poses:q} --labels {params.labels:q}"
+        " --depth {params.depth:q} --truth {params.truth:q} --inputs {output.inputs:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
 rule estimate_flow:
     input:
         frames="results/{scene}/frames",
+        inputs=ancient("results/{scene}/inputs.json"),
         weights=weights_files,
         code=sources("pipeline.estimate_flow"),
     output:
