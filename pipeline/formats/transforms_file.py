@@ -133,7 +133,7 @@ def the_lens(path: Path, lenses: list[Lens | None]) -> tuple[Lens | None, tuple[
     if not known:
         return None, ()
     focals = np.array([lens.camera.fx for lens in known])
-    middle = min(known, key=lambda lens: abs(lens.camera.fx - float(np.median(focals))))
+    middle = median_lens(known)
     change = np.ptp(focals) / focals.mean()
     if change > ZOOM:
         raise StageError(
@@ -144,8 +144,16 @@ def the_lens(path: Path, lenses: list[Lens | None]) -> tuple[Lens | None, tuple[
         return middle, ()
     return middle, (
         f"{path.name} has a camera for each image, with focal lengths from {focals.min():.1f} to {focals.max():.1f} px; "
-        f"the median, {middle.camera.fx:.1f} px, is used for all",
+        f"the median lens, of {middle.camera.fx:.1f} px, is used for all",
     )
+
+
+def median_lens(lenses: list[Lens]) -> Lens:
+    """The median of every parameter, among the lenses of the commonest model and size."""
+    kinds = [(lens.model, lens.width, lens.height) for lens in lenses]
+    kind = max(dict.fromkeys(kinds), key=kinds.count)
+    alike = np.array([lens.params for lens, own in zip(lenses, kinds, strict=True) if own == kind])
+    return Lens(kind[0], tuple(np.median(alike, axis=0).tolist()), kind[1], kind[2])
 
 
 def write_transforms(

@@ -90,7 +90,9 @@ def test_one_video_has_one_focal_length() -> None:
     lenses = [Lens.pinhole(Intrinsics.centred(focal, 240, 320)) for focal in (300.0, 310.0, 330.0, 400.0)]
     assert the_lens(Path("t.json"), [lenses[0], None]) == (lenses[0], ())
     chosen, notes = the_lens(Path("t.json"), lenses[:3])
-    assert chosen == lenses[1] and "300.0 to 330.0 px; the median, 310.0 px" in notes[0]
+    assert chosen == lenses[1] and "300.0 to 330.0 px; the median lens, of 310.0 px" in notes[0]
+    bent = [Lens("SIMPLE_RADIAL", (300.0, 160.0, 120.0, k), 320, 240) for k in (-0.02, 0.001, 0.03)]
+    assert the_lens(Path("t.json"), [*bent])[0] == bent[1]
     with pytest.raises(StageError, match=r"changes from 300\.0 to 400\.0 px"):
         the_lens(Path("t.json"), lenses)
 
