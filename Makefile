@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	@echo "The report: results/demo/report.html"
 
 test: $(INSTALLED) browser
-	pytest
+	pytest -n 2 --dist loadfile
 
 # Chromium, which one test clicks in. Without it that test is skipped and says so, nothing else changes.
 browser:
