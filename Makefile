@@ -9,7 +9,10 @@ INSTALLED := $(VENV)/installed-from-lock
 APT := apt-get -qq -y --no-install-recommends -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test browser lock format config
+.PHONY: setup demo test browser lock format config
+
+# The environment alone, for a video of one's own.
+setup: $(INSTALLED)
 
 demo: $(INSTALLED)
 	snakemake --cores $(CORES) --config 'method=$(METHOD)'

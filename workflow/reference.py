@@ -16,14 +16,14 @@ from pipeline.config import SHOWN, Config, Edit, Prompt, SceneConfig
 from pipeline.runtime.presets import PRESETS
 
 MARKER = "# ---- The settings that are changed most, one section per stage; docs/SETTINGS.md has them all. ----"
-EXPLANATION = "# Each line shows a default. Take its `# ` away to change it: then it counts more than the preset."
+EXPLANATION = "# Each line shows the default preset's value. Take its `# ` away to change it: then it counts more than the preset."
 INDENT = 34
 INTRODUCTION = """# Settings
 
 Written by `make config` from pipeline/config.py. Every setting may stand in config.yaml, in its stage's section
 (`train_osn: {steps: 4000}`), or after `--config` (`snakemake --cores 4 --config 'train_osn={steps: 4000}'`). A stage that is
 run alone takes them as flags (`python -m pipeline.train_osn --steps 4000 --ablation.sampling even_depth`) or as `--options JSON`.
-Settings in bold are shown in config.yaml.
+Settings in bold are shown in config.yaml. A dotted name is nested: `train_osn: {ablation: {sampling: even_depth}}`.
 """
 SIGNS = ((Gt, "gt", "> "), (Ge, "ge", "≥ "), (Lt, "lt", "< "), (Le, "le", "≤ "))
 
@@ -78,7 +78,10 @@ def settings_page() -> str:
 def presets_text() -> str:
     """What each preset sets."""
     names = [name for name in PRESETS if name != "default"]
-    keys = dict.fromkeys((stage, key) for sections in PRESETS.values() for stage in sections for key in sections[stage])
+    keys = sorted(
+        dict.fromkeys((stage, key) for sections in PRESETS.values() for stage in sections for key in sections[stage]),
+        key=lambda pair: list(stages()).index(pair[0]),
+    )
     rows = ["## Presets\n", "`preset:` of the whole file or of one scene. A setting that a person gives counts more.\n"]
     rows += [f"| setting | default | {' | '.join(names)} |", "|---" * (2 + len(names)) + "|"]
     for stage, key in keys:

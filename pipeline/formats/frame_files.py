@@ -115,7 +115,11 @@ def by_source_name(stems: list[str], kept: KeptFrames) -> Matched | None:
         return None
     if fitting < LEAST_KNOWN or 2 * fitting < len(stems):
         return None
-    return Matched(kept.of_source(index), "by the names of the images")
+    ours = kept.lens is not None and all(one in {stem(name) for name in kept.names} for one in stems)
+    doubt = (
+        "these names are the video's and our frames' alike; what they name is taken to show the video, with its lens"
+    )
+    return Matched(kept.of_source(index), "by the names of the images", doubt if ours else "")
 
 
 def by_our_name(stems: list[str], kept: KeptFrames) -> Matched | None:
@@ -125,7 +129,8 @@ def by_our_name(stems: list[str], kept: KeptFrames) -> Matched | None:
         return None
     if len(set(stems)) < len(stems):
         return None
-    return Matched(np.array([known[one] for one in stems], dtype=int), "by the names of the frames", ours=True)
+    doubt = "" if kept.lens is None else "they have our frames' names, so they are taken to show the undistorted frames"
+    return Matched(np.array([known[one] for one in stems], dtype=int), "by the names of the frames", doubt, ours=True)
 
 
 def by_number(stems: list[str], kept: KeptFrames) -> Matched | None:

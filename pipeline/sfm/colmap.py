@@ -1,4 +1,4 @@
-"""COLMAP: structure from motion from tracks, and its model files. The only place that knows COLMAP's conventions.
+"""COLMAP: structure from motion from tracks, and its model files. Conventions of its mappers and model files.
 
 Its pixel centres are at +0.5 as ours, its camera axes are OpenCV's, its `cam_from_world` is our `camera_from_object`;
 its image ids start at 1.

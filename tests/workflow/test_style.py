@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from pipeline.runtime.sources import ROOT
+from pipeline.runtime.sources import ROOT, imported_modules, sources
 from workflow.lock import pinned, ranges
 from workflow.reference import MARKER, settings_page, stages, with_shown_sections
 
@@ -63,6 +63,37 @@ def test_environments_have_the_locked_versions() -> None:
     environments = list((ROOT / "envs").glob("*.yaml"))
     pins = [line.strip("- ") for path in environments for line in path.read_text().splitlines() if "==" in line]
     assert len(environments) >= 2 and pins and not set(pins) - lock
+
+
+MODULES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "jinja2": "Jinja2",
+    "markupsafe": "Jinja2",
+    "pydantic_core": "pydantic",
+    "segment_anything": "segment-anything",
+    "skimage": "scikit-image",
+    "yaml": "PyYAML",
+}
+EXTRAS = {"transformers"}  # asked for where they are wanted, and told where they are absent
+
+
+def libraries(module: str) -> set[str]:
+    """The packages that a module of ours and all that it imports of ours need."""
+    found = {name.split(".")[0] for path in sources(module) for name in imported_modules(ROOT / path)}
+    return {MODULES.get(name, name) for name in found - sys.stdlib_module_names - {"pipeline", "models"} - EXTRAS}
+
+
+def test_every_rules_environment_has_what_its_stage_imports() -> None:
+    missing = []
+    for file in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        for block in re.split(r"^rule ", file.read_text(), flags=re.M)[1:]:
+            module, environment = re.search(r"-m (pipeline\.\w+)", block), re.search(r"envs/(\w+\.yaml)", block)
+            assert module and environment, block[:40]
+            held = (ROOT / "envs" / environment[1]).read_text()
+            lacks = {name for name in libraries(module[1]) if f"- {name}==" not in held}
+            missing += [f"{module[1]} in {environment[1]}: {', '.join(sorted(lacks))}"] if lacks else []
+    assert not missing, "\n".join(missing)
 
 
 def canonical_name(requirement: str) -> str:

@@ -1,5 +1,6 @@
 """Names and files find their frames, whatever tool wrote them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,17 @@ def test_order_of_the_names_never_matters(count: int, first: int, random: object
     order = list(range(count))
     random.shuffle(order)  # type: ignore[attr-defined]
     assert match_names([names[n] for n in order], kept(count), "poses").frame.tolist() == order
+
+
+def test_names_that_leave_open_which_lens_they_show_are_doubted() -> None:
+    """Frames are undistorted: what has their names shows them, what has the video's names shows the video."""
+    lens = {"model": "SIMPLE_RADIAL", "params": [140.0, 80.0, 60.0, -0.1], "width": 160, "height": 120}
+    bent, both = replace(kept(3), lens=lens), replace(kept(3, names=[f"{n:06d}.jpg" for n in range(3)]), lens=lens)
+    names = [f"{n:06d}.png" for n in range(3)]
+    ours, theirs = match_names(names, bent, "masks"), match_names(names, both, "masks")
+    assert ours.ours and "undistorted frames" in ours.doubt
+    assert not theirs.ours and "with its lens" in theirs.doubt
+    assert not match_names(["a1", "a2", "a3"], bent, "masks").doubt and not match_names(names, kept(3), "masks").doubt
 
 
 def test_stem_keeps_what_is_no_suffix() -> None:

@@ -102,6 +102,18 @@ def test_no_arrow_is_allowed_that_no_import_needs() -> None:
     assert not idle, "\n".join(idle)
 
 
+def test_no_importer_is_admitted_that_does_not_come() -> None:
+    """Where importers are listed by name, each of them imports."""
+    idle = sorted(
+        f"{room} admits {importer}"
+        for room in PACKAGES
+        if not said(room, "May be imported by").startswith((EVERYTHING, STAGES))
+        for importer in named(room, said(room, "May be imported by"))
+        if room not in may_import(importer)
+    )
+    assert not idle, "\n".join(idle)
+
+
 def test_packages_form_no_circle() -> None:
     waiting = {package: {room for room in may_import(package) if room in PACKAGES} for package in PACKAGES}
     while free := [package for package, rooms in waiting.items() if not rooms & waiting.keys()]:
