@@ -31,6 +31,16 @@ def test_missing_video_stops_at_once(project: Project) -> None:
     assert done.returncode != 0 and "no such clip.mp4 does not exist" in done.stdout + done.stderr
 
 
+def test_target_of_another_scene_says_what_to_repeat(project: Project) -> None:
+    """Who made a report by --config video=... has a scene that config.yaml does not know."""
+    done = project.snakemake("--dry-run", "results/my clip/masks")
+    said = done.stdout + done.stderr
+    assert (
+        done.returncode != 0 and "there is no scene my clip in this run, known are demo; repeat --config video=" in said
+    )
+    assert "KeyError" not in said
+
+
 def test_results_that_cannot_be_written_stop_at_once(project: Project) -> None:
     results = project.folder / "results"
     results.write_text("a file of that name")

@@ -45,24 +45,41 @@ except StageError as error:
     raise WorkflowError(str(error)) from None
 
 
+def known_scene(wildcards):
+    """The name of the scene that a target is of, which must be among those of this run."""
+    if wildcards.scene in CONFIG.scenes:
+        return wildcards.scene
+    raise WorkflowError(
+        f"results/{wildcards.scene}: there is no scene {wildcards.scene} in this run, known are {', '.join(CONFIG.scenes)}; "
+        "repeat --config video=..., or put the scene into config.yaml"
+    )
+
+
+def scene_of(wildcards):
+    """The settings of that scene."""
+    return CONFIG.scenes[known_scene(wildcards)]
+
+
 def options(stage):
     """The settings of one stage for a scene, as JSON: its own section, and what the scene says in its place."""
 
     def of_scene(wildcards):
-        return json.dumps(stage_options(CONFIG, stage, wildcards.scene), sort_keys=True)
+        return json.dumps(
+            stage_options(CONFIG, stage, known_scene(wildcards)), sort_keys=True
+        )
 
     return of_scene
 
 
 def input_options(wildcards):
     """What segment_objects is told of masks and prompts, as JSON: nothing else of it makes a check stale."""
-    told = stage_options(CONFIG, "segment_objects", wildcards.scene)
+    told = stage_options(CONFIG, "segment_objects", known_scene(wildcards))
     return json.dumps({key: told[key] for key in ("key_frames", "prompts")})
 
 
 def video_path(wildcards):
     """The scene's video as the stage opens it: a file, a folder of images, or the simulated one."""
-    video = CONFIG.scenes[wildcards.scene].video
+    video = scene_of(wildcards).video
     return f"results/{wildcards.scene}/video.mp4" if video == SIMULATE else video
 
 
@@ -78,7 +95,7 @@ def scene_path(key):
         return (
             truth_path(wildcards)
             if key == "truth"
-            else (getattr(CONFIG.scenes[wildcards.scene], key) or [])
+            else (getattr(scene_of(wildcards), key) or [])
         )
 
     return of_scene
@@ -96,7 +113,7 @@ def scene_files(key):
 
 def truth_path(wildcards):
     """The scene's truth: the one named, or the simulated scene's own."""
-    scene = CONFIG.scenes[wildcards.scene]
+    scene = scene_of(wildcards)
     if scene.truth:
         return scene.truth
     return f"results/{wildcards.scene}/truth.h5" if scene.video == SIMULATE else []
@@ -128,7 +145,7 @@ def encoder_files(wildcards):
 
 def start_checkpoint(wildcards):
     """The trained Semantic Flow that a scene starts from or is a part of; empty where there is none."""
-    name = start_of(CONFIG, wildcards.scene)
+    name = start_of(CONFIG, known_scene(wildcards))
     if name is None:
         return []
     if name in CONFIG.shared_semantics:
@@ -158,7 +175,7 @@ def trained(pattern):
 
 def records_before_evaluation(wildcards):
     """What every stage up to the renders noted of itself, in the order of the graph."""
-    simulated = CONFIG.scenes[wildcards.scene].video == SIMULATE
+    simulated = scene_of(wildcards).video == SIMULATE
     before = ["simulate_scene"] * simulated + list(PREPARING)
     stages = before + [
         f"{verb}_{method}"
