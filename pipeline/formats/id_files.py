@@ -6,6 +6,7 @@ What a person meant is decided over all files together (`form_of`): ids, black a
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -70,7 +71,7 @@ def read_array(path: Path) -> np.ndarray:
             return np.load(path, allow_pickle=False)
         with Image.open(path) as image:
             return np.array(image.convert("L") if image.mode == "LA" else image)  # opacity of grey tells nothing
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise StageError(f"{path} is not a readable mask ({error}); save it again as PNG or .npy") from error
 
 

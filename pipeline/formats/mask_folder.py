@@ -26,7 +26,7 @@ from pipeline.formats.frame_files import (
     last_number,
     nearest_resized,
 )
-from pipeline.formats.id_files import LOSSY, SUFFIXES, IdMap, form_of, layered, read_id_map
+from pipeline.formats.id_files import LOSSY, SUFFIXES, IdMap, form_of, layered, read_array, read_id_map
 from pipeline.runtime.errors import StageError
 
 MOST_OBJECTS = 254
@@ -112,8 +112,7 @@ def fitted(
 
 def all_frames(path: Path, kept: KeptFrames) -> Int[np.ndarray, "frame height width"] | None:
     """The ids of an array of all frames, kept ones or the video's; None where the array is something else."""
-    array = np.load(path, allow_pickle=False)
-    array = array if isinstance(array, np.ndarray) else next(iter(array.values()))
+    array = read_array(path)
     if array.ndim != 3 or array.dtype.kind not in "uib" or len(array) not in (len(kept), kept.source_count):
         return None
     return (array[kept.source_index] if len(array) == kept.source_count else array).astype(np.int64)

@@ -6,6 +6,7 @@ Every one of these conventions is written down here and nowhere else; what comes
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
@@ -49,7 +50,7 @@ def loaded(path: Path) -> dict[str, np.ndarray]:
     try:
         found = np.load(path, allow_pickle=False)
         return {"data": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise StageError(f"{path} is not a readable array ({error}); save it again") from error
 
 
@@ -69,7 +70,7 @@ def osn_poses(path: Path, array: np.ndarray) -> NamedPoses:
     known = seen.is_file() and seen != path
     visible = np.load(seen, allow_pickle=False).astype(bool) if known else np.ones(len(array), bool)
     poses = np.where(visible[:, None, None], array.astype(float) @ OPENGL_FROM_OPENCV, np.nan)
-    return NamedPoses(numbered(len(array)), poses, None)
+    return NamedPoses(numbered(len(array)), poses, None, in_order=True)
 
 
 def llff_poses(path: Path, array: np.ndarray) -> NamedPoses:
@@ -79,7 +80,9 @@ def llff_poses(path: Path, array: np.ndarray) -> NamedPoses:
     poses = rigid(np.stack([right, down, -backwards], axis=-1), place)
     height, width, focal = np.median(matrix[..., 4], axis=0)
     lens = Lens.pinhole(Intrinsics.centred(float(focal), round(height), round(width)))
-    return NamedPoses(numbered(len(poses)), poses, lens, (f"{path.name} names no images: poses are taken in order",))
+    return NamedPoses(
+        numbered(len(poses)), poses, lens, (f"{path.name} names no images: poses are taken in order",), True
+    )
 
 
 def read_tum(path: Path) -> NamedPoses:
@@ -93,7 +96,9 @@ def read_tum(path: Path) -> NamedPoses:
     order = np.argsort(table[:, 0], kind="stable")
     table = table[order]
     poses = rigid(Rotation.from_quat(table[:, 4:]).as_matrix(), table[:, 1:4])
-    return NamedPoses(numbered(len(poses)), poses, None, (f"{path.name}: poses are taken in the order of their times",))
+    return NamedPoses(
+        numbered(len(poses)), poses, None, (f"{path.name}: poses are taken in the order of their times",), True
+    )
 
 
 def read_archive(path: Path) -> NamedPoses:
@@ -106,7 +111,8 @@ def read_archive(path: Path) -> NamedPoses:
         )
     poses = square(arrays[key], path)
     names = [f"{int(number):06d}" for number in arrays["inds"]] if "inds" in arrays else numbered(len(poses))
-    return NamedPoses(names, poses, lens_of_arrays(arrays), (f"the poses are `{key}` of {path.name}, OpenCV axes",))
+    notes = (f"the poses are `{key}` of {path.name}, OpenCV axes",)
+    return NamedPoses(names, poses, lens_of_arrays(arrays), notes, "inds" not in arrays)
 
 
 def square(array: np.ndarray, path: Path) -> Matrices:
@@ -146,5 +152,8 @@ def read_vipe(folder: Path, size: tuple[int, int] | None) -> NamedPoses:
     found, beside = read_archive(files[0]), folder / "intrinsics" / files[0].name
     if size is None or not beside.is_file():
         return found
-    values = np.median(loaded(beside)["data"].reshape(-1, 4), axis=0)
+    arrays = loaded(beside)
+    if "data" not in arrays or arrays["data"].size % 4:
+        raise StageError(f"{beside} holds no `data` of (fx, fy, cx, cy) a frame; is it ViPE's?")
+    values = np.median(arrays["data"].reshape(-1, 4), axis=0)
     return replace(found, lens=Lens.pinhole(Intrinsics.from_values(values.astype(float), *size)))

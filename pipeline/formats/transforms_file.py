@@ -30,13 +30,15 @@ SAME_FOCAL, ZOOM = 0.01, 0.15
 class NamedPoses:
     """Poses of a camera by the names of its images; no lens where the focal length is not told.
 
-    `notes` are what a person should know of how the file was understood.
+    `notes` are what a person should know of how the file was understood. `in_order` where it names no images: the names are
+    then places in it, and poses of some frames cannot be told from those of others.
     """
 
     names: list[str]
     world_from_camera: Float[np.ndarray, "frame 4 4"]
     lens: Lens | None
     notes: tuple[str, ...] = ()
+    in_order: bool = False
 
 
 def read_transforms(path: Path, size: tuple[int, int] | None = None) -> NamedPoses:

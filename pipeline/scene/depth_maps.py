@@ -6,6 +6,7 @@ Maps of disparity (larger is nearer) are known by the sparse points, and become 
 
 import logging
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -98,7 +99,7 @@ def read_depth(path: Path) -> Float[np.ndarray, "height width"]:
             depth = array_of_archive(path)
         else:
             depth = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else np.asarray(Image.open(path))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise StageError(f"{path} is not a readable depth map ({error}); replace it") from error
     depth = depth.squeeze() if depth.ndim == 3 and 1 in depth.shape else depth
     if depth.ndim != 2:

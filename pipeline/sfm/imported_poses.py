@@ -42,7 +42,9 @@ def read_poses(path: Path, info: dict[str, Any]) -> ImportedPoses:
     """Poses in whatever form they are, brought to the frames of `info` (frames.json)."""
     found = named_poses(path, source_size(info))
     check_rotations(path, found)
-    matched = match_names(found.names, KeptFrames.of_info(info), path.name)
+    kept_frames = KeptFrames.of_info(info)
+    check_order(path, found, kept_frames)
+    matched = match_names(found.names, kept_frames, path.name)
     camera_from_world = np.full((len(info["frames"]), 4, 4), np.nan)
     kept = (matched.frame >= 0) & np.isfinite(found.world_from_camera).all(axis=(1, 2))
     camera_from_world[matched.frame[kept]] = inverse(found.world_from_camera[kept])
@@ -122,6 +124,15 @@ def colmap_poses(path: Path, folders: list[Path]) -> NamedPoses:
 def lens_of_camera(camera: pycolmap.Camera, folder: Path) -> Lens:
     """The lens of a COLMAP camera."""
     return make_lens(camera.model.name, list(camera.params), camera.width, camera.height, str(folder))
+
+
+def check_order(path: Path, found: NamedPoses, kept: KeptFrames) -> None:
+    """Refuse poses without names that are neither one a frame nor one for every frame of the video."""
+    if found.in_order and len(found.names) not in (len(kept), kept.source_count):
+        raise StageError(
+            f"{path} has {len(found.names)} poses without names of images, the scene has {len(kept)} frames "
+            f"({kept.source_count} in the video): which are they of? give one for each, or a form that names images"
+        )
 
 
 def check_rotations(path: Path, found: NamedPoses) -> None:

@@ -252,3 +252,12 @@ def test_a_wrong_count_or_shape_of_masks_names_the_numbers(tmp_path: Path) -> No
         read_mask_folder(tmp_path, kept(3), (20, 30))
     with pytest.raises(StageError, match="is not a folder"):
         read_mask_folder(tmp_path / "absent", kept(3), (20, 30))
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_one_damaged_array_ends_in_a_sentence(tmp_path: Path, suffix: str) -> None:
+    save(tmp_path, f"all.{suffix}", np.zeros((4, 20, 30), np.uint8))
+    whole = (tmp_path / f"all.{suffix}").read_bytes()
+    (tmp_path / f"all.{suffix}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StageError, match="not a readable mask"):
+        read_mask_folder(tmp_path, kept(4), (20, 30))

@@ -209,3 +209,11 @@ def test_frames_without_a_pose_are_registered_against_the_others(caplog: pytest.
     assert found.model.registered.all() and "4 frames without a given pose" in caplog.text
     error = found.model.camera_from_object @ TRUE - np.eye(4)
     assert np.abs(error[[0, 5, 6, 13]]).max() < 5e-3 and np.abs(np.delete(error, [0, 5, 6, 13], 0)).max() < 1e-9
+
+
+@pytest.mark.parametrize("dialect", ["osn", "llff", "tum", "megasam"])
+def test_some_poses_without_names_are_refused(tmp_path: Path, dialect: str) -> None:
+    """Nine poses of fourteen frames: taken in order they would be of the first nine, whatever they are of."""
+    path = DIALECTS[dialect](tmp_path, TRUE[5:])
+    with pytest.raises(StageError, match="9 poses without names of images, the scene has 14 frames"):
+        read_poses(path, INFO)
