@@ -14,6 +14,7 @@ from pipeline.truth.truth_file import Truth, TruthViews
 STAGE = "reconstruct_objects"
 POSE_METRICS = ("rotation_error_deg", "trajectory_error_percent")
 VERDICT_VALUES = {"failed": 0.0, "weak": 1.0, "ok": 2.0}
+NO_OBJECT_POSES = "truth has no poses of objects"
 LEAST_FRAMES = 3
 LEAST_PATH = 1e-3  # of the distance to the object: below it there is no path to compare
 
@@ -46,6 +47,8 @@ def pose_findings(
     for entry in geometry.objects:
         if entry.id not in index_of:
             findings += Findings.absent(STAGE, POSE_METRICS, f"not reconstructed: {entry.reason}", item=str(entry.id))
+        elif entry.id > 0 and not truth.train.knows("world_from_object"):
+            findings += Findings.absent(STAGE, POSE_METRICS, NO_OBJECT_POSES, item=str(entry.id))
         elif entry.id not in matching:
             findings += Findings.absent(STAGE, POSE_METRICS, "no true object matches it", item=str(entry.id))
         else:
@@ -81,5 +84,5 @@ def true_object_from_camera(views: TruthViews, true: int) -> Float[np.ndarray, "
 
 def focal_findings(scene: Scene, truth: Truth) -> Findings:
     """The focal length, at the size of the frames."""
-    true = truth.focal_px * scene.camera.width / truth.size[1]
+    true = truth.camera(truth.train, 0).fx * scene.camera.width / truth.size[1]
     return Findings.of([Row(STAGE, "", "all", "focal_error_percent", 100 * abs(scene.camera.fx - true) / true)])

@@ -103,8 +103,10 @@ def depth_mse(depth: Float[np.ndarray, "height width"], target: Float[np.ndarray
 
 def depth_errors(
     depth: Float[np.ndarray, "height width"], target: Float[np.ndarray, "height width"]
-) -> Float[np.ndarray, "height width"]:
-    """Differences in the target's units, after depth is given its median and mean absolute deviation."""
+) -> Float[np.ndarray, "pixel"]:
+    """Differences in the target's units where that is known, after depth is given its median and mean absolute deviation."""
+    known = np.isfinite(target) & (target > 0)
+    depth, target = depth[known], target[known]
     shifted, wanted = depth - np.median(depth), target - np.median(target)
     spread = np.abs(shifted).mean()
     scale = np.abs(wanted).mean() / spread if spread > 0 else 0.0

@@ -46,4 +46,6 @@ def truth_notes(scene: Scene, known: KnownTruth | None) -> dict[str, Any] | None
         "matching": {str(estimated): true for estimated, true in known.matching.items()},
         "true_scales": {str(identity): scale if np.isfinite(scale) else None for identity, scale in scales},
         "frames": int((known.alignment.rows >= 0).sum()),
+        "protocol": known.truth.protocol,
+        "unknown": known.truth.unknown_words,
     }

@@ -11,6 +11,7 @@ from pipeline.evaluation.object_matching import id_switches, in_true_ids, object
 from pipeline.formats.flow_file import FlowPair
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.truth.correspondences import true_flow
+from pipeline.truth.covisibility import GEOMETRY
 from pipeline.truth.truth_file import Truth
 
 FLOW_METRICS = ("epe_px", "outliers_1px_percent")
@@ -24,7 +25,15 @@ def perception_findings(
     if known is None:
         absent = Findings.absent("estimate_flow", FLOW_METRICS, NO_TRUTH)
         return absent + Findings.absent("segment_objects", MASK_METRICS, NO_TRUTH)
-    found = flow_findings(pairs, known.truth, known.alignment.rows)
+    train = known.truth.train
+    if train.knows(*GEOMETRY):
+        found = flow_findings(pairs, known.truth, known.alignment.rows)
+    else:
+        found = Findings.absent(
+            "estimate_flow", FLOW_METRICS, "truth lacks depth, object ids or poses of the video's frames"
+        )
+    if not train.knows("object_ids"):
+        return found + Findings.absent("segment_objects", MASK_METRICS, "truth has no object ids of the video's frames")
     return found + mask_findings(object_ids, known.frame_ids, known.matching)
 
 

@@ -25,7 +25,7 @@ from pipeline.evaluation.object_matching import in_true_ids, object_ious, resize
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, RenderSet, read_set_depth, read_set_ids, read_set_images
 from pipeline.formats.scene_file import Scene
-from pipeline.truth.covisibility import covisible
+from pipeline.truth.covisibility import covisible_views
 from pipeline.truth.truth_file import Truth
 
 STAGE = "render_views"
@@ -39,7 +39,7 @@ class Target:
     """What a set of views should show, in the ids of the truth (or of the masks, where those are the target)."""
 
     images: UInt8[np.ndarray, "view height width rgb=3"]
-    object_ids: UInt8[np.ndarray, "view height width"]
+    object_ids: UInt8[np.ndarray, "view height width"] | None = None
     depth: Float[np.ndarray, "view height width"] | None = None
     covisible: Bool[np.ndarray, "view height width"] | None = None
 
@@ -86,12 +86,12 @@ def held_out_target(
 ) -> Target:
     """Truth's test views at the size of the renders."""
     height, width = size
-    seen = np.stack([covisible(truth, view, train_rows) for view in views])
+    seen, test = covisible_views(truth, views, train_rows), truth.test
     return Target(
-        resized_images(truth.test.images[views], height, width),
-        resized_ids(truth.test.object_ids[views], height, width),
-        resized_depths(truth.test.depth[views], height, width),
-        resized_ids(seen.astype(np.uint8), height, width).astype(bool),
+        resized_images(test.images[views], height, width),
+        resized_ids(test.object_ids[views], height, width) if test.knows("object_ids") else None,
+        resized_depths(test.depth[views], height, width) if test.knows("depth") else None,
+        None if seen is None else resized_ids(seen.astype(np.uint8), height, width).astype(bool),
     )
 
 
@@ -123,6 +123,8 @@ def set_findings(
     """All numbers of one set of views, and those that are missing."""
     values = set_values(folder, entry, target, lpips, matching)
     findings = Findings.of([Row(STAGE, method, item, metric, value) for metric, value in values.items()])
+    if matching is not None:
+        findings += unjudged(target, method, item)
     if lpips is None:
         findings += Findings.absent(STAGE, ["lpips"], NO_LPIPS, method, item)
     if target.covisible is not None and "psnr_db_covisible" not in values:
@@ -132,13 +134,32 @@ def set_findings(
     return findings
 
 
+def unjudged(target: Target, method: str, item: str) -> Findings:
+    """What truth does not know of held-out views."""
+    findings = Findings()
+    for known, metrics, what in (
+        (target.object_ids, ("miou", "panoptic_quality"), "object ids"),
+        (target.depth, ("depth_mae", "depth_mse"), "depth"),
+        (
+            target.covisible,
+            ("psnr_db_covisible", "ssim_covisible"),
+            "co-visibility, nor the geometry that it follows from,",
+        ),
+    ):
+        if known is None:
+            reason = f"truth has no {what} of its held-out views"
+            findings += Findings.absent(STAGE, metrics, reason, method, item)
+    return findings
+
+
 def set_values(
     folder: Path, entry: RenderSet, target: Target, lpips: Lpips | None, matching: dict[int, int] | None = None
 ) -> dict[str, float]:
     """All numbers of one set of views, by metric."""
-    images, ids = read_set_images(folder, entry), read_set_ids(folder, entry)
-    values = image_values(images, target, lpips)
-    values |= label_values(in_true_ids(ids, matching) if matching else ids, target.object_ids)
+    values = image_values(read_set_images(folder, entry), target, lpips)
+    if target.object_ids is not None:
+        ids = read_set_ids(folder, entry)
+        values |= label_values(in_true_ids(ids, matching) if matching else ids, target.object_ids)
     if target.depth is not None:
         depth = read_set_depth(folder, entry)
         for metric, error in (("depth_mae", depth_mae), ("depth_mse", depth_mse)):

@@ -87,6 +87,8 @@ def true_region(
     truth: Truth, true_scales: Float[np.ndarray, "object"], ids: list[int], matching: dict[int, int]
 ) -> TrueRegion | str:
     """The true region in the scene's scales, or why it cannot be told."""
+    if not truth.knows_solo_depth:
+        return "truth lacks the depth of each object alone"
     unmatched = [identity for identity in ids if identity not in matching]
     if unmatched:
         return f"object {unmatched[0]} matches no true object"

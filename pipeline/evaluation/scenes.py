@@ -64,10 +64,13 @@ def likeness(rendered: Views, target: Views, lpips: Lpips | None) -> Values:
         rendered.images, rendered.depth, target.images, target.depth, strict=True
     ):
         pair = to_unit(image), to_unit(wanted)
-        each.append({"psnr_db": psnr_db(*pair), "ssim": ssim(*pair), "depth_mae": depth_mae(depth, wanted_depth)})
+        each.append({"psnr_db": psnr_db(*pair), "ssim": ssim(*pair)})
+        if np.isfinite(wanted_depth).any():
+            each[-1]["depth_mae"] = depth_mae(depth, wanted_depth)
         if lpips:
             each[-1]["lpips"] = lpips.distance(*pair)
-    return {metric: float(np.mean([values[metric] for values in each])) for metric in each[0]}
+    judged = {metric: None for values in each for metric in values}
+    return {metric: float(np.mean([values[metric] for values in each if metric in values])) for metric in judged}
 
 
 def scene_rows(

@@ -37,9 +37,12 @@ def class_targets(
     """What classes are judged by: label maps where the classes are theirs, else truth, else the masks."""
     if not classes.of_objects:
         return ClassTargets(method.label_map_classes(labels)) if labels else None
-    if known is None:
+    if known is None or not known.truth.train.knows("object_ids"):
         return object_targets(classes, object_ids)
-    return object_targets(classes, known.frame_ids, known.truth.test.object_ids, known.matching)
+    test = known.truth.test
+    return object_targets(
+        classes, known.frame_ids, test.object_ids if test.knows("object_ids") else None, known.matching
+    )
 
 
 def object_targets(

@@ -84,7 +84,8 @@ def depth_ratios(
         chosen = usable & (scene.observation_object == index)
         if chosen.sum() >= LEAST_OBSERVATIONS:
             ratios[index] = np.median(true_depth[chosen] / scene.observation_depth[chosen])
-            objects[index] = np.bincount(true_ids[chosen]).argmax()
+            known = true_ids[chosen][true_ids[chosen] < truth.object_count]
+            objects[index] = np.bincount(known).argmax() if len(known) else index
     return ratios, objects.clip(max=truth.object_count - 1)
 
 

@@ -21,8 +21,8 @@ class Reprojection:
 
 
 def truth_intrinsics(truth: Truth) -> Intrinsics:
-    """The camera of the truth's images."""
-    return Intrinsics.centred(truth.focal_px, *truth.size)
+    """The camera of the video's first view."""
+    return truth.camera(truth.train, 0)
 
 
 def true_flow(
@@ -43,7 +43,7 @@ def true_flow(
 
 def surface_points(truth: Truth, views: TruthViews, frame: int) -> Float[np.ndarray, "height width xyz=3"]:
     """The surface point that each pixel of a view shows, in the frame of its own object."""
-    local = unproject(truth_intrinsics(truth), pixel_centres(*truth.size), views.depth[frame].astype(np.float64))
+    local = unproject(truth.camera(views, frame), pixel_centres(*views.size), views.depth[frame].astype(np.float64))
     world = transform(views.world_from_camera[frame].astype(np.float64), local)
     object_from_world = inverse(world_from_objects(views, frame))
     return transform(object_from_world[known_ids(views.object_ids[frame])], world)
@@ -61,7 +61,7 @@ def reproject(
     camera = transform(inverse(views.world_from_camera[frame]), world)
     depth = camera[..., 2]
     safe = np.where((depth > 1e-6)[..., None], camera, [0.0, 0.0, 1.0])
-    xy = project(truth_intrinsics(truth), safe)
+    xy = project(truth.camera(views, frame), safe)
     return Reprojection(xy, depth, (depth > 1e-6) & shown(views, frame, xy, depth, object_ids))
 
 

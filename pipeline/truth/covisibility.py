@@ -13,6 +13,20 @@ from pipeline.truth.truth_file import Truth
 LEAST_FRAMES, SHARE = 5, 10  # DyCheck: max(5, N // 10) of N frames
 
 
+GEOMETRY = ("depth", "object_ids", "world_from_object")
+
+
+def covisible_views(
+    truth: Truth, views: list[int], frames: Int[np.ndarray, "frame"]
+) -> Bool[np.ndarray, "view height width"] | None:
+    """Pixels of test views that are to be judged: a data set's own masks, else by geometry; None where neither is known."""
+    if truth.test.covisible is not None:
+        return truth.test.covisible[views]
+    if not (truth.train.knows(*GEOMETRY) and truth.test.knows(*GEOMETRY)):
+        return None
+    return np.stack([covisible(truth, view, frames) for view in views])
+
+
 def covisible(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Bool[np.ndarray, "height width"]:
     """Pixels of a test view whose surface point is seen in enough of the given training frames."""
     return times_seen(truth, view, frames) >= max(LEAST_FRAMES, len(frames) // SHARE)
@@ -21,7 +35,7 @@ def covisible(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Bool
 def times_seen(truth: Truth, view: int, frames: Int[np.ndarray, "frame"]) -> Int[np.ndarray, "height width"]:
     """In how many training frames each pixel's surface point is seen; points move with their object."""
     points, ids = surface_points(truth, truth.test, view), truth.test.object_ids[view]
-    seen = np.zeros(truth.size, dtype=np.int64)
+    seen = np.zeros(truth.test.size, dtype=np.int64)
     for frame in frames:
         seen += reproject(truth, points, ids, int(frame)).visible
     return seen
