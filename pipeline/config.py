@@ -7,6 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Method = Literal["osn", "semantic_flow"]
 METHODS: tuple[Method, ...] = get_args(Method)
 PresetName = Literal["draft", "default", "quality", "paper"]
+DatasetLayout = Literal[
+    "osn", "multimotion", "nvidia", "nsff", "semantic_nvidia", "dycheck", "hypernerf", "dnerf", "nerfstudio"
+]
+DatasetPart = Literal["masks", "poses", "depth", "labels"]
 EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50"]
 Positive = Annotated[float, Field(gt=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
@@ -60,7 +64,10 @@ class Edit(Section):
 class SceneConfig(Section):
     """One video and what is known of it."""
 
-    video: str = Field(description="video file, folder of images, or `simulate`")
+    video: str = Field("", description="video file, folder of images, or `simulate`")
+    dataset: str | None = Field(
+        None, description="LAYOUT:PATH, a scene of a data set in the place of `video` and of what is known of it"
+    )
     masks: str | None = Field(None, description="folder of masks, one a frame")
     prompts: list[Prompt] = Field([], description="clicks and boxes for segment_objects")
     edits: list[Edit] = Field([], description="changes to the trained scene, for render_views")
@@ -103,6 +110,17 @@ class SimulateSceneConfig(Section):
     quality: int = Field(15, ge=0, le=40, description="rate factor of the H.264 video, lower is better")
     combinations: int = Field(
         0, ge=0, description="scenes with other scales that show the same video; light then casts no shadows"
+    )
+
+
+class ImportDatasetConfig(Section):
+    use: list[DatasetPart] = Field(
+        ["masks", "poses", "depth", "labels"],
+        description="parts of a data set that the pipeline sees, where there are any; the others are estimated",
+    )
+    split: str | None = Field(None, description="which list of test views; the layout's own when empty")
+    factor: int | None = Field(
+        None, ge=1, le=16, description="images this many times smaller than the largest; the layout's own when empty"
     )
 
 
@@ -456,6 +474,7 @@ class Config(Section):
         description="draft: a first look; quality: for a night; paper: the papers' sizes and steps, for a GPU",
     )
     simulate_scene: SimulateSceneConfig = SimulateSceneConfig()
+    import_dataset: ImportDatasetConfig = ImportDatasetConfig()
     extract_frames: ExtractFramesConfig = ExtractFramesConfig()
     estimate_flow: EstimateFlowConfig = EstimateFlowConfig()
     segment_objects: SegmentObjectsConfig = SegmentObjectsConfig()

@@ -68,7 +68,9 @@ def scene_of(clip: str, name: str | None, config: Config) -> tuple[str, str]:
 
 
 def scene_video(name: str, scene: SceneConfig) -> str:
-    """Where a scene's video lies; a simulated one among the results."""
+    """Where a scene's video lies; a simulated one and a data set's among the results."""
+    if scene.dataset:
+        return str(RESULTS / name / "dataset" / "images")
     return str(RESULTS / name / "video.mp4") if scene.video == SIMULATE else scene.video
 
 

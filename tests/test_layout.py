@@ -7,6 +7,7 @@ from pipeline.runtime.sources import ROOT
 LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
 KILLED = "tests/pipeline/test_train_*.py train, kill and resume it"
 METHOD = "tests of render_views, evaluate and export_objects go through it"
+LAYOUT = "tests/pipeline/datasets/layouts/ read every layout through it"
 WITHOUT = {
     "models/osn/kernels.py": LOOPS,
     "models/osn/loops.py": LOOPS,
@@ -17,6 +18,10 @@ WITHOUT = {
     "models/osn/training.py": KILLED,
     "models/rendering.py": "a record of tensors",
     "pipeline/correspondence/flow_backend.py": "tests/pipeline/runtime/test_backends.py and test_estimate_flow.py choose by it",
+    "pipeline/datasets/files.py": LAYOUT,
+    "pipeline/datasets/imported_scene.py": LAYOUT,
+    "pipeline/datasets/layouts/multimotion.py": "OSN's real scenes: tests/pipeline/datasets/layouts/test_osn.py",
+    "pipeline/datasets/scene_folder.py": "tests/pipeline/test_import_dataset.py",
     "pipeline/evaluation/known_truth.py": "tests/pipeline/test_evaluate.py",
     "pipeline/formats/flow_file.py": "tests/pipeline/test_estimate_flow.py and correspondence/test_flow_chain.py",
     "pipeline/formats/id_files.py": "tests/pipeline/formats/test_mask_folder.py: one file means something among others only",

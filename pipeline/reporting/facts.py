@@ -23,6 +23,7 @@ SOURCE_WORDS = {
 }
 STAGE_TITLES = {
     "simulate_scene": "Simulation",
+    "import_dataset": "Data set",
     "extract_frames": "Frames",
     "check_inputs": "What was given",
     "estimate_flow": "Flow",

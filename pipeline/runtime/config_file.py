@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.config import Config, PresetName, SceneConfig
+from pipeline.runtime.dataset_key import dataset_key, promised
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.presets import with_preset
 from pipeline.runtime.renamed_keys import new_key, new_value
@@ -38,6 +39,7 @@ def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
     check_shared(config, files)
     for name in config.scenes:
         check_start(config, name, files)
+        check_dataset(config, name, files)
     return config
 
 
@@ -120,14 +122,14 @@ def with_command_line_scene(values: Mapping[str, Any]) -> dict[str, Any]:
     given = {key: values.pop(key) for key in COMMAND_LINE_KEYS if key in values}
     if not given:
         return values
-    if "video" not in given:
+    if "video" not in given and "dataset" not in given:
         raise StageError(
             f"--config {next(iter(given))}=... belongs to one video; add video=PATH, or edit scenes: in config.yaml"
         )
-    video = str(given.pop("video"))
-    name = str(given.pop("name", "") or Path(video).stem)
-    paths = {key: str(value) for key, value in given.items() if key in PATHS_OF_SCENE}
-    return {**values, "scenes": {name: {**given, **paths, "video": video}}}
+    source = Path(str(given.get("video") or str(given["dataset"]).partition(":")[2]))
+    name = str(given.pop("name", "") or source.stem)
+    paths = {key: str(value) for key, value in given.items() if key in ("video", "dataset", *PATHS_OF_SCENE)}
+    return {**values, "scenes": {name: {**given, **paths}}}
 
 
 def check_scene(name: str, scene: SceneConfig, files: Sequence[Path]) -> None:
@@ -137,9 +139,12 @@ def check_scene(name: str, scene: SceneConfig, files: Sequence[Path]) -> None:
             f"scenes.{name}{line_of(('scenes', name), files)}: a scene's name is its folder under results/; "
             "use letters, digits, spaces, '-', '_' and '.'"
         )
+    if not scene.video and not scene.dataset:
+        where = line_of(("scenes", name), files)
+        raise StageError(f"scenes.{name}.video{where}: is missing; add video: PATH, or dataset: LAYOUT:PATH")
     for key in ("video", *PATHS_OF_SCENE):
         path = getattr(scene, key)
-        if path is None or (key == "video" and path == SIMULATE):
+        if not path or (key == "video" and path == SIMULATE):
             continue
         if not Path(path).exists():
             where = line_of(("scenes", name, key), files)
@@ -147,6 +152,28 @@ def check_scene(name: str, scene: SceneConfig, files: Sequence[Path]) -> None:
     if scene.start is not None and scene.end is not None and scene.end <= scene.start:
         where = line_of(("scenes", name, "end"), files)
         raise StageError(f"scenes.{name}.end{where}: {scene.end} is not after start={scene.start}; give a later second")
+
+
+def check_dataset(config: Config, name: str, files: Sequence[Path]) -> None:
+    """The data set of a scene exists, and nothing else that the scene names contradicts it."""
+    scene = config.scenes[name]
+    if scene.dataset is None:
+        return
+    where = line_of(("scenes", name, "dataset"), files)
+    try:
+        layout, folder = dataset_key(str(scene.dataset))
+    except StageError as error:
+        raise StageError(f"scenes.{name}.dataset{where}: {error}") from None
+    if not folder.is_dir():
+        raise StageError(f"scenes.{name}.dataset{where}: {folder} is not a folder; {nearby(folder)}")
+    given = (promised(layout, folder) & {*config.import_dataset.use}) | {"video", "intrinsics", "truth"}
+    for key in ("video", "intrinsics", *PATHS_OF_SCENE):
+        if getattr(scene, key) and key in given:
+            raise StageError(
+                f"scenes.{name}.{key}{line_of(('scenes', name, key), files)}: the data set {scene.dataset} gives its own; "
+                f"leave {key} out"
+                + (f", or {key} out of import_dataset.use" if key in config.import_dataset.use else "")
+            )
 
 
 def nearby(path: Path) -> str:

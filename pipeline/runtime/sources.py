@@ -8,7 +8,7 @@ PACKAGES = ("pipeline", "models")
 # Settings reach a rule as its params: a new or renamed setting of one stage must not rerun all others.
 NOT_CODE = ("pipeline.config", "pipeline.runtime.renamed_keys")
 # Packages whose modules are picked by name at run time: whoever imports such a package may run any of them.
-PICKED_BY_NAME = ("backends", "propagators")
+PICKED_BY_NAME = ("backends", "layouts", "propagators")
 
 
 def sources(module: str, root: Path = ROOT) -> list[str]:

@@ -18,6 +18,7 @@ from pipeline.runtime.config_file import (
     stage_options,
     start_of,
 )
+from pipeline.runtime.dataset_key import dataset_key, promised
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.sources import sources
 from pipeline.runtime.weights import weights_present
@@ -35,6 +36,13 @@ PREPARING = (
     "pack_scene",
 )
 STARTED = time.time()
+DATASET_FILES = {
+    "masks": "masks",
+    "poses": "transforms.json",
+    "depth": "depth",
+    "labels": "labels",
+    "truth": "truth.h5",
+}
 REPORT_TEMPLATES = ["pipeline/reporting/template.html"]
 
 put_interpreter_on_path()
@@ -78,45 +86,72 @@ def input_options(wildcards):
 
 
 def video_path(wildcards):
-    """The scene's video as the stage opens it: a file, a folder of images, or the simulated one."""
-    video = scene_of(wildcards).video
-    return f"results/{wildcards.scene}/video.mp4" if video == SIMULATE else video
+    """The scene's video as the stage opens it: a file, a folder of images, the simulated one, or a data set's."""
+    scene = scene_of(wildcards)
+    if scene.dataset:
+        return f"results/{wildcards.scene}/dataset/images"
+    return (
+        f"results/{wildcards.scene}/video.mp4"
+        if scene.video == SIMULATE
+        else scene.video
+    )
 
 
 def video_files(wildcards):
     """The files whose change makes the frames stale."""
+    if scene_of(wildcards).dataset:
+        return f"results/{wildcards.scene}/dataset"
     return files_under(video_path(wildcards))
 
 
 def scene_path(key):
-    """A path that the scene may name (`masks`, `poses`, `truth`); empty where it does not."""
+    """A path that the scene may name or its data set has (`masks`, `poses`, `truth`); empty where there is none."""
 
     def of_scene(wildcards):
-        return (
-            truth_path(wildcards)
-            if key == "truth"
-            else (getattr(scene_of(wildcards), key) or [])
-        )
+        scene = scene_of(wildcards)
+        if key in dataset_parts(wildcards):
+            return f"results/{wildcards.scene}/dataset/{DATASET_FILES[key]}"
+        if key == "truth" and scene.video == SIMULATE and not scene.truth:
+            return f"results/{wildcards.scene}/truth.h5"
+        return getattr(scene, key) or []
 
     return of_scene
 
 
 def scene_files(key):
-    """The files under a path that the scene may name."""
+    """The files under such a path; of a data set, the folder that the importer writes."""
 
     def of_scene(wildcards):
+        if key in dataset_parts(wildcards):
+            return f"results/{wildcards.scene}/dataset"
         path = scene_path(key)(wildcards)
         return files_under(path) if path else []
 
     return of_scene
 
 
-def truth_path(wildcards):
-    """The scene's truth: the one named, or the simulated scene's own."""
+def dataset_parts(wildcards):
+    """What the importer will write for a scene beside its images; nothing where it has no data set."""
     scene = scene_of(wildcards)
-    if scene.truth:
-        return scene.truth
-    return f"results/{wildcards.scene}/truth.h5" if scene.video == SIMULATE else []
+    if not scene.dataset:
+        return frozenset()
+    use = stage_options(CONFIG, "import_dataset", wildcards.scene)["use"]
+    return promised(*dataset_key(scene.dataset)) & {*use, "truth"}
+
+
+def dataset_of(wildcards):
+    """The data set of a scene, as LAYOUT:PATH."""
+    return scene_of(wildcards).dataset
+
+
+def dataset_files(wildcards):
+    """The files of the data set of a scene."""
+    dataset = scene_of(wildcards).dataset
+    return (
+        files_under(dataset_key(dataset)[1])
+        if dataset
+        else [f"scenes.{wildcards.scene} has no dataset: in config.yaml"]
+    )
 
 
 def files_under(path):
@@ -175,8 +210,10 @@ def trained(pattern):
 
 def records_before_evaluation(wildcards):
     """What every stage up to the renders noted of itself, in the order of the graph."""
-    simulated = scene_of(wildcards).video == SIMULATE
-    before = ["simulate_scene"] * simulated + list(PREPARING)
+    scene = scene_of(wildcards)
+    first = ["simulate_scene"] * (scene.video == SIMULATE)
+    first += ["import_dataset"] * bool(scene.dataset)
+    before = first + list(PREPARING)
     stages = before + [
         f"{verb}_{method}"
         for method in CONFIG.method

@@ -25,6 +25,34 @@ rule simulate_scene:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
+rule import_dataset:
+    input:
+        dataset=dataset_files,
+        code=sources("pipeline.import_dataset"),
+    output:
+        export=directory("results/{scene}/dataset"),
+        record="results/{scene}/records/import_dataset.json",
+    log:
+        "results/{scene}/logs/import_dataset.log",
+    benchmark:
+        "results/{scene}/benchmarks/import_dataset.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=30,
+    params:
+        dataset=dataset_of,
+        options=options("import_dataset"),
+    message:
+        "The data set of {wildcards.scene}"
+    shell:
+        "python -m pipeline.import_dataset"
+        " --dataset {params.dataset:q} --export {output.export:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
 rule extract_frames:
     input:
         video=video_files,

@@ -4,7 +4,7 @@ rule render_views:
         scene="results/{scene}/scene.h5",
         info="results/{scene}/frames.json",
         depth=scene_files("depth"),
-        truth=truth_path,
+        truth=scene_files("truth"),
         code=sources("pipeline.render_views"),
     output:
         renders=directory("results/{scene}/{method}/renders"),
@@ -21,13 +21,14 @@ rule render_views:
         runtime=120,
         gpu=1,
     params:
+        truth=scene_path("truth"),
         depth=scene_path("depth"),
         options=options("render_views"),
     message:
         "Views of {wildcards.scene} by {wildcards.method}"
     shell:
         "python -m pipeline.render_views"
-        " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --info {input.info:q} --depth {params.depth:q} --truth {input.truth:q}"
+        " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --info {input.info:q} --depth {params.depth:q} --truth {params.truth:q}"
         " --renders {output.renders:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
@@ -42,7 +43,7 @@ rule evaluate:
         checkpoints=trained("results/{scene}/{method}/checkpoint.pt"),
         renders=trained("results/{scene}/{method}/renders"),
         records=records_before_evaluation,
-        truth=truth_path,
+        truth=scene_files("truth"),
         labels=scene_files("labels"),
         weights=weights_files,
         code=sources("pipeline.evaluate"),
@@ -62,6 +63,7 @@ rule evaluate:
         runtime=60,
         gpu=1,
     params:
+        truth=scene_path("truth"),
         labels=scene_path("labels"),
         weights=WEIGHTS,
         options=options("evaluate"),
@@ -71,7 +73,7 @@ rule evaluate:
         "python -m pipeline.evaluate"
         " --scene {input.scene:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
         " --geometry {input.geometry:q} --checkpoints {input.checkpoints:q} --renders {input.renders:q}"
-        " --records {input.records:q} --truth {input.truth:q} --labels {params.labels:q} --weights {params.weights:q}"
+        " --records {input.records:q} --truth {params.truth:q} --labels {params.labels:q} --weights {params.weights:q}"
         " --metrics {output.metrics:q} --notes {output.notes:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
@@ -90,7 +92,7 @@ rule report:
         metrics="results/{scene}/metrics.csv",
         notes="results/{scene}/evaluation.json",
         records=all_records,
-        truth=truth_path,
+        truth=scene_files("truth"),
         code=sources("pipeline.report") + REPORT_TEMPLATES,
     output:
         report=report(
@@ -111,6 +113,7 @@ rule report:
         mem_mb=6000,
         runtime=30,
     params:
+        truth=scene_path("truth"),
         options=options("report"),
     message:
         "Report of {wildcards.scene}"
@@ -119,5 +122,5 @@ rule report:
         " --frames {input.frames:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
         " --objects {input.objects:q} --geometry {input.geometry:q} --scene {input.scene:q}"
         " --histories {input.histories:q} --renders {input.renders:q} --metrics {input.metrics:q} --notes {input.notes:q}"
-        " --records {input.records:q} --truth {input.truth:q} --report {output.report:q}"
+        " --records {input.records:q} --truth {params.truth:q} --report {output.report:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -127,3 +127,57 @@ def test_a_scene_starts_from_what_it_names_or_from_the_model_that_it_is_a_part_o
     scenes = {"a": CLIP, "b": CLIP, "c": {**CLIP, "start_from": "both"}, "d": {**CLIP, "start_from": "c"}, "e": CLIP}
     config = checked_config({"scenes": scenes, "shared_semantics": {"both": ["a", "b"]}}, [])
     assert [start_of(config, name) for name in scenes] == ["both", "both", "both", "c", None]
+
+
+OSN_SCENE = """\
+scenes:
+  chess:
+    dataset: osn:{folder}
+{more}"""
+
+
+@pytest.fixture
+def osn(tmp_path: Path) -> Path:
+    folder = tmp_path / "chess"
+    (folder / "segm_sam").mkdir(parents=True)
+    for name in ("transforms_train.json", "transforms_test.json", "segm_sam/0000.npy"):
+        (folder / name).touch()
+    return folder
+
+
+def test_data_set_stands_in_the_place_of_a_video(tmp_path: Path, osn: Path) -> None:
+    config = check(tmp_path, OSN_SCENE.format(folder=osn, more=""))
+    assert config.scenes["chess"].dataset == f"osn:{osn}" and not config.scenes["chess"].video
+    assert list(check(tmp_path, OSN_SCENE.format(folder=osn, more=""), dataset=f"osn:{osn}").scenes) == ["chess"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("    video: simulate\n", r"scenes\.chess\.video \(config\.yaml, line 4\): the data set .* gives its own"),
+        ("    masks: {folder}\n", r"scenes\.chess\.masks.*leave masks out, or masks out of import_dataset\.use"),
+        ("    poses: {folder}\n", r"scenes\.chess\.poses.*gives its own"),
+        ("    truth: {folder}\n", r"scenes\.chess\.truth.*gives its own"),
+        ("    intrinsics: [1, 1, 1, 1]\n", r"scenes\.chess\.intrinsics.*gives its own"),
+    ],
+)
+def test_what_a_data_set_gives_cannot_be_given_twice(tmp_path: Path, osn: Path, more: str, said: str) -> None:
+    with pytest.raises(StageError, match=said):
+        check(tmp_path, OSN_SCENE.format(folder=osn, more=more.format(folder=osn)))
+
+
+def test_masks_of_a_person_take_the_place_of_those_that_are_not_used(tmp_path: Path, osn: Path) -> None:
+    text = OSN_SCENE.format(folder=osn, more=f"    masks: {osn}\nimport_dataset:\n  use: [poses]\n")
+    assert check(tmp_path, text).scenes["chess"].masks == str(osn)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("onsen:here", r"scenes\.chess\.dataset \(config\.yaml, line 3\).*LAYOUT is one of osn"),
+        ("osn:here", r"scenes\.chess\.dataset \(config\.yaml, line 3\): here is not a folder"),
+    ],
+)
+def test_data_set_that_is_none_is_named(tmp_path: Path, key: str, said: str) -> None:
+    with pytest.raises(StageError, match=said):
+        check(tmp_path, f"scenes:\n  chess:\n    dataset: {key}\n")

@@ -1,0 +1,65 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.check_inputs import check_inputs
+from pipeline.config import CheckInputsConfig, ExtractFramesConfig, ImportDatasetConfig
+from pipeline.extract_frames import extract_frames
+from pipeline.import_dataset import import_dataset
+from pipeline.runtime.errors import StageError
+from pipeline.truth.truth_file import read_truth
+from tests.dataset_miniatures import FRAMES, write_osn
+
+
+def given(folder: Path, name: str) -> Path | None:
+    """A part of an imported scene, if it is there."""
+    return folder / name if (folder / name).exists() else None
+
+
+def understood(imported: Path, work: Path) -> dict[str, str]:
+    """What the checks say of an imported scene."""
+    poses = given(imported, "transforms.json")
+    extract_frames(imported / "images", poses, work / "frames", work / "frames.json", ExtractFramesConfig())
+    parts = (given(imported, name) for name in ("masks", "transforms.json", "labels", "depth", "truth.h5"))
+    check_inputs(work / "frames.json", *parts, work / "inputs.json", CheckInputsConfig())
+    return json.loads((work / "inputs.json").read_text())
+
+
+@pytest.mark.parametrize(("layout", "write"), [("osn", write_osn)])
+def test_imported_scenes_pass_the_checks(layout: str, write, tmp_path: Path) -> None:
+    write(tmp_path / "scene")
+    import_dataset(Path(f"{layout}:{tmp_path / 'scene'}"), tmp_path / "dataset", ImportDatasetConfig())
+    words = understood(tmp_path / "dataset", tmp_path)
+    facts = json.loads((tmp_path / "dataset" / "dataset.json").read_text())
+    assert {"frames", *facts["parts"]} <= set(words) | {"frames"}
+    assert words["poses"].startswith(f"{facts['frames']} of {facts['frames']} frames")
+
+
+def test_parts_that_are_not_to_be_used_are_not_written(tmp_path: Path) -> None:
+    write_osn(tmp_path / "scene")
+    import_dataset(Path(f"osn:{tmp_path / 'scene'}"), tmp_path / "dataset", ImportDatasetConfig(use=["poses"]))
+    written = {path.name for path in (tmp_path / "dataset").iterdir()}
+    assert written == {"images", "transforms.json", "truth.h5", "dataset.json"}
+
+
+def test_truth_of_a_data_set_has_what_it_knows_and_no_more(tmp_path: Path) -> None:
+    write_osn(tmp_path / "scene", truths=(0.8,))
+    import_dataset(Path(f"osn:{tmp_path / 'scene'}"), tmp_path / "dataset", ImportDatasetConfig())
+    truth = read_truth(tmp_path / "dataset" / "truth.h5")
+    assert truth.protocol == "osn" and truth.split == "indoor" and truth.object_count == 3
+    assert truth.unknown_words == ["the depth of each object alone"] and not truth.knows_solo_depth
+    assert truth.scenes is not None and truth.test.covisible is not None and len(truth.train.time) == FRAMES
+    assert truth.test.names[0] == "0000.png" and not np.isnan(truth.test.depth).any()
+
+
+@pytest.mark.parametrize("key", ["nothing:here", "osn", "osn:"])
+def test_a_key_that_names_no_layout_says_how_to_write_it(key: str, tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="LAYOUT:PATH"):
+        import_dataset(Path(key), tmp_path / "dataset", ImportDatasetConfig())
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="is not a folder"):
+        import_dataset(Path(f"osn:{tmp_path / 'absent'}"), tmp_path / "dataset", ImportDatasetConfig())
