@@ -135,8 +135,8 @@ def dataset_parts(wildcards):
     scene = scene_of(wildcards)
     if not scene.dataset:
         return frozenset()
-    use = stage_options(CONFIG, "import_dataset", wildcards.scene)["use"]
-    return promised(*dataset_key(scene.dataset)) & {*use, "truth"}
+    seen = stage_options(CONFIG, "import_dataset", wildcards.scene)["use"]
+    return promised(*dataset_key(scene.dataset)) & {*seen, "truth"}
 
 
 def dataset_of(wildcards):
