@@ -25,6 +25,11 @@ onstart:
         print(f"scene {name}: preset {preset_of(CONFIG, name)}", file=sys.stderr)
 
 
+onsuccess:
+    for training in finished_trainings():
+        training.unlink()
+
+
 onerror:
     print("", *stage_errors(since=STARTED), sep="\n", file=sys.stderr)
 

@@ -6,6 +6,7 @@ takes its default.
 """
 
 import argparse
+import errno
 import inspect
 import json
 import logging
@@ -22,6 +23,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from pipeline.runtime.device import DEVICE_VARIABLE, set_threads
+from pipeline.runtime.digests import changed, check_whole, keep_digests, stamps
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.overlay import overlaid
 from pipeline.runtime.record import write_record
@@ -36,6 +38,18 @@ from pipeline.runtime.setting_flags import (
 )
 
 log = logging.getLogger("pipeline")
+# What a disk says that does not take what is written, or no longer gives what is read.
+DISK_FAULTS = {
+    errno.ENOSPC: "the disk is full: free some space, or choose a results folder on another disk",
+    errno.EDQUOT: "your quota on this disk is used up: free some space, or choose a results folder on another disk",
+    errno.EFBIG: "the file grows larger than is allowed here: raise the limit, or lower extract_frames.max_size",
+    errno.EROFS: "the disk is read-only: choose a results folder that you may write to",
+    errno.EACCES: "it is not permitted: change the permissions, or choose a results folder that you may write to",
+    errno.EPERM: "it is not permitted: change the permissions, or choose a results folder that you may write to",
+    errno.EIO: "the disk reports an error: look at its health, and run again",
+    errno.ESTALE: "the network disk has lost it: mount it again, and run again",
+    errno.ENOTCONN: "the network disk is not connected: mount it again, and run again",
+}
 
 
 class WarningsKept(logging.Handler):
@@ -69,15 +83,30 @@ def run_stage(stage: Callable[..., None]) -> None:
         call = read_call(stage, sys.argv[1:])
         os.environ[DEVICE_VARIABLE] = call.device
         set_threads(call.threads)
+        paths = all_paths(call.paths)
+        check_whole(paths, stage.__name__)
+        before = stamps(paths)
         stage(**call.paths, **({"config": call.config} if call.config is not None else {}))
+        keep_digests(changed(before), stage.__name__)
         if call.record:
             write_record(call.record, stage.__name__, time.monotonic() - start, kept.texts, call.config)
     except (StageError, BrokenPipeError) as error:
         log.error("%s: %s", stage.__name__, error)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        place = f" {error.filename}" if error.filename else ""
+        log.error("%s: cannot use%s (%s): %s", stage.__name__, place, error.strerror, DISK_FAULTS[error.errno])
+        sys.exit(1)
     except MemoryError as error:
         log.error("%s: out of memory (%s); lower extract_frames.max_size or max_frames", stage.__name__, error)
         sys.exit(1)
+
+
+def all_paths(given: Mapping[str, Any]) -> list[Path]:
+    """The paths of a call, one by one."""
+    return [path for value in given.values() for path in (value if isinstance(value, list) else [value]) if path]
 
 
 def read_call(stage: Callable[..., None], words: Sequence[str]) -> Call:

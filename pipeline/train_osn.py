@@ -6,7 +6,8 @@ Writes  checkpoint.pt   the trained method
         scales.csv      valid scenes: a scale per object, and the network's score
 
 Fields and network are trained in turn. While it runs, resume.pt beside the checkpoint keeps the state: a run that was
-killed goes on from there and ends with the same parameters as one that was not.
+killed goes on from there and ends with the same parameters as one that was not. It stays until a run of the graph has
+ended well, so that a finished training is not lost with the job that did it.
 """
 
 import logging
@@ -30,14 +31,16 @@ from pipeline.osn.fixed_scales import scale_prior
 from pipeline.osn.pixels import pixel_source
 from pipeline.osn.setup import Phase, scale_bank, schedule
 from pipeline.osn.training import Clock, TrainingContext, train_fields
-from pipeline.osn.training_state import POOL, TrainingState, identity, resumed, started
+from pipeline.osn.training_state import POOL, TrainingState, identity, keep, resumed, started
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.record import commit
+from pipeline.runtime.resume_file import sole_training
+from pipeline.runtime.sources import code_digest
+from pipeline.runtime.tensor_file import save_tensors
 from pipeline.scene.depth_maps import given_scales
 
 log = logging.getLogger(__name__)
-RESUME = "resume.pt"
 BANK, VIEW_RAYS = 16384, 24576
 LIKELY_FROM = 1024  # of the bank: enough to find scales that are likely
 CLEARLY = 0.2  # of the tolerance
@@ -47,22 +50,21 @@ def train_osn(
     scene: Path, depth: Path | None, checkpoint: Path, history: Path, scales: Path, config: TrainOsnConfig
 ) -> None:
     packed, device = read_scene(scene, without=("images", *FLOW_FIELDS)), stage_device()
-    resume = checkpoint.with_name(RESUME)
-    resume.parent.mkdir(parents=True, exist_ok=True)
     given = given_scales(depth, packed) if depth and config.ablation.scales == "depth" else None
     fingerprint = identity(scene, config, given)
     pixels = pixel_source(scene, packed, config, device)
-    state = resumed(resume, fingerprint, config, device) or started(packed, config, device, given)
-    with workers(device) as parallel_map:
-        train(state, TrainingContext(packed, pixels, config, resume, fingerprint, parallel_map))
-    samples = draw_scenes(state, packed, config)
-    with whole(scales) as partial:
-        scales_table(samples, packed).to_csv(partial, index=False)
-    with whole(history) as partial:
-        pd.DataFrame(state.rows).to_csv(partial, index=False)
-    with whole(checkpoint) as partial:
-        torch.save(checkpoint_state(state, samples, packed, config, fingerprint), partial)
-    resume.unlink(missing_ok=True)
+    code = code_digest("pipeline.train_osn")
+    with sole_training(checkpoint) as resume:
+        state = resumed(resume, fingerprint, config, device, code) or started(packed, config, device, given)
+        with workers(device) as parallel_map:
+            train(state, TrainingContext(packed, pixels, config, resume, fingerprint, parallel_map))
+        keep(resume, state, fingerprint, done_by=code)
+        samples = draw_scenes(state, packed, config)
+        with whole(scales) as partial:
+            scales_table(samples, packed).to_csv(partial, index=False)
+        with whole(history) as partial:
+            pd.DataFrame(state.rows).to_csv(partial, index=False)
+        save_tensors(checkpoint, checkpoint_state(state, samples, packed, config, fingerprint))
 
 
 def train(state: TrainingState, context: TrainingContext) -> None:

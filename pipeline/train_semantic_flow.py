@@ -7,7 +7,8 @@ Writes  checkpoint.pt   the trained method
 
 Stage 1 trains the static field on what is not known to move; then every reconstructed object gets a scale
 (object_scales.py says how); stage 2 trains everything. While it runs, resume.pt beside the checkpoint keeps the state:
-a run that was killed goes on from there and ends with the same result as one that was not.
+a run that was killed goes on from there and ends with the same result as one that was not. It stays until a run of the
+graph has ended well, so that a finished training is not lost with the job that did it.
 
 A scene that starts from another's checkpoint takes its classes, flow attention and semantic network, and needs few steps;
 one of the scenes that were trained as one model takes its part of that model as it is.
@@ -19,14 +20,15 @@ from pathlib import Path
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.runtime.device import stage_device
+from pipeline.runtime.resume_file import sole_training
+from pipeline.runtime.sources import code_digest
 from pipeline.semantic_flow.frame_features import chosen_encoder
 from pipeline.semantic_flow.shared_semantics import adaptation, copy_member, read_trained, scene_digest, shared_part
 from pipeline.semantic_flow.training import train_stage
 from pipeline.semantic_flow.training_scene import begun, prepared, save_trained, through_first_stage, training_context
-from pipeline.semantic_flow.training_state import resumed, write_history
+from pipeline.semantic_flow.training_state import resumed, save_state, write_history
 
 log = logging.getLogger(__name__)
-RESUME = "resume.pt"
 
 
 def train_semantic_flow(
@@ -39,8 +41,7 @@ def train_semantic_flow(
     history: Path,
     config: TrainSemanticFlowConfig,
 ) -> None:
-    device, resume = stage_device(), checkpoint.with_name(RESUME)
-    resume.parent.mkdir(parents=True, exist_ok=True)
+    device = stage_device()
     other = read_trained(start_from) if start_from else None
     if other and copy_member(other, scene_digest(scene), checkpoint, history):
         if depth:
@@ -50,12 +51,14 @@ def train_semantic_flow(
     config = adaptation(config) if shared else config
     encoder = chosen_encoder(shared.encoder if shared else config.encoder, weights)
     training_scene = prepared(scene, labels, depth, encoder, shared, config, device)
-    state = resumed(resume, training_scene.fingerprint, config, device) or begun(training_scene, device)
-    state = through_first_stage(training_scene, state, resume, device)
-    train_stage(state, training_context(training_scene, state, resume, device))
-    write_history(history, state.rows)
-    save_trained(checkpoint, training_scene, state)
-    resume.unlink(missing_ok=True)
+    fingerprint, code = training_scene.fingerprint, code_digest("pipeline.train_semantic_flow")
+    with sole_training(checkpoint) as resume:
+        state = resumed(resume, fingerprint, config, device, code) or begun(training_scene, device)
+        state = through_first_stage(training_scene, state, resume, device)
+        train_stage(state, training_context(training_scene, state, resume, device))
+        save_state(resume, fingerprint, state, done_by=code)
+        write_history(history, state.rows)
+        save_trained(checkpoint, training_scene, state)
 
 
 if __name__ == "__main__":

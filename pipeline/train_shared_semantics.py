@@ -25,10 +25,12 @@ from models.semantic_flow.attention import SemanticHead
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import read_scene
-from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
+from pipeline.runtime.resume_file import keep_state, kept_state, sole_training
+from pipeline.runtime.sources import code_digest
+from pipeline.runtime.tensor_file import save_tensors
 from pipeline.semantic_flow.checkpoint import checkpoint_state
 from pipeline.semantic_flow.frame_features import basis_of, chosen_encoder
 from pipeline.semantic_flow.labels import training_labels
@@ -46,16 +48,14 @@ from pipeline.semantic_flow.training_scene import (
 )
 from pipeline.semantic_flow.training_state import (
     TrainingState,
-    keep,
-    kept,
     restored_state,
     resumed,
+    save_state,
     stored_state,
     write_history,
 )
 
 log = logging.getLogger(__name__)
-RESUME = "resume.pt"
 
 
 @dataclass
@@ -75,18 +75,21 @@ def train_shared_semantics(
 ) -> None:
     if len(scenes) < 2:
         raise StageError(f"{len(scenes)} scenes were given; two or more are needed to share their semantics")
-    device, resume = stage_device(), checkpoint.with_name(RESUME)
-    resume.parent.mkdir(parents=True, exist_ok=True)
+    device = stage_device()
     training_scenes = common_training_scenes(scenes, weights, config, device)
     fingerprint = hashlib.sha256("".join(scene.fingerprint for scene in training_scenes).encode()).hexdigest()
-    parts = [resume.with_name(f"resume_{number}.pt") for number in range(len(scenes))]
-    joint = joint_resumed(resume, fingerprint, config, device) or joint_begun(training_scenes, parts, config, device)
-    contexts = [training_context(*pair, resume, device) for pair in zip(training_scenes, joint.states, strict=True)]
-    train_together(joint, contexts, resume, fingerprint, config)
-    digests = [scene_digest(scene) for scene in scenes]
-    write(checkpoint, history, training_scenes, joint, dict(zip(digests, scenes, strict=True)))
-    for path in (resume, *parts):
-        path.unlink(missing_ok=True)
+    parts = [checkpoint.with_name(f"resume_{number}.pt") for number in range(len(scenes))]
+    code = code_digest("pipeline.train_shared_semantics")
+    with sole_training(checkpoint) as resume:
+        joint = joint_resumed(resume, fingerprint, config, device, code)
+        joint = joint or joint_begun(training_scenes, parts, config, device)
+        contexts = [training_context(*pair, resume, device) for pair in zip(training_scenes, joint.states, strict=True)]
+        train_together(joint, contexts, resume, fingerprint, config)
+        keep_state(resume, fingerprint, joint_state(joint), done_by=code)
+        digests = [scene_digest(scene) for scene in scenes]
+        write(checkpoint, history, training_scenes, joint, dict(zip(digests, scenes, strict=True)))
+        for part in parts:
+            part.unlink(missing_ok=True)
 
 
 def common_training_scenes(
@@ -110,7 +113,7 @@ def joint_begun(
     for scene, part in zip(training_scenes, parts, strict=True):
         state = resumed(part, scene.fingerprint, config, device) or begun(scene, device)
         state = through_first_stage(scene, state, part, device)
-        keep(part, {"fingerprint": scene.fingerprint, **stored_state(state)})
+        save_state(part, scene.fingerprint, state)
         states.append(state)
     for state in states:
         state.optimiser = optimiser(state.model, config, with_head=False)
@@ -125,9 +128,11 @@ def tied(states: list[TrainingState], config: TrainSemanticFlowConfig) -> Joint:
     return Joint(states, adam)
 
 
-def joint_resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device) -> Joint | None:
+def joint_resumed(
+    path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device, code: str
+) -> Joint | None:
     """The states of a run that was killed in stage 2, if they are there and of the same scenes and settings."""
-    stored = kept(path, fingerprint)
+    stored = kept_state(path, fingerprint, code)
     if stored is None:
         return None
     joint = tied([restored_state(one, config, device, with_head=False) for one in stored["runs"]], config)
@@ -135,9 +140,8 @@ def joint_resumed(path: Path, fingerprint: str, config: TrainSemanticFlowConfig,
     return joint
 
 
-def joint_state(joint: Joint, fingerprint: str) -> dict[str, Any]:
-    states = [stored_state(state) for state in joint.states]
-    return {"fingerprint": fingerprint, "runs": states, "adam": joint.adam.state_dict()}
+def joint_state(joint: Joint) -> dict[str, Any]:
+    return {"runs": [stored_state(state) for state in joint.states], "adam": joint.adam.state_dict()}
 
 
 def train_together(
@@ -159,7 +163,7 @@ def train_together(
                     state.rows.append({"stage": state.stage, "step": state.step, "loss": sum(mine.values()), **mine})
                 sums = [{} for _ in joint.states]
                 if time.monotonic() - saved > config.resume_seconds:
-                    keep(resume, joint_state(joint, fingerprint))
+                    keep_state(resume, fingerprint, joint_state(joint))
                     saved = time.monotonic()
 
 
@@ -200,8 +204,7 @@ def write(
     rows = [{"scene": str(scenes[digest].parent.name), **row} for digest, mine in histories.items() for row in mine]
     write_history(history, rows)
     contents = {"method": METHOD, "schema_version": SCHEMA_VERSION, "members": members, "histories": histories}
-    with whole(checkpoint) as partial:
-        torch.save(contents, partial)
+    save_tensors(checkpoint, contents)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,11 @@ def check_writable(folder: Path = RESULTS) -> None:
         raise StageError(f"{nearest} may not be written to; change its permissions, or work in a copy of the project")
 
 
+def finished_trainings(folder: Path = RESULTS) -> list[Path]:
+    """States of trainings whose checkpoints a run that ended well has accepted."""
+    return [state for state in folder.glob("*/*/resume.pt") if state.with_name("checkpoint.pt").exists()]
+
+
 def stage_errors(since: float, folder: Path = RESULTS) -> list[str]:
     """What stages that failed after a moment (seconds since the epoch) said last, from their logs."""
     logs = [log for log in sorted(folder.glob("*/logs/*.log")) if log.stat().st_mtime >= since]

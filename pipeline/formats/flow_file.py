@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.formats.h5_schema import Field, describe, open_checked, write_attributes
-from pipeline.runtime.atomic import whole
+from pipeline.formats.h5_schema import Field, describe, new_h5, open_checked, write_attributes
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.guarded_file import GuardedFile
 
 SCHEMA, VERSION = "monoverse-flow", 1
 FIELDS = (
@@ -47,25 +47,28 @@ def write_flow(
 
     `longer` holds the flow between frames further apart, by their distance: groups stride_2, stride_4, ...
     """
-    with whole(path) as partial, h5py.File(partial, "w") as file:
+    with new_h5(path) as (file, disk):
         write_attributes(file, SCHEMA, VERSION, attributes)
-        write_pairs(file, pairs, count, size)
+        write_pairs(file, disk, pairs, count, size)
         for stride, apart in (longer or {}).items():
-            write_pairs(file.create_group(group_name(stride)), apart, max(count + 1 - stride, 0), size)
+            write_pairs(file.create_group(group_name(stride)), disk, apart, max(count + 1 - stride, 0), size)
 
 
-def write_pairs(group: h5py.Group, pairs: Iterable[FlowPair], count: int, size: tuple[int, int]) -> None:
+def write_pairs(
+    group: h5py.Group, disk: GuardedFile, pairs: Iterable[FlowPair], count: int, size: tuple[int, int]
+) -> None:
     """The datasets of a group, filled as the pairs come."""
     for field in FIELDS:
         shape = (count, *size, *([2] if "xy=2" in field.axes else []))
         chunks = (1, *shape[1:]) if count else None
         dataset = group.create_dataset(
-            field.name, shape, field.dtype, chunks=chunks, compression="lzf" if count else None
+            field.name, shape, field.dtype, chunks=chunks, compression="lzf" if count else None, fletcher32=bool(count)
         )
         describe(dataset, field)
     for index, pair in enumerate(pairs):
         for field in FIELDS:
             group[field.name][index] = getattr(pair, field.name)
+        disk.check()
 
 
 def group_name(stride: int) -> str:
@@ -80,7 +83,11 @@ def read_flow_pairs(path: Path, pairs: Iterable[int] | None = None, stride: int 
             raise StageError(f"{path} has no flow between frames {stride} apart; add {stride} to estimate_flow.strides")
         group = file[group_name(stride)]
         for index in range(len(group["forward"])) if pairs is None else pairs:
-            yield FlowPair(*(group[field.name][index] for field in FIELDS))
+            try:
+                pair = FlowPair(*(group[field.name][index] for field in FIELDS))
+            except OSError as error:
+                raise StageError(f"{path} is damaged ({error}); delete it and run again") from error
+            yield pair
 
 
 def read_flow_attributes(path: Path) -> dict[str, Any]:

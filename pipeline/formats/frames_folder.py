@@ -56,8 +56,10 @@ def read_sized(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "height 
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write an image (sRGB or one channel) in the format of its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image):
-        raise StageError(f"cannot write the image {path}; is the disk full?")
+    done, encoded = cv2.imencode(path.suffix, image[..., ::-1] if image.ndim == 3 else image)
+    if not done:
+        raise StageError(f"an image of shape {image.shape} and {image.dtype} cannot be written as {path}")
+    path.write_bytes(encoded)
 
 
 def read_frames_info(path: Path) -> dict[str, Any]:

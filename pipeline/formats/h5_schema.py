@@ -3,7 +3,8 @@
 Every dataset carries `dims` and `meaning` as attributes, so that `h5dump` shows what it holds.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.guarded_file import GuardedFile, guarded
 from pipeline.runtime.record import commit
 
 
@@ -41,10 +43,18 @@ def write_h5(
     """Write all fields, whole or not at all; the arrays must fit the table."""
     given = {field.name: np.asarray(arrays[field.name], dtype=field.dtype) for field in fields}
     check_dimensions(str(path), fields, {name: array.shape for name, array in given.items()})
-    with whole(path) as partial, h5py.File(partial, "w") as file:
+    with new_h5(path) as (file, disk):
         write_attributes(file, schema, version, attributes)
         for field in fields:
             write_field(file, field, given[field.name])
+            disk.check()
+
+
+@contextmanager
+def new_h5(path: Path) -> Iterator[tuple[h5py.File, GuardedFile]]:
+    """A new HDF5 file, whole or not at all, and the file on disk, whose faults long writers should ask for."""
+    with whole(path) as partial, guarded(partial) as disk, h5py.File(disk, "w") as file:
+        yield file, disk
 
 
 def write_attributes(file: h5py.File, schema: str, version: int, attributes: Mapping[str, Any]) -> None:

@@ -18,8 +18,8 @@ from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.checkpoint import fields_from_state, fields_state, network_from_state, network_state, views_state
 from pipeline.osn.setup import field_optimiser, field_shape, grid_resolutions, network_optimiser, scene_geometry
-from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.resume_file import keep_state, kept_state
 
 log = logging.getLogger(__name__)
 FIRST_RAYS = 512
@@ -84,10 +84,9 @@ def started(
     return TrainingState(fields, field_optimiser(fields, config), network, optimiser, generator, pool)
 
 
-def keep(path: Path, state: TrainingState, fingerprint: str) -> None:
-    """Write the whole state."""
+def keep(path: Path, state: TrainingState, fingerprint: str, done_by: str = "") -> None:
+    """Write the whole state; `done_by` is the digest of the code that has finished it."""
     kept = {
-        "fingerprint": fingerprint,
         "fields": fields_state(state.fields),
         "optimiser": state.optimiser.state_dict(),
         "network": network_state(state.network),
@@ -97,21 +96,15 @@ def keep(path: Path, state: TrainingState, fingerprint: str) -> None:
         "views": views_state(state.views),
         **{name: getattr(state, name) for name in COUNTERS},
     }
-    with whole(path) as partial:
-        torch.save(kept, partial)
+    keep_state(path, fingerprint, kept, done_by)
 
 
-def resumed(path: Path, fingerprint: str, config: TrainOsnConfig, device: torch.device) -> TrainingState | None:
+def resumed(
+    path: Path, fingerprint: str, config: TrainOsnConfig, device: torch.device, code: str = ""
+) -> TrainingState | None:
     """The state of the run that was killed, if it is there, whole, and of the same scene and settings."""
-    if not path.exists():
-        return None
-    try:
-        kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a torn file makes torch raise
-        log.warning("%s cannot be read (%s): training begins anew", path, str(error).splitlines()[0])
-        return None
-    if kept.get("fingerprint") != fingerprint:
-        log.info("%s is of another scene or of other settings: training begins anew", path)
+    kept = kept_state(path, fingerprint, code)
+    if kept is None:
         return None
     state = restored_state(kept, config, device)
     log.info("going on at field step %d, after %.0f s of training", state.field_step, state.seconds)

@@ -11,6 +11,7 @@ from pipeline.formats.scene_file import Scene
 from pipeline.osn import checkpoint as osn_checkpoint
 from pipeline.osn import method as osn
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.tensor_file import load_tensors
 from pipeline.scene.method_interface import Classes, ScaleLimit, Surface, TrainedMethod
 from pipeline.semantic_flow import checkpoint as semantic_flow_checkpoint
 from pipeline.semantic_flow import method as semantic_flow
@@ -48,10 +49,9 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
     if not checkpoint.exists():
         raise StageError(f"{checkpoint} does not exist; train first")
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a torn file makes torch raise
-        reason = str(error).splitlines()[0]
-        raise StageError(f"{checkpoint} is not a readable checkpoint ({reason}); delete it and train again") from error
+        state = load_tensors(checkpoint)
+    except StageError as error:
+        raise StageError(f"{error}; delete it and train again") from error
     if not isinstance(state, dict) or state.get("method") not in METHODS:
         found = state.get("method") if isinstance(state, dict) else type(state).__name__
         raise StageError(

@@ -1,6 +1,7 @@
 """The files of ours that a module is made of, found by reading its import statements."""
 
 import ast
+import hashlib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,14 @@ def sources(module: str, root: Path = ROOT) -> list[str]:
         if path.name == "__init__.py" and path.parent.name in PICKED_BY_NAME:
             waiting += [f"{name}.{other.stem}" for other in path.parent.glob("*.py") if other != path]
     return sorted(str(path.relative_to(root)) for path in found.values())
+
+
+def code_digest(module: str, root: Path = ROOT) -> str:
+    """What tells the code of a module, with all of ours that it imports, from another version of it."""
+    total = hashlib.sha256()
+    for path in sources(module, root):
+        total.update(f"{path}\0".encode() + (root / path).read_bytes())
+    return total.hexdigest()
 
 
 def module_file(module: str, root: Path = ROOT) -> Path | None:

@@ -14,6 +14,7 @@ from models.semantic_flow.model import SceneBounds, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.space import Cameras, Region
 from pipeline.runtime.renamed_keys import with_new_names
+from pipeline.runtime.tensor_file import save_tensors
 from pipeline.semantic_flow.setup import create_model
 
 METHOD, SECTION, SCHEMA_VERSION = "semantic_flow", "train_semantic_flow", 2
@@ -76,8 +77,8 @@ def checkpoint_state(model: SemanticFlow, facts: dict[str, Any], memory: FrameMe
 
 
 def save_checkpoint(path: Path, model: SemanticFlow, facts: dict[str, Any], memory: FrameMemory | None = None) -> None:
-    """Write the checkpoint."""
-    torch.save(checkpoint_state(model, facts, memory), path)
+    """Write the checkpoint, whole or not at all."""
+    save_tensors(path, checkpoint_state(model, facts, memory))
 
 
 def trained_model(state: dict[str, Any], device: torch.device) -> TrainedModel:

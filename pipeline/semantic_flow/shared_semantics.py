@@ -17,9 +17,9 @@ from models.semantic_flow.attention import SemanticHead
 from models.semantic_flow.encoders import Basis
 from pipeline.config import EncoderName, TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene
-from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.renamed_keys import with_new_names
+from pipeline.runtime.tensor_file import load_tensors, save_tensors
 from pipeline.semantic_flow import checkpoint
 from pipeline.semantic_flow.frame_features import basis_from_state
 from pipeline.semantic_flow.labels import Labels, read_labels
@@ -53,10 +53,9 @@ def scene_digest(scene: Path) -> str:
 def read_trained(path: Path) -> dict[str, Any]:
     """The checkpoint of one scene, or of several that were trained as one model."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a torn file makes torch raise
-        reason = str(error).splitlines()[0]
-        raise StageError(f"{path} is not a readable checkpoint ({reason}); delete it and train again") from error
+        state: dict[str, Any] = load_tensors(path)
+    except StageError as error:
+        raise StageError(f"{error}; delete it and train again") from error
     expected = {checkpoint.METHOD: checkpoint.SCHEMA_VERSION, METHOD: SCHEMA_VERSION}
     found = state.get("method") if isinstance(state, dict) else type(state).__name__
     if found not in expected or state.get("schema_version") != expected[found]:
@@ -76,8 +75,7 @@ def copy_member(state: dict[str, Any], digest: str, path: Path, history: Path) -
         "this scene is one of %d that were trained as one model: its part is taken as it is", len(state["members"])
     )
     write_history(history, state["histories"][digest])
-    with whole(path) as partial:
-        torch.save(mine, partial)
+    save_tensors(path, mine)
     return True
 
 

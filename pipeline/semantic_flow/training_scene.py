@@ -13,7 +13,6 @@ from models.ops.parallel import workers
 from models.semantic_flow.frame_memory import FrameMemory, remembered
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
 from pipeline.semantic_flow.checkpoint import save_checkpoint
@@ -105,8 +104,7 @@ def through_first_stage(
 
 def save_trained(path: Path, scene: TrainingScene, state: TrainingState) -> None:
     """Write the checkpoint of a finished run."""
-    with whole(path) as partial:
-        save_checkpoint(partial, state.model, facts(scene, state), frame_memory(scene, state))
+    save_checkpoint(path, state.model, facts(scene, state), frame_memory(scene, state))
 
 
 def check_scene(scene: Scene, labels: Labels) -> None:

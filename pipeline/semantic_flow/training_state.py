@@ -14,6 +14,7 @@ from jaxtyping import Float
 from models.semantic_flow.model import SemanticFlow
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.runtime.atomic import whole
+from pipeline.runtime.resume_file import keep_state, kept_state
 from pipeline.semantic_flow.checkpoint import model_from_state, model_state
 from pipeline.semantic_flow.setup import optimiser
 
@@ -48,9 +49,9 @@ def stored_state(state: TrainingState) -> dict[str, Any]:
     }
 
 
-def save_state(path: Path, fingerprint: str, state: TrainingState) -> None:
-    """Keep everything, so that a killed run can go on."""
-    keep(path, {"fingerprint": fingerprint, **stored_state(state)})
+def save_state(path: Path, fingerprint: str, state: TrainingState, done_by: str = "") -> None:
+    """Keep everything, so that a killed run can go on; `done_by` is the digest of the code that has finished it."""
+    keep_state(path, fingerprint, stored_state(state), done_by)
 
 
 def write_history(path: Path, rows: Sequence[dict[str, float | str]]) -> None:
@@ -59,32 +60,12 @@ def write_history(path: Path, rows: Sequence[dict[str, float | str]]) -> None:
         pd.DataFrame(rows or None, columns=None if rows else ["stage", "step", "loss"]).to_csv(partial, index=False)
 
 
-def keep(path: Path, stored: dict[str, Any]) -> None:
-    with whole(path) as partial:
-        torch.save(stored, partial)
-
-
 def resumed(
-    path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device
+    path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device, code: str = ""
 ) -> TrainingState | None:
     """The state of the run that was killed, if it is there, whole, and of the same scene, labels and settings."""
-    stored = kept(path, fingerprint)
+    stored = kept_state(path, fingerprint, code)
     return None if stored is None else restored_state(stored, config, device)
-
-
-def kept(path: Path, fingerprint: str) -> dict[str, Any] | None:
-    """A state that was kept, if it is there, whole, and of the same scene, labels and settings."""
-    if not path.exists():
-        return None
-    try:
-        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a torn file makes torch raise
-        log.info("%s cannot be read (%s): training begins anew", path, error)
-        return None
-    if stored.get("fingerprint") != fingerprint:
-        log.info("%s is of another scene or of other settings: training begins anew", path)
-        return None
-    return stored
 
 
 def restored_state(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from pipeline.cameras import IGNORE_ID, Intrinsics
-from pipeline.runtime.atomic import whole
+from pipeline.formats.h5_schema import new_h5
 from pipeline.runtime.errors import StageError
 
 SCENE_FIELDS = ("scales", "rows", "images", "depth", "object_ids")
@@ -218,7 +218,7 @@ def read_views(group: h5py.Group, size: tuple[int, int]) -> TruthViews:
 def write_truth(path: Path, truth: Truth) -> None:
     """Write the whole truth file, without what is not known."""
     (height, width), (test_height, test_width) = truth.size, truth.test.size
-    with whole(path) as partial, h5py.File(partial, "w") as file:
+    with new_h5(path) as (file, _):
         for name, views in (("train", truth.train), ("test", truth.test)):
             write_views(file.create_group(name), views)
         if truth.knows_solo_depth:

@@ -190,3 +190,19 @@ def test_only_our_warnings_are_kept() -> None:
     logging.getLogger("pipeline.x").warning("ours")
     logging.getLogger().removeHandler(kept)
     assert kept.texts == ["ours"]
+
+
+def test_a_damaged_input_stops_the_stage_that_would_read_it(stage: Path, tmp_path: Path) -> None:
+    (tmp_path / "source.txt").write_text("one")
+    assert run(stage, "--source", "source.txt", "--target", "first.txt").returncode == 0
+    again = ("--source", "first.txt", "--target", "second.txt")
+    assert (tmp_path / ".digests" / "first.txt.json").exists() and not (
+        tmp_path / ".digests" / "source.txt.json"
+    ).exists()
+    (tmp_path / ".digests" / "first.txt.json").write_text(
+        (tmp_path / ".digests" / "first.txt.json").read_text().replace("copy_text", "write_text")
+    )
+    assert run(stage, *again).returncode == 0
+    (tmp_path / "first.txt").write_text("tampered")
+    done = run(stage, *again)
+    assert done.returncode == 1 and "first.txt is not what write_text wrote" in done.stderr

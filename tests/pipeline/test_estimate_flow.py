@@ -1,5 +1,8 @@
 """Flow of images whose motion is known."""
 
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +17,7 @@ from pipeline.estimate_flow import estimate_flow, log_consistency
 from pipeline.formats.flow_file import read_flow_attributes, read_flow_pairs
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.sources import ROOT
 
 
 def shifted_frames(folder: Path, shifts: list[tuple[int, int]], size: tuple[int, int] = (64, 96)) -> Path:
@@ -129,3 +133,20 @@ def test_a_backend_is_one_file_and_one_name_in_the_settings(tmp_path: Path, monk
 def test_the_settings_name_every_backend() -> None:
     modules = {path.stem for path in Path(backends.__path__[0]).glob("*.py")} - {"__init__"}
     assert set(get_args(EstimateFlowConfig.model_fields["backend"].annotation)) == {"auto", *modules}
+
+
+def test_a_disk_that_takes_no_more_ends_in_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    shifted_frames(tmp_path / "frames", [(0, 0), (3, 1), (3, -1)])
+    command = [sys.executable, "-m", "pipeline.estimate_flow"]
+    command += ["--frames", str(tmp_path / "frames"), "--flow", str(tmp_path / "flow.h5")]
+    limit = 20_000  # bytes a file may have, far fewer than the flow has
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "flow.partial" in done.stderr and "File too large" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]

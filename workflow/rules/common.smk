@@ -23,7 +23,7 @@ from pipeline.runtime.errors import StageError
 from pipeline.runtime.sources import sources
 from pipeline.runtime.weights import weights_present
 from workflow.interpreter import put_interpreter_on_path
-from workflow.results_folder import check_writable, stage_errors
+from workflow.results_folder import check_writable, finished_trainings, stage_errors
 
 WEIGHTS = "weights"
 PREPARING = (

@@ -1,10 +1,13 @@
 """Outputs appear whole or not at all."""
 
+import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.runtime.atomic import whole
+from pipeline.runtime.atomic import ABANDONED_S, host_name, whole
 
 
 def test_file_appears_only_when_whole(tmp_path: Path) -> None:
@@ -35,9 +38,25 @@ def test_folder_replaces_a_folder(tmp_path: Path) -> None:
 
 
 def test_leftover_of_a_killed_run_is_replaced(tmp_path: Path) -> None:
-    leftover = tmp_path / "frames.partial"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    leftover = tmp_path / f"frames.partial-{host_name()}-{ended.pid}"
     leftover.mkdir()
     (leftover / "half.png").write_text("")
     with whole(tmp_path / "frames") as partial:
         partial.mkdir()
-    assert list((tmp_path / "frames").iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "frames"] and not list((tmp_path / "frames").iterdir())
+
+
+def test_what_others_may_still_be_writing_is_left_alone(tmp_path: Path) -> None:
+    others = [f"a.partial-{host_name()}-{os.getppid()}.h5", "a.partial-elsewhere-7.h5", "a.partial-notes.h5"]
+    for name in others:
+        (tmp_path / name).write_text("")
+    with whole(tmp_path / "a.h5") as partial:
+        partial.write_text("x")
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "a.h5"}
+    long_ago = time.time() - 2 * ABANDONED_S
+    os.utime(tmp_path / others[1], (long_ago, long_ago))
+    with whole(tmp_path / "a.h5") as partial:
+        partial.write_text("x")
+    assert not (tmp_path / others[1]).exists()
