@@ -59,7 +59,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     done, encoded = cv2.imencode(path.suffix, image[..., ::-1] if image.ndim == 3 else image)
     if not done:
         raise StageError(f"an image of shape {image.shape} and {image.dtype} cannot be written as {path}")
-    path.write_bytes(encoded)
+    path.write_bytes(encoded.tobytes())
 
 
 def read_frames_info(path: Path) -> dict[str, Any]:
