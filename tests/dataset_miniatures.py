@@ -25,6 +25,8 @@ from tests.synthetic import synthetic_cameras, synthetic_world
 HEIGHT, WIDTH = 24, 32
 FOCAL = 0.95  # over the width
 FRAMES = 6
+CAMERAS = 3  # of the rig, in the place of NVIDIA's 12
+CLASSES = (("background", (0, 0, 0)), ("left box", (128, 0, 0)), ("right box", (0, 128, 0)))
 GL = np.diag([1.0, -1.0, -1.0, 1.0])  # cameras of NeRF, Blender and OSN: y up, looking along -z
 
 
@@ -185,3 +187,70 @@ def home_of_osn() -> np.ndarray:
     """Where the background is in the data set's world."""
     turned = np.array([[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]])
     return rigid(turned, np.array([0.5, -0.2, 1.0]))
+
+
+# NVIDIA Dynamic Scene: DynamicNeRF's, NSFF's and Semantic Flow's folders
+
+
+def rig_cameras(cameras: int = CAMERAS, frames: int = FRAMES) -> np.ndarray:
+    """(frame, 4, 4): the cameras of the rig in turn."""
+    return sideways_cameras(cameras)[np.arange(frames) % cameras]
+
+
+def write_llff(folder: Path, cameras: np.ndarray, images: str = "images", factor: int = 1) -> list[Shot]:
+    """Images, poses_bounds.npy, motion masks and disparity of a video whose frame t is taken by cameras[t].
+
+    The poses are of images `factor` times larger than those written.
+    """
+    camera = loader_camera(factor * HEIGHT, factor * WIDTH)
+    shots = [shoot(loader_camera(), pose, t) for t, pose in enumerate(cameras)]
+    rows = []
+    for t, (pose, shot) in enumerate(zip(cameras, shots, strict=True)):
+        right, down, forward, place = pose[:3].T
+        columns = [down, right, -forward, place, [camera.height, camera.width, camera.fx]]
+        rows.append([*np.stack(columns, axis=1).ravel(), *np.percentile(shot.depth, [5, 95])])
+        save_image(folder / images / f"{t:05d}.png", shot.image)
+        save_image(folder / "motion_masks" / f"{t:05d}.png", (shot.ids > 0).astype(np.uint8) * 255)
+        save_array(folder / "disp" / f"{t:05d}.npy", (1 / shot.depth)[::2, ::2])
+    save_array(folder / "poses_bounds.npy", np.array(rows))
+    return shots
+
+
+def write_nvidia(folder: Path) -> np.ndarray:
+    """The cameras of the rig in turn, at half the size of the poses; gt/ has the first one at all times."""
+    cameras = rig_cameras()
+    write_llff(folder, cameras, "images_2", factor=2)
+    for t in range(FRAMES):
+        save_image(folder / "gt" / f"v000_t{t:03d}.png", shoot(loader_camera(), cameras[0], t).image)
+    return cameras
+
+
+def write_nsff(folder: Path) -> np.ndarray:
+    """The cameras of the rig in turn; mv_images/ has all of them at every time, mv_masks/ what moves."""
+    cameras, camera = rig_cameras(), loader_camera()
+    write_llff(folder / "dense", cameras)
+    for t in range(FRAMES):
+        for c in range(CAMERAS):
+            shot = shoot(camera, cameras[c], t)
+            save_image(folder / "dense" / "mv_images" / f"{t:05d}" / f"cam{c + 1:02d}.png", shot.image)
+            moving = (shot.ids > 0).astype(np.uint8) * 255
+            save_image(folder / "dense" / "mv_masks" / f"{t:05d}" / f"cam{c + 1:02d}.png", moving)
+    return cameras
+
+
+def write_semantic_nvidia(folder: Path) -> np.ndarray:
+    """DynamicNeRF's folder, with label maps in colours; times and cameras are counted from 1. The left box is foreground."""
+    cameras = rig_cameras()
+    shots = write_llff(folder, cameras, "images_2", factor=2)
+    colours = np.array([colour for _, colour in CLASSES], np.uint8)
+    for t, shot in enumerate(shots):
+        save_image(folder / "SegmentationClass_train" / f"{t:05d}.png", colours[shot.ids])
+        for c in range(CAMERAS):
+            seen = shoot(loader_camera(), cameras[c], t)
+            save_image(folder / "multiview_GT" / f"{t + 1:08d}" / f"cam{c + 1:02d}.png", seen.image)
+            labels = folder / "multiview_GT_semantic" / f"{t + 1:08d}" / f"cam{c + 1:02d}.png"
+            save_image(labels, colours[seen.ids])
+    lines = ["# label:color_rgb:parts:actions", *(f"{name}:{r},{g},{b}::" for name, (r, g, b) in CLASSES)]
+    (folder / "labelmap.txt").write_text("\n".join(lines))
+    (folder / "foreground_object.txt").write_text("left box\n")
+    return cameras

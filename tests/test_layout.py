@@ -8,6 +8,7 @@ LOOPS = "compiled loops: held against tensor code by the tests of what calls the
 KILLED = "tests/pipeline/test_train_*.py train, kill and resume it"
 METHOD = "tests of render_views, evaluate and export_objects go through it"
 LAYOUT = "tests/pipeline/datasets/layouts/ read every layout through it"
+RIGS = "tests/pipeline/datasets/test_multiview.py"
 WITHOUT = {
     "models/osn/kernels.py": LOOPS,
     "models/osn/loops.py": LOOPS,
@@ -21,6 +22,9 @@ WITHOUT = {
     "pipeline/datasets/files.py": LAYOUT,
     "pipeline/datasets/imported_scene.py": LAYOUT,
     "pipeline/datasets/layouts/multimotion.py": "OSN's real scenes: tests/pipeline/datasets/layouts/test_osn.py",
+    "pipeline/datasets/layouts/nsff.py": RIGS,
+    "pipeline/datasets/layouts/nvidia.py": RIGS,
+    "pipeline/datasets/layouts/semantic_nvidia.py": RIGS,
     "pipeline/datasets/scene_folder.py": "tests/pipeline/test_import_dataset.py",
     "pipeline/evaluation/known_truth.py": "tests/pipeline/test_evaluate.py",
     "pipeline/formats/flow_file.py": "tests/pipeline/test_estimate_flow.py and correspondence/test_flow_chain.py",

@@ -10,7 +10,9 @@ from pipeline.extract_frames import extract_frames
 from pipeline.import_dataset import import_dataset
 from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import read_truth
-from tests.dataset_miniatures import FRAMES, write_osn
+from tests.dataset_miniatures import FRAMES, write_nsff, write_nvidia, write_osn, write_semantic_nvidia
+
+WRITERS = {"osn": write_osn, "nvidia": write_nvidia, "nsff": write_nsff, "semantic_nvidia": write_semantic_nvidia}
 
 
 def given(folder: Path, name: str) -> Path | None:
@@ -27,7 +29,7 @@ def understood(imported: Path, work: Path) -> dict[str, str]:
     return json.loads((work / "inputs.json").read_text())
 
 
-@pytest.mark.parametrize(("layout", "write"), [("osn", write_osn)])
+@pytest.mark.parametrize(("layout", "write"), WRITERS.items())
 def test_imported_scenes_pass_the_checks(layout: str, write, tmp_path: Path) -> None:
     write(tmp_path / "scene")
     import_dataset(Path(f"{layout}:{tmp_path / 'scene'}"), tmp_path / "dataset", ImportDatasetConfig())
