@@ -24,11 +24,12 @@ from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.runtime.device import stage_device
 from pipeline.segmentation.boundary_refinement import refine_masks
 from pipeline.segmentation.mask_backend import choose_mask_backend
-from pipeline.segmentation.mask_warnings import found_warnings, given_warnings
+from pipeline.segmentation.mask_warnings import doubt_warnings, found_warnings, given_warnings
 from pipeline.segmentation.motion_test import own_motion
-from pipeline.segmentation.object_confidence import object_rows
-from pipeline.segmentation.prompts import check_prompts
+from pipeline.segmentation.object_confidence import held_confidence, object_rows
+from pipeline.segmentation.prompts import check_prompts, obeyed
 from pipeline.segmentation.propagation import Masks, propagated_ids
+from pipeline.segmentation.unexplained_motion import with_ignored
 from pipeline.segmentation.video import Video
 from pipeline.segmentation.video_model import (
     VideoModel,
@@ -82,10 +83,16 @@ def kept_frames(info: Path | None, count: int) -> KeptFrames:
 def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConfig) -> Segmentation:
     """What prompts point at or what moves, with the motion that speaks for it."""
     ids, backend = found_ids(video, weights, config)
+    ids = obeyed(ids, config.prompts)
     moves = own_motion(video.images, ids, video.chain, config.boundary_reach)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
-    rows = object_rows(ids, video.residual, names, moves, prompted=bool(config.prompts))
-    return Segmentation(ids, rows, found_warnings(ids, config), backend)
+    held = held_confidence(video.images, ids, config.prompts) if config.prompts else None
+    rows = object_rows(ids, video.residual, names, moves, held)
+    warnings = found_warnings(ids, config) + doubt_warnings(held or {})
+    ids, ignored = with_ignored(
+        ids, video.images, video.residual, video.chain, config.min_area / 6, config.boundary_reach
+    )
+    return Segmentation(ids, rows, warnings + ignored, backend)
 
 
 def found_ids(

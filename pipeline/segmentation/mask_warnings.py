@@ -1,5 +1,6 @@
 """What a person should know of masks before anything is built on them: what was asked for and is not there."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.config import Prompt, SegmentObjectsConfig
 
 LEAST_BACKGROUND = 0.02  # share of all pixels; the camera's motion comes from it
+LEAST_SURE = 0.5  # of a prompted object
 FEWEST_FRAMES = 6  # in which motion can be told from errors of the flow
 
 
@@ -31,7 +33,7 @@ def given_warnings(
 
 def found_warnings(ids: UInt8[np.ndarray, "frame height width"], config: SegmentObjectsConfig) -> list[str]:
     """Of masks that come from motion or from hints."""
-    warnings = prompt_warnings(ids, config.prompts)
+    warnings = prompt_warnings(ids, config.prompts) + lost_warnings(ids, config.prompts)
     if config.key_frames:
         warnings.append("segment_objects.key_frames is true, but no folder of masks is given: it changes nothing")
     if not config.prompts and not ids.any():
@@ -54,6 +56,30 @@ def prompt_warnings(ids: UInt8[np.ndarray, "frame height width"], prompts: list[
         "object, or does not differ from its surroundings; click its middle on another frame, or draw a box"
         for k in sorted(frames)
         if not (ids == k).any()
+    ]
+
+
+def lost_warnings(ids: UInt8[np.ndarray, "frame height width"], prompts: list[Prompt]) -> list[str]:
+    """One for each prompted object that is not seen up to the ends of the video."""
+    warnings = []
+    for k in sorted({prompt.object for prompt in prompts}):
+        seen = np.flatnonzero((ids == k).any((1, 2)))
+        if len(seen) in (0, len(ids)):
+            continue
+        warnings.append(
+            f"object {k} is held in {len(seen)} of {len(ids)} frames, {seen[0]} to {seen[-1]}: elsewhere it is hidden, "
+            "out of view, or no longer looks like what was pointed at; where it is seen, click it again"
+        )
+    return warnings
+
+
+def doubt_warnings(held: Mapping[int, float]) -> list[str]:
+    """One for each prompted object whose mask is not to be trusted."""
+    return [
+        f"the mask of object {k} is doubtful (confidence {sure:.2f}): it does not keep its colours and size, or ends at no "
+        "edge; look at it, and click on and beside the object where it is wrong"
+        for k, sure in held.items()
+        if sure < LEAST_SURE
     ]
 
 

@@ -1,11 +1,19 @@
 """How sure one can be of an object: how long and how clearly it moves, and how large it is."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
+
+from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
+from pipeline.config import Prompt
+from pipeline.segmentation.colour_histogram import colour_histogram, similarity
+from pipeline.segmentation.tubes import disk
 
 CLEAR_RESIDUAL = 0.5  # mean along the flow; noise rarely reaches it over a whole region
+CLEAR_EDGE = 5.0  # levels of Lab a pixel
 FEWEST_FRAMES, FEWEST_SHARE = 4, 0.12
 
 
@@ -34,9 +42,9 @@ def object_rows(
     residual: Float[np.ndarray, "frame height width"],
     names: dict[int, str],
     moves: dict[int, float],
-    prompted: bool,
+    held: Mapping[int, float] | None = None,
 ) -> list[dict[str, Any]]:
-    """objects.json, the background first."""
+    """objects.json, the background first; `held`: how sure prompted objects are, whether they move or not."""
     rows: list[dict[str, Any]] = [
         {
             "id": 0,
@@ -51,9 +59,38 @@ def object_rows(
             found["own_motion"] = round(moves[k], 3)
         clear = 1 - float(np.exp(-max(found["residual"], 0) / CLEAR_RESIDUAL))
         lasting = min(1.0, found["frames_moving"] / max(0.5 * len(ids), 1))
-        confidence = round(1.0 if prompted else clear * lasting, 3)
+        confidence = round(clear * lasting if held is None else held[k], 3)
         rows.append({"id": k, "name": names.get(k, f"object {k}"), "evidence": found, "confidence": confidence})
     return rows
+
+
+def held_confidence(
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    ids: UInt8[np.ndarray, "frame height width"],
+    prompts: Sequence[Prompt],
+) -> dict[int, float]:
+    """How sure the masks of prompted objects are: they stay like what was pointed at, keep their size, end at edges."""
+    found = {}
+    for k in sorted({int(k) for k in np.unique(ids) if k not in (BACKGROUND_ID, IGNORE_ID)}):
+        frames = np.flatnonzero((ids == k).any((1, 2))).tolist()
+        pointed = [prompt.frame for prompt in prompts if prompt.object == k and prompt.frame in frames]
+        start = pointed[0] if pointed else frames[0]
+        known = colour_histogram(images[start], ids[start] == k)
+        areas = (ids[frames] == k).sum((1, 2)).astype(float)
+        steps = np.minimum(areas[1:] / areas[:-1], areas[:-1] / areas[1:])
+        alike = [similarity(known, colour_histogram(images[t], ids[t] == k)) for t in frames]
+        sure = np.mean(alike) * np.mean(np.append(steps, 1.0)) * contrast(images[start], ids[start] == k)
+        found[k] = min(1.0, float(sure))
+    return found
+
+
+def contrast(image: UInt8[np.ndarray, "height width rgb=3"], mask: Bool[np.ndarray, "height width"]) -> float:
+    """How clearly colours change at a mask's border: 0 for not at all, towards 1."""
+    lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 0.7)
+    slopes = [cv2.Sobel(lab, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1))]
+    border = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, disk(1)) > 0
+    steep = np.linalg.norm(np.concatenate(slopes, axis=-1), axis=-1)[border]
+    return 1 - float(np.exp(-steep.mean() / CLEAR_EDGE)) if steep.size else 0.0
 
 
 def motion_facts(mask: np.ndarray, residual: Float[np.ndarray, "frame height width"]) -> dict[str, int | float]:

@@ -1,18 +1,30 @@
-"""From clicks and boxes to masks: a hint takes the moving region under it, or is cut out by colour and carried on."""
+"""From clicks and boxes to masks: a hint takes the moving region under it, or what stands out there and is carried on.
+
+Clicks are obeyed: a clicked pixel is its object's in that frame, two clicked things are two, a click beside is outside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from pipeline.config import Prompt
-from pipeline.correspondence.flow_chain import FlowChain, warped_from
+from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.runtime.errors import StageError
-from pipeline.segmentation.grabcut import cut_object, grab_cut
+from pipeline.segmentation.boundary_refinement import box_around
+from pipeline.segmentation.carrying import carried_ids
+from pipeline.segmentation.grabcut import grab_cut
+from pipeline.segmentation.object_confidence import contrast
+from pipeline.segmentation.propagation import Masks
 from pipeline.segmentation.tubes import disk
 
 CLICK_SHARE = 0.02  # of the image's diagonal: radius around a click that is surely the object
-SEARCH_SHARE = 0.2  # of it: how far from a click an object may reach
-SMALLEST_PX = 12
+SEARCH_SHARE = 0.25  # of it: how far from a click one looks at most
+NEAREST_PX, STEP = 4.0, 1.45  # how far one looks at first, and how much farther each time
+FILLED = 0.35  # least area of what is found, as a share of the square of the radius: less is a part
+CLICKED_PX = 2.0  # around a click, which belong to its object in the end
 
 
 def check_prompts(prompts: list[Prompt], shape: tuple[int, int, int]) -> None:
@@ -56,20 +68,56 @@ def check_ids(prompts: list[Prompt]) -> None:
             )
 
 
-def prompted_tubes(
+@dataclass(frozen=True)
+class Prompted:
+    """What prompts point at: ids of tubes that moved as a whole, and of things carried on from frame to frame."""
+
+    tubes: UInt8[np.ndarray, "frame height width"]
+    carried: UInt8[np.ndarray, "frame height width"]
+
+    def joined(self, refined: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame height width"]:
+        """Ids of all, with tubes whose borders were refined; what was pointed at more narrowly lies on top."""
+        return np.where(self.carried > 0, self.carried, refined)
+
+
+def prompted_objects(
     images: UInt8[np.ndarray, "frame height width rgb=3"],
     tubes: UInt8[np.ndarray, "frame height width"],
     chain: FlowChain,
     prompts: list[Prompt],
-) -> UInt8[np.ndarray, "frame height width"]:
-    """A tube for every prompted object, under the object's own id."""
-    result = np.zeros_like(tubes)
-    for k in sorted({prompt.object for prompt in prompts}):
-        own = [prompt for prompt in prompts if prompt.object == k]
-        moving = {region for prompt in own if (region := region_under(tubes[prompt.frame], prompt))}
-        mask = np.isin(tubes, sorted(moving)) if moving else carried_mask(images, chain, own)
-        result[mask & (result == 0)] = k
-    return result
+) -> Prompted:
+    """Every prompted object under its own id: the tube under its clicks, if it is nothing else's; else what stands out."""
+    objects = sorted({prompt.object for prompt in prompts})
+    moving = {k: whole_tubes(tubes, k, prompts) for k in objects}
+    taken = np.zeros_like(tubes)
+    for k in objects:
+        taken[np.isin(tubes, sorted(moving[k])) & (taken == 0)] = k
+    given: dict[int, Masks] = {}
+    for prompt in (prompt for prompt in prompts if not moving[prompt.object]):
+        mask = mask_from_hint(images[prompt.frame], prompt, beside=others_clicks(prompt, prompts))
+        given.setdefault(prompt.frame, {})[prompt.object] = mask
+    return Prompted(taken, carried_ids(images, chain, given))
+
+
+def whole_tubes(tubes: UInt8[np.ndarray, "frame height width"], k: int, prompts: list[Prompt]) -> set[int]:
+    """The tubes that an object's prompts point at; none if a click says that one of them is not, or not only, the object."""
+    own = {region for prompt in prompts if prompt.object == k and (region := region_under(tubes[prompt.frame], prompt))}
+    for prompt in prompts:
+        for point, label in zip(prompt.points, prompt.labels or [1] * len(prompt.points), strict=True):
+            if tubes[prompt.frame][pixel(point, tubes.shape[1:])] in own and bool(label) != (prompt.object == k):
+                return set()
+    return own
+
+
+def others_clicks(prompt: Prompt, prompts: list[Prompt]) -> list[tuple[float, float]]:
+    """Places of a prompt's frame at which other objects are."""
+    return [
+        point
+        for other in prompts
+        if other.frame == prompt.frame and other.object != prompt.object
+        for point, label in zip(other.points, other.labels or [1] * len(other.points), strict=True)
+        if label
+    ]
 
 
 def region_under(tubes: UInt8[np.ndarray, "height width"], prompt: Prompt) -> int:
@@ -89,55 +137,124 @@ def region_under(tubes: UInt8[np.ndarray, "height width"], prompt: Prompt) -> in
     return max(set(wanted), key=wanted.count) if wanted else 0
 
 
-def carried_mask(
-    images: UInt8[np.ndarray, "frame height width rgb=3"], chain: FlowChain, prompts: list[Prompt]
-) -> Bool[np.ndarray, "frame height width"]:
-    """A mask from hints, carried to the other frames by the flow, forwards and backwards, and cut out again in each."""
-    given = {prompt.frame: mask_from_hint(images[prompt.frame], prompt) for prompt in prompts}
-    masks = np.zeros(images.shape[:3], bool)
-    for t, mask in given.items():
-        masks[t] = mask
-    first = min(given)
-    for t in range(first + 1, len(images)):
-        if t not in given:
-            masks[t] = carried_on(images[t], masks[t - 1], chain, t, -1)
-    for t in range(first - 1, -1, -1):
-        masks[t] = carried_on(images[t], masks[t + 1], chain, t, 1)
-    return masks
-
-
-def carried_on(
-    image: UInt8[np.ndarray, "height width rgb=3"],
-    mask: Bool[np.ndarray, "height width"],
-    chain: FlowChain,
-    frame: int,
-    direction: int,
+def mask_from_hint(
+    image: UInt8[np.ndarray, "height width rgb=3"], prompt: Prompt, beside: Sequence[tuple[float, float]] = ()
 ) -> Bool[np.ndarray, "height width"]:
-    """A neighbour's mask, brought here and put on the edges."""
-    moved = warped_from(mask.astype(np.float32), chain, frame, direction)[0] > 0.5
-    if moved.sum() < SMALLEST_PX:
-        return np.zeros_like(moved)
-    return cut_object(image, moved, np.zeros_like(moved), np.zeros_like(moved), 0.08)
+    """What a hint points at in one frame; `beside`: places that are not the object, as clicks with label 0 are."""
+    labelled = list(zip(prompt.points, prompt.labels or [1] * len(prompt.points), strict=True))
+    on = [point for point, label in labelled if label]
+    beside = [*beside, *(point for point, label in labelled if not label)]
+    mask = cut_in_box(image, prompt.box, on, beside) if prompt.box is not None else stable_mask(image, on, beside)
+    return with_clicks(mask, on, beside)
 
 
-def mask_from_hint(image: UInt8[np.ndarray, "height width rgb=3"], prompt: Prompt) -> Bool[np.ndarray, "height width"]:
-    """GrabCut from points and a box in one frame."""
-    height, width = image.shape[:2]
-    diagonal = float(np.hypot(height, width))
-    labels = np.full((height, width), cv2.GC_BGD, np.uint8)
-    if prompt.box is not None:
-        x0, y0, x1, y1 = (round(v) for v in prompt.box)
-        labels[y0:y1, x0:x1] = cv2.GC_PR_FGD
-    else:
-        for point in prompt.points:
-            labels[around(point, SEARCH_SHARE * diagonal, labels.shape)] = cv2.GC_PR_BGD
-        for point in prompt.points:
-            near = around(point, SEARCH_SHARE * diagonal / 3, labels.shape)
-            labels[near & (labels == cv2.GC_PR_BGD)] = cv2.GC_PR_FGD
-    for point, label in zip(prompt.points, prompt.labels or [1] * len(prompt.points), strict=True):
-        labels[around(point, CLICK_SHARE * diagonal, labels.shape)] = cv2.GC_FGD if label else cv2.GC_BGD
+def cut_in_box(
+    image: UInt8[np.ndarray, "height width rgb=3"],
+    box: tuple[float, float, float, float],
+    on: Sequence[tuple[float, float]],
+    beside: Sequence[tuple[float, float]],
+) -> Bool[np.ndarray, "height width"]:
+    """What stands out within a box."""
+    labels = np.full(image.shape[:2], cv2.GC_BGD, np.uint8)
+    x0, y0, x1, y1 = (round(v) for v in box)
+    labels[y0:y1, x0:x1] = cv2.GC_PR_FGD
+    seed_clicks(labels, on, beside, CLICK_SHARE * float(np.hypot(*labels.shape)))
     inside = grab_cut(image, labels, 5)
     return cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_OPEN, disk(1)) > 0
+
+
+def stable_mask(
+    image: UInt8[np.ndarray, "height width rgb=3"],
+    on: Sequence[tuple[float, float]],
+    beside: Sequence[tuple[float, float]],
+) -> Bool[np.ndarray, "height width"]:
+    """What stands out around clicks, at the scale at which it depends least on how far one looks.
+
+    A click says where a thing is and not how large. Where one looks too near, a part is cut out; where too far, all
+    that has its colours; in between the cut stays on the thing's border (as of maximally stable regions; Matas, 2002).
+    """
+    apart = nearest_px(on, image.shape)
+    radius, farthest = NEAREST_PX, SEARCH_SHARE * float(np.hypot(*image.shape[:2]))
+    best, most = np.zeros(image.shape[:2], bool), 0.0
+    before = cut_around(image, on, beside, apart, radius)
+    while (radius := radius * STEP) < farthest:
+        mask = cut_around(image, on, beside, apart, radius)
+        sure = overlap(before, mask) * contrast(image, mask)
+        if mask.sum() >= FILLED * radius**2 and sure > most:
+            best, most = mask, sure
+        before = mask
+    return best
+
+
+def cut_around(
+    image: UInt8[np.ndarray, "height width rgb=3"],
+    on: Sequence[tuple[float, float]],
+    beside: Sequence[tuple[float, float]],
+    apart: Float[np.ndarray, "height width"],
+    radius: float,
+) -> Bool[np.ndarray, "height width"]:
+    """What stands out within twice a radius of the clicks and hangs together with them."""
+    labels = np.full(apart.shape, cv2.GC_BGD, np.uint8)
+    labels[apart <= 2 * radius] = cv2.GC_PR_BGD
+    labels[apart <= radius] = cv2.GC_PR_FGD
+    seed_clicks(labels, on, beside, radius / 4)
+    window = box_around(apart <= 2 * radius, int(radius) + 4)
+    inside = np.zeros(apart.shape, np.uint8)
+    inside[window] = grab_cut(np.ascontiguousarray(image[window]), np.ascontiguousarray(labels[window]), 4)
+    parts = cv2.connectedComponents(cv2.morphologyEx(inside, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)))[1]
+    clicked = {int(parts[pixel(point, parts.shape)]) for point in on} - {0}
+    return np.isin(parts, sorted(clicked))
+
+
+def seed_clicks(
+    labels: UInt8[np.ndarray, "height width"],
+    on: Sequence[tuple[float, float]],
+    beside: Sequence[tuple[float, float]],
+    radius: float,
+) -> None:
+    """Mark what is surely on and surely beside the object; half the way to a click of the other kind at most."""
+    for own, other, label in ((on, beside, cv2.GC_FGD), (beside, on, cv2.GC_BGD)):
+        for point in own:
+            room = min((float(np.hypot(point[0] - x, point[1] - y)) / 2 for x, y in other), default=radius)
+            labels[around(point, min(radius, room), labels.shape)] = label
+
+
+def with_clicks(
+    mask: Bool[np.ndarray, "height width"], on: Sequence[tuple[float, float]], beside: Sequence[tuple[float, float]]
+) -> Bool[np.ndarray, "height width"]:
+    """A mask that has the clicked pixels, and a few around each, and leaves out those beside the object."""
+    labels = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seed_clicks(labels, on, beside, CLICKED_PX)
+    for points, label in ((on, cv2.GC_FGD), (beside, cv2.GC_BGD)):
+        for point in points:
+            labels[pixel(point, labels.shape)] = label
+    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+
+
+def obeyed(
+    ids: UInt8[np.ndarray, "frame height width"], prompts: list[Prompt]
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Ids in which every click holds in its frame, whatever flow and colours say."""
+    result = ids.copy()
+    for prompt in prompts:
+        labelled = list(zip(prompt.points, prompt.labels or [1] * len(prompt.points), strict=True))
+        beside = [*others_clicks(prompt, prompts), *(point for point, label in labelled if not label)]
+        own = result[prompt.frame] == prompt.object
+        wanted = with_clicks(own, [point for point, label in labelled if label], beside)
+        result[prompt.frame][own & ~wanted] = 0
+        result[prompt.frame][wanted & ~own] = prompt.object
+    return result
+
+
+def overlap(first: Bool[np.ndarray, "height width"], second: Bool[np.ndarray, "height width"]) -> float:
+    """Intersection over union."""
+    return float((first & second).sum() / max((first | second).sum(), 1))
+
+
+def nearest_px(points: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> Float[np.ndarray, "height width"]:
+    """How far every pixel is from the nearest of some points."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return np.min([np.hypot(columns + 0.5 - x, rows + 0.5 - y) for x, y in points], axis=0).astype(np.float32)
 
 
 def around(point: tuple[float, float], radius: float, shape: tuple[int, ...]) -> Bool[np.ndarray, "height width"]:

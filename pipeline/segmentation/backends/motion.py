@@ -10,7 +10,7 @@ from pipeline.config import SegmentObjectsConfig
 from pipeline.segmentation.boundary_refinement import refine_masks
 from pipeline.segmentation.motion_test import objects_that_move
 from pipeline.segmentation.object_confidence import kept_objects
-from pipeline.segmentation.prompts import prompted_tubes
+from pipeline.segmentation.prompts import prompted_objects
 from pipeline.segmentation.propagation import known_again
 from pipeline.segmentation.video import Video
 
@@ -24,8 +24,8 @@ def find(model: None, video: Video, config: SegmentObjectsConfig) -> UInt8[np.nd
     tubes = video.tubes(config.min_area / 6)
     if not config.prompts:
         return moving_objects(video, tubes, config)
-    prompted = prompted_tubes(video.images, tubes, video.chain, config.prompts)
-    return refine_masks(video.images, prompted, video.chain, config.boundary_reach)
+    prompted = prompted_objects(video.images, tubes, video.chain, config.prompts)
+    return prompted.joined(refine_masks(video.images, prompted.tubes, video.chain, config.boundary_reach))
 
 
 def moving_objects(

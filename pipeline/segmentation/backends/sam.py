@@ -18,6 +18,7 @@ from pipeline.runtime.progress import progress
 from pipeline.runtime.weights import Weight
 from pipeline.segmentation.backends import motion
 from pipeline.segmentation.object_confidence import CLEAR_RESIDUAL
+from pipeline.segmentation.prompts import others_clicks
 from pipeline.segmentation.propagation import Masks, box_of, inner_points, propagated_ids
 from pipeline.segmentation.video import Video
 
@@ -127,11 +128,20 @@ def prompted_by_sam(
     given: dict[int, Masks] = {}
     for frame in sorted({prompt.frame for prompt in prompts}):
         for prompt in (prompt for prompt in prompts if prompt.frame == frame):
-            points = np.array(prompt.points, float).reshape(-1, 2)
-            mask, score = segmenter.segment(images[frame], points, prompt.labels or [1] * len(points), prompt.box)
+            mask, score = hinted_mask(segmenter, images[frame], prompt, prompts)
             log.info("SAM is %.2f sure of object %d on frame %d", score, prompt.object, frame)
             given.setdefault(frame, {})[prompt.object] = mask
     return each_object_propagated(images, chain, given, segmenter, tubes)
+
+
+def hinted_mask(
+    segmenter: SamSegmenter, image: UInt8[np.ndarray, "height width rgb=3"], prompt: Prompt, prompts: list[Prompt]
+) -> tuple[Bool[np.ndarray, "height width"], float]:
+    """What a hint points at in its frame, with the clicks on other objects as places beside it; and how sure SAM is."""
+    beside = others_clicks(prompt, prompts)
+    points = np.array([*prompt.points, *beside], float).reshape(-1, 2)
+    labels = [*(prompt.labels or [1] * len(prompt.points)), *[0] * len(beside)]
+    return segmenter.segment(image, points, labels, prompt.box)
 
 
 def found_by_sam(

@@ -10,7 +10,7 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.segment_objects import segment_objects
-from pipeline.segmentation.mask_warnings import background_warnings, found_warnings, given_warnings
+from pipeline.segmentation.mask_warnings import background_warnings, doubt_warnings, found_warnings, given_warnings
 
 NOTHING = SegmentObjectsConfig()
 
@@ -47,6 +47,15 @@ def test_a_hinted_object_without_pixels_is_named_with_its_frame() -> None:
     hints = [Prompt(object=1, points=[(1, 1)]), Prompt(object=2, frame=3, points=[(1, 1)])]
     (doubt,) = found_warnings(ids_with(1), SegmentObjectsConfig(prompts=hints))
     assert doubt.startswith("object 2 has no pixels") and "frame 3" in doubt and "draw a box" in doubt
+
+
+def test_a_hinted_object_that_is_lost_or_doubtful_is_named_with_its_frames() -> None:
+    ids = ids_with(1)
+    ids[5:] = 0
+    (doubt,) = found_warnings(ids, SegmentObjectsConfig(prompts=[Prompt(object=1, points=[(1, 1)])]))
+    assert doubt.startswith("object 1 is held in 5 of 8 frames, 0 to 4") and "click it again" in doubt
+    (doubt,) = doubt_warnings({1: 0.9, 2: 0.31})
+    assert "object 2 is doubtful (confidence 0.31)" in doubt
 
 
 def test_few_frames_are_given_as_the_reason_that_nothing_was_found() -> None:

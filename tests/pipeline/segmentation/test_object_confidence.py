@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.segmentation.object_confidence import kept_objects, object_rows
+from pipeline.config import Prompt
+from pipeline.segmentation.object_confidence import held_confidence, kept_objects, object_rows
 
 
 def masks_and_residual() -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +30,7 @@ def test_long_large_and_clear_objects_are_kept_the_clearest_first() -> None:
 
 def test_an_object_is_surer_the_clearer_and_longer_it_moves() -> None:
     ids, residual = masks_and_residual()
-    rows = {row["id"]: row for row in object_rows(ids, residual, {2: "cat"}, {2: 0.91234}, prompted=False)}
+    rows = {row["id"]: row for row in object_rows(ids, residual, {2: "cat"}, {2: 0.91234})}
     assert rows[2]["confidence"] == pytest.approx(1 - np.exp(-3), abs=1e-3)
     assert rows[9]["confidence"] == pytest.approx((1 - np.exp(-3.6)) * 2 / 5, abs=1e-3)
     assert rows[2]["name"] == "cat" and rows[5]["name"] == "object 5" and rows[0]["confidence"] == 1
@@ -40,11 +41,27 @@ def test_an_object_is_surer_the_clearer_and_longer_it_moves() -> None:
         "area_percent": 30.0,
         "own_motion": 0.912,
     }
-    assert all(row["confidence"] == 1 for row in object_rows(ids, residual, {}, {}, prompted=True))
+    held = dict.fromkeys((2, 5, 7, 9), 0.4)
+    assert [row["confidence"] for row in object_rows(ids, residual, {}, {}, held)] == [1, 0.4, 0.4, 0.4, 0.4]
+
+
+def test_a_prompted_object_is_less_sure_when_it_changes_its_colours_or_its_size_or_has_no_edge() -> None:
+    images, ids = np.zeros((4, 40, 40, 3), np.uint8), np.zeros((4, 40, 40), np.uint8)
+    images[:, 10:30, 10:30], ids[:, 10:30, 10:30] = (200, 80, 40), 1
+    prompts = [Prompt(object=1, points=[(20, 20)])]
+    sure = held_confidence(images, ids, prompts)[1]
+    assert sure > 0.95
+    other_colours, other_size, no_edge = images.copy(), ids.copy(), ids.copy()
+    other_colours[2:, 10:30, 10:30] = (40, 80, 200)
+    other_size[2:, 10:30, 20:30] = 0
+    no_edge[:, 10:30, 10:30], no_edge[:, 14:26, 14:26] = 0, 1
+    assert held_confidence(other_colours, ids, prompts)[1] < 0.6
+    assert held_confidence(images, other_size, prompts)[1] < 0.9
+    assert held_confidence(images, no_edge, prompts)[1] < 0.1
 
 
 def test_frames_in_which_an_object_stands_still_do_not_count_as_moving() -> None:
     ids, residual = masks_and_residual()
     residual[3:, 4:10] = -0.1
-    row = next(row for row in object_rows(ids, residual, {}, {}, prompted=False) if row["id"] == 2)
+    row = next(row for row in object_rows(ids, residual, {}, {}) if row["id"] == 2)
     assert row["evidence"]["frames"] == 10 and row["evidence"]["frames_moving"] == 3
