@@ -11,6 +11,7 @@ DatasetLayout = Literal[
     "osn", "multimotion", "nvidia", "nsff", "semantic_nvidia", "dycheck", "hypernerf", "dnerf", "nerfstudio"
 ]
 DatasetPart = Literal["masks", "poses", "depth", "labels"]
+DatasetFormat = Literal["nerfstudio", "colmap", "dycheck", "dnerf"]
 EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50"]
 Positive = Annotated[float, Field(gt=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
@@ -457,6 +458,14 @@ class ReportConfig(Section):
     video_width: int = Field(480, ge=64, description="width of the videos inside the report, pixels")
 
 
+class ExportDatasetConfig(Section):
+    formats: list[DatasetFormat] = Field(
+        ["nerfstudio", "colmap", "dycheck", "dnerf"],
+        min_length=1,
+        description="what to write: dycheck is also Nerfies' and HyperNeRF's form",
+    )
+
+
 class ExportObjectsConfig(Section):
     scales: list[Positive] = Field([], description="the valid scene nearest to these scales of the moving objects")
 
@@ -486,6 +495,7 @@ class Config(Section):
     render_views: RenderViewsConfig = RenderViewsConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
+    export_dataset: ExportDatasetConfig = ExportDatasetConfig()
     export_objects: ExportObjectsConfig = ExportObjectsConfig()
 
     @field_validator("method", mode="before")

@@ -6,6 +6,7 @@ from pipeline.runtime.sources import ROOT
 
 LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
 KILLED = "tests/pipeline/test_train_*.py train, kill and resume it"
+EXPORTED = "tests/pipeline/test_export_dataset.py reads what it writes"
 METHOD = "tests of render_views, evaluate and export_objects go through it"
 LAYOUT = "tests/pipeline/datasets/layouts/ read every layout through it"
 RIGS = "tests/pipeline/datasets/test_multiview.py"
@@ -26,6 +27,12 @@ WITHOUT = {
     "pipeline/datasets/layouts/nvidia.py": RIGS,
     "pipeline/datasets/layouts/semantic_nvidia.py": RIGS,
     "pipeline/datasets/scene_folder.py": "tests/pipeline/test_import_dataset.py",
+    "pipeline/datasets/exports/colmap.py": EXPORTED,
+    "pipeline/datasets/exports/dnerf.py": EXPORTED,
+    "pipeline/datasets/exports/dycheck.py": EXPORTED,
+    "pipeline/datasets/exports/nerfstudio.py": EXPORTED,
+    "pipeline/datasets/nerfies_camera.py": EXPORTED,
+    "pipeline/datasets/posed_video.py": EXPORTED,
     "pipeline/evaluation/known_truth.py": "tests/pipeline/test_evaluate.py",
     "pipeline/formats/flow_file.py": "tests/pipeline/test_estimate_flow.py and correspondence/test_flow_chain.py",
     "pipeline/formats/id_files.py": "tests/pipeline/formats/test_mask_folder.py: one file means something among others only",

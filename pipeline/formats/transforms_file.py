@@ -5,7 +5,7 @@ The only place that knows its conventions: cameras look along -z with y up, intr
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,12 +159,18 @@ def median_lens(lenses: list[Lens]) -> Lens:
 
 
 def write_transforms(
-    path: Path, poses: NamedPoses, camera: Intrinsics, masks: list[str], points: str | None = None
+    path: Path,
+    poses: NamedPoses,
+    camera: Intrinsics,
+    masks: Sequence[str],
+    points: str | None = None,
+    more: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Cameras for nerfstudio, each with the mask of its image; `points` is the path of a PLY file beside it."""
+    """Cameras for nerfstudio, each with the mask of its image, and `more` of it; `points` is a PLY file beside it."""
+    matrices = poses.world_from_camera @ OPENGL_FROM_OPENCV
     frames = [
-        {"file_path": name, "mask_path": mask, "transform_matrix": matrix.tolist()}
-        for name, mask, matrix in zip(poses.names, masks, poses.world_from_camera @ OPENGL_FROM_OPENCV, strict=True)
+        {"file_path": name, "mask_path": mask, **said, "transform_matrix": matrix.tolist()}
+        for name, mask, matrix, said in zip(poses.names, masks, matrices, more or [{}] * len(masks), strict=True)
     ]
     intrinsics = {"fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy}
     content = {

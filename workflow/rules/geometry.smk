@@ -126,3 +126,36 @@ rule export_geometry:
         " --frames {input.frames:q} --masks {input.masks:q} --reconstruction {input.reconstruction:q}"
         " --geometry {input.geometry:q} --export {output.export:q}"
         " --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+# Not part of a report either: `snakemake --cores 4 results/NAME/dataset` for whoever trains other methods on the video.
+rule export_dataset:
+    input:
+        frames="results/{scene}/frames",
+        info="results/{scene}/frames.json",
+        masks="results/{scene}/masks.h5",
+        reconstruction="results/{scene}/reconstruction",
+        geometry="results/{scene}/geometry.json",
+        code=sources("pipeline.export_dataset"),
+    output:
+        dataset=directory("results/{scene}/dataset"),
+        record="results/{scene}/records/export_dataset.json",
+    log:
+        "results/{scene}/logs/export_dataset.log",
+    benchmark:
+        "results/{scene}/benchmarks/export_dataset.tsv"
+    conda:
+        "../../envs/colmap.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        options=options("export_dataset"),
+    message:
+        "{wildcards.scene} as a data set for other tools"
+    shell:
+        "python -m pipeline.export_dataset"
+        " --frames {input.frames:q} --info {input.info:q} --masks {input.masks:q}"
+        " --reconstruction {input.reconstruction:q} --geometry {input.geometry:q} --dataset {output.dataset:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -1,0 +1,1 @@
+"""One module a format: `write(folder, video)` writes a PosedVideo (pipeline/datasets/posed_video.py)."""
