@@ -7,7 +7,7 @@ world of `results/NAME/export/0`; frames are undistorted.
 Reads   frames/, frames.json, masks.h5
         reconstruction/   one COLMAP model per object, of which the background's is taken
         geometry.json     its verdict
-Writes  dataset/
+Writes  exported_dataset/
           nerfstudio/   transforms.json, images/, masks/, depths/, sparse_pc.ply
           colmap/       images/, sparse/0/, masks/
           dycheck/      camera/, rgb/, depth/, splits/, ...: Nerfies' and HyperNeRF's form
@@ -49,7 +49,7 @@ def export_dataset(
     masks: Path,
     reconstruction: Path,
     geometry: Path,
-    dataset: Path,
+    exported_dataset: Path,
     config: ExportDatasetConfig,
 ) -> None:
     """Write every format."""
@@ -57,10 +57,10 @@ def export_dataset(
         if entry.id == BACKGROUND_ID and entry.verdict != "ok":
             log.warning("%s", entry.doubt)
     video = posed_video(frames, info, masks, reconstruction)
-    with whole(dataset) as partial:
+    with whole(exported_dataset) as partial:
         for name in config.formats:
             WRITERS[name](partial / name, video)
-    log.info("%d frames are in %s, as %s", len(video.number), dataset, ", ".join(config.formats))
+    log.info("%d frames are in %s, as %s", len(video.number), exported_dataset, ", ".join(config.formats))
 
 
 def posed_video(frames: Path, info: Path, masks: Path, reconstruction: Path) -> PosedVideo:

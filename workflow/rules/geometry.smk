@@ -128,7 +128,7 @@ rule export_geometry:
         " --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
-# Not part of a report either: `snakemake --cores 4 results/NAME/dataset` for whoever trains other methods on the video.
+# Not part of a report either: `snakemake --cores 4 results/NAME/exported_dataset` for whoever trains other methods on the video.
 rule export_dataset:
     input:
         frames="results/{scene}/frames",
@@ -138,7 +138,7 @@ rule export_dataset:
         geometry="results/{scene}/geometry.json",
         code=sources("pipeline.export_dataset"),
     output:
-        dataset=directory("results/{scene}/dataset"),
+        exported_dataset=directory("results/{scene}/exported_dataset"),
         record="results/{scene}/records/export_dataset.json",
     log:
         "results/{scene}/logs/export_dataset.log",
@@ -157,5 +157,6 @@ rule export_dataset:
     shell:
         "python -m pipeline.export_dataset"
         " --frames {input.frames:q} --info {input.info:q} --masks {input.masks:q}"
-        " --reconstruction {input.reconstruction:q} --geometry {input.geometry:q} --dataset {output.dataset:q}"
+        " --reconstruction {input.reconstruction:q} --geometry {input.geometry:q}"
+        " --exported-dataset {output.exported_dataset:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -73,8 +73,8 @@ def centred_image(
         middle, own = np.array([centred.cx, centred.cy]), np.array([camera.cx, camera.cy])
         shift = middle - stretch * own - 0.5 * (1 - stretch)  # OpenCV counts from pixel centres
         warp, size = np.column_stack([np.diag(stretch), shift]), (width, height)
-        image = cv2.warpAffine(image, warp, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        opaque = cv2.warpAffine(opaque, warp, size, flags=cv2.INTER_NEAREST)
+        moved = cv2.warpAffine(image, warp, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.dstack([moved, cv2.warpAffine(opaque, warp, size, flags=cv2.INTER_NEAREST)])
     return np.dstack([image, opaque])
 
 

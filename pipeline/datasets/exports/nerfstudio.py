@@ -10,9 +10,9 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import trimesh
 from jaxtyping import Float, UInt16
 
+from pipeline.datasets.exports.colmap import model_of
 from pipeline.datasets.posed_video import PosedVideo
 from pipeline.formats.frames_folder import write_image
 from pipeline.formats.transforms_file import NamedPoses, write_transforms
@@ -30,7 +30,7 @@ def write(folder: Path, video: PosedVideo) -> None:
         write_image(folder / "images" / name, image)
         write_image(folder / "masks" / name, mask)
         write_image(folder / "depths" / name, depth_image(depth))
-    trimesh.PointCloud(video.points, video.colours).export(folder / "sparse_pc.ply")
+    model_of(video).export_PLY(folder / "sparse_pc.ply")
     poses = NamedPoses([f"images/{name}" for name in video.names], video.world_from_camera, None)
     masks = [f"masks/{name}" for name in video.names]
     more = [
