@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Method = Literal["osn", "semantic_flow"]
+Protocol = Literal["osn", "dynnerf", "nsff", "semantic_flow", "dycheck"]
 METHODS: tuple[Method, ...] = get_args(Method)
 PresetName = Literal["draft", "default", "quality", "paper"]
 DatasetLayout = Literal[
@@ -445,6 +446,9 @@ class RenderViewsConfig(Section):
 
 class EvaluateConfig(Section):
     lpips: bool = Field(True, description="LPIPS where the AlexNet weights lie in weights/")
+    protocols: list[Protocol] = Field(
+        [], description="papers by whose formulas held-out views are judged too, beside the one that truth names"
+    )
 
 
 class DownloadWeightsConfig(Section):

@@ -21,11 +21,13 @@ from pipeline.evaluation.geometry import geometry_findings
 from pipeline.evaluation.known_truth import NO_TRUTH, KnownTruth, known_truth, truth_notes
 from pipeline.evaluation.lpips import Lpips, load_lpips
 from pipeline.evaluation.perception import perception_findings
+from pipeline.evaluation.protocols import asked_protocols, protocol_findings
 from pipeline.evaluation.rendering import HELD_OUT_METRICS, held_out_findings, observed_findings
 from pipeline.evaluation.results import Results, notes_by_kind
 from pipeline.evaluation.scales import scale_results
 from pipeline.evaluation.scenes import comparison_findings, valid_scenes_findings
-from pipeline.evaluation.semantics import class_targets, semantic_results
+from pipeline.evaluation.semantics import PROTOCOL as SEMANTIC_PROTOCOL
+from pipeline.evaluation.semantics import class_targets, protocol_class_findings, semantic_results
 from pipeline.formats.flow_file import read_flow_pairs
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.geometry_file import read_geometry
@@ -60,12 +62,15 @@ def evaluate(
     packed, object_ids = read_scene(scene), read_masks(masks)
     known = known_truth(packed, read_frames_info(info), object_ids, read_truth(truth)) if truth else None
     lpips = load_lpips(weights) if config.lpips else None
-    results = [render_results(folder, packed, known, lpips) for folder in renders]
+    protocols = asked_protocols(config.protocols, known)
+    results = [render_results(folder, packed, known, lpips, protocols) for folder in renders]
+    findings = cost_findings(records)
     for checkpoint, folder in zip(checkpoints, renders, strict=True):
         method = load_method(checkpoint, packed, stage_device())
         results.append(scale_results(method, checkpoint.parent.name, known))
         results.append(class_results(method, folder, object_ids, labels, known))
-    findings = cost_findings(records)
+        if SEMANTIC_PROTOCOL in protocols:
+            findings += protocol_class_findings(results[-1].method, results[-1].findings)
     findings += perception_findings(read_flow_pairs(flow), object_ids, known)
     findings += geometry_findings(packed, read_geometry(geometry), known)
     findings = sum((one.findings for one in results), findings)
@@ -74,15 +79,19 @@ def evaluate(
     log.info("%d numbers, %d missing", len(findings.rows), len(findings.missing))
 
 
-def render_results(folder: Path, scene: Scene, known: KnownTruth | None, lpips: Lpips | None) -> Results:
+def render_results(
+    folder: Path, scene: Scene, known: KnownTruth | None, lpips: Lpips | None, protocols: list[str]
+) -> Results:
     """Renders of one method against the frames and against truth; notes which candidate is best."""
-    listed = read_renders(folder)
+    listed, best = read_renders(folder), None
     findings = observed_findings(folder, listed, scene, lpips) + valid_scenes_findings(folder, listed)
     if known is None:
-        absent = Findings.absent("render_views", HELD_OUT_METRICS, NO_TRUTH, listed.method, "held_out")
-        return Results(listed.method, findings + absent)
-    found, best = held_out_findings(folder, listed, known.truth, known.alignment.rows, known.matching, lpips)
-    findings += found + comparison_findings(folder, listed, known.truth, lpips)
+        findings += Findings.absent("render_views", HELD_OUT_METRICS, NO_TRUTH, listed.method, "held_out")
+    else:
+        found, best = held_out_findings(folder, listed, known.truth, known.alignment.rows, known.matching, lpips)
+        findings += found + comparison_findings(folder, listed, known.truth, lpips)
+    for name in protocols:
+        findings += protocol_findings(name, folder, listed, known, best, lpips)
     return Results(listed.method, findings, {"best_held_out": best.name} if best else {})
 
 

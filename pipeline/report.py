@@ -16,7 +16,7 @@ from pipeline.config import ReportConfig
 from pipeline.formats.frames_folder import read_frames, read_frames_info, read_json
 from pipeline.formats.geometry_file import read_geometry
 from pipeline.formats.masks_file import read_objects
-from pipeline.formats.metrics_table import read_metrics
+from pipeline.formats.metrics_table import own_numbers, read_metrics
 from pipeline.formats.scene_file import read_scene
 from pipeline.reporting.facts import metric_groups, object_rows, tiles, trust, warnings
 from pipeline.reporting.pictures import hex_colour
@@ -53,11 +53,12 @@ def report(
     report: Path,
     config: ReportConfig,
 ) -> None:
+    judged = read_metrics(metrics)
     facts = Facts(
         title=report.resolve().parent.name,
         info=read_frames_info(info),
         objects=read_objects(objects),
-        metrics=read_metrics(metrics),
+        metrics=own_numbers(judged),
         notes=read_json(notes),
         records=[read_json(path) for path in records],
         scene=read_scene(scene),
@@ -76,7 +77,7 @@ def report(
         "input": input_section(images, masks, facts.info, config.video_width),
         "flow": flow_section(images, flow, facts.info, config.video_width),
         "methods": [method_section(folder, histories, facts, names, config.video_width) for folder in renders],
-        "metrics": metric_groups(facts.metrics, {str(identity): name for identity, name in names.items()}),
+        "metrics": metric_groups(judged, {str(identity): name for identity, name in names.items()}),
         "missing": facts.notes["missing"],
         "run": run_section(facts),
     }

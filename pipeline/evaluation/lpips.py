@@ -1,5 +1,6 @@
 """LPIPS with AlexNet, where its weights have been put under weights/; nothing is downloaded."""
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class Lpips:
     """Learned perceptual distance; the linear layers come with torchmetrics, the features from AlexNet's weights."""
 
     network: torch.nn.Module
+    averaging: torch.nn.Module  # the same, but each layer's distances are averaged before they are summed
 
     def map(
         self, image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]
@@ -38,6 +40,14 @@ class Lpips:
         with torch.no_grad():
             pair = (image.movedim(-1, 0)[None], target.movedim(-1, 0)[None])
             return self.network(*pair, normalize=True)[0, 0]
+
+    def layer_mean(
+        self, image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]
+    ) -> float:
+        """Distance as the LPIPS package gives it by default: the sum of each layer's mean."""
+        with torch.no_grad():
+            pair = (image.movedim(-1, 0)[None], target.movedim(-1, 0)[None])
+            return float(self.averaging(*pair, normalize=True))
 
     def distance(
         self, image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]
@@ -67,7 +77,14 @@ def load_lpips(weights: Path | None) -> Lpips | None:
         load_alexnet(network.net, state)
     except Exception as error:
         raise StageError(f"{path} is not torchvision's AlexNet ({error}); delete it or download it again") from error
-    return Lpips(network.eval())
+    return with_averages(network.eval())
+
+
+def with_averages(network: torch.nn.Module) -> Lpips:
+    """Both ways to sum up one network; they share its weights."""
+    averaging = copy(network)
+    averaging.spatial = False
+    return Lpips(network, averaging)
 
 
 def load_alexnet(network: torch.nn.Module, state: dict[str, Tensor]) -> None:

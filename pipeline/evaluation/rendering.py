@@ -25,7 +25,7 @@ from pipeline.evaluation.object_matching import in_true_ids, object_ious, resize
 from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, RenderSet, read_set_depth, read_set_ids, read_set_images
 from pipeline.formats.scene_file import Scene
-from pipeline.truth.covisibility import covisible_views
+from pipeline.truth.covisibility import Rule, covisible_views, dycheck_rule
 from pipeline.truth.truth_file import Truth
 
 STAGE = "render_views"
@@ -82,11 +82,15 @@ def held_out_findings(
 
 
 def held_out_target(
-    truth: Truth, views: list[int], train_rows: Int[np.ndarray, "frame"], size: tuple[int, int]
+    truth: Truth,
+    views: list[int],
+    train_rows: Int[np.ndarray, "frame"],
+    size: tuple[int, int],
+    rule: Rule = dycheck_rule,
 ) -> Target:
     """Truth's test views at the size of the renders."""
     height, width = size
-    seen, test = covisible_views(truth, views, train_rows), truth.test
+    seen, test = covisible_views(truth, views, train_rows, rule), truth.test
     return Target(
         resized_images(test.images[views], height, width),
         resized_ids(test.object_ids[views], height, width) if test.knows("object_ids") else None,

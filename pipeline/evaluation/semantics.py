@@ -15,6 +15,11 @@ from pipeline.formats.metrics_table import Findings, Row
 from pipeline.formats.renders_folder import Renders, read_set_ids
 from pipeline.rendering.trained_method import Classes, TrainedMethod
 
+PROTOCOL = "semantic_flow"
+PAPERS_ITEMS = {
+    "held_out_views_per_view_foreground": "held_out_views",
+    "held_out_views_and_times_per_view_foreground": "held_out_views_and_times",
+}
 METRICS = ("miou", "total_accuracy", "average_accuracy")
 OWN_CLASSES = "the classes are those of label maps, which neither masks nor truth can judge; evaluate was given none"
 
@@ -84,6 +89,18 @@ def semantic_results(classes: Classes, folder: Path, renders: Renders, targets: 
             unseen = ~np.isin(entry.frames, classes.labelled_frames)
             findings += set_findings(renders.method, "held_out_views_and_times", told[unseen], wanted[unseen], moves)
     return Results(renders.method, findings, {"semantics": curve})
+
+
+def protocol_class_findings(method: str, found: Findings) -> Findings:
+    """Class scores as Semantic Flow's paper takes them: what does not move is one background, mean over held-out views."""
+    stage = training_stage(method)
+    rows = [
+        row._replace(item=PAPERS_ITEMS[row.item], protocol=PROTOCOL) for row in found.rows if row.item in PAPERS_ITEMS
+    ]
+    if rows:
+        return Findings.of(rows)
+    reason = "the method tells no classes, or no held-out view has known ones"
+    return Findings.absent(stage, METRICS, reason, method, "held_out_views", PROTOCOL)
 
 
 def resized_classes(

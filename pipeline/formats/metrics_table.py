@@ -11,7 +11,8 @@ import pandas as pd
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 
-COLUMNS = ("scene", "stage", "method", "item", "metric", "value", "unit", "higher_is_better")
+COLUMNS = ("scene", "stage", "method", "protocol", "item", "metric", "value", "unit", "higher_is_better")
+OWN_PROTOCOL = "monoverse"  # the formulas that MEANINGS states; others are those of a paper's released code
 
 
 class Meaning(NamedTuple):
@@ -46,11 +47,15 @@ MEANINGS: dict[str, Meaning] = {
     "ssim_covisible": Meaning("", True, "SSIM where the video saw the surface in enough frames"),
     "lpips_covisible": Meaning("", False, "LPIPS where the video saw the surface in enough frames"),
     "depth_mae": Meaning("truth's units", False, "depth error, after shift and scale are aligned"),
-    "depth_mse": Meaning(
-        "truth's units²",
-        False,
-        "squared depth error, after shift and scale are aligned",
-    ),
+    "depth_mse": Meaning("truth's units²", False, "squared depth error, after shift and scale are aligned"),
+    "depth_mae_covisible": Meaning("truth's units", False, "depth error where the video saw the surface"),
+    "depth_mse_covisible": Meaning("truth's units²", False, "squared depth error where the video saw the surface"),
+    "miou_covisible": Meaning("", True, "overlap of object masks where the video saw the surface"),
+    "panoptic_quality_covisible": Meaning("", True, "panoptic quality where the video saw the surface"),
+    "psnr_db_dynamic": Meaning("dB", True, "PSNR over the pixels of moving objects"),
+    "ssim_dynamic": Meaning("", True, "SSIM over the pixels of moving objects"),
+    "lpips_dynamic": Meaning("", False, "LPIPS over the pixels of moving objects"),
+    "candidates": Meaning("scenes", None, "rendered valid scenes of which each number is that of the best"),
     "psnr_db_std": Meaning("dB", None, "standard deviation of PSNR over scenes"),
     "ssim_std": Meaning("", None, "standard deviation of SSIM over scenes"),
     "lpips_std": Meaning("", None, "standard deviation of LPIPS over scenes"),
@@ -75,13 +80,14 @@ MEANINGS: dict[str, Meaning] = {
 
 
 class Row(NamedTuple):
-    """One number; `item` is an object id, a set of views, or `all`."""
+    """One number; `item` is an object id, a set of views, or `all`, `protocol` says by whose formula it was computed."""
 
     stage: str
     method: str
     item: str
     metric: str
     value: float
+    protocol: str = OWN_PROTOCOL
 
 
 class Missing(NamedTuple):
@@ -92,6 +98,7 @@ class Missing(NamedTuple):
     item: str
     metric: str
     reason: str
+    protocol: str = OWN_PROTOCOL
 
 
 @dataclass(frozen=True)
@@ -108,23 +115,36 @@ class Findings:
     def of(rows: Iterable[Row]) -> "Findings":
         """Findings from rows some of which may hold no number."""
         rows = list(rows)
-        bad = [Missing(*row[:4], "the computation gave no finite number") for row in rows if not np.isfinite(row.value)]
+        reason = "the computation gave no finite number"
+        bad = [Missing(*row[:4], reason, row.protocol) for row in rows if not np.isfinite(row.value)]
         return Findings([row for row in rows if np.isfinite(row.value)], bad)
 
     @staticmethod
-    def absent(stage: str, metrics: Iterable[str], reason: str, method: str = "", item: str = "all") -> "Findings":
+    def absent(
+        stage: str,
+        metrics: Iterable[str],
+        reason: str,
+        method: str = "",
+        item: str = "all",
+        protocol: str = OWN_PROTOCOL,
+    ) -> "Findings":
         """Several numbers that are missing for one reason."""
-        return Findings([], [Missing(stage, method, item, metric, reason) for metric in metrics])
+        return Findings([], [Missing(stage, method, item, metric, reason, protocol) for metric in metrics])
 
 
 def write_metrics(path: Path, scene: str, rows: Iterable[Row]) -> None:
     """Write the table."""
     table = pd.DataFrame(
-        [(scene, *row, MEANINGS[row.metric].unit, MEANINGS[row.metric].higher_is_better) for row in rows],
+        [{"scene": scene, **row._asdict(), **MEANINGS[row.metric]._asdict()} for row in rows],
         columns=list(COLUMNS),
     )
     with whole(path) as partial:
         table.to_csv(partial, index=False)
+
+
+def own_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """The numbers by our own formulas alone, of which there is one of each kind."""
+    return table[table.protocol == OWN_PROTOCOL]
 
 
 def read_metrics(path: Path) -> pd.DataFrame:

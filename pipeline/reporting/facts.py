@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry
-from pipeline.formats.metrics_table import MEANINGS
+from pipeline.formats.metrics_table import MEANINGS, OWN_PROTOCOL
 from pipeline.reporting.pictures import hex_colour
 
 Level = Literal["good", "caution", "bad"]
@@ -201,12 +201,13 @@ def number_text(value: Any) -> str:
 
 
 def metric_groups(metrics: pd.DataFrame, names: dict[str, str]) -> list[dict[str, Any]]:
-    """Numbers by stage and method, without time and memory: a row for each kind, a column for each item."""
+    """Numbers by stage, method and protocol, without time and memory: a row for each kind, a column for each item."""
     shown = metrics[~metrics.metric.isin(COST)]
     groups = []
-    for (stage, method), rows in shown.groupby(["stage", "method"], sort=False):
+    for (stage, method, protocol), rows in shown.groupby(["stage", "method", "protocol"], sort=False):
         title = STAGE_TITLES.get(str(stage), str(stage))
         title += f", {METHOD_TITLES.get(str(method), method)}" if stage == "render_views" else ""
+        title += f", by the protocol {protocol}" if protocol != OWN_PROTOCOL else ""
         items = sorted(rows["item"].unique(), key=lambda item: (item == "all", item.startswith("held_out_")))
         lines = [metric_line(str(metric), of_kind, items) for metric, of_kind in rows.groupby("metric", sort=False)]
         columns = [names.get(item, item.replace("_", " ")) for item in items]

@@ -31,6 +31,7 @@ from tests.analytic_world import (
 )
 
 FLOW_ERROR_PX = 0.5
+JUDGED = EvaluateConfig()
 FEW_VIEWS = RenderViewsConfig(
     observed_frames=3, path_frames=4, held_out_frames=3, held_out_candidates=2, scale_samples=3, rays_per_chunk=1000
 )
@@ -60,7 +61,7 @@ class JudgedScene:
             config,
         )
 
-    def evaluate(self, with_truth: bool = True) -> None:
+    def evaluate(self, with_truth: bool = True, config: EvaluateConfig = JUDGED) -> None:
         evaluate(
             self / "scene.h5",
             self / "frames.json",
@@ -75,7 +76,7 @@ class JudgedScene:
             None,
             self / "metrics.csv",
             self / "evaluation.json",
-            EvaluateConfig(),
+            config,
         )
 
     def report(self, with_truth: bool = True) -> str:

@@ -3,18 +3,22 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from pipeline.config import EvaluateConfig, Protocol
+from pipeline.evaluation.protocols import PROTOCOLS
 from pipeline.evaluation.scales import TrueRegion, true_region
 from pipeline.formats.masks_file import read_masks, write_masks
 from pipeline.formats.metrics_table import COLUMNS, MEANINGS, Findings, Row, read_metrics
 from pipeline.formats.scene_file import write_scene
 from pipeline.runtime.errors import StageError
 from pipeline.truth.covisibility import covisible, times_seen
+from pipeline.truth.truth_file import write_truth
 from tests.analytic_world import FRAMES, TRUE_SCALES
 from tests.pipeline.judged_scene import FLOW_ERROR_PX, JudgedScene, judged_scene
 
@@ -97,8 +101,44 @@ def test_the_table_is_tidy_and_every_number_has_a_meaning(judged: JudgedScene) -
     table = pd.read_csv(judged / "metrics.csv")
     assert tuple(table.columns) == COLUMNS
     assert set(table.metric) <= set(MEANINGS)
-    assert not table.duplicated(["stage", "method", "item", "metric"]).any()
+    assert not table.duplicated(["stage", "method", "protocol", "item", "metric"]).any()
     assert np.isfinite(table["value"]).all()
+
+
+def test_each_protocols_numbers_carry_its_name_and_none_is_left_out_in_silence(judged: JudgedScene) -> None:
+    settings = EvaluateConfig(protocols=list(get_args(Protocol)))
+    judged.evaluate(config=settings)
+    table = read_metrics(judged / "metrics.csv")
+    held_out = table[(table.stage == "render_views") & (table["item"] == "held_out")]
+    absent = json.loads((judged / "evaluation.json").read_text())["missing"]
+    for name, protocol in PROTOCOLS.items():
+        told = set(held_out[held_out.protocol == name].metric)
+        missing_here = {row["metric"]: row["reason"] for row in absent if row["protocol"] == name}
+        assert told | set(missing_here) >= set(protocol.metrics) and told, name
+        assert all(reason for reason in missing_here.values())
+    assert {row["metric"] for row in absent if row["protocol"] == "semantic_flow"} >= {"miou", "total_accuracy"}
+    own = table[table.protocol == "monoverse"]
+    assert not own.duplicated(["stage", "method", "item", "metric"]).any()
+    oracle = table[(table.protocol == "osn") & (table["item"] == "held_out_oracle")].set_index("metric")["value"]
+    assert oracle["candidates"] == 2 and oracle["psnr_db"] == value_of(held_out, "osn", "psnr_db")
+
+
+def value_of(table: pd.DataFrame, protocol: str, metric: str) -> float:
+    return float(table[(table.protocol == protocol) & (table.metric == metric)]["value"].iloc[0])
+
+
+def test_the_protocol_of_truth_is_judged_by_and_an_unknown_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = judged_scene(tmp_path, monkeypatch)
+    write_truth(tmp_path / "truth.h5", replace(scene.truth, protocol="dynnerf"))
+    scene.render()
+    scene.evaluate()
+    assert set(read_metrics(scene / "metrics.csv").protocol) == {"monoverse", "dynnerf"}
+    write_truth(tmp_path / "truth.h5", replace(scene.truth, protocol="theirs"))
+    scene.evaluate()
+    absent = json.loads((scene / "evaluation.json").read_text())["missing"]
+    assert any(row["protocol"] == "theirs" and "known are osn, dynnerf" in row["reason"] for row in absent)
 
 
 def test_lpips_without_weights_is_missing_with_the_way_to_get_it(judged: JudgedScene) -> None:

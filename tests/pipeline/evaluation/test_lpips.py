@@ -38,6 +38,13 @@ def test_equal_images_have_no_distance_and_different_ones_have(lpips: Lpips) -> 
     assert lpips.distance(first, second) == pytest.approx(lpips.distance(second, first), rel=1e-4)
 
 
+def test_layers_are_averaged_before_they_are_summed_or_after_they_are_enlarged(lpips: Lpips) -> None:
+    first, second = pair()
+    assert lpips.layer_mean(first, second) == pytest.approx(lpips.distance(first, second), rel=0.05)
+    assert lpips.layer_mean(first, second) != lpips.distance(first, second)
+    assert lpips.averaging.net is lpips.network.net
+
+
 def test_a_full_mask_changes_nothing_and_a_hidden_difference_does_not_count(lpips: Lpips) -> None:
     first, second = pair()
     full = torch.ones(first.shape[:2], dtype=torch.bool)

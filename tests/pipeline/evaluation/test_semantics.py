@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.evaluation.semantics import class_table, object_targets, semantic_results
+from pipeline.evaluation.semantics import class_table, object_targets, protocol_class_findings, semantic_results
 from pipeline.formats.frames_folder import write_image
+from pipeline.formats.metrics_table import Findings
 from pipeline.formats.renders_folder import Renders, planned_set
 from pipeline.rendering.trained_method import Classes
 
@@ -52,12 +53,18 @@ def test_held_out_views_are_also_scored_at_times_without_labels(tmp_path: Path) 
     truth[[5, 3]] = ids.repeat(2, 1).repeat(2, 2)
     both = Renders(method="semantic_flow", valid_scales=1, object_ids=[0, 1], sets=[*renders.sets, views])
     targets = object_targets(CLASSES, ids, truth, {1: 1})
-    value = {
-        (row.item, row.metric): row.value for row in semantic_results(CLASSES, tmp_path, both, targets).findings.rows
-    }
+    found = semantic_results(CLASSES, tmp_path, both, targets).findings
+    value = {(row.item, row.metric): row.value for row in found.rows}
     assert value["held_out_views", "total_accuracy"] == pytest.approx(0.75)
     assert value["held_out_views_and_times", "total_accuracy"] == pytest.approx(0.5)
     assert value["held_out_views_per_view", "miou"] == pytest.approx((1 + 0.25) / 2)
+    papers = protocol_class_findings("semantic_flow", found)
+    assert {(row.protocol, row.item) for row in papers.rows} == {
+        ("semantic_flow", "held_out_views"),
+        ("semantic_flow", "held_out_views_and_times"),
+    }
+    assert papers.rows[0].value == value["held_out_views_per_view_foreground", "miou"]
+    assert len(protocol_class_findings("osn", Findings()).missing) == 3
 
 
 def test_true_ids_are_classes_through_the_matching() -> None:

@@ -4,13 +4,14 @@ import pandas as pd
 import pytest
 
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry
+from pipeline.formats.metrics_table import OWN_PROTOCOL
 from pipeline.reporting.facts import likeness_sentences, metric_groups, object_rows, readable, tiles, trust
 
 COLUMNS = ["stage", "method", "item", "metric", "value"]
 
 
 def table(*rows: tuple[str, str, str, str, float]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS).assign(protocol=OWN_PROTOCOL)
 
 
 def geometry(*verdicts: str, camera: str = "moving") -> Geometry:
@@ -88,6 +89,18 @@ def test_metrics_are_a_table_for_each_stage_and_method_with_empty_cells_where_a_
     assert (psnr["values"][at], psnr["values"][1 - at], psnr["direction"], psnr["unit"]) == ("25.2", "30.5", "↑", "dB")
     assert (depth["values"][at], depth["values"][1 - at], depth["direction"]) == ("0.125", "", "↓")
     assert masks["columns"] == ["ball", "all"] and [row["metric"] for row in masks["rows"]] == ["miou"]
+
+
+def test_numbers_of_another_protocol_have_a_table_of_their_own() -> None:
+    rows = pd.concat(
+        [
+            table(("render_views", "osn", "held_out", "psnr_db", 25.0)),
+            table(("render_views", "osn", "held_out", "psnr_db", 24.0)).assign(protocol="nsff"),
+        ]
+    )
+    own, theirs = metric_groups(rows, {})
+    assert (own["title"], theirs["title"]) == ("Rendering, OSN", "Rendering, OSN, by the protocol nsff")
+    assert (own["rows"][0]["values"], theirs["rows"][0]["values"]) == (["25"], ["24"])
 
 
 def test_an_object_is_known_by_masks_geometry_or_both() -> None:

@@ -30,7 +30,7 @@ def judged(folder: Path) -> tuple[pd.DataFrame, dict[str, list[object]]]:
         write_image(folder / (entry.ids % index), ids.reshape(2, 5))
     listed = Renders(method="semantic_flow", valid_scales=1, object_ids=[0, 1, 2], sets=[entry])
     found = semantic_results(CLASSES, folder, listed, ClassTargets(truth.reshape(3, 2, 5).astype(int)))
-    columns = ["stage", "method", "item", "metric", "value"]
+    columns = ["stage", "method", "item", "metric", "value", "protocol"]
     return pd.DataFrame(found.findings.rows, columns=columns), found.notes["semantics"]
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from pipeline.truth.covisibility import LEAST_FRAMES, covisible, times_seen
+from pipeline.truth.covisibility import covisible, dycheck_rule, osn_rule, times_seen
 from tests.synthetic import synthetic_truth
 
 
@@ -38,8 +38,14 @@ def test_points_move_with_their_object() -> None:
 
 def test_five_frames_or_a_tenth_must_have_seen_it() -> None:
     truth = dataclasses.replace(synthetic_truth(), test=synthetic_truth().train)
-    few, enough = np.full(LEAST_FRAMES - 1, 3), np.full(LEAST_FRAMES, 3)
+    few, enough = np.full(4, 3), np.full(5, 3)
     assert not covisible(truth, 3, few).any() and covisible(truth, 3, enough).mean() > 0.99
     mostly_away = np.concatenate([np.full(5, 3), np.full(75, 0)])  # 80 frames: 8 must have seen it
     seen = times_seen(truth, 3, np.array([0])) > 0
     np.testing.assert_array_equal(covisible(truth, 3, mostly_away), seen)
+    assert covisible(truth, 3, np.full(2, 3), osn_rule).mean() > 0.99
+
+
+def test_rules_are_those_of_the_papers() -> None:
+    assert [dycheck_rule(count) for count in (3, 59, 65)] == [5, 5, 6]
+    assert [osn_rule(count) for count in (3, 20, 25)] == [2, 2, 3]
