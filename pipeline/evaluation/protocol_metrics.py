@@ -90,7 +90,7 @@ def osn_miou(ids: UInt8[np.ndarray, "pixel"], target: UInt8[np.ndarray, "pixel"]
     return float(iou[np.unique(target)].mean())
 
 
-def osn_panoptic_quality(pairs: list[tuple[UInt8[np.ndarray, "pixel"], UInt8[np.ndarray, "pixel"]]]) -> float:
+def osn_panoptic_quality(pairs: list[tuple[UInt8[np.ndarray, "_"], UInt8[np.ndarray, "_"]]]) -> float:
     """OSN's panoptic quality of frames' (ids, true ids): the background is a segment as any other, sums are over frames."""
     quality = found = segments = 0.0
     for ids, target in pairs:
