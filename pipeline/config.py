@@ -16,14 +16,26 @@ DatasetFormat = Literal["nerfstudio", "colmap", "dycheck", "dnerf"]
 EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50"]
 Positive = Annotated[float, Field(gt=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
+MOST, MOST_SEED = 1e9, 2**63 - 1  # larger numbers are slips
 # What config.yaml shows; docs/SETTINGS.md has all settings.
 SHOWN: dict[str, Any] = {"shown": True}
 
 
 class Section(BaseModel):
-    """Settings that cannot change, and in which a misspelt name is an error."""
+    """Settings that cannot change, and in which a misspelt name or a number that nobody can mean is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def is_no_slip(cls, value: Any, info: Any) -> Any:
+        """Python takes true for 1, and YAML 10**30 for a number."""
+        name = info.field_name or ""
+        if isinstance(value, bool) and "bool" not in str(cls.model_fields[name].annotation):
+            raise ValueError(f"{str(value).lower()} is a yes or no, which this setting is not")
+        if isinstance(value, int | float) and abs(value) > (MOST_SEED if name == "seed" else MOST):
+            raise ValueError(f"a number between -{MOST:g} and {MOST:g} is needed")
+        return value
 
 
 class Prompt(Section):
@@ -35,6 +47,14 @@ class Prompt(Section):
     labels: list[Literal[0, 1]] = Field([], description="1 on the object, 0 beside it; all 1 when left out")
     box: tuple[float, float, float, float] | None = Field(None, description="x0, y0, x1, y1")
     name: str | None = Field(None, description="what the object is called in the report")
+
+    @model_validator(mode="after")
+    def shows_something(self) -> "Prompt":
+        if not self.points and self.box is None:
+            raise ValueError(
+                f"object {self.object} in frame {self.frame} has neither points nor a box: give one of them"
+            )
+        return self
 
 
 class Edit(Section):
@@ -307,6 +327,13 @@ class TrainOsnConfig(Section):
     scale_samples: int = Field(1000, ge=1, description="valid scenes to draw at the end")
     resume_seconds: float = Field(20.0, ge=0, description="time between two states kept for a killed run")
     ablation: OsnAblation = Field(OsnAblation(), description="variants of the method, for comparison")
+
+    @field_validator("grids")
+    @classmethod
+    def grids_rise(cls, grids: list[int]) -> list[int]:
+        if grids != sorted(set(grids)):
+            raise ValueError("each grid must be finer than the one before")
+        return grids
 
 
 class SemanticFlowWeights(Section):

@@ -36,11 +36,24 @@ def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
         raise StageError("\n".join(explain(fault, files) for fault in error.errors())) from error
     for name, scene in config.scenes.items():
         check_scene(name, scene, files)
+        check_scales(config, name, files)
     check_shared(config, files)
     for name in config.scenes:
         check_start(config, name, files)
         check_dataset(config, name, files)
     return config
+
+
+def check_scales(config: Config, name: str, files: Sequence[Path]) -> None:
+    """Scales that are read from depth maps need some."""
+    scene = config.scenes[name]
+    if "osn" not in config.method or scene.depth or scene.dataset:
+        return
+    if stage_options(config, "train_osn", name)["ablation"]["scales"] == "depth":
+        where = line_of(("train_osn", "ablation", "scales"), files)
+        raise StageError(
+            f"train_osn.ablation.scales{where}: depth needs depth maps; give scenes.{name} `depth: FOLDER`"
+        )
 
 
 def start_of(config: Config, name: str) -> str | None:

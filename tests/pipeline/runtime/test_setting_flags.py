@@ -49,7 +49,9 @@ def test_tuples_texts_and_nothing() -> None:
 
 
 def test_prompts_are_json_objects() -> None:
-    prompts = settings(SegmentObjectsConfig, "--prompts", '{"object": 1, "points": [[1, 2]]}', '{"object": 2}').prompts
+    prompts = settings(
+        SegmentObjectsConfig, "--prompts", '{"object": 1, "points": [[1, 2]]}', '{"object": 2, "box": [0, 0, 4, 4]}'
+    ).prompts
     assert [prompt.object for prompt in prompts] == [1, 2] and prompts[0].points == [(1, 2)]
 
 
