@@ -12,6 +12,7 @@ Writes  scene.h5
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +28,7 @@ from pipeline.config import PackSceneConfig
 from pipeline.formats.flow_file import FlowPair, read_flow_pairs
 from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames, read_frames_info
-from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geometry
+from pipeline.formats.geometry_file import CarriedPose, Geometry, ObjectGeometry, read_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.runtime.errors import StageError
@@ -169,7 +170,7 @@ def pack_objects(
         if entry.id != BACKGROUND_ID:
             unit, *limits = object_units(own.depth, near, far)
             bounds = np.array(limits)
-        pose, registered = filled_poses(models[entry.id][0].camera_from_object)
+        pose, registered = filled_poses(models[entry.id][0].camera_from_object, entry.carried)
         visible = bridged(registered, config.max_gap)
         pose[:, :3, 3] *= unit
         own = own.scaled(unit)
@@ -179,9 +180,9 @@ def pack_objects(
 
 
 def filled_poses(
-    camera_from_object: Float[np.ndarray, "frame 4 4"],
+    camera_from_object: Float[np.ndarray, "frame 4 4"], carried: Sequence[CarriedPose] = ()
 ) -> tuple[Float[np.ndarray, "frame 4 4"], Bool[np.ndarray, "frame"]]:
-    """object_from_camera of every frame, and whether it was registered; the others lie between their neighbours."""
+    """object_from_camera of every frame, and whether it was registered; others are carried, or lie between their neighbours."""
     visible = np.isfinite(camera_from_object[:, 0, 0])
     known, frames = np.flatnonzero(visible), np.arange(len(visible))
     pose = inverse(np.where(visible[:, None, None], camera_from_object, np.eye(4)))
@@ -191,6 +192,8 @@ def filled_poses(
         pose[:, :3, 3] = np.stack([np.interp(frames, known, pose[known, axis, 3]) for axis in range(3)], axis=1)
     elif len(known) == 1:
         pose[:] = pose[known[0]]
+    for item in carried:
+        pose[item.frame] = inverse(np.concatenate([np.array(item.camera_from_object), [[0, 0, 0, 1.0]]]))
     return pose, visible
 
 

@@ -28,7 +28,7 @@ from pipeline.cli import run_stage
 from pipeline.config import ReconstructObjectsConfig
 from pipeline.correspondence.lucas_kanade import inside_masks, smooth_image
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info
-from pipeline.formats.geometry_file import Geometry, Motion, ObjectGeometry, write_geometry
+from pipeline.formats.geometry_file import CarriedPose, Geometry, Motion, ObjectGeometry, write_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.tracks_file import Tracks, read_tracks
 from pipeline.runtime.atomic import whole
@@ -40,6 +40,7 @@ from pipeline.sfm.given_poses import imported_background
 from pipeline.sfm.guided_matching import ObjectImages
 from pipeline.sfm.imported_poses import ImportedPoses, read_poses
 from pipeline.sfm.mapping import MappingOptions
+from pipeline.sfm.motion_prior import World, carried_poses
 from pipeline.sfm.object_reconstruction import reconstruct_object
 from pipeline.sfm.rigid_model import Observations, object_observations
 from pipeline.sfm.verdicts import frame_points, frame_residuals_px
@@ -70,8 +71,9 @@ def reconstruct_objects(
     background, motion = reconstruct_or_check_background(seen[BACKGROUND_ID], imported, options, config.trust_poses)
     options = mapping_options(background.model.camera, True, config)
     images = object_images(frame_paths(frames), object_ids, config)
-    results = {BACKGROUND_ID: background, **reconstruct_moving(seen, object_ids, options, images)}
-    judged = summary(results, names, calibrated_source(source, background), motion)
+    world = World.of_background(background.model)
+    results = {BACKGROUND_ID: background, **reconstruct_moving(seen, object_ids, options, images, world)}
+    judged = summary(results, names, calibrated_source(source, background), motion, world)
 
     write_reconstruction(reconstruction, results)
     write_geometry(geometry, judged)
@@ -108,12 +110,13 @@ def reconstruct_moving(
     object_ids: UInt8[np.ndarray, "frame height width"],
     options: MappingOptions,
     images: Callable[[int], ObjectImages | None],
+    world: World,
 ) -> dict[int, Reconstructed]:
     """Every object but the background on its own, as many at once as there are threads."""
     moving = [k for k in seen if k != BACKGROUND_ID]
 
     def reconstructed(k: int) -> Reconstructed:
-        return reconstruct_object(seen[k], object_ids == k, options, images(k))
+        return reconstruct_object(seen[k], object_ids == k, options, images(k), world)
 
     with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
         models = progress(pool.map(reconstructed, moving), "reconstructing object", total=len(moving))
@@ -167,7 +170,9 @@ def write_reconstruction(folder: Path, results: dict[int, Reconstructed]) -> Non
             write_model(partial / str(k), result.model, result.seen)
 
 
-def summary(results: dict[int, Reconstructed], names: dict[int, str], source: Source, motion: Motion) -> Geometry:
+def summary(
+    results: dict[int, Reconstructed], names: dict[int, str], source: Source, motion: Motion, world: World
+) -> Geometry:
     """The contents of geometry.json."""
     background = results[BACKGROUND_ID]
     return Geometry(
@@ -185,10 +190,27 @@ def summary(results: dict[int, Reconstructed], names: dict[int, str], source: So
                 numbers=dict(result.judgement.numbers),
                 residual_px=frame_residuals_px(result.model, result.seen),
                 points=frame_points(result.model, result.seen),
+                carried=carried(result, world) if k != BACKGROUND_ID else [],
             )
             for k, result in sorted(results.items())
         ],
     )
+
+
+def carried(result: Reconstructed, world: World) -> list[CarriedPose]:
+    """The poses that smooth motion gives where nothing of the object was found; a flat picture has no motion to go by."""
+    model = result.model
+    if "rotation_std_deg" not in result.judgement.numbers:
+        return []
+    return [
+        CarriedPose(
+            frame=frame,
+            camera_from_object=pose.camera_from_object[:3].round(7).tolist(),
+            rotation_std_deg=round(float(np.degrees(pose.turn_std)), 3),
+            place_std_percent=round(100 * pose.place_std_share(model), 3),
+        )
+        for frame, pose in carried_poses(model, world).items()
+    ]
 
 
 def report_doubts(geometry: Geometry) -> None:

@@ -15,6 +15,16 @@ Verdict = Literal["ok", "weak", "failed"]
 Motion = Literal["moving", "static", "rotating"]
 
 
+class CarriedPose(BaseModel):
+    """A pose that no observation gave, only the object's smooth motion in the frames around: where it is while it is hidden."""
+
+    model_config = ConfigDict(frozen=True)
+    frame: int
+    camera_from_object: list[list[float]]  # 3 rows of 4
+    rotation_std_deg: float
+    place_std_percent: float  # of the distance to the camera
+
+
 class ObjectGeometry(BaseModel):
     """How well one object was reconstructed, by which method, and why one should doubt it."""
 
@@ -27,6 +37,7 @@ class ObjectGeometry(BaseModel):
     numbers: dict[str, float]
     residual_px: list[float | None] = []  # median of each frame, None where the object has no pose
     points: list[int] = []  # seen in each frame
+    carried: list[CarriedPose] = []  # of frames without a pose of their own
 
     @property
     def doubt(self) -> str:

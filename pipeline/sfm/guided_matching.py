@@ -127,14 +127,15 @@ def matched_in(
     shape: Float[np.ndarray, "point 2 2"],
     patches: Patches,
     images: ObjectImages,
+    farthest_px: float = FARTHEST_PX,
 ) -> Found:
-    """Which of the chosen tracks are recognised in a frame, and where."""
+    """Which of the chosen tracks are recognised in a frame, and where, not farther than so many pixels from their place."""
     image, inner = images.image(frame), images.inner(frame)
     xy, affine, expected = (torch.from_numpy(values).float() for values in (start, shape, place))
     inside = (ids_at(inner, xy) == images.object_id) & shape_is_plausible(affine, LARGEST_STRETCH)
     chosen, xy, affine, expected = chosen[inside.numpy()], xy[inside], affine[inside], expected[inside]
     found = register_patches(patches[torch.from_numpy(chosen)], image, inner, xy, affine, SHAPE_STD)
-    good = (found.xy - expected).norm(dim=-1) < FARTHEST_PX
+    good = (found.xy - expected).norm(dim=-1) < farthest_px
     good &= (found.correlation > LEAST_CORRELATION) & (found.sigma_px < LARGEST_SIGMA_PX)
     good &= ids_at(inner, found.xy) == images.object_id
     own = chosen[good.numpy()]

@@ -12,14 +12,18 @@ from pipeline.sfm.guided_matching import ObjectImages
 from pipeline.sfm.mapping import (
     HELD_OUT_EVERY,
     MAPPING_TOLERANCE,
+    Candidate,
     MappingOptions,
     candidate_models,
+    mirrored,
     refined_points,
     subsampled,
     with_all_tracks,
     without_outliers,
 )
+from pipeline.sfm.motion_prior import World
 from pipeline.sfm.pose_uncertainty import Rival, pose_std, strongest_rival
+from pipeline.sfm.registration import extended
 from pipeline.sfm.rigid_model import Observations, RigidModel
 from pipeline.sfm.shape_hypotheses import best_shape_hypothesis
 from pipeline.sfm.verdicts import (
@@ -44,11 +48,12 @@ def reconstruct_object(
     masks: Bool[np.ndarray, "frame height width"],
     options: MappingOptions,
     images: ObjectImages | None = None,
+    world: World | None = None,
 ) -> Reconstructed:
     """A model by structure from motion where it explains the tracks, else a flat one; failed where nothing can be placed.
 
     Where the images can be seen, and the tracks follow a rigid motion, points are looked for again as the best few shapes
-    have them.
+    have them; in frames that no track reaches too, where the motion in the world says in which pose.
     """
     areas = masks.sum(axis=(1, 2))
     if (areas >= SMALLEST_AREA_PX).sum() < FEWEST_FRAMES:
@@ -58,6 +63,8 @@ def reconstruct_object(
     candidates = candidate_models(seen, options)
     if not candidates:
         return flat(seen, masks, options, "structure from motion found no rigid model")
+    if images is not None and world is not None:
+        candidates, seen = in_more_frames(candidates, seen, areas >= SMALLEST_AREA_PX, options, images, world)
     training = subsampled(seen, options.adjustment_tracks, options.seed)
     adjusted = with_all_tracks(candidates[0].adjusted.model, training, Freedom())
     found = refined_points(adjusted.model, seen)
@@ -75,6 +82,34 @@ def reconstruct_object(
     if best.number > 0:
         numbers = fit_numbers(refined_points(best.before, seen), seen)
     return guided_result(best.adjusted, best.seen, numbers, rival)
+
+
+def in_more_frames(
+    candidates: list[Candidate],
+    seen: Observations,
+    visible: Bool[np.ndarray, "frame"],
+    options: MappingOptions,
+    images: ObjectImages,
+    world: World,
+) -> tuple[list[Candidate], Observations]:
+    """Candidates with the best known one registered in more frames first, and the observations that link these.
+
+    Where tracks end, at an occlusion, mappers know one stretch of time only: the one with most observations carries on.
+    """
+    base = max(candidates, key=lambda candidate: int(seen.per_frame[candidate.adjusted.model.registered].sum()))
+    if not (visible & ~base.adjusted.model.registered).any():
+        return candidates, seen
+    start = without_outliers(with_all_tracks(base.adjusted.model, seen, Freedom()).model, seen)
+    if why_not_rigid(fit_numbers(start, seen) | {"frames_with_tracks": 0}):
+        return candidates, seen
+    grown = extended(start, seen, images, world, visible)
+    if grown.model.registered.sum() <= candidates[0].adjusted.model.registered.sum():
+        return candidates, seen
+    shapes = [
+        adjust(model, grown.seen, Freedom(), tolerance=MAPPING_TOLERANCE)
+        for model in (grown.model, mirrored(grown.model))
+    ]
+    return sorted((Candidate(shape, shape.cost) for shape in shapes), key=lambda shape: -shape.merit[1]), grown.seen
 
 
 def bends(numbers: Numbers) -> bool:
