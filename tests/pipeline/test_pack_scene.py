@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cameras import inverse, project, transform
 from pipeline.config import PackSceneConfig
-from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geometry, write_geometry
+from pipeline.formats.geometry_file import CarriedPose, Geometry, ObjectGeometry, read_geometry, write_geometry
 from pipeline.formats.masks_file import read_masks, write_masks
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.pack_scene import bridged, filled_poses, frame_times, pack_scene, renumbered
@@ -130,6 +130,17 @@ def test_a_frame_without_pose_lies_between_its_neighbours() -> None:
     np.testing.assert_allclose(filled[[0, 1, 3, 4]], true[[0, 1, 3, 4]], atol=1e-12)
     np.testing.assert_allclose(filled[2, :3, 3], (true[1, :3, 3] + true[3, :3, 3]) / 2, atol=1e-12)
     np.testing.assert_allclose(filled[2, :3, :3], true[2, :3, :3], atol=0.02)
+
+
+def test_a_carried_pose_is_taken_and_its_frame_stays_unseen() -> None:
+    poses = turning_poses(5)
+    gap = poses.copy()
+    gap[2] = np.nan
+    rows = poses[2, :3].tolist()
+    carried = CarriedPose(frame=2, camera_from_object=rows, rotation_std_deg=1.0, place_std_percent=1.0)
+    filled, visible = filled_poses(gap, [carried])
+    assert visible.tolist() == [True, True, False, True, True]
+    np.testing.assert_allclose(filled, inverse(poses), atol=1e-12)
 
 
 def test_frames_before_the_first_pose_repeat_it() -> None:

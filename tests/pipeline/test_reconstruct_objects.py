@@ -1,6 +1,7 @@
 """Reconstruction finds what made the tracks, names what it cannot know, and says the same twice."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ import pytest
 
 from pipeline.config import ReconstructObjectsConfig
 from pipeline.formats.geometry_file import Geometry, read_geometry
-from pipeline.reconstruct_objects import first_camera, reconstruct_objects
+from pipeline.reconstruct_objects import carried, first_camera, reconstruct_objects
+from pipeline.sfm.background import Reconstructed
 from pipeline.sfm.colmap import read_tracked_model
+from pipeline.sfm.motion_prior import World
+from pipeline.sfm.verdicts import Judgement
 from pipeline.truth.correspondences import truth_intrinsics
-from tests.pipeline.tracked_body import pose_errors
+from tests.pipeline.tracked_body import FRAMES, pose_errors, solid, tracked, turning_poses
 from tests.synthetic import SyntheticScene, camera_from_object, synthetic_truth, write_synthetic_scene
 
 
@@ -66,3 +70,17 @@ def test_given_poses_come_out_to_a_millionth(
     assert geometry.intrinsics[0] == pytest.approx(truth.focal_px)
     model, _ = read_tracked_model(folder / "0", len(truth.train.images))
     np.testing.assert_allclose(model.camera_from_object, camera_from_object(truth, 0), atol=1e-6)
+
+
+def test_a_hidden_span_is_carried_near_the_truth_and_marked() -> None:
+    poses = turning_poses()
+    model, seen = tracked(poses, solid(20))
+    hidden = replace(
+        model, camera_from_object=np.where(np.isin(np.arange(FRAMES), [5, 6])[:, None, None], np.nan, poses)
+    )
+    world = World(np.tile(np.eye(4), (FRAMES, 1, 1)), 10.0)
+    known = Reconstructed(hidden, seen, Judgement("ok", "", {"rotation_std_deg": 0.1}))
+    found = carried(known, world)
+    assert [pose.frame for pose in found] == [5, 6]
+    np.testing.assert_allclose(found[0].camera_from_object, poses[5, :3], atol=0.02)
+    assert carried(Reconstructed(hidden, seen, Judgement("weak", "a flat picture", {})), world) == []

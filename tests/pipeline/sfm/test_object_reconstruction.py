@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.sfm import object_reconstruction
 from pipeline.sfm.guided_matching import ObjectImages
-from pipeline.sfm.mapping import MappingOptions
-from pipeline.sfm.object_reconstruction import reconstruct_object
+from pipeline.sfm.mapping import MappingOptions, candidate_models
+from pipeline.sfm.motion_prior import World
+from pipeline.sfm.object_reconstruction import in_more_frames, reconstruct_object
+from pipeline.sfm.registration import Growth
+from pipeline.sfm.rigid_model import Observations, RigidModel
 from tests.pipeline.tracked_body import CAMERA, FRAMES, masks_around, pose_errors, solid, tracked, turning_poses
 
 OPTIONS = MappingOptions(CAMERA, True, 0, 1200, 4000)
@@ -90,3 +94,31 @@ def test_frames_without_the_object_stay_without_a_pose() -> None:
     found = reconstruct_object(hidden, masks_around(hidden), OPTIONS)
     assert np.flatnonzero(~found.model.registered).tolist() == [8, 9]
     assert pose_errors(found.model, poses)[0] < 0.5
+
+
+def test_the_stretch_with_most_observations_carries_on_into_the_other() -> None:
+    poses = turning_poses()
+    _, seen = tracked(poses, solid(160), noise=0.05)
+    early, late = seen.kept(seen.frame < 5), seen.kept(seen.frame >= 5)
+    # Tracks end at a full occlusion and are others behind it.
+    others = replace(late, track=late.track + seen.track_count)
+    split = replace(
+        seen,
+        track_count=2 * seen.track_count,
+        **{
+            name: np.concatenate([getattr(early, name), getattr(others, name)])
+            for name in ("track", "frame", "xy", "covariance")
+        },
+    )
+    candidates, asked = candidate_models(split, OPTIONS), []
+
+    def stop(model: RigidModel, tracks: Observations, *_: object) -> Growth:
+        asked.append(np.flatnonzero(model.registered).tolist())
+        return Growth(model, tracks, tracks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(object_reconstruction, "extended", stop)
+        images = ObjectImages(lambda _: torch.zeros(3, 4, 4), lambda _: torch.zeros(4, 4, dtype=torch.uint8), 1, 5)
+        world = World(np.tile(np.eye(4), (FRAMES, 1, 1)), 10.0)
+        same, _ = in_more_frames(candidates, split, np.ones(FRAMES, bool), OPTIONS, images, world)
+    assert same is candidates and asked == [list(range(5, FRAMES))]
