@@ -109,7 +109,10 @@ def in_more_frames(
         adjust(model, grown.seen, Freedom(), tolerance=MAPPING_TOLERANCE)
         for model in (grown.model, mirrored(grown.model))
     ]
-    return sorted((Candidate(shape, shape.cost) for shape in shapes), key=lambda shape: -shape.merit[1]), grown.seen
+    in_order = sorted(
+        (Candidate(shape, shape.cost) for shape in shapes), key=lambda candidate: candidate.merit, reverse=True
+    )
+    return [*in_order, *candidates], grown.seen  # the others stay as rivals
 
 
 def bends(numbers: Numbers) -> bool:
