@@ -8,7 +8,7 @@ protocol: those nearest are rendered, `evaluate` takes the best; so for each sce
 same video). Valid scenes from all over the samples, and scenes at fixed scales that a method without a scale network
 would take, are rendered to compare with. No image of truth enters a rendering. Its held-out
 cameras are moved into the estimated world by the similarity between the estimated and the true training cameras, and
-look through the estimated intrinsics, as the training views do.
+look through the estimated intrinsics, changed as the true ones of a data set's test camera differ from its video's.
 """
 
 import logging

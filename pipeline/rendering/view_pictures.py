@@ -19,13 +19,13 @@ from pipeline.runtime.progress import progress
 def write_views(folder: Path, plans: list[Plan], method: TrainedMethod, chunk: int) -> None:
     """Render all sets and write each as soon as it is done."""
     total = sum(len(plan.entry.frames) for plan in plans)
-    views = progress((view for plan in plans for view in plan.views), "rendering", total, "views")
-    ids, camera = np.array(method.object_ids, np.uint8), method.scene.camera
+    views = progress((view for plan in plans for view in plan.views(method.scene.camera)), "rendering", total, "views")
+    ids = np.array(method.object_ids, np.uint8)
     for plan in plans:
         scales = torch.tensor(plan.entry.scale, dtype=torch.float32, device=method.device)
         pictures = []
-        for _ in plan.views:
-            frame, pose = next(views)
+        for _ in plan.entry.frames:
+            frame, pose, camera = next(views)
             rays = view_rays(camera, pose, frame).to(method.device)
             pictures.append(as_picture(render_chunks(method, rays, scales, chunk), camera, ids))
         images, object_ids, depth = (np.stack(arrays) for arrays in zip(*pictures, strict=True))

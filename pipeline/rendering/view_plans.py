@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pipeline.cameras import Intrinsics
 from pipeline.config import RenderViewsConfig
 from pipeline.formats.renders_folder import Kind, RenderSet, planned_set
 from pipeline.formats.scene_file import Scene
@@ -25,15 +26,19 @@ LEAST_SHARE = 0.5  # of an object's largest valid scale, in the scenes shown sid
 
 @dataclass(frozen=True)
 class Plan:
-    """One set to render: what it is called, and where its cameras stand in the estimated world."""
+    """One set to render: what it is called, and where its cameras stand in the estimated world.
+
+    `cameras` are those of the views where they are not the scene's; all have one size.
+    """
 
     entry: RenderSet
     world_from_camera: Float[np.ndarray, "view 4 4"]
+    cameras: list[Intrinsics] | None = None
 
-    @property
-    def views(self) -> list[tuple[int, np.ndarray]]:
-        """Frame and camera of each view."""
-        return list(zip(self.entry.frames, self.world_from_camera, strict=True))
+    def views(self, camera: Intrinsics) -> list[tuple[int, np.ndarray, Intrinsics]]:
+        """Frame, pose and camera of each view; `camera` is the scene's."""
+        cameras = self.cameras or [camera] * len(self.entry.frames)
+        return list(zip(self.entry.frames, self.world_from_camera, cameras, strict=True))
 
 
 def plan_views(scene: Scene, valid: ValidScales, config: RenderViewsConfig) -> list[Plan]:
@@ -111,6 +116,7 @@ class HeldOut:
     rows: list[int]
     frames: list[int]
     world_from_camera: Float[np.ndarray, "view 4 4"]
+    cameras: list[Intrinsics]
     alignment: TruthAlignment
 
     def plan(
@@ -119,7 +125,7 @@ class HeldOut:
         """All these views under one scale vector."""
         rate = frame_rate(scene, self.frames)
         entry = planned_set(name, kind, scale.tolist(), score, self.frames, views=self.rows, fps=rate, **more)
-        return Plan(entry, self.world_from_camera)
+        return Plan(entry, self.world_from_camera, self.cameras)
 
 
 def held_out_cameras(scene: Scene, info: dict[str, Any], truth: Truth, config: RenderViewsConfig) -> HeldOut | None:
@@ -137,7 +143,21 @@ def held_out_cameras(scene: Scene, info: dict[str, Any], truth: Truth, config: R
     rows = [rows[index] for index in evenly_chosen(len(rows), config.held_out_frames)]
     frames = [frame_of_time[int(truth.test.time[row])] for row in rows]
     poses = alignment.estimated_from_true.poses(truth.test.world_from_camera[rows].astype(np.float64))
-    return HeldOut(rows, frames, poses, alignment)
+    return HeldOut(rows, frames, poses, [held_out_camera(scene.camera, truth, row) for row in rows], alignment)
+
+
+def held_out_camera(estimated: Intrinsics, truth: Truth, row: int) -> Intrinsics:
+    """The camera of a test view: it differs from the estimated one as the true ones differ."""
+    own, video = truth.camera(truth.test, row), truth.camera(truth.train, 0)
+    x, y = estimated.width / video.width, estimated.height / video.height
+    return Intrinsics(
+        estimated.fx * own.fx / video.fx,
+        estimated.fy * own.fy / video.fy,
+        estimated.cx + x * (own.cx - video.cx),
+        estimated.cy + y * (own.cy - video.cy),
+        round(own.width * x),
+        round(own.height * y),
+    )
 
 
 def plan_judged(

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.cameras import Intrinsics
 from pipeline.config import Edit, RenderViewsConfig
 from pipeline.formats.scene_file import Scene
 from pipeline.rendering.trained_method import TrainedMethod
 from pipeline.rendering.valid_scales import ValidScales
 from pipeline.rendering.view_plans import (
     frame_rate,
+    held_out_camera,
     held_out_cameras,
     path_rate,
     plan_edits,
@@ -139,3 +141,19 @@ def test_views_play_at_the_videos_speed_and_a_path_at_least_smoothly() -> None:
     assert frame_rate(scene, [0, 5]) == pytest.approx(2) and frame_rate(scene, list(range(FRAMES))) == pytest.approx(10)
     assert frame_rate(scene, [3]) == 10.0
     assert path_rate(scene, 14) == pytest.approx(20) and path_rate(scene, 2) == 8.0
+
+
+def test_test_camera_differs_from_the_estimated_one_as_the_true_ones_differ() -> None:
+    """Twice the focal length and a principal point 3 pixels aside, of images half as large as truth's."""
+    height, width = TRUTH.size
+    video = np.array([40.0, 40.0, width / 2, height / 2])
+    own = np.array([80.0, 80.0, width / 2 + 6, height / 2])
+    truth = replace(
+        TRUTH,
+        train=replace(TRUTH.train, intrinsics=np.tile(video, (FRAMES, 1))),
+        test=replace(TRUTH.test, intrinsics=np.tile(own, (FRAMES, 1))),
+    )
+    estimated = Intrinsics(21.0, 21.0, width / 4 + 0.5, height / 4, width // 2, height // 2)
+    camera = held_out_camera(estimated, truth, 0)
+    assert camera == Intrinsics(42.0, 42.0, width / 4 + 3.5, height / 4, width // 2, height // 2)
+    assert held_out_camera(SCENE.camera, TRUTH, 0) == SCENE.camera
