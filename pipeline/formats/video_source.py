@@ -1,22 +1,38 @@
 """Where frames come from: any file that FFmpeg opens, or a folder of images; one frame in memory at a time.
 
-Choices that a user should know. A video is turned upright as its metadata says. Odd sizes are kept. Transparent pixels
-are laid on black. Deeper than 8 bits is reduced to 8; grey becomes three equal channels. Frames have the times of their
-own time stamps; the images of a folder, in the order of the numbers in their names, count as 24 a second.
+Choices that a user should know. A video is turned and mirrored as its metadata says; pixels are made square; interlaced
+video is deinterlaced, HDR tone-mapped (pipeline/formats/video_frames.py). The first moving picture counts, not cover
+art; where its size changes, the video ends. Odd sizes are kept. Transparent pixels are laid on black. Deeper than 8 bits
+is reduced to 8; grey becomes three equal channels. Frames have the times of their own time stamps; the images of a
+folder, in the order of the numbers in their names, count as 24 a second.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import cv2
 import numpy as np
+from av.stream import Disposition
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pipeline.formats.frame_files import data_files
+from pipeline.formats.video_frames import (
+    DecodeOrder,
+    Look,
+    Lost,
+    Picture,
+    Rgb,
+    grey_picture,
+    look_of,
+    on_black,
+    picture,
+    shown,
+)
 from pipeline.runtime.errors import StageError
 
 FOLDER_FPS = 24.0
@@ -24,8 +40,6 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 MAY_BE_TRANSPARENT = (".png", ".tif", ".tiff", ".webp")
 DIAGONAL_35MM = 43.267  # of the frame that "equivalent focal lengths" mean
 PHONE_FOCAL = "com.apple.quicktime.camera.focal_length.35mm_equivalent"
-HDR_CURVES = (16, 18)  # FFmpeg's numbers of PQ and HLG
-Rgb = UInt8[np.ndarray, "height width rgb=3"]
 
 
 @dataclass(frozen=True)
@@ -34,16 +48,17 @@ class SourceFrame:
 
     index: int
     time_s: float
-    image: Rgb | None
+    image: Picture | None
     fault: str = ""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a video holds, before it is decoded; `read` decodes it in the order of time."""
+    """What a video holds, before it is decoded; `read` decodes it in the order of time, `glance` to grey images."""
 
     times_s: list[float]
     read: Callable[[], Iterator[SourceFrame]]
+    glance: Callable[[], Iterator[SourceFrame]]
     facts: dict[str, Any]
     focal_35mm: float | None = None
     warnings: list[str] = field(default_factory=list)
@@ -57,18 +72,16 @@ def open_source(path: Path) -> Source:
 
 
 def open_video(path: Path) -> Source:
-    """A video file; its packets are listed, not decoded."""
+    """A video file; its packets are listed, and the first ones decoded for a look."""
     if path.stat().st_size == 0:
         raise StageError(f"{path} is empty (0 bytes); copy or download it again")
     with open_container(path) as container:
-        stream = container.streams.video[0]
-        stamps, warnings = packet_stamps(container, stream)
+        stream = moving_stream(container)
+        stamps, order, warnings = packet_stamps(container, stream)
         rate = float(stream.average_rate or stream.base_rate or FOLDER_FPS)
         codec = stream.codec_context
         if stream.frames > len(stamps):
             warnings.append(f"{path.name} promises {stream.frames} frames but holds {len(stamps)}: it is cut off")
-        if codec.color_trc in HDR_CURVES:
-            warnings.append(f"{path.name} is HDR video; its colours are taken as they are and look flat")
         facts = {
             "kind": "video",
             "container": container.format.name,
@@ -78,13 +91,15 @@ def open_video(path: Path) -> Source:
         }
         focal = positive(container.metadata.get(PHONE_FOCAL))
         base = float(stream.time_base)
+        look = look_of(lambda: decoded_file(path), stream)
     if not stamps:
         raise StageError(f"{path} has a video stream without frames; it may be cut off: copy or download it again")
     # Streams without time stamps (raw H.264) have their frames at the mean rate.
     times = [stamp * base for stamp in stamps] if None not in stamps else [n / rate for n in range(len(stamps))]
     times = [time - times[0] for time in times]
     numbers = {stamp: number for number, stamp in enumerate(stamps)} if None not in stamps else {}
-    return Source(times, lambda: decode_video(path, times, numbers), facts, focal, warnings)
+    read, glance = (partial(decode_video, path, look, times, numbers, order, how) for how in (picture, grey_picture))
+    return Source(times, read, glance, facts | look.facts(), focal, warnings)
 
 
 def open_container(path: Path) -> Any:
@@ -98,67 +113,64 @@ def open_container(path: Path) -> Any:
             "else convert it (`ffmpeg -i IN -c:v libx264 OUT.mp4`)"
         ) from error
     # FFmpeg shows text files as a terminal's screen.
-    if not container.streams.video or container.format.name == "tty":
+    if moving_stream(container) is None or container.format.name == "tty":
+        pictures = ", only a picture of its cover" if container.streams.video else ""
         container.close()
-        raise StageError(f"{path} is not a video: it has no video stream; give a video file or a folder of images")
+        raise StageError(
+            f"{path} is not a video: it has no video stream{pictures}; give a video file or a folder of images"
+        )
     return container
 
 
-def packet_stamps(container: Any, stream: Any) -> tuple[list[Any], list[str]]:
-    """Time stamps of all frames in the order of time (None where there are none), and what is wrong with the file."""
+def moving_stream(container: Any) -> Any:
+    """The first video stream that is no cover art."""
+    return next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
+
+
+def packet_stamps(container: Any, stream: Any) -> tuple[list[Any], DecodeOrder, list[str]]:
+    """Time stamps of all frames in the order of time (None where there are none), how they are decoded, and faults."""
     stamps: list[Any] = []
+    keys: list[bool] = []
     warnings = []
     try:
-        stamps = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+        for packet in container.demux(stream):
+            if packet.size and not packet.is_discard:
+                stamps.append(packet.pts)
+                keys.append(packet.is_keyframe)
     except (av.FFmpegError, OSError) as error:
         warnings.append(f"the file is damaged ({error})")
-    return (stamps if None in stamps else sorted(stamps)), warnings
+    if None in stamps:
+        return stamps, DecodeOrder({}, {}), warnings
+    return sorted(stamps), DecodeOrder.of_packets(stamps, keys), warnings
 
 
-def decode_video(path: Path, times: list[float], numbers: dict[int, int]) -> Iterator[SourceFrame]:
+def decode_video(
+    path: Path,
+    look: Look,
+    times: list[float],
+    numbers: dict[int, int],
+    order: DecodeOrder,
+    how: Callable[[Any, Look], Picture],
+) -> Iterator[SourceFrame]:
     """All frames in the order of time; a packet that cannot be decoded is passed over, and the frame is missing."""
+    for one in shown(decoded_file(path), look, times, numbers, order):
+        yield SourceFrame(one.index, one.time_s, None if one.fault else how(one.frame, look), one.fault)
+
+
+def decoded_file(path: Path) -> Iterator[Any]:
+    """Frames of the packets that are whole; what was lost where one is not."""
     with open_container(path) as container:
-        stream = container.streams.video[0]
+        stream = moving_stream(container)
         stream.thread_type = "AUTO"
-        following = 0
-        for frame in decoded(container, stream):
-            index = numbers.get(frame.pts, following)
-            following = index + 1
-            time = times[min(index, len(times) - 1)]
-            if frame.is_corrupt:
-                yield SourceFrame(index, time, None, "damaged")
-            else:
-                yield SourceFrame(index, time, upright(video_image(frame), frame.rotation))
-
-
-def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames of the packets that are whole."""
-    try:
-        for packet in container.demux(stream):
-            try:
-                frames = [] if packet.is_corrupt else packet.decode()
-            except av.FFmpegError:
-                continue
-            yield from frames
-    except (av.FFmpegError, OSError):
-        return  # The rest of the file is missing; the stage compares what came with what was promised.
-
-
-def video_image(frame: Any) -> Rgb:
-    """A frame as sRGB, on black where it is transparent."""
-    if any(component.is_alpha for component in frame.format.components):
-        return on_black(frame.to_ndarray(format="rgba"))
-    return frame.to_ndarray(format="rgb24")
-
-
-def on_black(rgba: UInt8[np.ndarray, "height width rgba=4"]) -> Rgb:
-    """An image with transparency, before black."""
-    return (rgba[..., :3].astype(np.uint16) * rgba[..., 3:] // 255).astype(np.uint8)
-
-
-def upright(image: Rgb, rotation_deg: int) -> UInt8[np.ndarray, "upright_height upright_width rgb=3"]:
-    """The image turned counterclockwise by the nearest multiple of 90 degrees."""
-    return np.ascontiguousarray(np.rot90(image, round(rotation_deg / 90) % 4))
+        try:
+            for packet in container.demux(stream):
+                try:
+                    frames = [Lost(packet.pts)] if packet.is_corrupt else packet.decode()
+                except av.FFmpegError:
+                    frames = [Lost(packet.pts)]
+                yield from frames
+        except (av.FFmpegError, OSError):
+            return  # The rest of the file is missing; the stage compares what came with what was promised.
 
 
 def open_folder(path: Path) -> Source:
@@ -177,14 +189,15 @@ def open_folder(path: Path) -> Source:
     times = [number / FOLDER_FPS for number in range(len(files))]
     facts = {"kind": "images", "mean_fps": FOLDER_FPS, "names": [file.name for file in files]}
     focal = float(np.median(focals)) if focals and not warnings else None
-    return Source(times, lambda: read_images(files), facts, focal, warnings)
+    read, glance = (partial(read_images, files, how) for how in (read_any_image, read_grey_image))
+    return Source(times, read, glance, facts, focal, warnings)
 
 
-def read_images(files: list[Path]) -> Iterator[SourceFrame]:
+def read_images(files: list[Path], read: Callable[[Path], Picture | None]) -> Iterator[SourceFrame]:
     """All images, which must have one size."""
     first: tuple[Path, tuple[int, ...]] | None = None
     for number, file in enumerate(files):
-        image = read_any_image(file)
+        image = read(file)
         if image is None:
             yield SourceFrame(number, number / FOLDER_FPS, None, f"{file.name} is not a readable image")
             continue
@@ -207,6 +220,11 @@ def read_any_image(file: Path) -> Rgb | None:
             return on_black(cv2.cvtColor(eight_bits(raw), cv2.COLOR_BGRA2RGBA))
     image = cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     return None if image is None else cv2.cvtColor(eight_bits(image), cv2.COLOR_BGR2RGB)
+
+
+def read_grey_image(file: Path) -> UInt8[np.ndarray, "height width"] | None:
+    """The grey of an image, turned as its EXIF says; None if it cannot be read."""
+    return cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
 
 
 def eight_bits(image: np.ndarray) -> np.ndarray:
