@@ -111,6 +111,7 @@ class SceneConfig(Section):
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
     end: float | None = Field(None, gt=0, description="second to stop at")
     fps: float | None = Field(None, gt=0, description="frames a second to keep")
+    shot: int | None = Field(None, ge=1, description="which shot of a video with cuts; the longest when empty")
     size: int | None = Field(
         None, ge=32, description="longer side of the frames, pixels; overrides extract_frames.max_size"
     )
@@ -158,6 +159,9 @@ class ExtractFramesConfig(Section):
     )
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
     end: float | None = Field(None, gt=0, description="second to stop at")
+    shot: int | None = Field(None, ge=1, description="which shot of a video with cuts; the longest when empty")
+    crop_borders: bool = Field(True, description="leave out bars around the picture, as of letterbox video")
+    find_overlays: bool = Field(True, description="ignore what is drawn over a moving picture: texts, logos, clocks")
 
 
 class CheckInputsConfig(Section):

@@ -3,8 +3,8 @@
 Reads   video        a file that FFmpeg opens, or a folder of images (pipeline/formats/video_source.py says how they are read)
         poses        (optional) poses that a person gives: the lens that they tell is undistorted
 Writes  frames/      PNG images 000000.png, ...
-        frames.json  where each came from, what was dropped and why, the focal length if the metadata knows it, and the
-                     lens and the pinhole that it became
+        frames.json  where each came from, what was dropped and why, the focal length if the metadata knows it, the
+                     lens and the pinhole that it became, shots, the part inside borders, what is drawn over the picture
 """
 
 import json
@@ -21,9 +21,15 @@ from jaxtyping import Float, Int, UInt8
 
 from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
+from pipeline.footage.borders import find_borders
+from pipeline.footage.borders import in_words as borders_in_words
+from pipeline.footage.shots import Shot, find_shots, longest
+from pipeline.footage.shots import in_words as shots_in_words
+from pipeline.footage.survey import survey
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.lens import Lens, Undistortion, undistortion
-from pipeline.formats.video_source import DIAGONAL_35MM, Source, open_source
+from pipeline.formats.source_view import SourceShape, SourceView
+from pipeline.formats.video_source import DIAGONAL_35MM, Source, SourceFrame, open_source
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
@@ -34,7 +40,9 @@ MOST_LISTED = 1000  # dropped frames that frames.json names one by one; the coun
 BLURRED = "a sharper frame of its interval was taken"
 REPEATED = "repeats the frame before"
 OUTSIDE = "outside start and end"
-CHOICES = (BLURRED, REPEATED, OUTSIDE)  # dropped on purpose: not worth a warning
+OTHER_SHOT = "of another shot"
+OUT_OF_SHOT = -2  # in place of an interval
+CHOICES = (BLURRED, REPEATED, OUTSIDE, OTHER_SHOT)  # dropped on purpose: not worth a warning
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,25 @@ class Candidate:
     sharpness: float
 
 
+@dataclass(frozen=True)
+class Footage:
+    """What a look at the whole video tells: the intervals of the frames to take, the shots, and the part to show."""
+
+    intervals: Int[np.ndarray, "frame"]
+    shots: list[Shot]
+    shape: SourceShape
+    shot: int = 1
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What frames.json says of it."""
+        shots = [
+            {"first": one.first, "last": one.last, "start_s": one.start_s, "end_s": one.end_s} for one in self.shots
+        ]
+        cut = {"shots": shots, "shot": self.shot} if len(shots) > 1 else {}
+        return cut | ({"crop": self.shape.crop.values} if self.shape.crop else {})
+
+
 @dataclass
 class Ledger:
     """What came of every frame: rows of those taken; for the others counts of the reasons, and the first by name."""
@@ -55,7 +82,6 @@ class Ledger:
     taken: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     dropped: list[dict[str, Any]] = field(default_factory=list)
-    source_size: tuple[int, int] = (0, 0)
     size: tuple[int, int] = (0, 0)
 
     def drop(self, index: int, time_s: float, reason: str) -> None:
@@ -65,16 +91,62 @@ class Ledger:
 
 
 def extract_frames(video: Path, poses: Path | None, frames: Path, info: Path, config: ExtractFramesConfig) -> None:
-    """Choose, undistort, reduce and write frames, and say what came of the others."""
+    """Choose, crop, undistort, reduce and write frames of one shot, and say what came of the others."""
     source = open_source(video)
-    lens = given_lens(poses, source)
-    view = undistortion(lens) if lens is not None else None
     intervals = choose_intervals(np.array(source.times_s), config)
+    footage = judge_footage(video, source, intervals, config)
+    lens = given_lens(poses, footage.shape)
+    view = undistortion(lens) if lens is not None else None
     with whole(frames) as folder, whole(info) as info_file:
-        ledger = take_different_frames(source, intervals, folder, config.max_size, view)
+        ledger = take_different_frames(source, footage, folder, config.max_size, view)
         check_taken(video, ledger)
-        info_file.write_text(json.dumps(frames_info(video, source, ledger) | lens_facts(lens, view, ledger), indent=1))
+        facts = frames_info(video, source, ledger, footage) | lens_facts(lens, view, ledger)
+        info_file.write_text(json.dumps(facts, indent=1))
     report_ledger(video, source, ledger)
+
+
+def judge_footage(
+    video: Path, source: Source, intervals: Int[np.ndarray, "frame"], config: ExtractFramesConfig
+) -> Footage:
+    """One look at all frames from start to end: the shot to take, and what is inside borders."""
+    wanted = np.flatnonzero(intervals >= 0)
+    seen = survey(frame for frame in until(source.glance(), int(wanted.max())) if frame.index >= wanted.min())
+    if seen is None:
+        return Footage(intervals, [], SourceShape((0, 0), (0, 0)))
+    shots = [shot for shot in find_shots(seen, source.times_s, int(wanted.min()), int(wanted.max()))]
+    number = chosen_shot(video, shots, config)
+    shot = shots[number - 1]
+    kept = intervals.copy()
+    kept[: shot.first], kept[shot.last + 1 :] = OUT_OF_SHOT, OUT_OF_SHOT
+    kept[intervals < 0] = -1
+    size = (seen.rows.shape[1], seen.columns.shape[1])
+    stored = (int(source.facts.get("stored_height", size[0])), int(source.facts.get("stored_width", size[1])))
+    crop = find_borders(seen.part(shot.first, shot.last)) if config.crop_borders else None
+    if crop:
+        log.warning(
+            "%s has bars, %s: the frames show the %dx%d inside (extract_frames.crop_borders: false keeps them)",
+            video.name,
+            borders_in_words(crop, size),
+            crop.width,
+            crop.height,
+        )
+    return Footage(kept, shots, SourceShape(size, stored, crop), number)
+
+
+def chosen_shot(video: Path, shots: list[Shot], config: ExtractFramesConfig) -> int:
+    """The number of the shot to take, counted from 1: the one asked for, else the longest."""
+    if config.shot is not None and config.shot > len(shots):
+        raise StageError(f"{video} has no shot {config.shot}; its shots are {shots_in_words(shots)}")
+    number = config.shot or longest(shots) + 1
+    if len(shots) > 1:
+        log.warning(
+            "%s is cut at %s; shot %d is taken of %s; another by extract_frames.shot, or start and end",
+            video.name,
+            ", ".join(f"frame {shot.first} ({shot.start_s:.2f} s)" for shot in shots[1:]),
+            number,
+            shots_in_words(shots),
+        )
+    return number
 
 
 def report_ledger(video: Path, source: Source, ledger: Ledger) -> None:
@@ -86,14 +158,11 @@ def report_ledger(video: Path, source: Source, ledger: Ledger) -> None:
     log.info("%d of %d frames taken at %dx%d", len(ledger.taken), len(source.times_s), width, height)
 
 
-def given_lens(poses: Path | None, source: Source) -> Lens | None:
-    """The lens that given poses tell, at the size of the video; None where it is a pinhole, or not told."""
-    if poses is None:
+def given_lens(poses: Path | None, shape: SourceShape) -> Lens | None:
+    """The lens that given poses tell, for what the frames show of the video; None where it is a pinhole, or not told."""
+    if poses is None or not all(shape.size):
         return None
-    first = next((frame.image for frame in source.read() if frame.image is not None), None)
-    if first is None:
-        return None
-    lens = lens_of_poses(poses, first.shape[:2])
+    lens = lens_of_poses(poses, shape)
     if lens is None or not lens.distorted:
         return None
     log.info("undistorting a %s lens, which moves image points by up to %.0f px", lens.model, lens.displacement_px)
@@ -129,19 +198,19 @@ def choose_intervals(times_s: Float[np.ndarray, "frame"], config: ExtractFramesC
 
 
 def take_different_frames(
-    source: Source, intervals: Int[np.ndarray, "frame"], folder: Path, max_size: int, view: Undistortion | None
+    source: Source, footage: Footage, folder: Path, max_size: int, view: Undistortion | None
 ) -> Ledger:
     """Frames without repetitions, unless hardly anything else is in the video: a still picture is one, too."""
     folder.mkdir()
-    ledger = take_frames(source, intervals, folder, max_size, view, drop_repeats=True)
+    ledger = take_frames(source, footage, folder, max_size, view, drop_repeats=True)
     if len(ledger.taken) < 2 and ledger.counts[REPEATED]:
-        ledger = take_frames(source, intervals, folder, max_size, view, drop_repeats=False)
+        ledger = take_frames(source, footage, folder, max_size, view, drop_repeats=False)
     return ledger
 
 
 def take_frames(
     source: Source,
-    intervals: Int[np.ndarray, "frame"],
+    footage: Footage,
     folder: Path,
     max_size: int,
     view: Undistortion | None,
@@ -150,7 +219,7 @@ def take_frames(
     """Write the sharpest frame of every interval, never holding more than two."""
     ledger = Ledger()
     best: Candidate | None = None
-    for candidate in candidates(source, intervals, max_size, ledger, view, drop_repeats):
+    for candidate in candidates(source, footage, max_size, ledger, view, drop_repeats):
         if best is not None and candidate.interval == best.interval:
             worse, best = sorted((best, candidate), key=lambda one: one.sharpness)
             ledger.drop(worse.index, worse.time_s, BLURRED)
@@ -165,7 +234,7 @@ def take_frames(
 
 def candidates(
     source: Source,
-    intervals: Int[np.ndarray, "frame"],
+    footage: Footage,
     max_size: int,
     ledger: Ledger,
     view: Undistortion | None,
@@ -173,16 +242,15 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Decoded frames that may be taken; the ledger learns of the others, also of those that never came."""
     before: np.ndarray | None = None
+    intervals, view = footage.intervals, SourceView(footage.shape, view)
     last = int(np.flatnonzero(intervals >= 0).max())
     came = np.zeros(len(intervals), bool)
-    for frame in progress(source.read(), "decoding", total=last + 1, unit="frames"):
-        if frame.index > last:
-            break
+    for frame in progress(until(source.read(), last), "decoding", total=last + 1, unit="frames"):
         came[frame.index] = True
         if frame.image is None or intervals[frame.index] < 0:
-            ledger.drop(frame.index, frame.time_s, frame.fault or OUTSIDE)
+            ledger.drop(frame.index, frame.time_s, frame.fault or why_left_out(int(intervals[frame.index])))
             continue
-        image = fitted(view.apply(frame.image) if view else frame.image, max_size, ledger)
+        image = fitted(view.apply(frame.image), max_size, ledger)
         if drop_repeats and before is not None and np.array_equal(image, before):
             ledger.drop(frame.index, frame.time_s, REPEATED)
             continue
@@ -192,12 +260,25 @@ def candidates(
         ledger.drop(int(index), source.times_s[index], "cannot be decoded")
 
 
+def until(frames: Iterator[SourceFrame], last: int) -> Iterator[SourceFrame]:
+    """Frames up to a place in the video."""
+    for frame in frames:
+        if frame.index > last:
+            return
+        yield frame
+
+
+def why_left_out(interval: int) -> str:
+    """Why a frame that competes in no interval is not taken."""
+    return OTHER_SHOT if interval == OUT_OF_SHOT else OUTSIDE
+
+
 def fitted(
     image: UInt8[np.ndarray, "height width rgb=3"], max_size: int, ledger: Ledger
 ) -> UInt8[np.ndarray, "fitted_height fitted_width rgb=3"]:
     """The image reduced by area to the largest size allowed; one of another size than the first follows it."""
     if ledger.size == (0, 0):
-        height, width = ledger.source_size = image.shape[:2]
+        height, width = image.shape[:2]
         scale = min(1.0, max_size / max(height, width))
         ledger.size = (max(1, round(height * scale)), max(1, round(width * scale)))
     if image.shape[:2] == ledger.size:
@@ -237,16 +318,18 @@ def check_taken(video: Path, ledger: Ledger) -> None:
     )
 
 
-def frames_info(video: Path, source: Source, ledger: Ledger) -> dict[str, Any]:
+def frames_info(video: Path, source: Source, ledger: Ledger, footage: Footage) -> dict[str, Any]:
     """The contents of frames.json."""
     steps = np.diff(source.times_s)
     height, width = ledger.size
-    focal = float(source.focal_35mm * np.hypot(height, width) / DIAGONAL_35MM) if source.focal_35mm else None
+    shown = footage.shape.crop.size if footage.shape.crop else footage.shape.size
+    diagonal = np.hypot(*footage.shape.size) * np.hypot(height, width) / np.hypot(*shown)  # of the whole video
+    focal = float(source.focal_35mm * diagonal / DIAGONAL_35MM) if source.focal_35mm else None
     facts = {
         **source.facts,
         "name": video.name,
-        "height": ledger.source_size[0],
-        "width": ledger.source_size[1],
+        "height": footage.shape.size[0],
+        "width": footage.shape.size[1],
         "frames": len(source.times_s),
         "duration_s": round(float(max(source.times_s)), 6),
         "variable_frame_rate": bool(len(steps) and steps.max() > 1.2 * np.median(steps)),
@@ -259,7 +342,7 @@ def frames_info(video: Path, source: Source, ledger: Ledger) -> dict[str, Any]:
         "source": facts,
         "dropped": ledger.dropped,
         "dropped_counts": dict(ledger.counts),
-    }
+    } | footage.facts
 
 
 if __name__ == "__main__":

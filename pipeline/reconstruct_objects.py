@@ -29,7 +29,9 @@ from pipeline.config import ReconstructObjectsConfig
 from pipeline.correspondence.lucas_kanade import inside_masks, smooth_image
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info
 from pipeline.formats.geometry_file import CarriedPose, Geometry, Motion, ObjectGeometry, write_geometry
+from pipeline.formats.lens import Lens
 from pipeline.formats.masks_file import read_masks, read_objects
+from pipeline.formats.source_view import SourceShape
 from pipeline.formats.tracks_file import Tracks, read_tracks
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.progress import progress
@@ -144,12 +146,12 @@ def first_camera(
 ) -> tuple[Intrinsics, Source]:
     """The camera as given, else with the poses, else from metadata, else a common one for self-calibration to start from."""
     height, width = int(info["height"]), int(info["width"])
-    stored = info.get("source") or {}
     if info.get("camera"):  # the pinhole that frames were undistorted to
         return Intrinsics.from_values(np.array(info["camera"], float), height, width), "given"
     if config.intrinsics is not None:
-        original = (int(stored.get("height", height)), int(stored.get("width", width)))
-        return Intrinsics.from_values(np.array(config.intrinsics), *original).resized(height, width), "given"
+        shape = SourceShape.of_info(info)
+        stored = Lens.pinhole(Intrinsics.from_values(np.array(config.intrinsics), *shape.stored))
+        return shape.lens_of_frames(stored).camera.resized(height, width), "given"
     if imported is not None and imported.camera is not None:
         return imported.camera, "given"
     if info.get("focal_px"):

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from pipeline.formats.frames_folder import frame_name
-from pipeline.formats.lens import Lens, Undistortion, undistortion
+from pipeline.formats.lens import Lens, undistortion
+from pipeline.formats.source_view import Crop, SourceShape, SourceView
 from pipeline.runtime.errors import StageError
 
 ARRAYS = (".npy", ".npz")  # exact, so they count before pictures of the same name
@@ -29,7 +30,9 @@ LEAST_KNOWN = 2
 class KeptFrames:
     """What frames.json says of the frames of a scene: their place in the video, and their names where it had some.
 
-    `lens` is that of the video where frames were undistorted; what is given for the video then needs the same.
+    `lens` is that of the frames before they were undistorted; `crop` is (top, left, height, width) of the video where its
+    borders were cut, `source_size` and `stored_size` are its (height, width) where they matter. What is given for the
+    video then needs the same.
     """
 
     names: list[str]
@@ -37,6 +40,9 @@ class KeptFrames:
     source_count: int
     source_names: list[str] = field(default_factory=list)
     lens: dict[str, Any] | None = None
+    crop: list[int] | None = None
+    source_size: list[int] | None = None
+    stored_size: list[int] | None = None
 
     @classmethod
     def of_info(cls, info: dict[str, Any]) -> "KeptFrames":
@@ -45,7 +51,9 @@ class KeptFrames:
         index = [int(row["source_index"]) for row in info["frames"]]
         count = int(source.get("frames", max(index) + 1))
         names = [row["file"] for row in info["frames"]]
-        return cls(names, index, count, list(source.get("names", [])), info.get("lens"))
+        known = cls(names, index, count, list(source.get("names", [])), info.get("lens"), info.get("crop"))
+        shape = SourceShape.of_info(info)
+        return known if shape.plain else replace(known, source_size=[*shape.size], stored_size=[*shape.stored])
 
     @classmethod
     def all_of(cls, count: int) -> "KeptFrames":
@@ -53,9 +61,20 @@ class KeptFrames:
         return cls([frame_name(index) for index in range(count)], list(range(count)), count)
 
     @property
-    def view(self) -> Undistortion | None:
+    def view(self) -> SourceView | None:
         """What brings images of the video to the frames, but for their size; None where they show the same."""
-        return None if self.lens is None else undistortion(Lens.of_values(self.lens))
+        if self.lens is None:
+            return self.border_view
+        unbent = undistortion(lens := Lens.of_values(self.lens))
+        return SourceView((self.border_view or SourceView(plain_shape((lens.height, lens.width)))).shape, unbent)
+
+    @property
+    def border_view(self) -> SourceView | None:
+        """The same for images that were undistorted already: what has the shape of the video is cropped as it was."""
+        if self.source_size is None or self.stored_size is None:
+            return None
+        size, stored = ((int(height), int(width)) for height, width in (self.source_size, self.stored_size))
+        return SourceView(SourceShape(size, stored, Crop(*self.crop) if self.crop else None))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -64,6 +83,11 @@ class KeptFrames:
         """The kept frame of each frame of the video, -1 where it was dropped or never was."""
         kept = {source: frame for frame, source in enumerate(self.source_index)}
         return np.array([kept.get(int(number), -1) for number in index], dtype=int)
+
+
+def plain_shape(size: tuple[int, int]) -> SourceShape:
+    """Of a video that the frames show whole."""
+    return SourceShape(size, size)
 
 
 @dataclass(frozen=True)
@@ -199,7 +223,7 @@ class FrameFiles:
     paths: list[Path]
     how: str
     doubt: str
-    view: Undistortion | None
+    view: SourceView | None
 
     def thinned(self, most: int | None) -> "FrameFiles":
         """At most so many of the files, from the first to the last: for a look at what they are."""
@@ -223,7 +247,7 @@ def files_of_frames(files: Sequence[Path], kept: KeptFrames, what: str) -> Frame
             "kept frame, or for each frame of the video"
         )
     paths = [file_of[frame] for frame in range(len(kept))]
-    return FrameFiles(paths, matched.how, matched.doubt, None if matched.ours else kept.view)
+    return FrameFiles(paths, matched.how, matched.doubt, kept.border_view if matched.ours else kept.view)
 
 
 def video_words(kept: KeptFrames) -> str:

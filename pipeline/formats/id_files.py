@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.formats.frame_files import nearest_resized
-from pipeline.formats.lens import Undistortion
+from pipeline.formats.source_view import SourceView
 from pipeline.runtime.errors import StageError
 
 SUFFIXES = (".png", ".npy", ".npz")
@@ -43,7 +43,7 @@ class Form:
     from_value: int | None = None
 
 
-def read_id_map(path: Path, size: tuple[int, int], view: Undistortion | None = None) -> IdMap:
+def read_id_map(path: Path, size: tuple[int, int], view: SourceView | None = None) -> IdMap:
     """The numbers of one file, undistorted and resized to (height, width) by the nearest pixel."""
     found = as_id_map(read_array(path), path)
     if view is not None:

@@ -62,6 +62,13 @@ class Lens:
         own.rescale(width, height)
         return Lens(self.model, tuple(own.params), width, height)
 
+    def cropped(self, top: int, left: int, height: int, width: int) -> "Lens":
+        """The same lens for a part of its images."""
+        params = list(self.params)
+        for place, offset in zip(self.colmap.principal_point_idxs(), (left, top), strict=True):
+            params[place] -= offset
+        return Lens(self.model, tuple(params), width, height)
+
     def project(self, directions: Float[np.ndarray, "*batch xyz=3"]) -> Float[np.ndarray, "*batch xy=2"]:
         """Image points of directions in the camera's frame."""
         return self.colmap.img_from_cam(directions.reshape(-1, 3)).reshape(*directions.shape[:-1], 2)

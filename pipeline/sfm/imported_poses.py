@@ -12,6 +12,7 @@ from jaxtyping import Float
 from pipeline.cameras import Intrinsics, inverse
 from pipeline.formats.frame_files import KeptFrames, match_names
 from pipeline.formats.lens import Lens, make_lens
+from pipeline.formats.source_view import SourceShape
 from pipeline.formats.trajectory_files import read_trajectory
 from pipeline.formats.transforms_file import NamedPoses, read_transforms, the_lens
 from pipeline.runtime.errors import StageError
@@ -65,11 +66,12 @@ def source_size(info: dict[str, Any]) -> tuple[int, int]:
     return int(source.get("height", info["height"])), int(source.get("width", info["width"]))
 
 
-def lens_of_poses(path: Path, size: tuple[int, int]) -> Lens | None:
-    """The lens that a file of poses tells, at the size (height, width) of the video."""
-    lens = named_poses(path, size).lens
+def lens_of_poses(path: Path, shape: SourceShape) -> Lens | None:
+    """The lens that a file of poses tells, for the part of the video that the frames show."""
+    lens = named_poses(path, shape.size).lens
     if lens is None:
         return None
+    lens, size = shape.lens_of_frames(lens), shape.crop.size if shape.crop else shape.size
     check_aspect(path, lens, *size)
     return lens.resized(*size)
 
@@ -149,6 +151,7 @@ def fitted_camera(path: Path, lens: Lens | None, info: dict[str, Any]) -> Intrin
     if lens is None:
         return None
     height, width = int(info["height"]), int(info["width"])
+    lens = SourceShape.of_info(info).lens_of_frames(lens)
     check_aspect(path, lens, height, width)
     if not lens.distorted:
         return lens.camera.resized(height, width)
