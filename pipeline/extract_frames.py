@@ -4,7 +4,7 @@ Reads   video        a file that FFmpeg opens, or a folder of images (pipeline/f
         poses        (optional) poses that a person gives: the lens that they tell is undistorted
 Writes  frames/      PNG images 000000.png, ...
         frames.json  where each came from, what was dropped and why, the focal length if the metadata knows it, the
-                     lens and the pinhole that it became, shots, the part inside borders, what is drawn over the picture
+                     lens and the pinhole that it became, shots, the part inside borders
 """
 
 import json
@@ -256,6 +256,8 @@ def candidates(
             continue
         before = image
         yield Candidate(int(intervals[frame.index]), frame.index, frame.time_s, image, sharpness(image))
+    for index in np.flatnonzero(~came & (intervals == OUT_OF_SHOT)):
+        ledger.drop(int(index), source.times_s[index], OTHER_SHOT)
     for index in np.flatnonzero(~came & (intervals >= 0)):
         ledger.drop(int(index), source.times_s[index], "cannot be decoded")
 

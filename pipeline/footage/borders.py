@@ -1,10 +1,10 @@
 """Bars around a picture, as of letterbox video: what stays at one level along the border while the inside changes.
 
-A dark scene has no bars: a bar ends along one straight line, beyond which most of the picture shows something at some time.
+A dark scene has no bars: a bar ends along one straight line, beyond which most pixels show something at some time.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from pipeline.footage.survey import Survey
 from pipeline.formats.source_view import Crop
@@ -13,7 +13,7 @@ FEWEST_FRAMES = 4
 LEVELS = 4  # grey levels within which compression lets a bar vary
 FULL = 0.95  # share of the pixels of a bar's last line that have its level
 SOME = 0.3  # of its other lines: text may stand in a bar
-PICTURE = 0.5  # most pixels of bar level just inside
+PICTURE = 0.5  # share of pixels of another level just inside, in some frame: the top of a skyline has less
 CHANGING = 0.25  # least share of the inside that changes
 SMALLEST_INSIDE = 0.2  # of each side
 PROFILE_LEVELS = 1.5  # by which the mean of a whole line of a bar may vary
@@ -27,9 +27,9 @@ def find_borders(seen: Survey) -> Crop | None:
         return None
     low, high = seen.small.min(0), seen.small.max(0)
     still = high - low <= LEVELS
-    rows = bars_of_lines(still, seen.small[0], seen.rows)
+    rows = bars_of_lines(seen.small, seen.rows)
     small_rows = inside_lines(rows, seen.rows.shape[1], still.shape[0])
-    columns = bars_of_lines(still[small_rows].T, seen.small[0][small_rows].T, seen.columns)
+    columns = bars_of_lines(np.swapaxes(seen.small[:, small_rows], 1, 2), seen.columns)
     small_columns = inside_lines(columns, seen.columns.shape[1], still.shape[1])
     crop = Crop(rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0])
     whole = seen.rows.shape[1], seen.columns.shape[1]
@@ -44,30 +44,26 @@ def inside_lines(lines: tuple[int, int], full: int, small: int) -> slice:
 
 
 def bars_of_lines(
-    still: Bool[np.ndarray, "line across"],
-    picture: UInt8[np.ndarray, "line across"],
-    profile: Float[np.ndarray, "frame full_line"],
+    small: UInt8[np.ndarray, "frame line across"], profile: Float[np.ndarray, "frame full_line"]
 ) -> tuple[int, int]:
     """The first line inside and the one after the last, of rows from the top, or of columns from the left."""
     full = profile.shape[1]
-    first = bar_of_lines(still, picture, profile)
-    last = full - bar_of_lines(still[::-1], picture[::-1], profile[:, ::-1])
+    first = bar_of_lines(small, profile)
+    last = full - bar_of_lines(small[:, ::-1], profile[:, ::-1])
     return first, last
 
 
-def bar_of_lines(
-    still: Bool[np.ndarray, "line across"],
-    picture: UInt8[np.ndarray, "line across"],
-    profile: Float[np.ndarray, "frame full_line"],
-) -> int:
+def bar_of_lines(small: UInt8[np.ndarray, "frame line across"], profile: Float[np.ndarray, "frame full_line"]) -> int:
     """How many lines from the first on are a bar: found in small pictures, measured in the means of full lines."""
-    level = float(np.median(picture[0]))
-    share = (still & (np.abs(picture - level) <= LEVELS)).mean(1)
+    level = np.int16(np.median(small[0, 0]))
+    away = np.abs(small.astype(np.int16) - level) > LEVELS
+    share = 1 - away.any(0).mean(1)
+    shown = away.mean(2).max(0)
     half = len(share) // 2 + 1
     ends = [
         line
         for line in range(1, min(half, len(share) - 1))
-        if share[line - 1] >= FULL and share[line + 1] <= PICTURE and share[:line].min() >= SOME
+        if share[line - 1] >= FULL and shown[line + 1] >= PICTURE and share[:line].min() >= SOME
     ]
     if not ends:
         return 0

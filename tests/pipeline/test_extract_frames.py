@@ -16,6 +16,7 @@ from pipeline.extract_frames import choose_intervals, extract_frames
 from pipeline.formats.frames_folder import read_frame, read_frames, read_frames_info, write_image
 from pipeline.formats.lens import make_lens
 from pipeline.runtime.errors import StageError
+from tests.pipeline.footage.moving import panned
 
 
 def pictures(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
@@ -312,6 +313,32 @@ def test_team_clips_are_read(shared_data, tmp_path):
         shared_data / "clips" / "apple.mp4", None, frames, info, ExtractFramesConfig(max_frames=10, max_size=160)
     )
     assert read_frames(frames).shape == (10, 89, 160, 3)
+
+
+def test_the_longest_shot_is_taken_and_another_on_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shots = [np.stack([one] * 3, -1) for one in (*panned(0, 8), *panned(1, 12))]
+    clip = write_clip(tmp_path / "clip.mp4", shots)
+    _, info = extract(clip)
+    assert [row["source_index"] for row in info["frames"]] == list(range(8, 20))
+    assert info["shot"] == 2 and [shot["first"] for shot in info["shots"]] == [0, 8]
+    assert any("is cut at frame 8 (0.80 s); shot 2 is taken" in record.getMessage() for record in caplog.records)
+    _, info = extract(clip, shot=1)
+    assert [row["source_index"] for row in info["frames"]] == list(range(8))
+    assert info["dropped_counts"] == {"of another shot": 12}
+    message = fault(make_copy(clip, tmp_path / "b"), shot=3)
+    assert "has no shot 3" in message and "2: 0.80 to 1.90 s (frames 8 to 19)" in message
+
+
+def test_bars_are_left_out_and_the_lens_follows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pictures = [cv2.copyMakeBorder(one, 24, 24, 0, 0, cv2.BORDER_CONSTANT) for one in panned(0, 8, 2.0, 112, 192)]
+    clip = write_clip(tmp_path / "clip.mkv", [np.stack([one] * 3, -1) for one in pictures], "ffv1", "yuv444p")
+    frames, info = extract(clip)
+    top, left, height, width = info["crop"]
+    assert 24 <= top <= 26 and left == 0 and 108 <= height <= 112 and frames.shape[1:3] == (height, width)
+    assert (info["source"]["height"], info["source"]["width"]) == (160, 192) and frames.min() > 10
+    assert any("clip.mkv has bars, 25 px at the top" in record.getMessage() for record in caplog.records)
+    frames, info = extract(clip, crop_borders=False)
+    assert frames.shape[1:3] == (160, 192) and "crop" not in info
 
 
 def test_the_lens_of_given_poses_is_undistorted(tmp_path: Path) -> None:

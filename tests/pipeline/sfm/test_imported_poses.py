@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.cameras import Intrinsics, inverse
+from pipeline.formats.source_view import SourceShape
 from pipeline.formats.transforms_file import NamedPoses, read_transforms, write_transforms
 from pipeline.runtime.errors import StageError
 from pipeline.sfm.colmap import write_model
@@ -117,7 +118,7 @@ def test_a_distorted_lens_needs_undistorted_frames(tmp_path: Path) -> None:
     pinhole = [240.0, 240.0, 128.0, 96.0]
     found = read_poses(path, {**info(), "camera": pinhole})
     assert found.camera is not None and found.camera.values.tolist() == pinhole
-    lens = lens_of_poses(path, (384, 512))
+    lens = lens_of_poses(path, SourceShape((384, 512), (384, 512)))
     assert lens is not None and lens.params[:5] == (500.0, 500.0, 256.0, 192.0, -0.2)
 
 
