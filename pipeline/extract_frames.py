@@ -120,7 +120,8 @@ def judge_footage(
     kept[: shot.first], kept[shot.last + 1 :] = OUT_OF_SHOT, OUT_OF_SHOT
     kept[intervals < 0] = -1
     size = (seen.rows.shape[1], seen.columns.shape[1])
-    stored = (int(source.facts.get("stored_height", size[0])), int(source.facts.get("stored_width", size[1])))
+    known = source.facts
+    stored = (known["stored_height"], known["stored_width"]) if "pixel_aspect" in known else size
     crop = find_borders(seen.part(shot.first, shot.last)) if config.crop_borders else None
     if crop:
         log.warning(
@@ -242,7 +243,7 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Decoded frames that may be taken; the ledger learns of the others, also of those that never came."""
     before: np.ndarray | None = None
-    intervals, view = footage.intervals, SourceView(footage.shape, view)
+    intervals, shown = footage.intervals, SourceView(footage.shape, view)
     last = int(np.flatnonzero(intervals >= 0).max())
     came = np.zeros(len(intervals), bool)
     for frame in progress(until(source.read(), last), "decoding", total=last + 1, unit="frames"):
@@ -250,7 +251,7 @@ def candidates(
         if frame.image is None or intervals[frame.index] < 0:
             ledger.drop(frame.index, frame.time_s, frame.fault or why_left_out(int(intervals[frame.index])))
             continue
-        image = fitted(view.apply(frame.image), max_size, ledger)
+        image = fitted(shown.apply(frame.image), max_size, ledger)
         if drop_repeats and before is not None and np.array_equal(image, before):
             ledger.drop(frame.index, frame.time_s, REPEATED)
             continue

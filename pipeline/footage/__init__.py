@@ -1,5 +1,5 @@
 """What kind of footage a video is, before any geometry: its shots, its borders, what is drawn over it.
 
-May import: runtime, formats.
+May import: formats.
 May be imported by: stages only.
 """

@@ -7,6 +7,7 @@ pans are none.
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -90,7 +91,7 @@ def share(a: UInt8[np.ndarray, "height width"], b: UInt8[np.ndarray, "height wid
     """The share of a picture that another explains; 1 without a look at the flow where they are nearly the same."""
     if np.corrcoef(a.ravel(), b.ravel())[0, 1] > SAME:
         return 1.0
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     there, back = flow.calc(a, b, None), flow.calc(b, a, None)
     places = there + np.stack(np.meshgrid(*map(np.arange, a.shape[::-1])), axis=-1).astype(np.float32)
     error = np.linalg.norm(there + sampled(back, places, 1e3), axis=-1)
@@ -100,8 +101,14 @@ def share(a: UInt8[np.ndarray, "height width"], b: UInt8[np.ndarray, "height wid
 
 def sampled(image: np.ndarray, places: Float[np.ndarray, "height width xy=2"], outside: float) -> np.ndarray:
     """An image's values at places."""
-    border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": (outside, outside)}
-    return cv2.remap(image, places[..., 0], places[..., 1], cv2.INTER_LINEAR, **border)
+    return cv2.remap(
+        image,
+        places[..., 0],
+        places[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(outside, outside),
+    )
 
 
 def patch_correlation(
