@@ -159,8 +159,13 @@ def check_scene(name: str, scene: SceneConfig, files: Sequence[Path]) -> None:
         path = getattr(scene, key)
         if not path or (key == "video" and path == SIMULATE):
             continue
+        where = line_of(("scenes", name, key), files)
+        if set("{}") & set(str(path)):
+            raise StageError(
+                f"scenes.{name}.{key}{where}: {path} has braces, which Snakemake takes for wildcards; rename it, or give a "
+                "link to it without braces (ln -s)"
+            )
         if not Path(path).exists():
-            where = line_of(("scenes", name, key), files)
             raise StageError(f"scenes.{name}.{key}{where}: {path} does not exist; {nearby(Path(path))}")
     if scene.start is not None and scene.end is not None and scene.end <= scene.start:
         where = line_of(("scenes", name, "end"), files)
@@ -194,6 +199,8 @@ def nearby(path: Path) -> str:
     folder = path.parent
     if not folder.exists():
         return f"there is no folder {folder} either; give the path from where snakemake runs"
+    if any(entry.name.startswith(f"{path.name} #") for entry in folder.iterdir()):
+        return "a # after a space begins a comment in YAML: put the path into quotes"
     close = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=3)
     return f"did you mean {' or '.join(str(folder / name) for name in close)}?" if close else "correct the path"
 

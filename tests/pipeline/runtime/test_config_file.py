@@ -42,6 +42,16 @@ def test_good_config_is_read(tmp_path: Path, good: str) -> None:
     assert config.method == ["osn"]
 
 
+def test_a_path_with_braces_or_an_unquoted_hash_is_explained(tmp_path: Path) -> None:
+    for name in ("take {b}.mp4", "take #2.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(StageError, match=r"scenes\.balloon\.video \(config\.yaml, line 3\).*braces.*ln -s"):
+        check(tmp_path, CONFIG.format(video=f'"{tmp_path}/take {{b}}.mp4"'))
+    with pytest.raises(StageError, match=r"# after a space begins a comment in YAML: put the path into quotes"):
+        check(tmp_path, CONFIG.format(video=f"{tmp_path}/take #2.mp4"))
+    assert check(tmp_path, CONFIG.format(video=f'"{tmp_path}/take #2.mp4"')).scenes["balloon"].video.endswith("#2.mp4")
+
+
 def test_emptied_section_means_its_defaults(tmp_path: Path, good: str) -> None:
     assert check(tmp_path, good + "track_points:\n").track_points.spacing_px > 0
 
