@@ -15,13 +15,14 @@ from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.runtime.errors import StageError
 from pipeline.segmentation.boundary_refinement import box_around
 from pipeline.segmentation.carrying import carried_ids
-from pipeline.segmentation.grabcut import grab_cut
+from pipeline.segmentation.grabcut import cut_object, grab_cut
 from pipeline.segmentation.object_confidence import contrast
 from pipeline.segmentation.propagation import Masks
 from pipeline.segmentation.tubes import disk
 
 CLICK_SHARE = 0.02  # of the image's diagonal: radius around a click that is surely the object
 SEARCH_SHARE = 0.25  # of it: how far from a click one looks at most
+WORKING_PX = 24.0  # where one looks farther, the picture is reduced to this radius
 NEAREST_PX, STEP = 4.0, 1.45  # how far one looks at first, and how much farther each time
 FILLED = 0.35  # least area of what is found, as a share of the square of the radius: less is a part
 CLICKED_PX = 2.0  # around a click, which belong to its object in the end
@@ -175,15 +176,18 @@ def stable_mask(
     """
     apart = nearest_px(on, image.shape)
     radius, farthest = NEAREST_PX, SEARCH_SHARE * float(np.hypot(*image.shape[:2]))
-    best, most = np.zeros(image.shape[:2], bool), 0.0
+    best, most, reduced = np.zeros(image.shape[:2], bool), 0.0, 1.0
     before = cut_around(image, on, beside, apart, radius)
     while (radius := radius * STEP) < farthest:
         mask = cut_around(image, on, beside, apart, radius)
         sure = overlap(before, mask) * contrast(image, mask)
         if mask.sum() >= FILLED * radius**2 and sure > most:
-            best, most = mask, sure
+            best, most, reduced = mask, sure, radius / WORKING_PX
         before = mask
-    return best
+    if reduced <= 1:
+        return best
+    nothing = np.zeros_like(best)
+    return cut_object(image, best, nothing, nothing, 2 * reduced / float(np.sqrt(best.sum())))
 
 
 def cut_around(
@@ -200,10 +204,21 @@ def cut_around(
     seed_clicks(labels, on, beside, radius / 4)
     window = box_around(apart <= 2 * radius, int(radius) + 4)
     inside = np.zeros(apart.shape, np.uint8)
-    inside[window] = grab_cut(np.ascontiguousarray(image[window]), np.ascontiguousarray(labels[window]), 4)
+    inside[window] = reduced_cut(image[window], labels[window], min(1.0, WORKING_PX / radius))
     parts = cv2.connectedComponents(cv2.morphologyEx(inside, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)))[1]
     clicked = {int(parts[pixel(point, parts.shape)]) for point in on} - {0}
     return np.isin(parts, sorted(clicked))
+
+
+def reduced_cut(
+    image: UInt8[np.ndarray, "height width rgb=3"], labels: UInt8[np.ndarray, "height width"], factor: float
+) -> Bool[np.ndarray, "height width"]:
+    """GrabCut on a smaller picture: of a large thing the colours count, not every pixel, and a person waits for it."""
+    height, width = labels.shape
+    size = max(round(width * factor), 1), max(round(height * factor), 1)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    inside = grab_cut(small, cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), 4)
+    return cv2.resize(inside.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
 
 
 def seed_clicks(
