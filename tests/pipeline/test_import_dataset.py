@@ -13,8 +13,18 @@ from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import read_truth
 from tests.dataset_miniatures import FRAMES, write_nsff, write_nvidia, write_osn, write_semantic_nvidia
 from tests.pipeline.imported_run import given, run_to_metrics
+from tests.posed_miniatures import write_dnerf, write_dycheck, write_hypernerf, write_nerfstudio
 
-WRITERS = {"osn": write_osn, "nvidia": write_nvidia, "nsff": write_nsff, "semantic_nvidia": write_semantic_nvidia}
+WRITERS = {
+    "osn": write_osn,
+    "nvidia": write_nvidia,
+    "nsff": write_nsff,
+    "semantic_nvidia": write_semantic_nvidia,
+    "dycheck": write_dycheck,
+    "hypernerf": write_hypernerf,
+    "dnerf": write_dnerf,
+    "nerfstudio": write_nerfstudio,
+}
 
 
 def understood(imported: Path, work: Path) -> dict[str, str]:

@@ -42,7 +42,6 @@ def write(folder: Path, video: PosedVideo) -> None:
     )
     write_json(folder / "metadata.json", metadata)
     write_json(folder / "splits" / "train.json", train)
-    write_json(folder / "splits" / "val.json", {name: [] for name in LISTS})
     centre, scale = centre_and_scale(video)
     near, far = (scale * bound for bound in video.bounds)
     write_json(folder / "scene.json", {"center": centre.tolist(), "scale": scale, "near": near, "far": far})
