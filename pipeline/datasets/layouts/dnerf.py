@@ -22,7 +22,7 @@ from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV, focal_of_angle
 from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import TruthViews, known_views
 
-PROTOCOL, SPLIT = "dnerf", "test"
+PROTOCOL, SPLIT = "", "test"  # its numbers are ours: whole images, no masks
 RELEASED = 800  # pixels; these scenes are read at half size
 
 

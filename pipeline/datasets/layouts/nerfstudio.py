@@ -22,7 +22,7 @@ from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV, four_rows, lens
 from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import TruthViews, known_views
 
-PROTOCOL = "nerfstudio"
+PROTOCOL = ""  # it has none of its own
 FRACTION = 0.9  # nerfstudio's train_split_fraction
 DEPTH_UNIT = 1e-3  # nerfstudio's depth_unit_scale_factor
 Size = tuple[int, int]
