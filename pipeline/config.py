@@ -33,6 +33,8 @@ class Section(BaseModel):
         name = info.field_name or ""
         if isinstance(value, bool) and "bool" not in str(cls.model_fields[name].annotation):
             raise ValueError(f"{str(value).lower()} is a yes or no, which this setting is not")
+        if isinstance(value, int | float) and cls.model_fields[name].annotation in (str, str | None):
+            raise ValueError("YAML reads this as a number; put it into quotes")
         if isinstance(value, int | float) and abs(value) > (MOST_SEED if name == "seed" else MOST):
             raise ValueError(f"a number between -{MOST:g} and {MOST:g} is needed")
         return value

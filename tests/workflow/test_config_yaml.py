@@ -55,7 +55,11 @@ SLIPS = {
         ({"grids": [64, 32]}, "grids.*finer than the one before"),
         ({"ablation": {"scales": "depth"}}, "depth needs depth maps"),
     ],
-    "scenes": [({"demo": {"video": "simulate", "prompts": [{"object": 1}]}}, "neither points nor a box")],
+    "scenes": [
+        ({"demo": {"video": 123_456}}, "video.*put it into quotes"),
+        ({"demo": {"video": 20230519_142233}}, "video.*put it into quotes"),
+        ({"demo": {"video": "simulate", "prompts": [{"object": 1}]}}, "neither points nor a box"),
+    ],
 }
 
 
