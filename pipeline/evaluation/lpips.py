@@ -83,7 +83,7 @@ def load_lpips(weights: Path | None) -> Lpips | None:
 def with_averages(network: torch.nn.Module) -> Lpips:
     """Both ways to sum up one network; they share its weights."""
     averaging = copy(network)
-    averaging.spatial = False
+    averaging.spatial = False  # type: ignore[assignment]  # a plain attribute of this module
     return Lpips(network, averaging)
 
 

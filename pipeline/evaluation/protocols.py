@@ -166,7 +166,7 @@ PROTOCOLS = {
 }
 
 
-def asked_protocols(asked: list[str], known: KnownTruth | None) -> list[str]:
+def asked_protocols(asked: Sequence[str], known: KnownTruth | None) -> list[str]:
     """The protocols to judge by beside our own: that of truth first, then those of the settings."""
     own = [known.truth.protocol] if known else []
     return [name for name in dict.fromkeys([*own, *asked]) if name not in ("", OWN_PROTOCOL)]

@@ -3,6 +3,7 @@
 Clicks are obeyed: a clicked pixel is its object's in that frame, two clicked things are two, a click beside is outside.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -159,7 +160,7 @@ def cut_in_box(
     labels = np.full(image.shape[:2], cv2.GC_BGD, np.uint8)
     x0, y0, x1, y1 = (round(v) for v in box)
     labels[y0:y1, x0:x1] = cv2.GC_PR_FGD
-    seed_clicks(labels, on, beside, CLICK_SHARE * float(np.hypot(*labels.shape)))
+    seed_clicks(labels, on, beside, CLICK_SHARE * math.hypot(*labels.shape))
     inside = grab_cut(image, labels, 5)
     return cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_OPEN, disk(1)) > 0
 
