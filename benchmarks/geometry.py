@@ -4,7 +4,8 @@
     python -m benchmarks.geometry --seeds 10 --work /tmp/geometry
 
 Prints a row per object, then how good and how honest the stage is as a whole: silent failures (bad, yet `ok`) and false
-alarms (good, yet weak). With `--work`, videos, frames, flow and masks are kept there and taken from there the next time.
+alarms (good, yet weak); then the calibration: the share of true errors within one and two stated standard deviations. With
+`--work`, videos, frames, flow and masks are kept there and taken from there the next time.
 Truth makes the masks where asked for, and judges; no stage sees it.
 """
 
@@ -12,7 +13,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -31,7 +32,7 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.evaluation.geometry import true_object_from_camera
 from pipeline.evaluation.object_matching import match_objects
 from pipeline.extract_frames import extract_frames
-from pipeline.formats.geometry_file import ObjectGeometry, read_geometry
+from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geometry
 from pipeline.formats.masks_file import read_masks, write_masks, write_objects
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.reconstruct_objects import reconstruct_objects
@@ -60,6 +61,16 @@ class Result:
     rotation_deg: float
     trajectory_percent: float
     entry: ObjectGeometry
+    focal_sigmas: float = np.nan  # error of the focal length in its own standard deviations; of the background alone
+
+    @property
+    def sigmas(self) -> dict[str, float]:
+        """True errors in the standard deviations that the stage states; NaN where it states none."""
+        own = self.entry.numbers
+        stated = (own.get(key, np.nan) for key in ("rotation_std_deg", "trajectory_std_percent"))
+        who = "camera" if self.object_id == 0 else "object"
+        errors = zip(("rotation", "path"), (self.rotation_deg, self.trajectory_percent), stated, strict=True)
+        return {f"{who} {what}": error / std for what, error, std in errors} | {"focal length": self.focal_sigmas}
 
     @property
     def bad(self) -> bool:
@@ -118,10 +129,32 @@ def reconstruct(folder: Path, made: Path) -> float:
 
 def judged(name: str, folder: Path, made: Path) -> list[Result]:
     """Every object that truth knows, beside its true poses."""
-    views = read_truth(folder / "truth.h5").train
+    truth = read_truth(folder / "truth.h5")
+    views = truth.train
     matching = match_objects(read_masks(made / "masks.h5"), views.object_ids)
-    entries = [entry for entry in read_geometry(made / "geometry.json").objects if entry.id in matching]
-    return [compared(name, made, entry, views, matching[entry.id]) for entry in entries]
+    geometry = read_geometry(made / "geometry.json")
+    found = [
+        compared(name, made, entry, views, matching[entry.id]) for entry in geometry.objects if entry.id in matching
+    ]
+    width = 2 * geometry.intrinsics[2]
+    sigmas = focal_sigmas(geometry, truth.focal_px * width / truth.size[1])
+    return [replace(result, focal_sigmas=sigmas) if result.object_id == 0 else result for result in found]
+
+
+def focal_sigmas(geometry: Geometry, true_px: float) -> float:
+    """Error of the focal length in its standard deviations."""
+    return abs(geometry.intrinsics[0] - true_px) / (geometry.focal_std_px or np.nan)
+
+
+def calibration(results: list[Result]) -> Iterable[str]:
+    """For each kind of number, the share of true errors within one and two stated standard deviations: 68 and 95 % if honest."""
+    kinds = sorted({kind for result in results for kind in result.sigmas})
+    for kind in kinds:
+        values = np.array([result.sigmas.get(kind, np.nan) for result in results])
+        values = values[np.isfinite(values)]
+        if len(values):
+            within = [100 * float((values < limit).mean()) for limit in (1, 2)]
+            yield f"{kind}: {within[0]:.0f} % within one sigma, {within[1]:.0f} % within two ({len(values)} values)"
 
 
 def compared(name: str, made: Path, entry: ObjectGeometry, views: TruthViews, true: int) -> Result:
@@ -180,7 +213,7 @@ def run(options: argparse.Namespace, work: Path) -> None:
             print(
                 *(result.line for result in found), f"{folder.name:<12}{kind:<6}{seconds:>6.0f} s", sep="\n", flush=True
             )
-    print(*summary(results), sep="\n")
+    print(*summary(results), *calibration(results), sep="\n")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ Writes  reconstruction/        one folder per object: COLMAP model
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +29,14 @@ from pipeline.cli import run_stage
 from pipeline.config import ReconstructObjectsConfig
 from pipeline.correspondence.lucas_kanade import inside_masks, smooth_image
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info
-from pipeline.formats.geometry_file import CarriedPose, Geometry, Motion, ObjectGeometry, write_geometry
+from pipeline.formats.geometry_file import (
+    CarriedPose,
+    FocalLikelihood,
+    Geometry,
+    Motion,
+    ObjectGeometry,
+    write_geometry,
+)
 from pipeline.formats.lens import Lens
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.source_view import SourceShape
@@ -38,6 +46,7 @@ from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
 from pipeline.sfm.background import Reconstructed, reconstruct_background
 from pipeline.sfm.colmap import write_model
+from pipeline.sfm.focal_curve import ONE_SIGMA, TWO_SIGMAS, FocalPrior
 from pipeline.sfm.given_poses import imported_background
 from pipeline.sfm.guided_matching import ObjectImages
 from pipeline.sfm.imported_poses import ImportedPoses, read_poses
@@ -45,10 +54,12 @@ from pipeline.sfm.mapping import MappingOptions
 from pipeline.sfm.motion_prior import World, carried_poses
 from pipeline.sfm.object_reconstruction import reconstruct_object
 from pipeline.sfm.rigid_model import Observations, object_observations
+from pipeline.sfm.self_calibration import Calibration
 from pipeline.sfm.verdicts import frame_points, frame_residuals_px
 
 log = logging.getLogger(__name__)
 KEPT_FRAMES = 160
+CURVE_POINTS = 160
 Source = Literal["given", "metadata", "self_calibrated", "default"]
 
 
@@ -70,6 +81,8 @@ def reconstruct_objects(
 
     camera, source = first_camera(facts, config, imported)
     options = mapping_options(camera, source in ("given", "metadata"), config)
+    if source == "metadata":
+        options = replace(options, focal_prior=FocalPrior.of_metadata(camera.fx))
     background, motion = reconstruct_or_check_background(seen[BACKGROUND_ID], imported, options, config.trust_poses)
     options = mapping_options(background.model.camera, True, config)
     images = object_images(frame_paths(frames), object_ids, config)
@@ -181,6 +194,8 @@ def summary(
         intrinsics=tuple(background.model.camera.values),
         intrinsics_source=source,
         focal_std_px=background.focal_std_px,
+        focal_curve=stored_curve(background.calibration) if background.calibration else None,
+        radial=background.calibration.radial if background.calibration else None,
         camera=motion,
         objects=[
             ObjectGeometry(
@@ -213,6 +228,19 @@ def carried(result: Reconstructed, world: World) -> list[CarriedPose]:
         )
         for frame, pose in carried_poses(model, world).items()
     ]
+
+
+def stored_curve(calibration: Calibration) -> FocalLikelihood:
+    """The curve over focal lengths in as many points as a figure shows."""
+    curve = calibration.curve
+    shown = np.linspace(0, len(curve.focal_px) - 1, CURVE_POINTS).round().astype(int)
+    return FocalLikelihood(
+        focal_px=curve.focal_px[shown].round(2).tolist(),
+        log_likelihood=curve.likelihood[shown].round(4).tolist(),
+        log_posterior=curve.posterior[shown].round(4).tolist(),
+        interval_68=curve.interval(ONE_SIGMA),
+        interval_95=curve.interval(TWO_SIGMAS),
+    )
 
 
 def report_doubts(geometry: Geometry) -> None:

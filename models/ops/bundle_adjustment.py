@@ -1,7 +1,9 @@
 """The inner loops of bundle adjustment, compiled by Numba: a track at a time, its point eliminated from the frames that see it.
 
 Work grows with the number of tracks times the square of their length, and sums are made in the order of the tracks.
-Parameters are 6 per frame (rotation, translation, applied after the pose) and, last, the logarithm of the focal length.
+Parameters are 6 per frame (rotation, translation, applied after the pose), then those of the lens: one radial term, and the
+logarithm of the focal length, of each group of frames that share one. A lens is (fx, fy, cx, cy, k1) of each frame, COLMAP's
+SIMPLE_RADIAL. With `width` 6 the lens is held, and left out of all sums; with 8 it is free.
 """
 
 from typing import no_type_check
@@ -31,7 +33,9 @@ def whitened_errors(poses, points, lens, frame, track, xy, whitening):
     errors = np.empty((len(frame), 2))
     for o in range(len(frame)):
         x, y, z, _ = project(poses[frame[o]], points[track[o]], lens)
-        u, v = xy[o, 0] - lens[0] * x / z - lens[2], xy[o, 1] - lens[1] * y / z - lens[3]
+        own, a, b = lens[frame[o]], x / z, y / z
+        straight = 1 + own[4] * (a * a + b * b)
+        u, v = xy[o, 0] - own[0] * a * straight - own[2], xy[o, 1] - own[1] * b * straight - own[3]
         errors[o, 0] = whitening[o, 0, 0] * u + whitening[o, 0, 1] * v
         errors[o, 1] = whitening[o, 1, 0] * u + whitening[o, 1, 1] * v
     return errors
@@ -40,19 +44,24 @@ def whitened_errors(poses, points, lens, frame, track, xy, whitening):
 @njit(nogil=True, cache=True)
 @no_type_check
 def jacobians(pose, point, lens, xy, whitening, robust, by_camera, by_point, error):
-    """Fill the change of a projection with the camera (2, 7) and the point (2, 3), and its error; all robustly weighted."""
+    """Fill the change of a projection with pose and lens (2, 6 or 8) and the point (2, 3), and its error; robustly weighted."""
     x, y, z, before = project(pose, point, lens)
-    fx, fy = lens[0] / z, lens[1] / z
-    u, v = xy[0] - fx * x - lens[2], xy[1] - fy * y - lens[3]
+    a, b = x / z, y / z
+    squared = a * a + b * b
+    stretch, across = 1 + lens[4] * squared, 2 * lens[4] * a * b
+    u, v = xy[0] - lens[0] * a * stretch - lens[2], xy[1] - lens[1] * b * stretch - lens[3]
     error[0], error[1] = whitening[0, 0] * u + whitening[0, 1] * v, whitening[1, 0] * u + whitening[1, 1] * v
     root = 1 / np.sqrt(1 + (error[0] ** 2 + error[1] ** 2) / robust**2) if before else 0.0
     for row in range(2):
-        a, b = root * whitening[row, 0], root * whitening[row, 1]
-        dx, dy, dz = a * fx, b * fy, -(a * fx * x + b * fy * y) / z
+        p, q = root * whitening[row, 0] * lens[0], root * whitening[row, 1] * lens[1]
+        dx = (p * (stretch + 2 * lens[4] * a * a) + q * across) / z
+        dy = (p * across + q * (stretch + 2 * lens[4] * b * b)) / z
+        dz = -(a * dx + b * dy)
         # d(exp(w) X)/dw = -[X]x
         by_camera[row, 0], by_camera[row, 1], by_camera[row, 2] = dz * y - dy * z, dx * z - dz * x, dy * x - dx * y
         by_camera[row, 3], by_camera[row, 4], by_camera[row, 5] = dx, dy, dz
-        by_camera[row, 6] = a * fx * x + b * fy * y
+        if by_camera.shape[1] > 6:
+            by_camera[row, 6], by_camera[row, 7] = (p * a + q * b) * squared, (p * a + q * b) * stretch
         for axis in range(3):
             by_point[row, axis] = dx * pose[0, axis] + dy * pose[1, axis] + dz * pose[2, axis]
         error[row] *= root
@@ -75,16 +84,16 @@ def inverse_of(matrix, inverse):
 @njit(nogil=True, cache=True)
 @no_type_check
 def point_system(start, end, poses, point, lens, frame, xy, whitening, robust, damping, by_camera, coupling, error):
-    """One track: fill jacobians, coupling (7 x 3 per observation) and errors; the point's inverse information, its gradient."""
+    """One track: fill jacobians, coupling (width x 3 per observation), errors; the point's inverse information, its gradient."""
     information, gradient, by_point = np.zeros((3, 3)), np.zeros(3), np.empty((2, 3))
     for n in range(end - start):
         o = start + n
-        jacobians(poses[frame[o]], point, lens, xy[o], whitening[o], robust, by_camera[n], by_point, error[n])
+        jacobians(poses[frame[o]], point, lens[frame[o]], xy[o], whitening[o], robust, by_camera[n], by_point, error[n])
         for i in range(3):
             gradient[i] += by_point[0, i] * error[n, 0] + by_point[1, i] * error[n, 1]
             for j in range(3):
                 information[i, j] += by_point[0, i] * by_point[0, j] + by_point[1, i] * by_point[1, j]
-            for p in range(7):
+            for p in range(by_camera.shape[2]):
                 coupling[n, p, i] = by_camera[n, 0, p] * by_point[0, i] + by_camera[n, 1, p] * by_point[1, i]
     ridge = RIDGE * (information[0, 0] + information[1, 1] + information[2, 2]) + 1e-12
     for i in range(3):
@@ -96,12 +105,12 @@ def point_system(start, end, poses, point, lens, frame, xy, whitening, robust, d
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def reduced_system(poses, points, lens, starts, frame, xy, whitening, robust, damping):
+def reduced_system(poses, points, lens, groups, width, starts, frame, xy, whitening, robust, damping):
     """Normal equations of the cameras alone: matrix (lower triangle), gradient, and the diagonal before elimination."""
-    size, longest = 6 * len(poses) + 1, np.diff(starts).max()
+    size, longest = 6 * len(poses) + 1 + groups.max() + 1, np.diff(starts).max()
     matrix, gradient, diagonal = np.zeros((size, size)), np.zeros(size), np.zeros(size)
-    by_camera, coupling = np.empty((longest, 2, 7)), np.empty((longest, 7, 3))
-    error, carried, index = np.empty((longest, 2)), np.empty((7, 3)), np.empty((longest, 7), np.int64)
+    by_camera, coupling = np.empty((longest, 2, width)), np.empty((longest, width, 3))
+    error, carried, index = np.empty((longest, 2)), np.empty((width, 3)), np.empty((longest, width), np.int64)
     for t in range(len(points)):
         start, end = starts[t], starts[t + 1]
         if start == end:
@@ -110,18 +119,27 @@ def reduced_system(poses, points, lens, starts, frame, xy, whitening, robust, da
             start, end, poses, points[t], lens, frame, xy, whitening, robust, damping, by_camera, coupling, error
         )
         for n in range(end - start):
-            for p in range(6):
-                index[n, p] = 6 * frame[start + n] + p
-            index[n, 6] = size - 1
+            fill_index(index[n], frame[start + n], len(poses), groups)
             eliminate(n, system[0], system[1], by_camera, coupling, error, carried, index, matrix, gradient, diagonal)
     return matrix, gradient, diagonal
+
+
+@njit(nogil=True, cache=True, inline="always")
+@no_type_check
+def fill_index(index, frame, frames, groups):
+    """Fill the places of an observation's parameters among all."""
+    for p in range(6):
+        index[p] = 6 * frame + p
+    if len(index) > 6:
+        index[6], index[7] = 6 * frames, 6 * frames + 1 + groups[frame]
 
 
 @njit(nogil=True, cache=True)
 @no_type_check
 def eliminate(n, inverse, point_gradient, by_camera, coupling, error, carried, index, matrix, gradient, diagonal):
     """Add a track's n-th observation, and what its point carries between it and those before, to the cameras' system."""
-    for p in range(7):
+    width = by_camera.shape[2]
+    for p in range(width):
         row = index[n, p]
         gradient[row] += by_camera[n, 0, p] * error[n, 0] + by_camera[n, 1, p] * error[n, 1]
         diagonal[row] += by_camera[n, 0, p] ** 2 + by_camera[n, 1, p] ** 2
@@ -131,14 +149,14 @@ def eliminate(n, inverse, point_gradient, by_camera, coupling, error, carried, i
                 total += coupling[n, p, j] * inverse[j, i]
             carried[p, i] = total
             gradient[row] -= total * point_gradient[i]
-        for q in range(p + 1 if p < 6 else 7):
+        for q in range(p + 1):
             matrix[row, index[n, q]] += (
                 by_camera[n, 0, p] * by_camera[n, 0, q] + by_camera[n, 1, p] * by_camera[n, 1, q]
             )
     for m in range(n + 1):
-        for p in range(7):
+        for p in range(width):
             row = index[n, p]
-            for q in range(7):
+            for q in range(width):
                 column = index[m, q]
                 shared = 0.0
                 for i in range(3):
@@ -153,11 +171,11 @@ def eliminate(n, inverse, point_gradient, by_camera, coupling, error, carried, i
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def point_steps(camera_step, poses, points, lens, starts, frame, xy, whitening, robust, damping):
+def point_steps(camera_step, poses, points, lens, groups, width, starts, frame, xy, whitening, robust, damping):
     """Step of every point, given the cameras'."""
     longest = np.diff(starts).max()
-    by_camera, coupling, error = np.empty((longest, 2, 7)), np.empty((longest, 7, 3)), np.empty((longest, 2))
-    steps, remaining = np.zeros((len(points), 3)), np.empty(3)
+    by_camera, coupling, error = np.empty((longest, 2, width)), np.empty((longest, width, 3)), np.empty((longest, 2))
+    steps, remaining, index = np.zeros((len(points), 3)), np.empty(3), np.empty(width, np.int64)
     for t in range(len(points)):
         start, end = starts[t], starts[t + 1]
         if start == end:
@@ -165,12 +183,12 @@ def point_steps(camera_step, poses, points, lens, starts, frame, xy, whitening, 
         inverse, gradient = point_system(
             start, end, poses, points[t], lens, frame, xy, whitening, robust, damping, by_camera, coupling, error
         )
-        for i in range(3):
-            remaining[i] = gradient[i]
-            for n in range(end - start):
-                for p in range(6):
-                    remaining[i] -= coupling[n, p, i] * camera_step[6 * frame[start + n] + p]
-                remaining[i] -= coupling[n, 6, i] * camera_step[-1]
+        remaining[:] = gradient
+        for n in range(end - start):
+            fill_index(index, frame[start + n], len(poses), groups)
+            for p in range(width):
+                for i in range(3):
+                    remaining[i] -= coupling[n, p, i] * camera_step[index[p]]
         for i in range(3):
             steps[t, i] = inverse[i, 0] * remaining[0] + inverse[i, 1] * remaining[1] + inverse[i, 2] * remaining[2]
     return steps
@@ -178,11 +196,11 @@ def point_steps(camera_step, poses, points, lens, starts, frame, xy, whitening, 
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def grouped_gradients(group, count, poses, points, lens, starts, frame, xy, whitening, robust):
-    """The share of each group of tracks in the gradient by the frames' poses, every point being free."""
+def grouped_gradients(group, count, poses, points, lens, groups, width, starts, frame, xy, whitening, robust):
+    """The share of each group of tracks in the gradient by poses and lens, every point being free."""
     longest = np.diff(starts).max()
-    by_camera, coupling, error = np.empty((longest, 2, 7)), np.empty((longest, 7, 3)), np.empty((longest, 2))
-    gradients = np.zeros((count, 6 * len(poses)))
+    by_camera, coupling, error = np.empty((longest, 2, width)), np.empty((longest, width, 3)), np.empty((longest, 2))
+    gradients, index = np.zeros((count, 6 * len(poses) + 2 + groups.max())), np.empty(width, np.int64)
     for t in range(len(points)):
         start, end = starts[t], starts[t + 1]
         if start == end:
@@ -192,9 +210,10 @@ def grouped_gradients(group, count, poses, points, lens, starts, frame, xy, whit
         )
         step = inverse @ gradient
         for n in range(end - start):
-            for p in range(6):
+            fill_index(index, frame[start + n], len(poses), groups)
+            for p in range(width):
                 own = by_camera[n, 0, p] * error[n, 0] + by_camera[n, 1, p] * error[n, 1]
                 for i in range(3):
                     own -= coupling[n, p, i] * step[i]
-                gradients[group[t], 6 * frame[start + n] + p] += own
+                gradients[group[t], index[p]] += own
     return gradients

@@ -45,6 +45,17 @@ class ObjectGeometry(BaseModel):
         return f"{self.name}: {self.verdict}. {self.reason}"
 
 
+class FocalLikelihood(BaseModel):
+    """What the tracks say of the focal length, and with them what is known of cameras; both curves are 0 at their best."""
+
+    model_config = ConfigDict(frozen=True)
+    focal_px: list[float]
+    log_likelihood: list[float]
+    log_posterior: list[float]
+    interval_68: tuple[float, float]
+    interval_95: tuple[float, float]
+
+
 class Geometry(BaseModel):
     """Intrinsics in pixels (fx, fy, cx, cy) with their source, what the camera does, and the objects."""
 
@@ -53,6 +64,8 @@ class Geometry(BaseModel):
     intrinsics: tuple[float, float, float, float]
     intrinsics_source: Literal["given", "metadata", "self_calibrated", "default"]
     focal_std_px: float | None
+    focal_curve: FocalLikelihood | None = None  # of a camera that calibrated itself
+    radial: float | None = None  # k1 of COLMAP's SIMPLE_RADIAL, where the tracks show one; the intrinsics leave it out
     camera: Motion
     objects: list[ObjectGeometry]
 

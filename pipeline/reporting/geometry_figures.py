@@ -1,13 +1,15 @@
-"""The report's figure of how well every object's reconstruction fits, frame by frame."""
+"""The report's figures of the geometry: how well every object fits, frame by frame, and what is known of the focal length."""
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry
 from pipeline.reporting.embedding import INK, figure_style, svg
 from pipeline.reporting.pictures import hex_colour
 
 STILL_INK = "#8a93a0"  # the background's line
+CURVE_INK = "#e8702a"
 
 
 def fit_figure(geometry: Geometry) -> str:
@@ -46,3 +48,27 @@ def legend(entry: ObjectGeometry) -> str:
     return (
         text if deviation is None else f"{text}, ± {deviation:.2f}°, ± {entry.numbers['trajectory_std_percent']:.1f} %"
     )
+
+
+def focal_figure(geometry: Geometry) -> str:
+    """How likely each focal length is, by the tracks alone and with what is known of cameras. Empty where a person gave it."""
+    curve = geometry.focal_curve
+    if curve is None:
+        return ""
+    focals = np.array(curve.focal_px)
+    with figure_style("focal"):
+        figure = Figure(figsize=(6, 2.6))
+        axes = figure.subplots()
+        axes.fill_between(focals, np.exp(curve.log_posterior), color=CURVE_INK, alpha=0.25, linewidth=0)
+        axes.plot(focals, np.exp(curve.log_posterior), color=CURVE_INK, linewidth=1.5, label="with the prior")
+        likelihood = np.exp(curve.log_likelihood)
+        axes.plot(focals, likelihood, color=STILL_INK, linewidth=1.2, linestyle="--", label="tracks alone")
+        axes.axvline(geometry.intrinsics[0], color=INK, linewidth=0.8)
+        axes.set(xlabel="focal length, pixels", ylabel="likelihood", xscale="log", yticks=[])
+        low, high = curve.interval_95
+        axes.set_xlim(max(focals[0], 0.6 * low), min(focals[-1], 1.7 * high))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(ScalarFormatter())
+        axes.legend(loc="upper right", labelcolor=INK)
+        figure.tight_layout()
+        return svg(figure)

@@ -17,7 +17,7 @@ from pipeline.formats.renders_folder import Renders, read_renders
 from pipeline.formats.scene_file import Scene
 from pipeline.reporting.facts import CAMERA_WORDS, METHOD_TITLES, SOURCE_WORDS, STAGE_TITLES, number_text
 from pipeline.reporting.figures import cost_figure, geometry_figure, training_figure, validity_figure
-from pipeline.reporting.geometry_figures import fit_figure
+from pipeline.reporting.geometry_figures import fit_figure, focal_figure
 from pipeline.reporting.scales import comparison_rows, limit_rows
 from pipeline.reporting.semantics import overlap_figure, semantic_rows
 from pipeline.reporting.videos import (
@@ -106,6 +106,7 @@ def camera_section(geometry: Geometry, scene: Scene) -> dict[str, Any]:
         "source": SOURCE_WORDS[geometry.intrinsics_source],
         "figure": Markup(geometry_figure(scene)),
         "fit": Markup(fit_figure(geometry)),
+        "focal_figure": Markup(focal_figure(geometry)),
     }
 
 

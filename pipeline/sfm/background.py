@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.cameras import Intrinsics
 from pipeline.formats.geometry_file import Motion
-from pipeline.sfm.bundle_adjustment import Adjustment, Freedom
+from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.sfm.degenerate_motion import (
     camera_is_static,
     imagined_observations,
@@ -15,6 +15,7 @@ from pipeline.sfm.degenerate_motion import (
     rotating_camera,
     static_camera,
 )
+from pipeline.sfm.focal_curve import TWO_SIGMAS, FocalPrior
 from pipeline.sfm.mapping import (
     MappingOptions,
     candidate_models,
@@ -25,6 +26,7 @@ from pipeline.sfm.mapping import (
 )
 from pipeline.sfm.pose_uncertainty import pose_std
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px
+from pipeline.sfm.self_calibration import Calibration, self_calibration, stretched
 from pipeline.sfm.verdicts import Judgement, fit_numbers, judge, uncertainty_numbers
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ FEWEST_TRACKS = 12
 # Tracks of moving things that no mask covers may be a quarter of all.
 TURNING_MEDIAN_PX, TURNING_P75_PX = 0.35, 1.0
 LEAST_ANGLE_DEG = 0.5  # below it, motion in depth cannot be told from the errors of the tracks
+SHARP = 0.1  # width of an interval, over its middle, under which tracks alone settle a focal length
 PLAUSIBLE_FOCAL = (0.35, 6.0)  # times the longer side: 110 to 10 degrees of view
 
 
@@ -43,6 +46,7 @@ class Reconstructed:
     seen: Observations
     judgement: Judgement
     focal_std_px: float | None = None
+    calibration: Calibration | None = None
 
 
 def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple[Reconstructed, Motion]:
@@ -64,6 +68,10 @@ def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple
         return rotating_background(turning, seen, options, reason), "moving"
     training = subsampled(seen, options.adjustment_tracks, options.seed)
     adjusted = with_all_tracks(candidates[0].adjusted.model, training, freedom)
+    calibration = None
+    prior = prior_of(options)
+    if prior is not None:
+        adjusted, calibration = calibrated(adjusted, training, options, prior)
     found = refined_points(adjusted.model, seen)
     numbers = fit_numbers(found, seen)
     if numbers["triangulation_angle_deg"] < LEAST_ANGLE_DEG:
@@ -72,9 +80,28 @@ def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple
             turning, seen, options, f"{reason}, the camera is taken to turn about a fixed place"
         ), "rotating"
     numbers |= uncertainty_numbers(*pose_std(adjusted, training, candidates[0].adjusted.model))
-    judgement = judge(numbers)
-    focal_std = None if options.focal_known else focal_uncertainty_px(adjusted)
-    return Reconstructed(without_outliers(found, seen), seen, judgement, focal_std), "moving"
+    judgement = judge(numbers | focal_numbers(calibration), doubts=focal_doubts(calibration))
+    spread = calibration.curve.std_px if calibration else None
+    return Reconstructed(without_outliers(found, seen), seen, judgement, spread, calibration), "moving"
+
+
+def prior_of(options: MappingOptions) -> FocalPrior | None:
+    """What is known of the focal length before the tracks; None where a person gave it."""
+    return options.focal_prior or (None if options.focal_known else FocalPrior.of_common_cameras(options.camera))
+
+
+def calibrated(
+    adjusted: Adjustment, seen: Observations, options: MappingOptions, prior: FocalPrior
+) -> tuple[Adjustment, Calibration]:
+    """The model under the focal length that tracks and prior knowledge agree on, and the curve behind it."""
+    freedom = Freedom(focal=True)
+    found = self_calibration(adjusted.model, seen, prior, freedom, options.seed)
+    low, high = found.curve.interval(TWO_SIGMAS)
+    if not options.focal_known and low <= adjusted.model.camera.fx <= high and found.curve.relative_width < SHARP:
+        # The curve is of a few tracks; where it is sharp, all of them say the rest.
+        return adjusted, replace(found, focal_px=adjusted.model.camera.fx)
+    moved = stretched(adjusted.model, found.focal_px / adjusted.model.camera.fx)
+    return adjust(moved, seen, Freedom()), found
 
 
 def plausible(model: RigidModel) -> bool:
@@ -113,8 +140,25 @@ def rotating_background(turning: Adjustment, seen: Observations, options: Mappin
     camera = turning.model.camera if sound else options.camera
     blank = replace(turning.model, points=np.full((seen.track_count, 3), np.nan), camera=camera)
     found = without_parallax(points_at_unit_depth(blank, seen), seen, reason)
-    calibrated = sound and not options.focal_known
-    return replace(found, focal_std_px=focal_uncertainty_px(turning)) if calibrated else found
+    prior = prior_of(options)
+    if prior is None or not sound:
+        return found
+    few = subsampled(seen, options.mapping_tracks, options.seed)
+    own = self_calibration(turning.model, few, prior, Freedom(translation=False, focal=True), options.seed)
+    doubts = "; ".join([reason, *focal_doubts(own)])
+    numbers = {**found.judgement.numbers, **focal_numbers(own)}
+    judgement = replace(found.judgement, reason=doubts, numbers=numbers)
+    return replace(found, judgement=judgement, focal_std_px=own.curve.std_px, calibration=own)
+
+
+def focal_numbers(calibration: Calibration | None) -> dict[str, float | int]:
+    """How wide the focal length's interval is, by the name that the report shows."""
+    return {"focal_std_percent": round(50 * calibration.curve.relative_width, 3)} if calibration else {}
+
+
+def focal_doubts(calibration: Calibration | None) -> tuple[str, ...]:
+    """What the calibration says against its own focal length."""
+    return calibration.doubts if calibration else ()
 
 
 def is_pure_rotation(model: RigidModel, seen: Observations) -> bool:
@@ -127,12 +171,3 @@ def is_pure_rotation(model: RigidModel, seen: Observations) -> bool:
     middle, upper = np.percentile(error, [50, 75])
     log.info("a turning camera leaves %.2f px, %.2f px at the 75th percentile", middle, upper)
     return bool(middle < TURNING_MEDIAN_PX and upper < TURNING_P75_PX)
-
-
-def focal_uncertainty_px(adjusted: Adjustment) -> float:
-    """Standard deviation of the focal length, the 7 gauge freedoms (the smallest eigenvalues) left out."""
-    values, vectors = np.linalg.eigh(adjusted.information)
-    kept = values > 1e-9 * values[-1]
-    kept[:7] = False
-    variance = float((vectors[-1, kept] ** 2 / values[kept]).sum())
-    return float(adjusted.model.camera.fx * np.sqrt(variance))

@@ -18,6 +18,8 @@ from pipeline.cameras import Intrinsics
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 
 ROBUST_SIGMAS = 2.0
+LARGEST_STEP = 0.3  # of the logarithm of a focal length
+MOST_PULLED_IN, MOST_PUSHED_OUT = -0.14, 1.0  # of a radial term, at the corners of the image
 
 
 @dataclass(frozen=True)
@@ -27,43 +29,85 @@ class Freedom:
     rotation: bool = True
     translation: bool = True
     focal: bool = False
+    radial: bool = False
+    zoom: bool = False  # each frame has a focal length of its own
+
+    @property
+    def lens(self) -> bool:
+        return self.focal or self.radial or self.zoom
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What self-calibration finds beside the pinhole: a radial term, and each frame's focal length over the pinhole's.
+
+    COLMAP's SIMPLE_RADIAL: a point at (u, v) at unit depth is seen at (u, v) (1 + radial (u^2 + v^2)), times the focal length.
+    """
+
+    radial: float
+    zoom: Float[np.ndarray, "frame"]
+
+    @classmethod
+    def straight(cls, frame_count: int) -> "Shape":
+        """A pinhole that does not zoom."""
+        return cls(0.0, np.ones(frame_count))
 
 
 @dataclass(frozen=True)
 class Adjustment:
-    """An adjusted model, its robust cost per observation, and the information matrix of poses (6 each) and focal length."""
+    """An adjusted model, its robust cost per observation, the information matrix, and the lens beside the pinhole.
+
+    The matrix is of poses (6 each), the radial term, and the logarithm of the focal length (of each frame, if it zooms).
+    """
 
     model: RigidModel
     cost: float
     information: Float[np.ndarray, "parameter parameter"]
+    shape: Shape | None = None
 
 
 def adjust(
-    model: RigidModel, seen: Observations, freedom: Freedom, iterations: int = 40, tolerance: float = 1e-5
+    model: RigidModel,
+    seen: Observations,
+    freedom: Freedom,
+    iterations: int = 40,
+    tolerance: float = 1e-5,
+    shape: Shape | None = None,
 ) -> Adjustment:
     """The model that minimises the robust, weighted reprojection error."""
     part, damping = seen.kept(usable(model, seen)), 1e-4
+    shape = shape or Shape.straight(seen.frame_count)
     if not len(part.track):
-        return Adjustment(model, np.inf, np.eye(6 * seen.frame_count + 1))
-    cost = robust_cost(model, part)
+        return Adjustment(model, np.inf, np.eye(6 * seen.frame_count + 2), shape)
+    cost = robust_cost(model, part, shape)
     for _ in range(iterations):
         while True:
-            trial = stepped(model, part, freedom, damping)
-            trial_cost = robust_cost(trial, part)
+            trial, trial_shape = stepped(model, part, freedom, damping, shape)
+            trial_cost = robust_cost(trial, part, trial_shape)
             if trial_cost < cost or damping > 1e6:
                 break
             damping *= 8
         gain = (cost - trial_cost) / max(cost, 1e-12)
         if trial_cost < cost:
-            model, cost, damping = trial, trial_cost, max(damping / 4, 1e-9)
+            model, shape, cost, damping = trial, trial_shape, trial_cost, max(damping / 4, 1e-9)
         if gain < tolerance:
             break
-    return Adjustment(model, cost, reduced_information(model, part, freedom))
+    return Adjustment(model, cost, reduced_information(model, part, freedom, shape), shape)
 
 
-def state(model: RigidModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Poses, points and (fx, fy, cx, cy), as the kernels take them."""
-    return np.ascontiguousarray(model.camera_from_object), np.ascontiguousarray(model.points), model.camera.values
+def state(model: RigidModel, shape: Shape | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Poses, points and each frame's (fx, fy, cx, cy, k1), as the kernels take them."""
+    frames = len(model.camera_from_object)
+    shape = shape or Shape.straight(frames)
+    lens = np.tile(np.append(model.camera.values, shape.radial), (frames, 1))
+    lens[:, :2] *= shape.zoom[:, None]
+    return np.ascontiguousarray(model.camera_from_object), np.ascontiguousarray(model.points), lens
+
+
+def layout(freedom: Freedom, frame_count: int) -> tuple[Int[np.ndarray, "frame"], int]:
+    """Which frames share a focal length, and how many parameters an observation depends on, as the kernels take them."""
+    groups = np.arange(frame_count) if freedom.zoom else np.zeros(frame_count, int)
+    return groups, 8 if freedom.lens else 6
 
 
 def by_track(seen: Observations) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -72,25 +116,34 @@ def by_track(seen: Observations) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     return starts, seen.frame, np.ascontiguousarray(seen.xy), seen.whitening
 
 
-def residuals(model: RigidModel, seen: Observations) -> Float[np.ndarray, "observation xy=2"]:
+def residuals(
+    model: RigidModel, seen: Observations, shape: Shape | None = None
+) -> Float[np.ndarray, "observation xy=2"]:
     """Observed less projected places, in standard deviations."""
-    return whitened_errors(*state(model), seen.frame, seen.track, np.ascontiguousarray(seen.xy), seen.whitening)
+    return whitened_errors(*state(model, shape), seen.frame, seen.track, np.ascontiguousarray(seen.xy), seen.whitening)
 
 
-def robust_cost(model: RigidModel, seen: Observations) -> float:
+def robust_costs(model: RigidModel, seen: Observations, shape: Shape | None = None) -> Float[np.ndarray, "observation"]:
+    """Cauchy loss of each observation."""
+    squared = (residuals(model, seen, shape) ** 2).sum(1)
+    return np.log1p(squared / ROBUST_SIGMAS**2) * ROBUST_SIGMAS**2
+
+
+def robust_cost(model: RigidModel, seen: Observations, shape: Shape | None = None) -> float:
     """Mean Cauchy loss of the observations."""
-    squared = (residuals(model, seen) ** 2).sum(1)
-    return float(np.log1p(squared / ROBUST_SIGMAS**2).mean() * ROBUST_SIGMAS**2)
+    return float(robust_costs(model, seen, shape).mean())
 
 
-def stepped(model: RigidModel, seen: Observations, freedom: Freedom, damping: float) -> RigidModel:
+def stepped(
+    model: RigidModel, seen: Observations, freedom: Freedom, damping: float, shape: Shape
+) -> tuple[RigidModel, Shape]:
     """The model after the damped step of cameras and points."""
-    inputs = *state(model), *by_track(seen), ROBUST_SIGMAS, damping
+    inputs = *state(model, shape), *layout(freedom, seen.frame_count), *by_track(seen), ROBUST_SIGMAS, damping
     matrix, gradient, diagonal = reduced_system(*inputs)
     matrix[np.diag_indices_from(matrix)] += damping * diagonal + 1e-12
-    free, camera_step = free_parameters(matrix, freedom), np.zeros_like(gradient)
+    free, camera_step = free_parameters(matrix, freedom, seen.frame_count), np.zeros_like(gradient)
     camera_step[free] = cholesky_solve(matrix[np.ix_(free, free)], gradient[free])
-    return apply_step(model, camera_step, point_steps(camera_step, *inputs))
+    return apply_step(model, camera_step, point_steps(camera_step, *inputs), shape)
 
 
 def cholesky_solve(
@@ -113,27 +166,41 @@ def cholesky_solve(
 
 
 def free_parameters(
-    matrix: Float[np.ndarray, "parameter parameter"], freedom: Freedom
+    matrix: Float[np.ndarray, "parameter parameter"], freedom: Freedom, frame_count: int
 ) -> Bool[np.ndarray, "parameter"]:
     """Parameters that may change and that anything is known of."""
-    frames = len(matrix) // 6
-    free = np.append(np.tile(np.repeat([freedom.rotation, freedom.translation], 3), frames), freedom.focal)
-    return free & (np.diag(matrix) > 1e-9)
+    poses = np.tile(np.repeat([freedom.rotation, freedom.translation], 3), frame_count)
+    focals = np.full(len(matrix) - len(poses) - 1, freedom.focal or freedom.zoom)
+    return np.concatenate([poses, [freedom.radial], focals]) & (np.diag(matrix) > 1e-9)
 
 
 def apply_step(
-    model: RigidModel, camera_step: Float[np.ndarray, "parameter"], point_step: Float[np.ndarray, "track xyz=3"]
-) -> RigidModel:
-    """The model moved by a step."""
-    twist = camera_step[:-1].reshape(-1, 6)
-    step = np.zeros((len(twist), 4, 4))
+    model: RigidModel,
+    camera_step: Float[np.ndarray, "parameter"],
+    point_step: Float[np.ndarray, "track xyz=3"],
+    shape: Shape | None = None,
+) -> tuple[RigidModel, Shape]:
+    """The model and its lens moved by a step; the pinhole has the geometric mean of the frames' focal lengths."""
+    frames, old = len(model.camera_from_object), model.camera
+    shape = shape or Shape.straight(frames)
+    twist = camera_step[: 6 * frames].reshape(-1, 6)
+    step = np.zeros((frames, 4, 4))
     step[:, :3, :3], step[:, :3, 3], step[:, 3, 3] = rotation_exp(twist[:, :3]), twist[:, 3:], 1
-    factor = float(np.exp(np.clip(camera_step[-1], -0.3, 0.3)))
-    old = model.camera
+    stretch = np.clip(camera_step[6 * frames + 1 :], -LARGEST_STEP, LARGEST_STEP)
+    factor = float(np.exp(stretch.mean()))
     camera = Intrinsics(old.fx * factor, old.fy * factor, old.cx, old.cy, old.width, old.height)
-    return replace(
+    radial = float(np.clip(shape.radial + camera_step[6 * frames], *sane_radials(camera)))
+    moved = replace(
         model, camera_from_object=step @ model.camera_from_object, points=model.points + point_step, camera=camera
     )
+    return moved, Shape(radial, shape.zoom * np.exp(stretch - stretch.mean()))
+
+
+def sane_radials(camera: Intrinsics) -> tuple[float, float]:
+    """Radial terms under which the image does not fold over before its corners."""
+    corner = ((camera.width / 2) ** 2 + (camera.height / 2) ** 2) / (camera.fx * camera.fy)
+    # u (1 + k u^2) grows while 3 k u^2 > -1; undistorted, the corner lies farther out than it is seen.
+    return MOST_PULLED_IN / corner, MOST_PUSHED_OUT / corner
 
 
 def rotation_exp(vectors: Float[np.ndarray, "*batch xyz=3"]) -> Float[np.ndarray, "*batch 3 3"]:
@@ -148,20 +215,27 @@ def rotation_exp(vectors: Float[np.ndarray, "*batch xyz=3"]) -> Float[np.ndarray
 
 
 def reduced_information(
-    model: RigidModel, seen: Observations, freedom: Freedom
+    model: RigidModel, seen: Observations, freedom: Freedom, shape: Shape | None = None
 ) -> Float[np.ndarray, "parameter parameter"]:
     """Information on the cameras alone, points being free: the Schur complement, gauge freedoms left in (Triggs, sec. 6.1)."""
-    matrix, _, _ = reduced_system(*state(model), *by_track(seen), ROBUST_SIGMAS, 0.0)
+    groups = layout(freedom, seen.frame_count)
+    matrix, _, _ = reduced_system(*state(model, shape), *groups, *by_track(seen), ROBUST_SIGMAS, 0.0)
     matrix = np.tril(matrix) + np.tril(matrix, -1).T
-    held = ~free_parameters(matrix, freedom)
+    held = ~free_parameters(matrix, freedom, seen.frame_count)
     matrix[held], matrix[:, held] = 0, 0
     matrix[held, held] = 1
     return matrix
 
 
 def gradients_of_groups(
-    model: RigidModel, seen: Observations, group: Int[np.ndarray, "track"], count: int
+    model: RigidModel,
+    seen: Observations,
+    group: Int[np.ndarray, "track"],
+    count: int,
+    freedom: Freedom = Freedom(),
+    shape: Shape | None = None,
 ) -> Float[np.ndarray, "group parameter"]:
-    """Each group's share of the gradient by the poses, points being free; at the minimum the shares add up to zero."""
+    """Each group's share of the gradient, points being free; at the minimum the shares add up to zero."""
     part = seen.kept(usable(model, seen))
-    return grouped_gradients(group, count, *state(model), *by_track(part), ROBUST_SIGMAS)
+    inputs = *state(model, shape), *layout(freedom, seen.frame_count), *by_track(part)
+    return grouped_gradients(group, count, *inputs, ROBUST_SIGMAS)

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from pipeline.cameras import Intrinsics
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust, robust_cost
 from pipeline.sfm.colmap import colmap_camera, homogeneous, map_globally, map_incrementally, verified_pairs
+from pipeline.sfm.focal_curve import FocalPrior
 from pipeline.sfm.hemisphere_init import frames_around, hemisphere_initialisation, reference_frames
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate, usable
 
@@ -30,7 +31,10 @@ MAPPING_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class MappingOptions:
-    """How a model is found; `focal_known` is False for a background that calibrates itself."""
+    """How a model is found; `focal_known` is False for a background that calibrates itself.
+
+    `focal_prior` is what metadata say of a focal length: known well enough to search with, and measured anew in the end.
+    """
 
     camera: Intrinsics
     focal_known: bool
@@ -38,6 +42,7 @@ class MappingOptions:
     mapping_tracks: int
     adjustment_tracks: int
     guided_matching_rounds: int = 2
+    focal_prior: FocalPrior | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Verdicts on reconstructions: numbers measured on a model, and what they mean in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ NORMALISED_RESIDUAL = 1.5  # a rigid thing leaves less than one
 ANGLE_DEG = 3.0
 FEWEST_TRACKS = 30
 FEWEST_REGISTERED_SHARE = 0.7
+FOCAL_WIDTH_PERCENT = 25.0  # of the interval of one standard deviation to both sides
 PLANARITY = 0.96
 REPROJECTION_PX = 0.8
 REVERSED_DEG = 15.0  # a mirrored shape turns the other way, hardly ever by less than this
@@ -89,16 +90,16 @@ def planarity(model: RigidModel) -> float:
     return float(1 - singular[2] / max(singular[1], 1e-12))
 
 
-def judge(numbers: Numbers, rival: Rival | None = None) -> Judgement:
-    """ok, or weak with every doubt in words."""
-    doubts = list(doubts_about(numbers))
+def judge(numbers: Numbers, rival: Rival | None = None, doubts: Iterable[str] = ()) -> Judgement:
+    """ok, or weak with every doubt in words; `doubts` are those that are known already."""
+    found = [*doubts_about(numbers), *doubts]
     if rival is not None:
-        doubts.append(
+        found.append(
             f"another shape explains the video as well, {rival.rotation_deg:.0f} degrees and "
             f"{rival.trajectory_percent:.0f} % of the path away"
             + (": depth may be reversed" if rival.rotation_deg > REVERSED_DEG else "")
         )
-    return Judgement("weak" if doubts else "ok", "; ".join(doubts) or "well determined", numbers)
+    return Judgement("weak" if found else "ok", "; ".join(found) or "well determined", numbers)
 
 
 def doubts_about(numbers: Numbers) -> list[str]:
@@ -106,7 +107,12 @@ def doubts_about(numbers: Numbers) -> list[str]:
     registered, wanted = numbers["registered_frames"], numbers["frames_with_tracks"]
     # Imported poses have no uncertainty of their own.
     rotation, trajectory = numbers.get("rotation_std_deg", 0.0), numbers.get("trajectory_std_percent", 0.0)
+    focal = numbers.get("focal_std_percent", 0.0)
     checks = (
+        (
+            2 * focal > FOCAL_WIDTH_PERCENT,
+            f"the focal length is uncertain (± {focal:.0f} %): the shape may be stretched along depth",
+        ),
         (registered < FEWEST_REGISTERED_SHARE * wanted, f"only {registered:.0f} of {wanted:.0f} frames are registered"),
         (numbers["points"] < FEWEST_TRACKS, f"only {numbers['points']:.0f} points: small or without texture"),
         (

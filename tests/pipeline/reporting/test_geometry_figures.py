@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.formats.geometry_file import Geometry, ObjectGeometry
-from pipeline.reporting.geometry_figures import fit_figure, frame_values, legend
+from pipeline.formats.geometry_file import FocalLikelihood, Geometry, ObjectGeometry
+from pipeline.reporting.geometry_figures import fit_figure, focal_figure, frame_values, legend
 from pipeline.sfm.verdicts import frame_points, frame_residuals_px
 from tests.pipeline.tracked_body import solid, tracked, turning_poses
 
@@ -31,6 +31,21 @@ def test_the_legend_says_frames_and_spread() -> None:
 def test_the_figure_names_every_object() -> None:
     assert "ball" in fit_figure(geometry([ENTRY]))
     assert fit_figure(geometry([ENTRY.model_copy(update={"points": [], "residual_px": []})])) == ""
+
+
+def test_the_focal_curve_is_drawn_where_there_is_one() -> None:
+    focals = np.geomspace(100, 600, 40)
+    height = (-20 * np.log(focals / 250) ** 2).tolist()
+    curve = FocalLikelihood(
+        focal_px=focals.tolist(),
+        log_likelihood=height,
+        log_posterior=height,
+        interval_68=(220, 280),
+        interval_95=(200, 320),
+    )
+    assert focal_figure(geometry([])) == ""
+    drawn = focal_figure(geometry([]).model_copy(update={"focal_curve": curve, "intrinsics": (250.0, 250.0, 4.0, 4.0)}))
+    assert "focal length, pixels" in drawn and "tracks alone" in drawn
 
 
 def test_residuals_and_points_are_counted_by_frame() -> None:

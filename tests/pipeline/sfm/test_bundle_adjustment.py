@@ -13,20 +13,23 @@ from pipeline.geometry.similarity_alignment import rotation_error_deg, trajector
 from pipeline.sfm.bundle_adjustment import (
     ROBUST_SIGMAS,
     Freedom,
+    Shape,
     adjust,
     apply_step,
     by_track,
     cholesky_solve,
     free_parameters,
+    layout,
     reduced_information,
     residuals,
     robust_cost,
     rotation_exp,
+    sane_radials,
     state,
 )
 from pipeline.sfm.colmap import read_model, write_model
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors, triangulate
-from tests.pipeline.tracked_body import solid, tracked, turning_poses
+from tests.pipeline.tracked_body import CAMERA, orbit, room, solid, tracked, turning_poses
 
 
 def disturbed(model: RigidModel, degrees: float = 2.0) -> RigidModel:
@@ -53,19 +56,19 @@ def test_wrong_observations_hardly_move_the_model() -> None:
     assert rotation_error_deg(found.model.object_from_camera, true.object_from_camera) < 0.5
 
 
-def slopes_by_differences(model: RigidModel, seen: Observations, step: float = 1e-6) -> np.ndarray:
-    """Change of all projections, in standard deviations, with poses, focal length and points, one by one."""
+def slopes_by_differences(model: RigidModel, seen: Observations, shape: Shape, step: float = 1e-6) -> np.ndarray:
+    """Change of all projections, in standard deviations, with poses, each frame's lens and points, one by one."""
     columns, frames = [], len(model.camera_from_object)
-    for parameter in range(6 * frames + 1):
-        change = np.zeros(6 * frames + 1)
+    for parameter in range(7 * frames + 1):
+        change = np.zeros(7 * frames + 1)
         change[parameter] = step
-        moved = apply_step(model, change, np.zeros_like(model.points))
-        columns.append((residuals(model, seen) - residuals(moved, seen)).ravel() / step)
+        moved = apply_step(model, change, np.zeros_like(model.points), shape)
+        columns.append((residuals(model, seen, shape) - residuals(moved[0], seen, moved[1])).ravel() / step)
     for coordinate in range(model.points.size):
         shift = np.zeros(model.points.size)
         shift[coordinate] = step
         moved = replace(model, points=model.points + shift.reshape(-1, 3))
-        columns.append((residuals(model, seen) - residuals(moved, seen)).ravel() / step)
+        columns.append((residuals(model, seen, shape) - residuals(moved, seen, shape)).ravel() / step)
     return np.stack(columns, axis=1)
 
 
@@ -78,13 +81,17 @@ def slanted(seen: Observations) -> Observations:
 def test_points_are_eliminated_as_a_dense_system_says() -> None:
     model, seen = tracked(turning_poses(4), solid(9), noise=0.3, length=3)
     seen = slanted(seen)
-    error, cameras = residuals(model, seen), 6 * seen.frame_count + 1
+    shape = Shape(-0.1, np.array([0.8, 0.9, 1.1, 1.3]))
+    seen = replace(seen, xy=seen.xy + 0.5 * residuals(model, seen, shape) * seen.sigma_px[:, None])
+    error, cameras = residuals(model, seen, shape), 7 * seen.frame_count + 1
     root = np.repeat(1 / np.sqrt(1 + (error**2).sum(1) / ROBUST_SIGMAS**2), 2)
-    slopes = slopes_by_differences(model, seen) * root[:, None]
+    slopes = slopes_by_differences(model, seen, shape) * root[:, None]
     normal, gradient = slopes.T @ slopes, slopes.T @ (error.ravel() * root)
     carried = normal[:cameras, cameras:] @ np.linalg.inv(normal[cameras:, cameras:])
     reduced = normal[:cameras, :cameras] - carried @ normal[cameras:, :cameras]
-    matrix, found, diagonal = reduced_system(*state(model), *by_track(seen), ROBUST_SIGMAS, 0.0)
+    matrix, found, diagonal = reduced_system(
+        *state(model, shape), *layout(Freedom(zoom=True), 4), *by_track(seen), ROBUST_SIGMAS, 0.0
+    )
     scale = np.sqrt(np.outer(diagonal, diagonal))
     np.testing.assert_allclose(matrix / scale, np.tril(reduced) / scale, atol=1e-5)
     expected = (gradient[:cameras] - carried @ gradient[cameras:]) / np.sqrt(diagonal)
@@ -163,7 +170,7 @@ def test_covariances_are_those_of_colmap(tmp_path: Path) -> None:
     frames = 6
     model, seen = tracked(turning_poses(frames), solid(60))  # exact, so that no observation is weighed down
     change = colmap_steps(model)
-    information = change.T @ reduced_information(model, seen, Freedom())[:-1, :-1] @ change
+    information = change.T @ reduced_information(model, seen, Freedom())[:-2, :-2] @ change
     free = slice(6, 6 * (frames - 1))
     covariance = np.linalg.inv(information[free, free]) / seen.sigma_px[0] ** 2
     for frame in (1, 2, 4):
@@ -180,11 +187,29 @@ def test_rotations_by_vectors_are_those_of_scipy_and_stay_exact_near_zero() -> N
 
 
 def test_what_is_held_or_unknown_is_not_free() -> None:
-    matrix = np.diag([1.0] * 6 + [0.0] * 6 + [1.0])
-    assert free_parameters(matrix, Freedom(translation=False)).tolist() == [True] * 3 + [False] * 10
-    assert free_parameters(matrix, Freedom(rotation=False, focal=True)).tolist() == [False] * 3 + [True] * 3 + [
-        False
-    ] * 6 + [True]
+    matrix = np.diag([1.0] * 6 + [0.0] * 6 + [1.0, 1.0])
+    assert free_parameters(matrix, Freedom(translation=False), 2).tolist() == [True] * 3 + [False] * 11
+    focal = free_parameters(matrix, Freedom(rotation=False, focal=True), 2)
+    assert focal.tolist() == [False] * 3 + [True] * 3 + [False] * 7 + [True]
+    radial = free_parameters(matrix, Freedom(rotation=False, translation=False, radial=True), 2)
+    assert radial.tolist() == [False] * 12 + [True, False]
+
+
+def test_a_radial_term_is_found() -> None:
+    true, seen = tracked(orbit(20, turn=0.5, shift=2.5), room(200), noise=0.1)
+    ray = (seen.xy - [CAMERA.cx, CAMERA.cy]) / CAMERA.fx
+    bent = replace(seen, xy=seen.xy + CAMERA.fx * -0.2 * (ray**2).sum(1, keepdims=True) * ray)
+    found = adjust(true, bent, Freedom(focal=True, radial=True), iterations=100, tolerance=1e-8)
+    assert abs(found.shape.radial + 0.2) < 0.02 and abs(found.model.camera.fx - CAMERA.fx) < 5
+    assert sane_radials(CAMERA)[0] < found.shape.radial
+
+
+def test_the_focal_length_of_every_frame_is_found() -> None:
+    true, seen = tracked(orbit(20, turn=0.5, shift=2.5), room(200), noise=0.1)
+    zoom = np.linspace(0.9, 1.1, 20)
+    zoomed = replace(seen, xy=[CAMERA.cx, CAMERA.cy] + zoom[seen.frame, None] * (seen.xy - [CAMERA.cx, CAMERA.cy]))
+    found = adjust(true, zoomed, Freedom(zoom=True), iterations=100, tolerance=1e-8)
+    np.testing.assert_allclose(found.model.camera.fx * found.shape.zoom, CAMERA.fx * zoom, rtol=0.02)
 
 
 def test_a_system_that_rounding_made_indefinite_is_still_solved() -> None:

@@ -1,0 +1,52 @@
+"""The curve over focal lengths against normals whose product one can write down."""
+
+import numpy as np
+import pytest
+
+from pipeline.cameras import Intrinsics
+from pipeline.sfm.focal_curve import FocalPrior, flat_curve, focal_curve, focal_range
+
+CAMERA = Intrinsics.centred(300.0, 300, 400)
+NOTHING_KNOWN = FocalPrior(300.0, 1e3, 1e3)
+FOCALS = np.geomspace(100, 900, 61)
+
+
+def parabola(middle: float, spread: float) -> np.ndarray:
+    """The cost of a normal of the logarithm, in a unit of its own."""
+    return 7.0 * (np.log(FOCALS / middle) / spread) ** 2
+
+
+def test_the_interval_is_as_wide_as_the_spread_whatever_the_unit_of_the_cost() -> None:
+    curve = focal_curve(FOCALS, parabola(300.0, 0.1), 0.1, NOTHING_KNOWN)
+    np.testing.assert_allclose(curve.interval(), [300 * np.exp(-0.1), 300 * np.exp(0.1)], rtol=0.01)
+    assert curve.median == pytest.approx(300, rel=0.005) and curve.std_px == pytest.approx(30, rel=0.05)
+    assert curve.relative_width == pytest.approx(0.2, rel=0.05)
+
+
+def test_prior_and_tracks_that_are_equally_sure_meet_in_the_middle() -> None:
+    curve = focal_curve(FOCALS, parabola(300.0, 0.1), 0.1, FocalPrior(200.0, 0.1, 0.1))
+    assert curve.median == pytest.approx(np.sqrt(200 * 300), rel=0.01)
+    assert curve.std_px == pytest.approx(np.sqrt(200 * 300) * 0.1 / np.sqrt(2), rel=0.05)
+
+
+def test_tracks_that_are_sure_overrule_the_prior() -> None:
+    curve = focal_curve(FOCALS, parabola(300.0, 0.005), 0.005, FocalPrior.of_common_cameras(CAMERA))
+    assert curve.median == pytest.approx(300, rel=0.003) and curve.std_px < 3
+
+
+def test_without_tracks_the_prior_is_all_there_is() -> None:
+    curve = flat_curve(CAMERA, FocalPrior.of_common_cameras(CAMERA))
+    assert curve.median == pytest.approx(0.75 * 500, rel=0.02)  # the diagonal is 500 px
+    low, high = curve.interval()
+    assert low < 0.75 * curve.median and high > 1.25 * curve.median
+
+
+def test_a_cropped_image_has_a_longer_focal_length_than_its_metadata_says() -> None:
+    prior = FocalPrior.of_metadata(300.0)
+    shorter, longer = prior.log_density(300 * np.exp(np.array([-0.15, 0.15])))
+    assert longer == pytest.approx(-0.5) and shorter == pytest.approx(-4.5)
+
+
+def test_the_range_is_of_20_to_120_degrees() -> None:
+    wide, narrow = focal_range(CAMERA)
+    assert wide == pytest.approx(200 / np.sqrt(3)) and narrow == pytest.approx(200 / np.tan(np.radians(10)))
