@@ -8,7 +8,7 @@
 `dycheck`        co-visible pixels alone
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple

@@ -33,9 +33,16 @@ def stated_paths(text: str) -> list[tuple[str, str]]:
 
 @cache
 def names_in(path: Path) -> set[str]:
-    """Functions and classes of a module, and the methods of its classes."""
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)}
+    """Functions, classes and tables of a module, and the methods of its classes."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    tables = {
+        target.id
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return tables | {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
 
 def anchors(text: str) -> set[str]:
