@@ -8,38 +8,52 @@ Writes  video.mp4     H.264, the moving camera's view
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
 from models.simulation.ray_casting import solo_depths
-from models.simulation.shading import SUBPIXELS, LitScene, View, render_image
+from models.simulation.shading import SUBPIXELS, LitScene, View
+from pipeline.cameras import IGNORE_ID, Intrinsics
 from pipeline.cli import run_stage
 from pipeline.config import SimulateSceneConfig
+from pipeline.formats.lens import Lens
 from pipeline.formats.video_file import write_video
 from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
-from pipeline.simulation.action import Action, poses_with_background, random_action, world_parts
+from pipeline.simulation.action import (
+    Action,
+    is_classic,
+    passed_places,
+    poses_with_background,
+    random_action,
+    world_parts,
+)
+from pipeline.simulation.filming import Shot, SimulatedWorld, check_lens, shoot, shoot_plainly
+from pipeline.simulation.recording import compressed, focal_lengths, gains, overlaid
 from pipeline.simulation.scales import draw_scales, ratio_limits, scaled_action
-from pipeline.simulation.world import TYPICAL_DEPTH, painted_scene, random_background, random_lighting, random_paints
+from pipeline.simulation.street import STREET_DEPTH, daylight, random_street, street_paints
+from pipeline.simulation.world import (
+    TYPICAL_DEPTH,
+    cleared,
+    painted_scene,
+    random_background,
+    random_lighting,
+    random_paints,
+    wandering_lamp,
+    with_wires,
+)
 from pipeline.truth.truth_file import TrueScenes, Truth, TruthViews, write_truth
 
 log = logging.getLogger("pipeline.simulate_scene")
+PASSING_MARGIN = 0.45  # between furniture and what passes
 SCENE_VIEWS = 4  # of the held-out cameras, for each of the other scenes
-
-
-@dataclass(frozen=True)
-class SimulatedWorld:
-    """What is lit, what moves, and the camera's focal length."""
-
-    lit: LitScene
-    action: Action
-    focal_px: float
 
 
 def simulate_scene(video: Path, truth: Path, config: SimulateSceneConfig) -> None:
@@ -47,7 +61,8 @@ def simulate_scene(video: Path, truth: Path, config: SimulateSceneConfig) -> Non
     world = random_world(config, stage_device())
     rendered = render_truth(world, config)
     write_truth(truth, rendered)
-    write_video(video, rendered.train.images, config.fps, config.quality)
+    images, rate = compressed(rendered.train.images, config)
+    write_video(video, images, config.fps, rate)
     report_shares(rendered)
 
 
@@ -61,26 +76,66 @@ def random_world(config: SimulateSceneConfig, device: torch.device) -> Simulated
     """The scene of a seed."""
     random = np.random.default_rng(config.seed)
     focal = random.uniform(0.86, 0.98)
+    focal = config.recording.focal or focal
+    check_lens(config.recording, focal * config.width, (config.height, config.width))
+    lit, action = furnished(random, config, focal)
+    # Shadows and the lamp's nearness tell where an object is, so that only one of its scales would be true.
+    lit = replace(lit, shadows=config.combinations == 0, mirror=config.reflection)
+    recording = config.recording
+    focals_px = focal_lengths(config, focal * config.width) if recording.zoom != 1 else None
+    # Draws of their own: what is recorded does not change what there is.
+    light = np.random.default_rng([config.seed, 3])
+    lamps = wandering_lamp(light, lit.lighting, config.frames) if config.moving_light else None
+    gained = gains(light, config) if recording.exposure or recording.white_balance else None
+    return SimulatedWorld(lit.to(device), action, focal * config.width, recording, focals_px, gained, lamps)
+
+
+def furnished(random: np.random.Generator, config: SimulateSceneConfig, focal: float) -> tuple[LitScene, Action]:
+    """A room or a street, lit, and what happens there."""
+    if config.place == "street":
+        street = random_street(random)
+        action = random_action(random, street.thing, config, focal)
+        pixel = STREET_DEPTH / (focal * config.width)
+        paints = street_paints(random, street, action.objects, config, pixel)
+        return painted_scene(world_parts(street.thing, action.objects), paints, daylight(random), pixel), action
     background = random_background(random, empty_middle=config.objects > 0)
+    if config.things == "thin":
+        background = with_wires(random, background)
     action = random_action(random, background, config, focal)
+    if not is_classic(config):
+        background = cleared(background, passed_places(action), PASSING_MARGIN)
     pixel = TYPICAL_DEPTH / (focal * config.width)
     paints = random_paints(random, background, action.objects, config, pixel)
-    lit = painted_scene(world_parts(background, action.objects), paints, random_lighting(random), pixel)
-    # Shadows and the lamp's nearness tell where an object is, so that only one of its scales would be true.
-    lit = replace(lit, shadows=config.combinations == 0)
-    return SimulatedWorld(lit.to(device), action, focal * config.width)
+    return painted_scene(world_parts(background, action.objects), paints, random_lighting(random), pixel), action
 
 
 def render_truth(world: SimulatedWorld, config: SimulateSceneConfig) -> Truth:
     """Both sets of views, and the depth of each object alone in the video's."""
     size = (config.height, config.width)
-    train, solo_depth = film(world, world.action.train_cameras, size, "rendering the video")
-    test, _ = film(world, world.action.test_cameras, size, "rendering held-out views")
+    train, solo_depth = film(world, world.action.train_cameras, size, "rendering the video", own=True)
+    held_out = None if config.held_out_views is None else np.array(evenly_chosen(config.frames, config.held_out_views))
+    test, _ = film(world, world.action.test_cameras, size, "rendering held-out views", held_out)
     random = np.random.default_rng([config.seed, 1])
     noisy = train.images + config.noise * random.standard_normal(train.images.shape, dtype=np.float32)
-    train = replace(train, images=noisy.round().clip(0, 255).astype(np.uint8))
+    shown, drawn = overlaid(noisy.round().clip(0, 255).astype(np.uint8), config)
+    ids, depth = np.where(drawn, np.uint8(IGNORE_ID), train.object_ids), np.where(drawn, np.float32(0), train.depth)
+    train = replace(train, images=shown, object_ids=ids, depth=depth, **recorded(world, config))
     scenes = render_scenes(world, config) if config.combinations else None
     return Truth(train, test, solo_depth, world.focal_px, scenes)
+
+
+def recorded(world: SimulatedWorld, config: SimulateSceneConfig) -> dict[str, Any]:
+    """What truth says of a camera that is no plain pinhole: its lens, the focal length of each frame, the readout."""
+    recording, (x, y) = config.recording, (config.width / 2, config.height / 2)
+    params = {
+        "radial": ("SIMPLE_RADIAL", (world.focal_px, x, y, recording.k1)),
+        "fisheye": ("OPENCV_FISHEYE", (world.focal_px, world.focal_px, x, y, 0.0, 0.0, 0.0, 0.0)),
+    }
+    lens = Lens(*params[recording.lens], config.width, config.height) if recording.lens in params else None
+    intrinsics = None
+    if world.focals_px is not None:
+        intrinsics = np.stack([Intrinsics.centred(f, config.height, config.width).values for f in world.focals_px])
+    return {"lens": lens, "intrinsics": intrinsics, "rolling_shutter": recording.rolling_shutter}
 
 
 def render_scenes(world: SimulatedWorld, config: SimulateSceneConfig) -> TrueScenes:
@@ -116,12 +171,20 @@ def film(
     size: tuple[int, int],
     what: str,
     frames: Int[np.ndarray, "view"] | None = None,
+    own: bool = False,
 ) -> tuple[TruthViews, Float[np.ndarray, "object view height width"]]:
-    """The views of a camera path, all or some, and the depth of each object alone (0 where it is not)."""
+    """The views of a camera path, all or some, and the depth of each object alone (0 where it is not).
+
+    `own`: as the video's own camera records them, which goes along that path.
+    """
+
+    def take(frame: int) -> Shot:
+        return shoot(world, frame, size) if own else shoot_plainly(world, world_from_camera[frame], frame, size)
+
     frames = np.arange(len(world_from_camera)) if frames is None else frames
-    on_cpu = world.lit.lighting.lamp.device.type == "cpu"
+    on_cpu = world.device.type == "cpu"
     with one_thread_each() as threads, ThreadPoolExecutor(threads if on_cpu else 1) as pool:
-        shots = pool.map(lambda frame: shoot(world, world_from_camera[frame], frame, size), frames.tolist())
+        shots = pool.map(take, frames.tolist())
         images, solo = zip(*progress(shots, what, total=len(frames), unit="frames"), strict=True)
     depth = np.stack(solo, axis=1)
     views = TruthViews(
@@ -133,19 +196,6 @@ def film(
         time=frames.astype(np.int32),
     )
     return views, np.where(np.isfinite(depth), depth, 0)
-
-
-def shoot(
-    world: SimulatedWorld, world_from_camera: Float[np.ndarray, "4 4"], frame: int, size: tuple[int, int]
-) -> tuple[UInt8[np.ndarray, "height width rgb=3"], Float[np.ndarray, "object height width"]]:
-    """One image, and the depth of each object alone (inf where it is not)."""
-    device = world.lit.lighting.lamp.device
-    poses = poses_with_background(world.action.world_from_object[frame]).to(device)
-    pose = torch.tensor(world_from_camera, dtype=torch.float32, device=device)
-    view = View(pose, world.focal_px, *size)
-    image = (255 * render_image(world.lit, poses, view)).round().byte()
-    depths = solo_depths(world.lit.parts, poses, *view.rays())
-    return image.cpu().numpy(), depths.reshape(-1, *size).cpu().numpy()
 
 
 if __name__ == "__main__":

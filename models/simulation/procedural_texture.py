@@ -170,6 +170,8 @@ PATTERNS: dict[str, Pattern] = {
 
 def paint_face(canvas: Canvas, paint: Paint) -> Float[Tensor, "point rgb=3"]:
     """Linear colours of a face: the pattern, made lighter and darker (and a little tinted) at every scale."""
+    if paint.contrast == 0:
+        return PATTERNS[paint.pattern](canvas, paint)
     noise = detail(paint, canvas.points)
     tint = 1 + paint.contrast * (noise[:, :1] + 0.35 * noise[:, 1:])
     return (PATTERNS[paint.pattern](canvas, paint) * tint).clamp(0.02, 0.95)

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from models.rays import TensorFields
 
+MANY_PARTS = 24  # from so many on, only rays near a part are tried against it
+
 
 @dataclass(frozen=True)
 class Interval(TensorFields):
@@ -192,6 +194,29 @@ def hit_depth(
     return torch.where(met, surface, torch.inf)
 
 
+def rays_near(
+    parts: Sequence[Part],
+    world_from_part: Float[Tensor, "part 4 4"],
+    origins: Float[Tensor, "ray xyz=3"],
+    directions: Float[Tensor, "ray xyz=3"],
+) -> list[Int64[Tensor, "near"] | slice]:
+    """The rays that may meet each part, by the ball that holds it; all rays where there are few parts."""
+    if len(parts) < MANY_PARTS:
+        return [slice(None)] * len(parts)
+    centres = world_from_part[:, :3, 3]
+    radii = torch.stack(
+        [
+            size_of(pose) * pose.new_tensor(part.shape.half_extent).norm()
+            for part, pose in zip(parts, world_from_part, strict=True)
+        ]
+    )
+    unit = torch.nn.functional.normalize(directions, dim=-1)
+    along = unit @ centres.T - (unit * origins).sum(-1, keepdim=True)
+    apart = (centres.square().sum(-1) - 2 * origins @ centres.T + origins.square().sum(-1, keepdim=True)) - along**2
+    near = apart < (1.02 * radii + 0.02) ** 2
+    return [slice(None) if part.shape.inside else near[:, number].nonzero()[:, 0] for number, part in enumerate(parts)]
+
+
 def nearest_hits(
     parts: Sequence[Part],
     world_from_part: Float[Tensor, "part 4 4"],
@@ -201,10 +226,11 @@ def nearest_hits(
     """The first surface that each ray meets."""
     depth = torch.full(origins.shape[:-1], torch.inf, device=origins.device)
     index = torch.zeros(origins.shape[:-1], dtype=torch.int64, device=origins.device)
-    for number, part in enumerate(parts):
-        distance = hit_depth(part.shape, similarity_inverse(world_from_part[number]), origins, directions)
-        index = torch.where(distance < depth, number, index)
-        depth = torch.minimum(depth, distance)
+    near = rays_near(parts, world_from_part, origins, directions)
+    for number, (part, rays) in enumerate(zip(parts, near, strict=True)):
+        distance = hit_depth(part.shape, similarity_inverse(world_from_part[number]), origins[rays], directions[rays])
+        index[rays] = torch.where(distance < depth[rays], number, index[rays])
+        depth[rays] = torch.minimum(depth[rays], distance)
     return Hits(depth, index)
 
 
@@ -216,10 +242,11 @@ def blocked(
 ) -> Bool[Tensor, "ray"]:
     """Whether a part stands between two points; a room that encloses both does not."""
     hidden = torch.zeros(origins.shape[:-1], dtype=torch.bool, device=origins.device)
-    for number, part in enumerate(parts):
+    near = rays_near(parts, world_from_part, origins, targets - origins)
+    for number, (part, rays) in enumerate(zip(parts, near, strict=True)):
         if not part.shape.inside:
             inverse = similarity_inverse(world_from_part[number])
-            hidden |= hit_depth(part.shape, inverse, origins, targets - origins) < 1
+            hidden[rays] |= hit_depth(part.shape, inverse, origins[rays], (targets - origins)[rays]) < 1
     return hidden
 
 
@@ -231,7 +258,9 @@ def solo_depths(
 ) -> Float[Tensor, "object ray"]:
     """Depth of every object as if it were alone, inf where a ray misses it."""
     depths = torch.full((len(world_from_object), len(origins)), torch.inf, device=origins.device)
-    for part, world_from_part in zip(parts, world_from_parts(parts, world_from_object), strict=True):
-        distance = hit_depth(part.shape, similarity_inverse(world_from_part), origins, directions)
-        depths[part.object_id] = torch.minimum(depths[part.object_id], distance)
+    placed = world_from_parts(parts, world_from_object)
+    near = rays_near(parts, placed, origins, directions)
+    for part, world_from_part, rays in zip(parts, placed, near, strict=True):
+        distance = hit_depth(part.shape, similarity_inverse(world_from_part), origins[rays], directions[rays])
+        depths[part.object_id, rays] = torch.minimum(depths[part.object_id, rays], distance)
     return depths

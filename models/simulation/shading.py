@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.rays import TensorFields
+from models.simulation.lens_rays import PINHOLE, LensRays
 from models.simulation.procedural_texture import Atlas, look_up
 from models.simulation.ray_casting import (
     Hits,
@@ -23,6 +24,7 @@ from models.simulation.ray_casting import (
 )
 
 RAYS_AT_ONCE = 1 << 16
+FLOOR = 1e-3  # what is less above y = 0 is the floor
 SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
 
 
@@ -49,24 +51,34 @@ class Surfaces:
 
 @dataclass(frozen=True)
 class View:
-    """A pinhole camera with square pixels and a centred principal point."""
+    """A camera with square pixels and a centred principal point: one pose, or one a row where the shutter rolls.
 
-    world_from_camera: Float[Tensor, "4 4"]
+    `rows` are those that are seen, all where it is left out; `lens` bends rays before the pinhole.
+    """
+
+    world_from_camera: Float[Tensor, "4 4"] | Float[Tensor, "row 4 4"]
     focal_px: float
     height: int
     width: int
+    lens: LensRays = PINHOLE
+    rows: range | None = None
 
     def rays(self, shift: tuple[float, float] = (0.0, 0.0)) -> tuple[Tensor, Tensor]:
         """Origins and directions (z = 1 in the camera) through all pixels, `shift` pixels off their centres."""
-        device = self.world_from_camera.device
+        pose = self.world_from_camera
+        rows = self.rows or range(self.height)
         y, x = torch.meshgrid(
-            torch.arange(self.height, device=device) + 0.5 + shift[1] - self.height / 2,
-            torch.arange(self.width, device=device) + 0.5 + shift[0] - self.width / 2,
+            torch.arange(rows.start, rows.stop, device=pose.device) + 0.5 + shift[1] - self.height / 2,
+            torch.arange(self.width, device=pose.device) + 0.5 + shift[0] - self.width / 2,
             indexing="ij",
         )
-        camera = torch.stack([x / self.focal_px, y / self.focal_px, torch.ones_like(x)], -1).reshape(-1, 3)
-        directions = turn(self.world_from_camera, camera)
-        return self.world_from_camera[:3, 3].expand_as(directions), directions
+        image = self.lens.straightened(torch.stack([x / self.focal_px, y / self.focal_px], -1).reshape(-1, 2))
+        camera = torch.cat([image, torch.ones_like(image[:, :1])], -1)
+        if pose.ndim == 2:
+            directions = turn(pose, camera)
+            return pose[:3, 3].expand_as(directions), directions
+        directions = torch.einsum("rij,rpj->rpi", pose[:, :3, :3], camera.reshape(len(rows), -1, 3)).reshape(-1, 3)
+        return pose[:, :3, 3].repeat_interleave(self.width, dim=0), directions
 
 
 @dataclass(frozen=True)
@@ -74,32 +86,49 @@ class LitScene:
     """All that is lit: the parts of all objects with their textures, and the lamp.
 
     Without `shadows` the lamp's light comes as from afar and passes through everything: how a surface looks then depends
-    on which way it faces, and not on where it is.
+    on which way it faces, and not on where it is. `mirror` is the share of light that the floor (y = 0) mirrors.
     """
 
     parts: Sequence[Part]
     atlas: Atlas
     lighting: Lighting
     shadows: bool = True
+    mirror: float = 0.0
 
     def to(self, device: torch.device) -> "LitScene":
         parts = [replace(part, object_from_part=part.object_from_part.to(device)) for part in self.parts]
-        return LitScene(parts, self.atlas.to(device), self.lighting.to(device), self.shadows)
+        return replace(self, parts=parts, atlas=self.atlas.to(device), lighting=self.lighting.to(device))
 
 
 def render_image(
     scene: LitScene, world_from_object: Float[Tensor, "object 4 4"], view: View
 ) -> Float[Tensor, "height width rgb=3"]:
     """The sRGB image in [0, 1], four samples a pixel."""
-    world_from_part = world_from_parts(scene.parts, world_from_object)
     image = torch.zeros(view.height * view.width, 3, device=world_from_object.device)
-    for number, shift in enumerate(SUBPIXELS):
-        lamp = scene.lighting.lamp + scene.lighting.lamp_size * lamp_offset(number, scene.lighting.lamp)
-        origins, directions = view.rays(shift)
-        for rays in torch.arange(len(origins), device=origins.device).split(RAYS_AT_ONCE):
-            surfaces = hit_surfaces(scene, world_from_part, origins[rays], directions[rays], view.focal_px)
-            image[rays] += shade(scene, world_from_part, world_from_object, surfaces, lamp) / len(SUBPIXELS)
+    for number in range(len(SUBPIXELS)):
+        image += render_sample(scene, world_from_object, view, number) / len(SUBPIXELS)
     return srgb(image).reshape(view.height, view.width, 3)
+
+
+def render_sample(
+    scene: LitScene, world_from_object: Float[Tensor, "object 4 4"], view: View, number: int
+) -> Float[Tensor, "ray rgb=3"]:
+    """Linear light along one ray a pixel, at one of the places of `SUBPIXELS`."""
+    world_from_part = world_from_parts(scene.parts, world_from_object)
+    lamp = scene.lighting.lamp + scene.lighting.lamp_size * lamp_offset(number, scene.lighting.lamp)
+    origins, directions = view.rays(SUBPIXELS[number])
+    light = torch.zeros_like(directions)
+    for rays in torch.arange(len(origins), device=origins.device).split(RAYS_AT_ONCE):
+        surfaces = hit_surfaces(scene, world_from_part, origins[rays], directions[rays], view.focal_px)
+        light[rays] = shade(scene, world_from_part, world_from_object, surfaces, lamp)
+        if scene.mirror:
+            floor = (surfaces.points[:, 1] > -FLOOR).nonzero()[:, 0]
+            start = surfaces.points[floor] + 2e-3 * surfaces.normals[floor]
+            upward = directions[rays[floor]] * directions.new_tensor([1.0, -1.0, 1.0])
+            seen = hit_surfaces(scene, world_from_part, start, upward, view.focal_px)
+            shown = shade(scene, world_from_part, world_from_object, seen, lamp)
+            light[rays[floor]] = light[rays[floor]].lerp(shown, scene.mirror)
+    return light
 
 
 def lamp_offset(number: int, like: Float[Tensor, "xyz=3"]) -> Float[Tensor, "xyz=3"]:

@@ -1,7 +1,7 @@
 """A random room with furniture, and random rigid objects that move in its middle; all from one seed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from models.simulation.shading import Lighting, LitScene
 from pipeline.cameras import rigid
 from pipeline.config import SimulateSceneConfig
 from pipeline.runtime.threads import one_thread_each
-from pipeline.simulation.motion import axis_rotations
+from pipeline.simulation.motion import axis_rotations, clip_times, random_wave
 
 ACTION_RADIUS = 2.3  # moving objects stay within this distance of the middle
 TYPICAL_DEPTH = 5.0  # of the objects from the camera: textures are made for it
@@ -21,6 +21,8 @@ WALL_PATTERNS = ("bricks", "cells", "camouflage", "planks", "veins")
 FLOOR_PATTERNS = ("planks", "cells", "camouflage")
 OBJECT_PATTERNS = ("camouflage", "cells", "veins", "bricks")
 KINDS = ("box", "ball", "cylinder", "ellipsoid", "mallet", "corner")
+THIN_KINDS = ("rod", "frame", "stool")
+THIN = 0.045  # half width of what is thin: about two pixels of 256 across the view
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,51 @@ def random_object(random: np.random.Generator, kind: str, size: float) -> Thing:
         return Thing(kind, [head, handle], np.stack([at(0.0, -0.5 * a, 0.0), at(0.0, 0.5 * a, 0.0)]))
     foot, back = Box((0.9 * a, 0.3 * a, 0.6 * a)), Box((0.3 * a, 0.55 * a, 0.6 * a))
     return Thing(kind, [foot, back], np.stack([at(0.0, 0.4 * a, 0.0), at(-0.6 * a, -0.45 * a, 0.0)]))
+
+
+def thin_object(random: np.random.Generator, kind: str, size: float) -> Thing:
+    """A thing made of bars: a rod, an empty frame, or a stool."""
+    a, b = size * random.uniform(1.1, 1.5, size=2)
+    if kind == "rod":
+        return Thing(kind, [Cylinder((THIN, 1.2 * a, THIN))], at(0.0, 0.0, 0.0)[None])
+    if kind == "frame":
+        upright, level = Box((THIN, b, THIN)), Box((a, THIN, THIN))
+        places = [at(a, 0.0, 0.0), at(-a, 0.0, 0.0), at(0.0, b, 0.0), at(0.0, -b, 0.0)]
+        return Thing(kind, [upright, upright, level, level], np.stack(places))
+    seat, leg = Box((0.7 * a, THIN, 0.7 * a)), Cylinder((THIN, 0.6 * b, THIN))
+    corners = [at(x, 0.6 * b, z) for x in (-0.6 * a, 0.6 * a) for z in (-0.6 * a, 0.6 * a)]
+    return Thing(kind, [seat, leg, leg, leg, leg], np.stack([at(0.0, 0.0, 0.0), *corners]))
+
+
+def with_wires(random: np.random.Generator, background: Thing) -> Thing:
+    """The background with poles and wires in it, as thin as `thin_object`s."""
+    shapes, places = list(background.shapes), list(background.places)
+    room, room_place = background.each()[0]
+    level = np.eye(4)
+    level[:3, :3] = axis_rotations(np.array([0.0, 0.0, 1.0]), np.array([np.pi / 2]))[0]
+    for _ in range(4):
+        angle, distance = np.radians(random.uniform(-70, 70)), random.uniform(2.6, 3.4)
+        shapes.append(Cylinder((0.03, room.half_extent[1], 0.03)))
+        places.append(at(distance * np.sin(angle), room_place[1, 3], distance * np.cos(angle)))
+    for _ in range(3):
+        shapes.append(Cylinder((0.025, 0.98 * room.half_extent[0], 0.025)))
+        places.append(at(0.0, random.uniform(-2.6, -1.4), random.uniform(2.4, 3.2), random.uniform(-0.2, 0.2)) @ level)
+    return Thing(background.kind, shapes, np.stack(places))
+
+
+def cleared(background: Thing, eyes: Float[np.ndarray, "eye xyz=3"], margin: float) -> Thing:
+    """The background without the furniture that stands where a camera (or an object) passes; the room stays."""
+    kept = [
+        number
+        for number, (shape, place) in enumerate(background.each())
+        if shape.inside or np.hypot(*(eyes - place[:3, 3])[:, ::2].T).min() > shape_reach(shape) + margin
+    ]
+    return Thing(background.kind, [background.shapes[number] for number in kept], background.places[kept])
+
+
+def shape_reach(shape: Shape) -> float:
+    """How far a standing shape reaches from its middle, level."""
+    return float(np.hypot(shape.half_extent[0], shape.half_extent[2]))
 
 
 def random_room(random: np.random.Generator) -> tuple[Box, np.ndarray]:
@@ -173,7 +220,24 @@ def random_paints(
         own_hue = hue + (number + 0.5) / len(objects)
         patterns, contrast = (("plain",), 0.02) if bare else (OBJECT_PATTERNS, 0.55)
         paints += [[paint(patterns, own_hue, (0.18, 0.3), contrast)] for _ in thing.shapes]
-    return paints
+    return [[PLAINNESS[config.texture](one) for one in own] for own in paints]
+
+
+def smoothed(paint: Paint) -> Paint:
+    """Faint soft bands in place of a pattern."""
+    middle = paint.palette.mean(0)
+    palette = middle + 0.35 * (paint.palette - middle)
+    return replace(
+        paint, pattern="veins", palette=palette, feature=4 * paint.feature, finest=paint.feature, contrast=0.1
+    )
+
+
+def bared(paint: Paint) -> Paint:
+    """One colour, hardly uneven."""
+    return replace(paint, pattern="plain", contrast=0.015)
+
+
+PLAINNESS: dict[str, Callable[[Paint], Paint]] = {"rich": lambda paint: paint, "smooth": smoothed, "none": bared}
 
 
 def random_lighting(random: np.random.Generator) -> Lighting:
@@ -189,6 +253,14 @@ def random_lighting(random: np.random.Generator) -> Lighting:
         sky_colour=0.3 * torch.tensor([1 - warm, 1.0, 1 + warm]),
         ambient_colour=torch.full((3,), 0.42),
     )
+
+
+def wandering_lamp(random: np.random.Generator, lighting: Lighting, frames: int) -> Float[np.ndarray, "frame xyz=3"]:
+    """Where a lamp is that somebody carries from one side of the room to the other."""
+    u = clip_times(frames)
+    side = random.choice([-1.0, 1.0])
+    shift = np.stack([side * 2.4 * (2 * u - 1), 0.3 * np.sin(6 * u), random_wave(random, 1.0)(u)], axis=-1)
+    return lighting.lamp.numpy() * [0.2, 0.9, 1.0] + shift
 
 
 def painted_scene(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from pipeline.cameras import Intrinsics, inverse, pixel_centres, project, transform, unproject
+from pipeline.cameras import Intrinsics, directions_at_unit_depth, inverse, pixel_centres, project, transform
 from pipeline.truth.truth_file import Truth, TruthViews
 
 DEPTH_TOLERANCE = 0.01  # of the depth: a point that much behind what is seen there is hidden
@@ -23,6 +23,22 @@ class Reprojection:
 def truth_intrinsics(truth: Truth) -> Intrinsics:
     """The camera of the video's first view."""
     return truth.camera(truth.train, 0)
+
+
+def image_directions(truth: Truth, views: TruthViews, frame: int) -> Float[np.ndarray, "height width xyz=3"]:
+    """Directions (z = 1) through all pixels of a view, by its lens if it has one."""
+    xy = pixel_centres(*views.size)
+    if views.lens is None:
+        return directions_at_unit_depth(truth.camera(views, frame), xy)
+    straight = views.lens.colmap.cam_from_img(xy.reshape(-1, 2)).reshape(xy.shape)
+    return np.concatenate([straight, np.ones_like(straight[..., :1])], axis=-1)
+
+
+def image_points(
+    truth: Truth, views: TruthViews, frame: int, points: Float[np.ndarray, "*batch xyz=3"]
+) -> Float[np.ndarray, "*batch xy=2"]:
+    """Where a view shows points that are before its camera."""
+    return views.lens.project(points) if views.lens else project(truth.camera(views, frame), points)
 
 
 def true_flow(
@@ -43,7 +59,7 @@ def true_flow(
 
 def surface_points(truth: Truth, views: TruthViews, frame: int) -> Float[np.ndarray, "height width xyz=3"]:
     """The surface point that each pixel of a view shows, in the frame of its own object."""
-    local = unproject(truth.camera(views, frame), pixel_centres(*views.size), views.depth[frame].astype(np.float64))
+    local = image_directions(truth, views, frame) * views.depth[frame].astype(np.float64)[..., None]
     world = transform(views.world_from_camera[frame].astype(np.float64), local)
     object_from_world = inverse(world_from_objects(views, frame))
     return transform(object_from_world[known_ids(views.object_ids[frame])], world)
@@ -61,7 +77,7 @@ def reproject(
     camera = transform(inverse(views.world_from_camera[frame]), world)
     depth = camera[..., 2]
     safe = np.where((depth > 1e-6)[..., None], camera, [0.0, 0.0, 1.0])
-    xy = project(truth.camera(views, frame), safe)
+    xy = image_points(truth, views, frame, safe)
     return Reprojection(xy, depth, (depth > 1e-6) & shown(views, frame, xy, depth, object_ids))
 
 

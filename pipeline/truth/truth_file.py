@@ -5,8 +5,9 @@ Images, depth, object ids, poses of objects and the depth of each object alone m
 mean "unknown" (NaN, 255, no rows), and `unknown` names them, so that who needs them says what was not judged.
 """
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -15,6 +16,7 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from pipeline.cameras import IGNORE_ID, Intrinsics
 from pipeline.formats.h5_schema import new_h5
+from pipeline.formats.lens import Lens
 from pipeline.runtime.errors import StageError
 
 SCENE_FIELDS = ("scales", "rows", "images", "depth", "object_ids")
@@ -37,6 +39,9 @@ class TruthViews:
     `time` counts the frames of the video; -1 where the video has no frame of that time. `intrinsics` are (fx, fy, cx, cy)
     of each view at the size of its image, where they are not those of the whole truth. `covisible` marks the pixels that a
     data set says are to be judged. `names` are what the data set calls the views. `unknown` are the fields without values.
+    Images, depth (0: none) and ids (255: burnt-in text, a bar) are as the camera saw them, through its `lens` if it is no
+    pinhole; the pinhole of the intrinsics is what that becomes. Row r of h was taken (r / h - 1/2) `rolling_shutter` frames
+    after the frame's pose.
     """
 
     images: UInt8[np.ndarray, "frame height width rgb=3"]
@@ -49,6 +54,8 @@ class TruthViews:
     covisible: Bool[np.ndarray, "frame height width"] | None = None
     names: tuple[str, ...] = ()
     unknown: frozenset[str] = frozenset()
+    lens: Lens | None = None
+    rolling_shutter: float = 0.0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -212,7 +219,9 @@ def read_views(group: h5py.Group, size: tuple[int, int]) -> TruthViews:
     optional = [name for name in (*VIEW_FIELDS, "intrinsics", "covisible") if name not in NEEDED_FIELDS]
     found: dict[str, np.ndarray | None] = {name: group[name][...] if name in group else None for name in optional}
     names = [name.decode() for name in group["names"][...]] if "names" in group else []
-    return known_views(size, group["world_from_camera"][...], group["time"][...], **found, names=names)
+    views = known_views(size, group["world_from_camera"][...], group["time"][...], **found, names=names)
+    lens = Lens.of_values(json.loads(group.attrs["lens"])) if "lens" in group.attrs else None
+    return replace(views, lens=lens, rolling_shutter=float(group.attrs.get("rolling_shutter", 0.0)))
 
 
 def write_truth(path: Path, truth: Truth) -> None:
@@ -243,5 +252,9 @@ def write_views(group: h5py.Group, views: TruthViews) -> None:
         packed = name in PIXEL_FIELDS and len(array) > 0
         chunks = (1, *array.shape[1:]) if packed else None
         group.create_dataset(name, data=array, chunks=chunks, compression="gzip" if packed else None)
+    if views.lens is not None:
+        group.attrs["lens"] = json.dumps(views.lens.values)
+    if views.rolling_shutter:
+        group.attrs["rolling_shutter"] = views.rolling_shutter
     if views.names:
         group.create_dataset("names", data=[name.encode() for name in views.names])

@@ -122,3 +122,44 @@ def test_images_have_texture_and_light_everywhere():
 def test_odd_sizes_are_refused():
     with pytest.raises(ValidationError, match="width"):
         SimulateSceneConfig(width=65)
+
+
+def test_old_seeds_give_the_scenes_that_they_gave_before_there_were_other_kinds():
+    """Benchmarks and tests depend on them; numbers are those of commit b5a19ac."""
+    for seed, settings, focal, colours, camera, placed in (
+        (1, {}, 58.9708, (155.966, 150.980, 163.170), (-2.09867, -1.60073, -4.45336), (-0.74211, -1.10213, 0.80051)),
+        (
+            4,
+            {"objects": 4},
+            62.2827,
+            (149.195, 151.375, 144.967),
+            (1.51364, -1.75128, -4.90247),
+            (-1.72451, -0.9246, -0.32143),
+        ),
+    ):
+        truth = rendered(seed, **settings)
+        assert truth.focal_px == pytest.approx(focal, abs=1e-3)
+        np.testing.assert_allclose(truth.train.images.mean((0, 1, 2)), colours, atol=0.02)
+        np.testing.assert_allclose(truth.train.world_from_camera[-1, :3, 3], camera, atol=1e-4)
+        np.testing.assert_allclose(truth.train.world_from_object[-1, -1, :3, 3], placed, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"place": "street"}, "street"),
+        ({"camera": "driving"}, "driving"),
+        ({"cut": True, "recording": {"motion_blur": 0.5}}, "shutter"),
+        ({"recording": {"k1": -0.1}}, "radial"),
+        ({"combinations": 3, "reflection": 0.2}, "combinations"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(settings, reason):
+    with pytest.raises(ValidationError, match=reason):
+        SimulateSceneConfig.model_validate(settings)
+
+
+def test_a_floor_that_mirrors_and_a_lamp_that_moves_change_images_and_nothing_else():
+    plain, changed = rendered(2), rendered(2, reflection=0.4, moving_light=True)
+    np.testing.assert_array_equal(plain.train.depth, changed.train.depth)
+    assert np.abs(plain.train.images.astype(float) - changed.train.images).mean() > 3
