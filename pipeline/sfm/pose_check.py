@@ -1,7 +1,8 @@
 """Poses that a person gave, held against the tracks: what contradicts them is named by the mistake that would explain it.
 
-A disturbance is undone by the right change of the poses, so each common one is tried: shifted by some frames, inverted,
-other axes, other order, another focal length. The change under which the tracks agree far better is the likely cause.
+A disturbance is undone by the right change of the poses, or of the tracks, so each common one is tried: shifted by some
+frames, inverted, other axes, other order, another focal length, a lens that was left out. The change under which the tracks
+agree far better is the likely cause.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_erro
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 MOST_TRACKS, LEAST_LENGTH = 300, 3
 SHIFTS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
+# Image radius in focal lengths, squared, times this: what a lens that the poses do not know moves points by.
+RADIAL_TERMS = (-0.4, -0.3, -0.2, -0.15, -0.1, -0.07, -0.04, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8)
 FOCAL_FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.25, 1.4, 1.7, 2.0)
 # Where the focal length is not known, in units of the longer side, and around the best of these: 110 to 10 degrees.
 COARSE_FOCALS = np.geomspace(0.35, 6.0, 16)
@@ -43,7 +46,7 @@ class Contradiction:
             )
         return (
             f"the tracks contradict the given poses by {self.error_px:.2f} px, and no common mistake (shifted, inverted, "
-            "other axes, order or focal length) explains it: are they of this video?"
+            "other axes, order, focal length or lens) explains it: are they of this video?"
         )
 
 
@@ -61,23 +64,25 @@ def contradiction(
     sigma = float(np.median(few.sigma_px))
     if given <= max(NOISE_PX, NOISE_SIGMAS * sigma):
         return None
-    cause, best = likely_cause(model, few, focal_known)
-    explained = median_error_px(best, few)
+    cause, explained = likely_cause(model, few, focal_known)
     limit = max(CONTRADICTED_SHARE * longer_side(model.camera), 3 * NOISE_SIGMAS * sigma)
     if explained < min(BETTER * given, limit):
         return Contradiction(given, cause, explained)
     return Contradiction(given, "", given) if given > limit else None
 
 
-def likely_cause(model: RigidModel, few: Observations, focal_known: bool) -> tuple[str, RigidModel]:
-    """The common mistake whose undoing the tracks agree with best, in words, and the model without it."""
-    tried = [*pose_changes(model), *(focal_changes(model) if focal_known else ())]
+def likely_cause(model: RigidModel, few: Observations, focal_known: bool) -> tuple[str, float]:
+    """The common mistake whose undoing the tracks agree with best, in words, and the error that is left, in pixels."""
+    tried = [
+        (name, other, few) for name, other in (*pose_changes(model), *(focal_changes(model) if focal_known else ()))
+    ]
+    tried += [(name, model, straightened) for name, straightened in lens_changes(model.camera, few)]
     if not focal_known:
-        tried = [(name, with_best_focal(other, few, COARSE_FOCALS)) for name, other in tried]
-    cause, best = min(tried, key=lambda item: median_error_px(item[1], few))
-    if focal_known:
-        return cause, best
-    return cause, with_best_focal(best, few, best.camera.fx / longer_side(best.camera) * FINE_FACTORS)
+        tried = [(name, with_best_focal(other, seen, COARSE_FOCALS), seen) for name, other, seen in tried]
+    cause, best, seen = min(tried, key=lambda item: median_error_px(*item[1:]))
+    if not focal_known:
+        best = with_best_focal(best, seen, best.camera.fx / longer_side(best.camera) * FINE_FACTORS)
+    return cause, median_error_px(best, seen)
 
 
 def long_tracks(seen: Observations, seed: int) -> Observations:
@@ -118,6 +123,23 @@ def focal_changes(model: RigidModel) -> Iterator[tuple[str, RigidModel]]:
     """Other focal lengths, in words."""
     for factor in FOCAL_FACTORS:
         yield focal_words(model.camera, factor), replace(model, camera=zoomed(model.camera, factor))
+
+
+def lens_changes(camera: Intrinsics, seen: Observations) -> Iterator[tuple[str, Observations]]:
+    """Tracks as a pinhole would have seen them, for lenses that the poses do not know."""
+    centred = seen.xy - [camera.cx, camera.cy]
+    squared_radius = (centred**2).sum(axis=1, keepdims=True) / camera.fx**2
+    for term in RADIAL_TERMS:
+        straight = centred * (1 + term * squared_radius) + [camera.cx, camera.cy]
+        yield lens_words(-term), replace(seen, xy=straight)
+
+
+def lens_words(radial: float) -> str:
+    bent = "barrel" if radial < 0 else "pincushion"
+    return (
+        f"the video has a {bent} distortion that they do not tell (a radial term k1 of about {radial:+.2g}), or they tell one "
+        "that was undistorted before"
+    )
 
 
 def shifted(poses: Poses) -> Iterator[tuple[str, Poses]]:

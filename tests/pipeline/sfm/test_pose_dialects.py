@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,34 @@ def test_every_disturbance_is_named(tmp_path: Path, dialect: str, disturbance: s
     camera, known = camera_under(found)
     with pytest.raises(StageError, match=rf"(?s){words}.*trust_poses: true"):
         imported_background(SEEN, found.camera_from_world, MappingOptions(camera, known, 0, 500, 500))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_another_unit_of_length_contradicts_nothing(tmp_path: Path, dialect: str) -> None:
+    """A scene's size cannot be seen."""
+    scaled = TRUE.copy()
+    scaled[:, :3, 3] *= 7.5
+    found = read_poses(DIALECTS[dialect](tmp_path, scaled), INFO)
+    check(found.camera_from_world, found.camera or CAMERA)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "k1", "words"),
+    [
+        ("nerfstudio", -0.08, "barrel"),
+        ("colmap", -0.25, "barrel"),
+        ("llff", 0.15, "pincushion"),
+        ("osn", -0.25, "barrel"),
+        ("tum", 0.15, "pincushion"),
+    ],
+)
+def test_a_lens_that_the_poses_do_not_tell_is_named(tmp_path: Path, dialect: str, k1: float, words: str) -> None:
+    found = read_poses(DIALECTS[dialect](tmp_path, TRUE), INFO)
+    centred = (SEEN.xy - [CAMERA.cx, CAMERA.cy]) / CAMERA.fx
+    bent = centred * (1 + k1 * (centred**2).sum(1, keepdims=True)) * CAMERA.fx + [CAMERA.cx, CAMERA.cy]
+    camera, known = camera_under(found)
+    with pytest.raises(StageError, match=rf"(?s){words} distortion.*trust_poses: true"):
+        imported_background(replace(SEEN, xy=bent), found.camera_from_world, MappingOptions(camera, known, 0, 500, 500))
 
 
 def test_a_focal_length_of_other_images_is_named(tmp_path: Path) -> None:
