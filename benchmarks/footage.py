@@ -49,9 +49,11 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.evaluation.geometry import true_object_from_camera
 from pipeline.evaluation.object_matching import id_switches, in_true_ids, match_objects, object_ious, resized_ids
 from pipeline.extract_frames import extract_frames
+from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
+from pipeline.formats.source_view import SourceShape
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.reconstruct_objects import reconstruct_objects
 from pipeline.segment_objects import segment_objects
@@ -83,10 +85,10 @@ def judge(folder: Path) -> Values:
     truth, info = read_truth(folder / "truth.h5"), read_frames_info(folder / "frames.json")
     rows = np.array([frame["source_index"] for frame in info["frames"]])
     geometry, listed = read_geometry(folder / "geometry.json"), read_objects(folder / "objects.json")
-    ids = resized_ids(read_masks(folder / "masks.h5"), *truth.size)
-    target = truth.train.object_ids[rows]
+    target, focals = as_frames_show(truth, rows, info)
+    ids = resized_ids(read_masks(folder / "masks.h5"), *target.shape[1:])
     matching = match_objects(ids, target)
-    focal = judge_focal(truth, rows, info, geometry)
+    focal = judge_focal(focals, geometry)
     masks = judge_masks(ids, target, matching, listed)
     poses = [
         judge_poses(folder, entry, truth.train, rows, matching[entry.id])
@@ -97,9 +99,17 @@ def judge(folder: Path) -> Values:
     return {"focal": focal, "masks": masks, "poses": poses, "silent": silent}
 
 
-def judge_focal(truth: Truth, rows: np.ndarray, info: Values, geometry: Geometry) -> Values:
+def as_frames_show(truth: Truth, rows: np.ndarray, info: Values) -> tuple[np.ndarray, np.ndarray]:
+    """True ids of the part of the video that the frames show, and their true focal lengths in pixels of the frames."""
+    ids, focals = truth.train.object_ids[rows], np.array([truth.camera(truth.train, row).fx for row in rows])
+    view, shape = KeptFrames.of_info(info).view, SourceShape.of_info(info)
+    part = shape.crop.width / shape.size[1] if shape.crop else 1.0
+    seen = np.stack([view.apply(one, exact=True) for one in ids]) if view else ids
+    return seen, focals * info["width"] / (part * truth.size[1])
+
+
+def judge_focal(true: np.ndarray, geometry: Geometry) -> Values:
     """The focal length against that of every frame."""
-    true = np.array([truth.camera(truth.train, row).fx for row in rows]) * info["width"] / truth.size[1]
     error = float(np.mean(np.abs(geometry.intrinsics[0] - true)))
     percent, std = 100 * error / float(true.mean()), geometry.focal_std_px
     within = error / std if std else np.inf

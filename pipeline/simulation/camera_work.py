@@ -109,7 +109,7 @@ def cut(
     angle = np.radians(random.uniform(*CUT_ANGLE_DEG)) * random.choice([-1.0, 1.0])
     other = rigid(axis_rotations(DOWN, np.array([angle]))[0], np.zeros(3))
     first = cut_frame(len(train))
-    return tuple(np.concatenate([path[:first], other @ path[first:]]) for path in (train, test))
+    return np.concatenate([train[:first], other @ train[first:]]), np.concatenate([test[:first], other @ test[first:]])
 
 
 def cut_frame(frames: int) -> int:
