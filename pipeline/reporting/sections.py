@@ -18,6 +18,7 @@ from pipeline.formats.scene_file import Scene
 from pipeline.reporting.facts import CAMERA_WORDS, METHOD_TITLES, SOURCE_WORDS, STAGE_TITLES, number_text
 from pipeline.reporting.figures import cost_figure, geometry_figure, training_figure, validity_figure
 from pipeline.reporting.geometry_figures import fit_figure, focal_figure
+from pipeline.reporting.lens_figure import lens_figure
 from pipeline.reporting.scales import comparison_rows, limit_rows
 from pipeline.reporting.semantics import overlap_figure, semantic_rows
 from pipeline.reporting.videos import (
@@ -78,6 +79,7 @@ def input_section(images: Images, masks: Path, info: dict[str, Any], width: int)
         "sheet": masks_sheet(images, ids, SHEET_WIDTH),
         "source": {name: number_text(value) for name, value in (info.get("source") or {}).items() if value is not None},
         "dropped": len(info.get("dropped") or []),
+        "lens": Markup(lens_figure(info, images[0])),
     }
 
 
