@@ -3,7 +3,8 @@
 Reads   scene.h5; with `ablation: {scales: depth}` a folder of depth maps
 Writes  checkpoint.pt   the trained method
         history.csv     losses, PSNR and cost over the steps
-        scales.csv      valid scenes: a scale per object, and the network's score
+        scales.csv      valid scenes: a scale per object, the network's score, and the share of an object that others hide
+                        in its worst frame
 
 Fields and network are trained in turn. While it runs, resume.pt beside the checkpoint keeps the state: a run that was
 killed goes on from there and ends with the same parameters as one that was not. It stays until a run of the graph has
@@ -18,10 +19,12 @@ from typing import Any
 import pandas as pd
 import torch
 
-from models.ops.parallel import workers
+from models.ops.parallel import ParallelMap, workers
+from models.osn.hiding import border_error, explained, worst_hidden
 from models.osn.scale_network import NetworkTraining, train_network
-from models.osn.scale_sampling import ScaleSamples, nearest_first, sample_valid, valid_region
+from models.osn.scale_sampling import ScaleSamples, nearest_first, sample_valid, sample_within, valid_region
 from models.osn.solo_views import solo_views
+from models.osn.training_pixels import TrainingPixels
 from models.osn.z_buffer import SoloViews, inlier_rays, visibility_accuracy
 from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
@@ -42,6 +45,7 @@ from pipeline.scene.depth_maps import given_scales
 
 log = logging.getLogger(__name__)
 BANK, VIEW_RAYS = 16384, 24576
+OBJECT_RAYS = 96  # of each moving object in each frame
 LIKELY_FROM = 1024  # of the bank: enough to find scales that are likely
 CLEARLY = 0.2  # of the tolerance
 
@@ -58,13 +62,14 @@ def train_osn(
         state = resumed(resume, fingerprint, config, device, code) or started(packed, config, device, given)
         with workers(device) as parallel_map:
             train(state, TrainingContext(packed, pixels, config, resume, fingerprint, parallel_map))
+            object_views = judging_views(state, pixels(state.field_step), config, parallel_map)
         keep(resume, state, fingerprint, done_by=code)
-        samples = draw_scenes(state, packed, config)
+        samples = draw_scenes(state, object_views, packed, config)
         with whole(scales) as partial:
-            scales_table(samples, packed).to_csv(partial, index=False)
+            scales_table(samples, object_views, packed).to_csv(partial, index=False)
         with whole(history) as partial:
             pd.DataFrame(state.rows).to_csv(partial, index=False)
-        save_tensors(checkpoint, checkpoint_state(state, samples, packed, config, fingerprint))
+        save_tensors(checkpoint, checkpoint_state(state, object_views, samples, packed, config, fingerprint))
 
 
 def train(state: TrainingState, context: TrainingContext) -> None:
@@ -128,24 +133,45 @@ def clearly_valid(samples: ScaleSamples, views: SoloViews, tolerance: float) -> 
     return samples[accuracy >= accuracy.max() - tolerance]
 
 
-def draw_scenes(state: TrainingState, scene: Scene, config: TrainOsnConfig) -> ScaleSamples:
-    """The valid scenes that go into the checkpoint, those nearest to what geometry suggests first."""
-    if state.network is None or state.views is None:
+def judging_views(
+    state: TrainingState, pixels: TrainingPixels, config: TrainOsnConfig, parallel_map: ParallelMap
+) -> SoloViews | None:
+    """Rays of every moving object in every frame, each object alone, but for those that no likely scale explains."""
+    if state.network is None:
+        return None
+    views = solo_views(state.fields, pixels.draw_by_frame(OBJECT_RAYS), parallel_map)
+    return explained(views, state.pool.scales, config.tolerance[1])
+
+
+def draw_scenes(
+    state: TrainingState, object_views: SoloViews | None, scene: Scene, config: TrainOsnConfig
+) -> ScaleSamples:
+    """The valid scenes that go into the checkpoint, certain ones, those nearest to what geometry suggests first."""
+    if state.network is None or state.views is None or object_views is None:
         return state.pool
-    samples = sample_valid(state.network, config.scale_samples, state.generator)
+    most = border_error(object_views)
+    samples = sample_within(
+        state.network, lambda scales: worst_hidden(object_views, scales), most, config.scale_samples, state.generator
+    )
     return nearest_first(samples, torch.from_numpy(scale_prior(state.views, scene)).to(samples.scales))
 
 
-def scales_table(samples: ScaleSamples, scene: Scene) -> pd.DataFrame:
-    """A row per valid scene: its score and the scale of each object."""
-    table = pd.DataFrame({"score": samples.scores.cpu().numpy()})
+def scales_table(samples: ScaleSamples, object_views: SoloViews | None, scene: Scene) -> pd.DataFrame:
+    """A row per valid scene: its score, the share that it hides of an object at worst, and the scale of each object."""
+    hidden = worst_hidden(object_views, samples.scales) if object_views else torch.zeros_like(samples.scores)
+    table = pd.DataFrame({"score": samples.scores.cpu().numpy(), "hidden": hidden.cpu().numpy()})
     for k in range(scene.object_count):
         table[f"scale_{k}"] = samples.scales[:, k].cpu().numpy()
     return table
 
 
 def checkpoint_state(
-    state: TrainingState, samples: ScaleSamples, scene: Scene, config: TrainOsnConfig, fingerprint: str
+    state: TrainingState,
+    object_views: SoloViews | None,
+    samples: ScaleSamples,
+    scene: Scene,
+    config: TrainOsnConfig,
+    fingerprint: str,
 ) -> dict[str, Any]:
     """All that rendering and the report need."""
     return {
@@ -155,6 +181,7 @@ def checkpoint_state(
         "fields": fields_state(state.fields),
         "network": network_state(state.network),
         "views": views_state(state.views),
+        "object_views": views_state(object_views),
         "scales": samples.scales.cpu(),
         "scores": samples.scores.cpu(),
         "facts": state.facts,

@@ -1,6 +1,7 @@
 """Valid scenes drawn from the scale network by rejection."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,8 @@ from models.rendering import VALID_SCORE
 log = logging.getLogger("models.osn")
 DRAWN_AT_ONCE = 8192
 MOST_DRAWS = 64
+FEWEST = 64
+MOST_ROUNDS = 4  # of draws of valid vectors, for those of the inner bound
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,37 @@ def sample_valid(network: ScaleNetwork, count: int, generator: torch.Generator) 
         valid = score.argsort(descending=True, stable=True)[:count]
     order = valid[score[valid].argsort(descending=True, stable=True)]
     return ScaleSamples(network.scales(normalised[order]), score[order])
+
+
+def sample_within(
+    network: ScaleNetwork,
+    hidden: Callable[[Float[Tensor, "sample object"]], Float[Tensor, "sample"]],
+    most: float,
+    count: int,
+    generator: torch.Generator,
+) -> ScaleSamples:
+    """Up to `count` valid scale vectors that hide at most so much; where hardly any does, those that hide least."""
+    scales: list[Tensor] = []
+    scores: list[Tensor] = []
+    shares: list[Tensor] = []
+    for _ in range(MOST_ROUNDS):
+        drawn = sample_valid(network, DRAWN_AT_ONCE // 4, generator)
+        scales.append(drawn.scales)
+        scores.append(drawn.scores)
+        shares.append(hidden(drawn.scales))
+        if sum(int((share <= most).sum()) for share in shares) >= count:
+            break
+    kept, values = ScaleSamples(torch.cat(scales), torch.cat(scores)), torch.cat(shares)
+    inside = (values <= most).nonzero()[:, 0][:count]
+    if len(inside) < min(count, FEWEST):
+        log.warning(
+            "only %d of %d valid scale vectors hide no more than the fields get wrong at borders: no scale is certain, and"
+            " those that hide least are taken",
+            len(inside),
+            len(values),
+        )
+        inside = values.argsort(stable=True)[:count]
+    return kept[inside[kept.scores[inside].argsort(descending=True, stable=True)]]
 
 
 def nearest_first(samples: ScaleSamples, wanted: Float[Tensor, "object"]) -> ScaleSamples:

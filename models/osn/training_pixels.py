@@ -102,6 +102,16 @@ class TrainingPixels:
         chosen = (torch.arange(count, device=usable.device) + offset) * (len(usable) / count)
         return self.at(usable[chosen.long().clamp(max=len(usable) - 1)].long())
 
+    def draw_by_frame(self, most: int) -> PixelBatch:
+        """Pixels of moving objects, at most so many of each in each frame, evenly from the list of its pixels there."""
+        chosen = []
+        for pixels in self.usable[1:]:
+            _, counts = torch.unique_consecutive(pixels // self.object_ids[0].numel(), return_counts=True)
+            for own in pixels.split(counts.tolist()):
+                count = min(len(own), most)
+                chosen.append(own[torch.arange(count, device=own.device) * len(own) // max(1, count)].long())
+        return self.at(torch.cat(chosen))
+
     def at(self, pixels: Int64[Tensor, "ray"]) -> PixelBatch:
         """The rays of pixels given by their flat index, of unknown depth."""
         height, width = self.object_ids.shape[1:]

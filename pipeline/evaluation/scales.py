@@ -1,7 +1,9 @@
 """A method that judges scales, judged by the true region of valid scales, and mapped for the report.
 
-A scale vector is truly valid where showing, at every pixel, the object whose scaled depth is nearest gives the true ids
-on more than 99 % of pixels. True scales are 1 in the truth's units; `true_scales` says what that is in the scene's.
+Showing, at every pixel, the object whose scaled depth is nearest gives ids. A scale vector is truly valid by pixels where
+these are the true ones on more than a level of all pixels, 99 % unless another is named; and by objects where, in every
+frame, more than a level of each moving object's pixels shows it. A method's region is judged by the first, the part of it
+that is certain by the second. True scales are 1 in the truth's units; `true_scales` says what that is in the scene's.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
+from scipy.stats import rankdata
 from torch import Tensor
 
 from models.rendering import VALID_SCORE
@@ -23,7 +26,10 @@ from pipeline.truth.alignment import nearest_scales
 from pipeline.truth.truth_file import Truth
 
 METRICS = ("valid_region_iou", "scale_error_percent")
+REGION = ("valid_region_iou", "valid_region_precision", "valid_region_recall", "valid_region_auc")
 AGREEMENT = 0.99
+LEVELS = (0.95, 0.97, 0.98, 0.99, 0.995)
+OBJECT_PIXELS, LEAST_PIXELS = 160, 30  # of an object in a frame: most that judge, and fewest
 TRUE_LOW, TRUE_HIGH = 0.5, 1.8  # the region is compared within these multiples of the true scale
 PIXELS = 40_000
 SAMPLES, GRID = 2048, 41
@@ -43,7 +49,9 @@ def scale_results(method: TrainedMethod, name: str, known: KnownTruth | None) ->
         "validity": validity_slices(validity, region, scene.scale_range, scales[0], ids),
         "limits": limit_notes(method.scale_limits()),
     }
-    findings = region_findings(validity, region, scene.scale_range, name) + bounds_findings(scales, ids, name)
+    hidden = as_validity(method.hidden_share, method.device)
+    findings = region_findings(validity, region, scene.scale_range, name, hidden, method.hidden_limit)
+    findings += bounds_findings(scales, ids, name)
     if known is None:
         return Results(name, findings + Findings.absent(training_stage(name), METRICS[1:], NO_TRUTH, name), notes)
     nearest = nearest_scales(scales, known.alignment.true_scales, 1)[0]
@@ -72,15 +80,36 @@ class TrueRegion:
     object_ids: UInt8[np.ndarray, "pixel"]
     fixed_pixels: int
     fixed_right: int
+    own_depths: Float[np.ndarray, "object own"]  # the same at pixels of moving objects
+    own_ids: UInt8[np.ndarray, "own"]
+    own_pairs: Int[np.ndarray, "own"]  # the object and frame that each belongs to
     true_scales: Float[np.ndarray, "estimated"]
     order: list[int]  # the true object of each of the scene's objects
 
     def valid(self, scales: Float[np.ndarray, "sample estimated"]) -> Bool[np.ndarray, "sample"]:
-        """Whether each scale vector of the scene is truly valid; true objects the scene lacks stay as they are."""
+        """Whether each scale vector of the scene is truly valid, by pixels."""
+        return self.agreement(scales) > AGREEMENT
+
+    def agreement(self, scales: Float[np.ndarray, "sample estimated"]) -> Float[np.ndarray, "sample"]:
+        """The share of all pixels that show the right object."""
+        right = [
+            int(((self.depths * row[:, None]).argmin(0) == self.object_ids).sum()) for row in self.relative(scales)
+        ]
+        return (np.array(right) + self.fixed_right) / (self.object_ids.size + self.fixed_pixels)
+
+    def object_agreement(self, scales: Float[np.ndarray, "sample estimated"]) -> Float[np.ndarray, "sample"]:
+        """The share of a moving object's pixels that show it, of the object and frame where it is smallest."""
+        if not self.own_ids.size:
+            return np.ones(len(scales))
+        counts = np.bincount(self.own_pairs)
+        right = [(self.own_depths * row[:, None]).argmin(0) == self.own_ids for row in self.relative(scales)]
+        return np.array([(np.bincount(self.own_pairs, weights=each) / counts).min() for each in right])
+
+    def relative(self, scales: Float[np.ndarray, "sample estimated"]) -> Float[np.ndarray, "sample object"]:
+        """Multiples of the true scales; true objects that the scene lacks stay as they are."""
         relative = np.ones((len(scales), len(self.depths)), np.float32)
         relative[:, self.order] = scales / self.true_scales
-        right = [int(((self.depths * row[:, None]).argmin(0) == self.object_ids).sum()) for row in relative]
-        return (np.array(right) + self.fixed_right) / (self.object_ids.size + self.fixed_pixels) > AGREEMENT
+        return relative
 
 
 def true_region(
@@ -103,17 +132,50 @@ def true_region(
     contested = np.isfinite(depths).sum(0) > 1
     fixed_right = int((depths[:, ~contested].argmin(0) == object_ids[~contested]).sum())
     order = [matching[identity] for identity in ids]
+    own, pairs = own_pixels(truth)
+    own_depths = truth.solo_depth.reshape(truth.object_count, -1)[:, own]
     return TrueRegion(
-        depths[:, contested], object_ids[contested], int((~contested).sum()), fixed_right, true_scales, order
+        depths[:, contested],
+        object_ids[contested],
+        int((~contested).sum()),
+        fixed_right,
+        np.where(own_depths > 0, own_depths, np.inf).astype(np.float32),
+        truth.train.object_ids.reshape(-1)[own],
+        pairs,
+        true_scales,
+        order,
     )
 
 
+def own_pixels(truth: Truth) -> tuple[Int[np.ndarray, "own"], Int[np.ndarray, "own"]]:
+    """Flat indices of moving objects' pixels, at most so many of each in each frame, and a number for that pair."""
+    ids = truth.train.object_ids.reshape(len(truth.train.object_ids), -1)
+    chosen = []
+    for frame, shown in enumerate(ids):
+        for k in range(1, truth.object_count):
+            own = np.flatnonzero(shown == k)
+            if len(own) >= LEAST_PIXELS:
+                few = own[np.arange(min(len(own), OBJECT_PIXELS)) * len(own) // min(len(own), OBJECT_PIXELS)]
+                chosen.append(frame * ids.shape[1] + few)
+    pairs = [np.full(len(own), number) for number, own in enumerate(chosen)]
+    empty = np.zeros(0, np.int64)
+    return np.concatenate([empty, *chosen]), np.concatenate([empty, *pairs])
+
+
 def region_findings(
-    validity: Validity, region: TrueRegion | str, scale_range: Float[np.ndarray, "object bound=2"], method: str
+    validity: Validity,
+    region: TrueRegion | str,
+    scale_range: Float[np.ndarray, "object bound=2"],
+    method: str,
+    hidden: Validity,
+    hidden_limit: float,
 ) -> Findings:
     """Overlap of predicted and true region over the part of the scales' range that lies near the true scales."""
-    fraction = float((validity(sampled_scales(scale_range)) > VALID_SCORE).mean())
-    findings = Findings.of([Row(training_stage(method), method, "all", "valid_fraction", fraction)])
+    everywhere, stage = sampled_scales(scale_range), training_stage(method)
+    valid = validity(everywhere) > VALID_SCORE
+    certain = valid & (hidden(everywhere) <= hidden_limit)
+    fractions = (("valid_fraction", valid), ("certain_fraction", certain), ("hidden_limit", hidden_limit))
+    findings = Findings.of([Row(stage, method, "all", name, float(np.mean(value))) for name, value in fractions])
     if isinstance(region, str):
         return findings + Findings.absent(training_stage(method), METRICS[:1], region, method)
     bounds = np.stack([TRUE_LOW * region.true_scales, TRUE_HIGH * region.true_scales], axis=1)
@@ -133,8 +195,42 @@ def region_findings(
     if union == 0:
         reason = "neither the network nor the truth finds a valid scale near the true ones"
         return findings + Findings.absent(training_stage(method), METRICS[:1], reason, method)
-    iou = float((predicted & true).sum() / union)
-    return findings + Findings.of([Row(training_stage(method), method, "all", "valid_region_iou", iou)])
+    shares, scores = hidden(samples), validity(samples)
+    rows = region_rows(method, "all", predicted, scores, true)
+    by_pixels, by_objects = region.agreement(samples), region.object_agreement(samples)
+    for level in LEVELS:
+        rows += region_rows(method, f"pixels_{100 * level:g}", predicted, scores, by_pixels > level)
+        certain = predicted & (shares <= hidden_limit)
+        rows += region_rows(method, f"objects_{100 * level:g}", certain, -shares, by_objects > level)
+    return findings + Findings.of(rows)
+
+
+def region_rows(
+    method: str,
+    item: str,
+    predicted: Bool[np.ndarray, "sample"],
+    scores: Float[np.ndarray, "sample"],
+    true: Bool[np.ndarray, "sample"],
+) -> list[Row]:
+    """Overlap, precision and recall of a region, and how surely its scores put what is truly valid above the rest."""
+    both, either = int((predicted & true).sum()), int((predicted | true).sum())
+    shares = (divided(both, either), divided(both, int(predicted.sum())), divided(both, int(true.sum())))
+    values = (*shares, area_under_curve(scores, true))
+    stage = training_stage(method)
+    return [Row(stage, method, item, metric, float(value)) for metric, value in zip(REGION, values, strict=True)]
+
+
+def divided(part: int, whole: int) -> float:
+    """A share; NaN of nothing."""
+    return part / whole if whole else float("nan")
+
+
+def area_under_curve(scores: Float[np.ndarray, "sample"], true: Bool[np.ndarray, "sample"]) -> float:
+    """Area under the ROC curve: how often a valid sample scores above another, ties half; NaN without samples of both."""
+    valid, others = int(true.sum()), int((~true).sum())
+    if not valid or not others:
+        return float("nan")
+    return float((rankdata(scores)[true].sum() - valid * (valid + 1) / 2) / (valid * others))
 
 
 def sampled_scales(bounds: Float[np.ndarray, "object bound=2"]) -> Float[np.ndarray, "sample object"]:

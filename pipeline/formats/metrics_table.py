@@ -68,6 +68,13 @@ MEANINGS: dict[str, Meaning] = {
         "dB", None, "lowest likeness of two valid scenes from a new view: low where the video leaves much open"
     ),
     "valid_region_iou": Meaning("", True, "overlap of the predicted with the true region of valid scales"),
+    "valid_region_precision": Meaning("", True, "share of the predicted region of valid scales that is truly valid"),
+    "valid_region_recall": Meaning("", True, "share of the true region of valid scales that is predicted"),
+    "valid_region_auc": Meaning("", True, "how often truly valid scales score above others: 0.5 is chance"),
+    "certain_fraction": Meaning("", None, "share of the scales' range that is valid beyond doubt"),
+    "hidden_limit": Meaning(
+        "", False, "share of an object that may seem hidden where nothing is: its fields' accuracy"
+    ),
     "valid_fraction": Meaning("", None, "share of the scales' range that the network calls valid"),
     "lowest_valid_scale": Meaning("", None, "smallest scale of the object among the sampled valid scenes"),
     "highest_valid_scale": Meaning("", None, "largest scale of the object among the sampled valid scenes"),

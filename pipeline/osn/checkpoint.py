@@ -9,7 +9,7 @@ from models.osn.object_scene import FieldShape, ObjectScene, SceneGeometry
 from models.osn.scale_network import ScaleNetwork
 from models.osn.z_buffer import SoloViews
 
-METHOD, SCHEMA, SCHEMA_VERSION = "osn", "monoverse-osn", 3
+METHOD, SCHEMA, SCHEMA_VERSION = "osn", "monoverse-osn", 4
 
 
 def fields_state(fields: ObjectScene) -> dict[str, Any]:

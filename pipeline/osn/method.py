@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from models.osn.hiding import border_error, own_opacity, worst_hidden
 from models.osn.layers import Layers, render_layers
 from models.osn.object_scene import ObjectScene
 from models.osn.rendering import render_world
 from models.osn.scale_network import ScaleNetwork
 from models.osn.validity import Limit, conflict_text, conflicts, limits
-from models.osn.z_buffer import SoloViews, visibility_accuracy
+from models.osn.z_buffer import GLIMPSE, SoloViews, visibility_accuracy
 from models.rays import Rays
 from models.rendering import VALID_SCORE, Rendering
 from pipeline.config import Edit
@@ -24,6 +25,7 @@ from pipeline.osn.fixed_scales import fixed_scales
 from pipeline.osn.surfaces import object_surface
 from pipeline.scene.method_interface import ScaleLimit, Surface, TrainedMethod
 
+TOLD = 0.01  # of an object's pixels: a contradiction that the report names
 UNOCCLUDED = 2e-3  # of the pixels: what an unoccluded scene may explain less than the best
 
 
@@ -40,11 +42,30 @@ class OsnMethod(TrainedMethod):
         views: SoloViews | None,
         scales: Float[Tensor, "sample object"],
         scores: Float[Tensor, "sample"],
+        object_views: SoloViews | None = None,
     ) -> None:
         super().__init__(scene, scales, scores)
-        self.fields, self.network, self.views = fields, network, views
+        self.fields, self.network, self.views, self.object_views = fields, network, views, object_views
         with torch.no_grad():
             self.grids = fields.density_grids()
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """How sure the valid scenes are, and first of all where masks and geometry contradict each other."""
+        if self.object_views is None:
+            return {}
+        names = [str(entry["name"]) for entry in self.scene.objects]
+        silent = unjudged(self.scene)
+        certain = float((self.hidden_share(self.scales) <= self.hidden_limit).float().mean())
+        return {
+            "masks against geometry": contradiction_text(self.object_views, names),
+            "certain scenes": f"{100 * certain:.0f} % of the valid scenes hide no more of any object, in any frame, than"
+            f" the fields get wrong at borders, {100 * self.hidden_limit:.1f} %",
+            "frames that judge nothing": "; ".join(
+                f"{names[k]}: {count} of {shown} in which it is seen" for k, count, shown in silent
+            )
+            or "none: every object has a pose wherever it is seen",
+        }
 
     def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
         return render_world(self.fields, self.grids, rays, self.scales[0] if scales is None else scales)
@@ -55,6 +76,15 @@ class OsnMethod(TrainedMethod):
             return super().validity(scales)
         with torch.no_grad():
             return self.network(self.network.normalised(scales))
+
+    def hidden_share(self, scales: Float[Tensor, "sample object"]) -> Float[Tensor, "sample"]:
+        if self.object_views is None:
+            return super().hidden_share(scales)
+        return worst_hidden(self.object_views, scales)
+
+    @property
+    def hidden_limit(self) -> float:
+        return super().hidden_limit if self.object_views is None else border_error(self.object_views)
 
     def unoccluded(self) -> Bool[Tensor, "sample"]:
         if self.views is None:
@@ -105,6 +135,26 @@ class EditedOsn(TrainedMethod):
         return render_layers(self.method.fields, self.method.grids, rays, chosen, self.layers)
 
 
+def unjudged(scene: Scene) -> list[tuple[int, int, int]]:
+    """Of each moving object with such frames: how many frames show it without a pose, of how many that show it."""
+    found = []
+    for k in range(1, scene.object_count):
+        shown = (scene.object_ids == k).any((1, 2))
+        silent = shown & ~(scene.visible[k] & scene.visible[0])
+        if silent.any():
+            found.append((k, int(silent.sum()), int(shown.sum())))
+    return found
+
+
+def contradiction_text(views: SoloViews, names: list[str]) -> str:
+    """Objects that masks show where their own field is empty, worst first."""
+    empty = own_opacity(views) <= GLIMPSE
+    shares = [(float(empty[views.objects == k].float().mean()), name) for k, name in enumerate(names) if k]
+    worst = [f"{name} is seen where its field is empty in {100 * share:.1f} % of its pixels" for share, name in shares]
+    told = [text for (share, _), text in sorted(zip(shares, worst, strict=True), reverse=True) if share > TOLD]
+    return "; ".join(told) or "they agree"
+
+
 def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.device) -> OsnMethod:
     """The trained method in a checkpoint's contents."""
     fields = fields_from_state(state["fields"], device)
@@ -112,5 +162,8 @@ def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.de
     network = network_from_state(state["network"], device)
     if network is not None:
         network.requires_grad_(False)
-    views = SoloViews(**state["views"]).to(device) if state["views"] is not None else None
-    return OsnMethod(scene, fields, network, views, state["scales"].to(device), state["scores"].to(device))
+    views, object_views = (
+        SoloViews(**state[name]).to(device) if state[name] is not None else None for name in ("views", "object_views")
+    )
+    scales, scores = (state[name].to(device) for name in ("scales", "scores"))
+    return OsnMethod(scene, fields, network, views, scales, scores, object_views)

@@ -100,6 +100,15 @@ class TrainedMethod(ABC):
         """How well scale vectors explain the video, above VALID_SCORE where they do; all do where none is judged."""
         return torch.ones_like(scales[:, 0])
 
+    def hidden_share(self, scales: Float[Tensor, "sample object"]) -> Float[Tensor, "sample"]:
+        """The share of an object that others would hide in its worst frame, under each scale vector."""
+        return torch.zeros_like(scales[:, 0])
+
+    @property
+    def hidden_limit(self) -> float:
+        """How large that share may be where nothing is hidden: scales that hide no more are certain to be valid."""
+        return 0.0
+
     def unoccluded(self) -> Bool[Tensor, "sample"]:
         """The valid scenes that explain the video as well as any; in others, objects have begun to hide one another."""
         return torch.ones_like(self.scores, dtype=torch.bool)

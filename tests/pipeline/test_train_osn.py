@@ -128,7 +128,10 @@ def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
     ids = torch.from_numpy(scene.object_ids[4]).flatten()
     assert (rendering.object_weights.argmax(1) == ids).float().mean() > 0.9
     table = pd.read_csv(tmp_path / "scales.csv")
-    assert list(table.columns) == ["score", "scale_0", "scale_1", "scale_2"] and len(table) == config.scale_samples
+    assert (
+        list(table.columns) == ["score", "hidden", "scale_0", "scale_1", "scale_2"]
+        and len(table) == config.scale_samples
+    )
     assert method.validity(method.scales).shape == method.scores.shape
     history = pd.read_csv(tmp_path / "history.csv")
     assert history.columns[0] == "step" and history["psnr_db"].dropna().is_monotonic_increasing

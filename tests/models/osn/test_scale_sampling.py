@@ -10,6 +10,7 @@ from models.osn.scale_sampling import (
     middle_sample,
     nearest_first,
     sample_valid,
+    sample_within,
     uniform_samples,
     valid_region,
 )
@@ -41,6 +42,15 @@ def test_where_nothing_is_valid_the_best_are_taken_with_a_warning(caplog):
     bank = torch.rand(100, 2, generator=torch.Generator().manual_seed(1))
     region = valid_region(hopeless, bank)
     assert region.fraction == 0.0 and region.bounds.shape == (3, 2)
+
+
+def test_samples_of_the_inner_bound_hide_no_more_than_is_allowed_and_else_the_least(caplog):
+    inner = sample_within(network(), lambda scales: scales[:, 1] - 0.5, 0.4, 50, torch.Generator().manual_seed(3))
+    assert len(inner.scales) == 50 and (inner.scales[:, 1] <= 0.9).all() and (inner.scores.diff() <= 0).all()
+    assert inner.scales[:, 1].std() > 0.05 and "hide" not in caplog.text
+    with caplog.at_level(logging.WARNING, logger="models.osn"):
+        least = sample_within(network(), lambda scales: scales[:, 1], 0.0, 50, torch.Generator().manual_seed(3))
+    assert len(least.scales) == 50 and (least.scales[:, 1] < 0.6).all() and "0 of 8192 valid" in caplog.text
 
 
 def test_the_nearest_sample_in_ratio_comes_first():

@@ -63,6 +63,16 @@ def test_an_even_draw_visits_every_stretch_of_the_usable_pixels_once():
     assert half.objects.tolist() == [0, 0, 0, 0, 0, 1]
 
 
+def test_a_draw_by_frame_takes_moving_objects_alone_and_as_many_of_each_in_every_frame():
+    ids = torch.zeros(2, 6, 8, dtype=torch.uint8)
+    ids[0, :5], ids[1, 2, :3], ids[1, 4, 4:6] = 1, 1, 2
+    images, visible = torch.zeros(2, 6, 8, 3, dtype=torch.uint8), torch.ones(3, 2, dtype=torch.bool)
+    batch = TrainingPixels.build(images, ids, INTRINSICS, visible, DEPTHS).draw_by_frame(10)
+    drawn = list(zip(batch.objects.tolist(), batch.frames.tolist(), strict=True))
+    assert {pair: drawn.count(pair) for pair in drawn} == {(1, 0): 10, (1, 1): 3, (2, 1): 2}
+    assert len(batch.directions.unique(dim=0)) >= 10
+
+
 def test_pixels_near_a_border_are_uncertain_and_small_objects_are_taken_as_they_are():
     ids = torch.zeros(1, 12, 12, dtype=torch.uint8)
     ids[0, 3:9, 3:9] = 1

@@ -2,12 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from models.osn.z_buffer import SoloViews, visibility_accuracy
 from pipeline.config import TrainOsnConfig
-from pipeline.evaluation.scales import bounds_findings, limit_notes
+from pipeline.evaluation.scales import (
+    LEAST_PIXELS,
+    TrueRegion,
+    area_under_curve,
+    bounds_findings,
+    limit_notes,
+    region_rows,
+    true_region,
+)
 from pipeline.osn.method import OsnMethod
 from pipeline.osn.training_state import started
 from pipeline.rendering.trained_method import ScaleLimit
@@ -68,6 +77,34 @@ def test_scales_that_are_asked_for_are_explained_where_they_are_not_valid(caplog
     explain_choice(made, [1.1 * LIMIT, 0.7], shown)
     names = [entry["name"] for entry in SCENE.objects]
     assert f"{names[0]} would hide {names[1]} (75.0 % of pixels; frames 2, 6)" in caplog.text
+
+
+def test_regions_are_scored_by_overlap_precision_recall_and_order():
+    predicted, true = np.array([1, 1, 1, 0, 0], bool), np.array([1, 1, 0, 1, 0], bool)
+    rows = region_rows("osn", "all", predicted, np.array([0.9, 0.8, 0.7, 0.4, 0.1]), true)
+    values = {row.metric: row.value for row in rows}
+    assert values["valid_region_iou"] == 2 / 4
+    assert values["valid_region_precision"] == values["valid_region_recall"] == pytest.approx(2 / 3)
+    assert values["valid_region_auc"] == pytest.approx(5 / 6)  # of six pairs one is in the wrong order
+    assert np.isnan(area_under_curve(np.ones(3), np.ones(3, bool)))
+
+
+def test_an_objects_agreement_is_that_of_its_worst_frame():
+    truth = analytic_truth()
+    region = true_region(truth, TRUE_SCALES, [0, 1, 2], {0: 0, 1: 1, 2: 2})
+    assert isinstance(region, TrueRegion)
+    relative = np.array([[1, 1, 1], [1, 1.6, 1], [1, 1, 2.5]])
+    solo = np.where(truth.solo_depth > 0, truth.solo_depth, np.inf).astype(np.float64)
+    for scales, found in zip(relative, region.object_agreement(relative * TRUE_SCALES), strict=True):
+        ids = (solo * scales[:, None, None, None]).argmin(0)
+        shares = [
+            (ids[frame] == k)[shown == k].mean()
+            for frame, shown in enumerate(truth.train.object_ids)
+            for k in (1, 2)
+            if (shown == k).sum() >= LEAST_PIXELS
+        ]
+        assert found == pytest.approx(min(shares), abs=0.02)
+    assert region.object_agreement(TRUE_SCALES[None])[0] == 1
 
 
 def test_bounds_are_those_of_the_samples():

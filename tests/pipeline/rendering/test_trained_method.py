@@ -45,9 +45,9 @@ def test_every_method_of_the_settings_is_listed() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"method": "osn", "schema_version": 99}, "has schema osn 99, expected 3"),
+        ({"method": "osn", "schema_version": 99}, "has schema osn 99, expected 4"),
         ({"method": "magic"}, "holds method magic, known are osn, semantic_flow"),
-        ({"method": "osn", "schema_version": 3, "fields": {}}, "is damaged"),
+        ({"method": "osn", "schema_version": 4, "fields": {}}, "is damaged"),
         ([1, 2], "holds method list"),
     ],
 )
