@@ -21,7 +21,7 @@ from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_f
 from pipeline.formats.masks_file import read_masks
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
-from pipeline.scene.depth_maps import depth_files, fitted_depths
+from pipeline.scene.depth_maps import given_depths
 from pipeline.segmentation.prompts import check_prompts
 from pipeline.semantic_flow.labels import LABEL_MAP, class_ids, label_files, read_palette
 from pipeline.sfm.imported_poses import read_poses
@@ -132,12 +132,12 @@ def label_words(path: Path, kept: KeptFrames, size: Size) -> str:
 
 def depth_words(folder: Path, kept: KeptFrames, size: Size) -> str:
     """How depth maps are matched, and their range."""
-    files = depth_files(folder, kept)
-    maps = fitted_depths(files.thinned(LOOKED_AT), size)
+    given = given_depths(folder, kept, size, LOOKED_AT)
+    maps = given.maps
     known = maps[np.isfinite(maps) & (maps > 0)]
     if not known.size:
         raise StageError(f"{folder} has no value above 0, which means unknown; give depth maps with depths")
-    return f"{files.how}; values {known.min():.4g} to {known.max():.4g}, {100 * known.size / maps.size:.0f} % known"
+    return f"{given.how}; values {known.min():.4g} to {known.max():.4g}, {100 * known.size / maps.size:.0f} % known"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
 from pipeline.footage.borders import find_borders
 from pipeline.footage.borders import in_words as borders_in_words
-from pipeline.footage.shots import Shot, find_shots, longest
+from pipeline.footage.shots import Shot, blank_frames, find_shots, longest
 from pipeline.footage.shots import in_words as shots_in_words
 from pipeline.footage.survey import survey
 from pipeline.formats.frames_folder import frame_name, write_image
@@ -41,7 +41,9 @@ BLURRED = "a sharper frame of its interval was taken"
 REPEATED = "repeats the frame before"
 OUTSIDE = "outside start and end"
 OTHER_SHOT = "of another shot"
-OUT_OF_SHOT = -2  # in place of an interval
+BLANK = "black, or of one colour: it shows nothing"
+OUT_OF_SHOT, SHOWS_NOTHING = -2, -3  # in place of an interval
+LEFT_OUT = {-1: OUTSIDE, OUT_OF_SHOT: OTHER_SHOT, SHOWS_NOTHING: BLANK}
 CHOICES = (BLURRED, REPEATED, OUTSIDE, OTHER_SHOT)  # dropped on purpose: not worth a warning
 
 
@@ -117,6 +119,7 @@ def judge_footage(
     number = chosen_shot(video, shots, config)
     shot = shots[number - 1]
     kept = intervals.copy()
+    kept[blank_frames(seen.part(shot.first, shot.last))] = SHOWS_NOTHING
     kept[: shot.first], kept[shot.last + 1 :] = OUT_OF_SHOT, OUT_OF_SHOT
     kept[intervals < 0] = -1
     size = (seen.rows.shape[1], seen.columns.shape[1])
@@ -249,7 +252,7 @@ def candidates(
     for frame in progress(until(source.read(), last), "decoding", total=last + 1, unit="frames"):
         came[frame.index] = True
         if frame.image is None or intervals[frame.index] < 0:
-            ledger.drop(frame.index, frame.time_s, frame.fault or why_left_out(int(intervals[frame.index])))
+            ledger.drop(frame.index, frame.time_s, frame.fault or LEFT_OUT[int(intervals[frame.index])])
             continue
         image = fitted(shown.apply(frame.image), max_size, ledger)
         if drop_repeats and before is not None and np.array_equal(image, before):
@@ -257,8 +260,8 @@ def candidates(
             continue
         before = image
         yield Candidate(int(intervals[frame.index]), frame.index, frame.time_s, image, sharpness(image))
-    for index in np.flatnonzero(~came & (intervals == OUT_OF_SHOT)):
-        ledger.drop(int(index), source.times_s[index], OTHER_SHOT)
+    for index in np.flatnonzero(~came & (intervals < -1)):
+        ledger.drop(int(index), source.times_s[index], LEFT_OUT[int(intervals[index])])
     for index in np.flatnonzero(~came & (intervals >= 0)):
         ledger.drop(int(index), source.times_s[index], "cannot be decoded")
 
@@ -269,11 +272,6 @@ def until(frames: Iterator[SourceFrame], last: int) -> Iterator[SourceFrame]:
         if frame.index > last:
             return
         yield frame
-
-
-def why_left_out(interval: int) -> str:
-    """Why a frame that competes in no interval is not taken."""
-    return OTHER_SHOT if interval == OUT_OF_SHOT else OUTSIDE
 
 
 def fitted(

@@ -11,7 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from pipeline.footage.survey import Survey
 
@@ -20,6 +20,7 @@ EXPLAINED = 0.12  # share of pixels explained by flow; other scenes reach 0.06, 
 OF_NEIGHBOURS = 0.2  # the same, times what neighbours have
 REACH = 5  # frames after which a flash is over
 FEWEST_FRAMES = 6  # shorter videos are not cut
+OF_USUAL = 0.2  # of the usual one, below which a blank picture is so; a dark scene is not
 BLANK = 3.0  # standard deviation, grey levels, of a picture that shows nothing: black between fades
 EVEN_PX = 8.0  # scale over which contrast is made even
 ROUND_TRIP_PX = 1.0
@@ -60,6 +61,15 @@ def find_cuts(small: UInt8[np.ndarray, "frame height width"]) -> list[int]:
         if (not cuts or place - cuts[-1] >= 2) and is_cut(even, place):
             cuts.append(place)
     return [shows[place] for place in cuts]
+
+
+def blank_frames(seen: Survey) -> Int[np.ndarray, "blank"]:
+    """The places in the video of frames that show nothing, as black ones at its beginning, among frames that do."""
+    spread = seen.small.std(axis=(1, 2))
+    showing = spread[spread > BLANK]
+    if not len(showing):
+        return np.zeros(0, int)
+    return seen.index[spread < min(BLANK, OF_USUAL * float(np.median(showing)))]
 
 
 def is_cut(even: list[UInt8[np.ndarray, "height width"]], place: int) -> bool:

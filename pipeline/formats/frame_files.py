@@ -195,9 +195,11 @@ def by_order(stems: list[str], kept: KeptFrames) -> Matched | None:
     """By natural order, where there is one name for every kept frame or for every frame of the video."""
     rank = np.empty(len(stems), dtype=int)
     rank[sorted(range(len(stems)), key=lambda place: natural_order(stems[place]))] = np.arange(len(stems))
+    repeated = next((one for one in stems if stems.count(one) > 1), None)
+    doubt = f"the name {repeated} comes more than once, so the order alone tells the frames" if repeated else ""
     if len(stems) == kept.source_count:
-        return Matched(kept.of_source(rank), "by order, one for every frame of the video")
-    return Matched(rank, "by order, one for every frame") if len(stems) == len(kept) else None
+        return Matched(kept.of_source(rank), "by order, one for every frame of the video", doubt)
+    return Matched(rank, "by order, one for every frame", doubt) if len(stems) == len(kept) else None
 
 
 def ranks(number: Int[np.ndarray, "name"]) -> Int[np.ndarray, "name"]:
@@ -301,7 +303,9 @@ def data_folders(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What a person would say is in a folder."""
+    """What a person would say is in a folder; an array by itself is a folder of one file."""
+    if folder.is_file() and folder.suffix.lower() in ARRAYS:
+        return [folder]
     if not folder.is_dir():
         raise StageError(f"{folder} is not a folder; give the folder that holds one file a frame")
     return [

@@ -18,7 +18,7 @@ from pipeline.formats.frame_files import nearest_resized
 from pipeline.formats.source_view import SourceView
 from pipeline.runtime.errors import StageError
 
-SUFFIXES = (".png", ".npy", ".npz")
+SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy", ".npz")
 LOSSY = (".jpg", ".jpeg", ".webp")
 MASK_KEYS = ("mask", "masks", "segmentation", "ids", "object_ids", "labels", "arr_0")
 FEWEST_BLENDS = 8  # values that are nowhere an area; fewer may be thin things
@@ -66,7 +66,7 @@ def read_array(path: Path) -> np.ndarray:
     suffix = path.suffix.lower()
     try:
         if suffix == ".npz":
-            return array_of_archive(path)
+            return array_of_archive(path, MASK_KEYS)
         if suffix == ".npy":
             return np.load(path, allow_pickle=False)
         with Image.open(path) as image:
@@ -75,15 +75,23 @@ def read_array(path: Path) -> np.ndarray:
         raise StageError(f"{path} is not a readable mask ({error}); save it again as PNG or .npy") from error
 
 
-def array_of_archive(path: Path) -> np.ndarray:
-    """The one array of an .npz file that can be a mask."""
+def array_of_archive(path: Path, keys: Sequence[str]) -> np.ndarray:
+    """The one array of an .npz file that can be an image; of several, the first that has one of the names `keys`."""
     with np.load(path, allow_pickle=False) as archive:
         names = [name for name in archive.files if archive[name].ndim >= 2]
-        chosen = names if len(names) == 1 else [name for name in MASK_KEYS if name in names][:1]
+        chosen = names if len(names) == 1 else [name for name in keys if name in names][:1]
         if not chosen:
             held = ", ".join(archive.files) or "nothing"
-            raise StageError(f"{path} holds {held}; which is the mask? save it as the only array, or call it `mask`")
+            raise StageError(
+                f"{path} holds {held}; which is the {keys[0]}? save it as the only array, or call it `{keys[0]}`"
+            )
         return archive[chosen[0]]
+
+
+def frames_of_array(array: np.ndarray) -> np.ndarray:
+    """An array of all frames as (frame, height, width): an axis of one channel is left out."""
+    single = [axis for axis in (1, 3) if array.ndim == 4 and array.shape[axis] == 1]
+    return array.squeeze(single[0]) if single else array
 
 
 def of_colours(image: UInt8[np.ndarray, "height width channel"]) -> tuple[Int[np.ndarray, "height width"], bool]:

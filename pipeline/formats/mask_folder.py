@@ -26,11 +26,21 @@ from pipeline.formats.frame_files import (
     last_number,
     nearest_resized,
 )
-from pipeline.formats.id_files import LOSSY, SUFFIXES, IdMap, form_of, layered, read_array, read_id_map
+from pipeline.formats.id_files import (
+    LOSSY,
+    SUFFIXES,
+    IdMap,
+    form_of,
+    frames_of_array,
+    layered,
+    read_array,
+    read_id_map,
+)
 from pipeline.runtime.errors import StageError
 
 MOST_OBJECTS = 254
 MOSTLY_WHITE = 0.6
+MOST_LEVELS = 18  # of grey; more are ids that happen to reach 255
 KEY_FRAMES = "if they are masks of some frames, numbered by frame, set segment_objects.key_frames: true"
 
 
@@ -112,7 +122,7 @@ def fitted(
 
 def all_frames(path: Path, kept: KeptFrames) -> Int[np.ndarray, "frame height width"] | None:
     """The ids of an array of all frames, kept ones or the video's; None where the array is something else."""
-    array = read_array(path)
+    array = frames_of_array(read_array(path))
     if array.ndim != 3 or array.dtype.kind not in "uib" or len(array) not in (len(kept), kept.source_count):
         return None
     return (array[kept.source_index] if len(array) == kept.source_count else array).astype(np.int64)
@@ -195,8 +205,23 @@ def understood(maps: list[IdMap], folder: Path, decided: list[str], doubts: list
                 f"white covers {100 * white:.0f} % of the masks of {folder}: is the object the black part?",
             ]
         return GivenMasks(ids, ["white"] if ids.any() else [], [form.words, *decided], doubts)
-    ids, names = contiguous(values, any(one.colours for one in maps), folder)
+    colours = any(one.colours for one in maps)
+    ids, names = contiguous(values, colours, folder)
+    if not names:
+        doubts = [*doubts, f"none of the {len(maps)} masks of {folder} that were read shows an object"]
+    elif not colours and are_levels(np.unique(values)):
+        doubts = [
+            *doubts,
+            f"the masks of {folder} are levels of grey ({', '.join(names)}, 255): 255 is taken as ignore; if it is an "
+            "object, save ids (1, 2, ...)",
+        ]
     return GivenMasks(ids, names, [form.words, *decided], doubts)
+
+
+def are_levels(values: Int[np.ndarray, "value"]) -> bool:
+    """Whether ids go in even steps from 0 to white, as levels of grey that stand for objects do."""
+    even = np.linspace(0, IGNORE_ID, len(values))
+    return 2 < len(values) <= MOST_LEVELS and int(values[-1]) == IGNORE_ID and bool(np.abs(values - even).max() <= 1)
 
 
 def contiguous(

@@ -36,6 +36,7 @@ from pipeline.formats.video_frames import (
 from pipeline.runtime.errors import StageError
 
 FOLDER_FPS = 24.0
+ENOUGH = 0.95  # of the length that a header promises
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 MAY_BE_TRANSPARENT = (".png", ".tif", ".tiff", ".webp")
 DIAGONAL_35MM = 43.267  # of the frame that "equivalent focal lengths" mean
@@ -80,8 +81,7 @@ def open_video(path: Path) -> Source:
         stamps, order, warnings = packet_stamps(container, stream)
         rate = float(stream.average_rate or stream.base_rate or FOLDER_FPS)
         codec = stream.codec_context
-        if stream.frames > len(stamps):
-            warnings.append(f"{path.name} promises {stream.frames} frames but holds {len(stamps)}: it is cut off")
+        warnings += cut_off(path, container, stream, stamps)
         facts = {
             "kind": "video",
             "container": container.format.name,
@@ -100,6 +100,22 @@ def open_video(path: Path) -> Source:
     numbers = {stamp: number for number, stamp in enumerate(stamps)} if None not in stamps else {}
     read, glance = (partial(decode_video, path, look, times, numbers, order, how) for how in (picture, grey_picture))
     return Source(times, read, glance, facts | look.facts(), focal, warnings)
+
+
+def cut_off(path: Path, container: Any, stream: Any, stamps: list[Any]) -> list[str]:
+    """A warning where the file's header promises more than the file holds."""
+    if stream.frames > len(stamps):
+        return [f"{path.name} promises {stream.frames} frames but holds {len(stamps)}: it is cut off"]
+    if not stamps or stamps[-1] is None or not container.duration:
+        return []
+    promised = container.duration / av.time_base
+    held = float((stamps[-1] - min(stamps[0], stream.start_time or 0)) * stream.time_base)
+    if held < ENOUGH * promised - 1 / float(stream.average_rate or FOLDER_FPS):
+        return [
+            f"{path.name} lasts {promised:.2f} s by its header, its pictures end at {held:.2f} s: it is cut off, or only "
+            "its sound goes on"
+        ]
+    return []
 
 
 def open_container(path: Path) -> Any:

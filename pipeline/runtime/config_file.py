@@ -1,6 +1,7 @@
 """config.yaml and `--config` checked before the graph is built: every error names the key, the line and the way out."""
 
 import difflib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -24,6 +25,8 @@ COMMAND_LINE_KEYS = (
     *(key for key in SceneConfig.model_fields if key not in ("video", "prompts", "edits", "preset")),
 )
 FORBIDDEN_IN_NAMES = set('/\\{}*?"\n')
+INVISIBLE = ("Cc", "Cf", "Zl", "Zp")  # Unicode's control and direction marks, line and paragraph separators
+LONGEST_NAME = 200  # bytes; file systems hold 255, and what is made beside the folder has longer names
 
 
 def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
@@ -139,19 +142,47 @@ def with_command_line_scene(values: Mapping[str, Any]) -> dict[str, Any]:
         raise StageError(
             f"--config {next(iter(given))}=... belongs to one video; add video=PATH, or edit scenes: in config.yaml"
         )
+    check_quoted(given)
     source = Path(str(given.get("video") or str(given["dataset"]).partition(":")[2]))
     name = str(given.pop("name", "") or source.stem)
     paths = {key: str(value) for key, value in given.items() if key in ("video", "dataset", *PATHS_OF_SCENE)}
     return {**values, "scenes": {name: {**given, **paths}}}
 
 
+def check_quoted(given: Mapping[str, Any]) -> None:
+    """Paths of the command line that YAML reads as something else than text are refused: they would be other paths."""
+    for key in ("video", "dataset", *PATHS_OF_SCENE):
+        value = given.get(key)
+        if value is None or isinstance(value, str):
+            continue
+        setting = next(iter(value.items()), ()) if isinstance(value, dict) else ()
+        reads = "`: ` as a setting" if setting else f"this as {value}"
+        raise StageError(
+            f"--config {key}=...: YAML reads {reads}; write {quoted(key, ': '.join(map(str, setting)) or 'PATH')}"
+        )
+
+
+def quoted(key: str, path: str) -> str:
+    """A path on the command line as YAML's text: Snakemake takes quotes at both ends off, but not behind spaces."""
+    return f"--config '{key}= \"{path}\" ' (with these spaces and quotes)"
+
+
+def check_name(name: str, where: str) -> None:
+    """The name of a scene can be a folder's, and a person can see it."""
+    way = "use letters, digits, spaces, '-', '_' and '.' (on the command line: name=NAME)"
+    if not name.strip() or name != name.strip() or name.startswith((".", "-")) or FORBIDDEN_IN_NAMES & set(name):
+        raise StageError(f"scenes.{name}{where}: a scene's name is its folder under results/; {way}")
+    if hidden := [letter for letter in name if unicodedata.category(letter) in INVISIBLE]:
+        raise StageError(f"scenes.{name!a}{where}: the name has an invisible character, {hidden[0]!a}; {way}")
+    if len(name.encode()) > LONGEST_NAME:
+        raise StageError(
+            f"scenes.{name[:20]}...{where}: the name has {len(name.encode())} bytes, {LONGEST_NAME} are possible; {way}"
+        )
+
+
 def check_scene(name: str, scene: SceneConfig, files: Sequence[Path]) -> None:
     """The name can be a folder's, and the files that the scene names exist."""
-    if not name or name.startswith((".", "-")) or FORBIDDEN_IN_NAMES & set(name):
-        raise StageError(
-            f"scenes.{name}{line_of(('scenes', name), files)}: a scene's name is its folder under results/; "
-            "use letters, digits, spaces, '-', '_' and '.'"
-        )
+    check_name(name, line_of(("scenes", name), files))
     if not scene.video and not scene.dataset:
         where = line_of(("scenes", name), files)
         raise StageError(f"scenes.{name}.video{where}: is missing; add video: PATH, or dataset: LAYOUT:PATH")
@@ -160,16 +191,29 @@ def check_scene(name: str, scene: SceneConfig, files: Sequence[Path]) -> None:
         if not path or (key == "video" and path == SIMULATE):
             continue
         where = line_of(("scenes", name, key), files)
-        if set("{}") & set(str(path)):
-            raise StageError(
-                f"scenes.{name}.{key}{where}: {path} has braces, which Snakemake takes for wildcards; rename it, or give a "
-                "link to it without braces (ln -s)"
-            )
-        if not Path(path).exists():
-            raise StageError(f"scenes.{name}.{key}{where}: {path} does not exist; {nearby(Path(path))}")
+        check_path(f"scenes.{name}.{key}{where}", path)
     if scene.start is not None and scene.end is not None and scene.end <= scene.start:
         where = line_of(("scenes", name, "end"), files)
         raise StageError(f"scenes.{name}.end{where}: {scene.end} is not after start={scene.start}; give a later second")
+
+
+def check_path(what: str, path: str) -> None:
+    """A path that Snakemake can take, of a file or folder that exists."""
+    if set("{}") & set(path):
+        raise StageError(
+            f"{what}: {path} has braces, which Snakemake takes for wildcards; rename it, or give a "
+            "link to it without braces (ln -s)"
+        )
+    if hidden := [letter for letter in path if unicodedata.category(letter) == "Cc"]:
+        raise StageError(
+            f"{what}: {path!a} has a control character, {hidden[0]!a}; rename it, or give a link to it (ln -s)"
+        )
+    try:
+        there = Path(path).exists()
+    except OSError as error:
+        raise StageError(f"{what}: {path[:40]}... cannot be a path ({error.strerror}); correct it") from error
+    if not there:
+        raise StageError(f"{what}: {path} does not exist; {nearby(Path(path))}")
 
 
 def check_dataset(config: Config, name: str, files: Sequence[Path]) -> None:
@@ -199,8 +243,11 @@ def nearby(path: Path) -> str:
     folder = path.parent
     if not folder.exists():
         return f"there is no folder {folder} either; give the path from where snakemake runs"
+    way = f"put the path into quotes, or write {quoted('video', f'{folder}/NAME')}"
     if any(entry.name.startswith(f"{path.name} #") for entry in folder.iterdir()):
-        return "a # after a space begins a comment in YAML: put the path into quotes"
+        return f"a # after a space begins a comment in YAML: {way}"
+    if any(entry.name.split() == path.name.split() for entry in folder.iterdir()):
+        return f"the name of the file there has other spaces, which YAML leaves out: {way}"
     close = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=3)
     return f"did you mean {' or '.join(str(folder / name) for name in close)}?" if close else "correct the path"
 

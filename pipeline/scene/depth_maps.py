@@ -1,10 +1,12 @@
-"""Depth maps that a person gives, for instance from a network for single images: one file a frame, in any unit.
+"""Depth maps that a person gives, for instance from a network: one file a frame or one array of all, in any unit.
 
 They fix the scales of the objects, and so stand for all methods that take depth from elsewhere: a baseline for OSN.
 Maps of disparity (larger is nearer) are known by the sparse points, and become depth by them.
 """
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -13,18 +15,29 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from scipy.stats import spearmanr
 
-from pipeline.formats.frame_files import FrameFiles, KeptFrames, data_files, files_of_frames, nearest_resized
-from pipeline.formats.id_files import array_of_archive
+from pipeline.formats.frame_files import ARRAYS, KeptFrames, data_files, files_of_frames, nearest_resized, visible
+from pipeline.formats.id_files import array_of_archive, frames_of_array
 from pipeline.formats.scene_file import Scene
+from pipeline.formats.source_view import SourceView
 from pipeline.runtime.errors import StageError
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
+DEPTH_KEYS = ("depth", "depths", "depth_map", "depth_maps", "disparity", "disp", "pred", "arr_0")
 LEAST_OBSERVATIONS = 8
 LEAST_ALIGNED = 12  # observations of the background in a frame
 ROUNDS = 30
 GOOD_FIT = 0.15  # median relative error above which a frame's map is not believed
 REVERSED = -0.3  # rank correlation with the depth of sparse points below which larger means nearer
+
+
+@dataclass(frozen=True)
+class GivenDepths:
+    """Maps at the size of the frames, how they were matched, and a doubt."""
+
+    maps: Float[np.ndarray, "frame height width"]
+    how: str
+    doubt: str = ""
 
 
 def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
@@ -70,37 +83,50 @@ def is_disparity(maps: Float[np.ndarray, "frame height width"], scene: Scene) ->
     return bool(signs and np.median(signs) < REVERSED)
 
 
-def depth_files(folder: Path, kept: KeptFrames) -> FrameFiles:
-    """The map of each frame."""
-    return files_of_frames(data_files(folder, SUFFIXES), kept, f"the depth maps of {folder}")
-
-
 def read_depths(folder: Path, scene: Scene) -> Float[np.ndarray, "frame height width"]:
     """The maps of a folder, each of its frame."""
-    files = depth_files(folder, scene.kept)
-    log.info("depth maps of %s, %s", folder, files.how)
-    if files.doubt:
-        log.warning("depth maps of %s: %s", folder, files.doubt)
-    return fitted_depths(files, scene.size)
+    given = given_depths(folder, scene.kept, scene.size)
+    log.info("depth maps of %s, %s", folder, given.how)
+    if given.doubt:
+        log.warning("depth maps of %s: %s", folder, given.doubt)
+    return given.maps
 
 
-def fitted_depths(files: FrameFiles, size: tuple[int, int]) -> Float[np.ndarray, "frame height width"]:
+def given_depths(folder: Path, kept: KeptFrames, size: tuple[int, int], most: int | None = None) -> GivenDepths:
+    """The maps of a folder at the frames' (height, width); all of them are matched, at most `most` read."""
+    paths = data_files(folder, SUFFIXES)
+    if not paths:
+        held = sorted({path.suffix or path.name for path in visible(folder)})
+        found = f" (but {', '.join(held[:5])})" if held else ""
+        raise StageError(
+            f"{folder} holds no depth maps ({', '.join(SUFFIXES)}){found}; save them in one of these forms"
+        )
+    if len(paths) == 1 and paths[0].suffix.lower() in ARRAYS and (stack := all_frames(paths[0], kept)) is not None:
+        return GivenDepths(fitted_depths(stack, paths * len(stack), kept.view, size), "one array of all frames")
+    files = files_of_frames(paths, kept, f"the depth maps of {folder}")
+    few = files.thinned(most).paths
+    return GivenDepths(fitted_depths([*map(read_depth, few)], few, files.view, size), files.how, files.doubt)
+
+
+def all_frames(path: Path, kept: KeptFrames) -> Float[np.ndarray, "frame height width"] | None:
+    """The maps of an array of all frames, kept ones or the video's; None where the array is something else."""
+    stack = frames_of_array(read_numbers(path))
+    if stack.ndim != 3 or len(stack) not in (len(kept), kept.source_count):
+        return None
+    return (stack[kept.source_index] if len(stack) == kept.source_count else stack).astype(np.float32)
+
+
+def fitted_depths(
+    maps: Sequence[np.ndarray] | np.ndarray, paths: Sequence[Path], view: SourceView | None, size: tuple[int, int]
+) -> Float[np.ndarray, "frame height width"]:
     """Maps undistorted and resized as the frames were, to (height, width)."""
-    maps = [read_depth(path) for path in files.paths]
-    if files.view is not None:
-        maps = [files.view.apply(depth, exact=True) for depth in maps]
-    return np.stack([nearest_resized(depth, size, path) for depth, path in zip(maps, files.paths, strict=True)])
+    seen = [depth if view is None else view.apply(depth, exact=True) for depth in maps]
+    return np.stack([nearest_resized(depth, size, path) for depth, path in zip(seen, paths, strict=True)])
 
 
 def read_depth(path: Path) -> Float[np.ndarray, "height width"]:
     """One map: an array, or a grey image of 8 or 16 bits."""
-    try:
-        if path.suffix.lower() == ".npz":
-            depth = array_of_archive(path)
-        else:
-            depth = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else np.asarray(Image.open(path))
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise StageError(f"{path} is not a readable depth map ({error}); replace it") from error
+    depth = read_numbers(path)
     depth = depth.squeeze() if depth.ndim == 3 and 1 in depth.shape else depth
     if depth.ndim != 2:
         raise StageError(
@@ -108,6 +134,16 @@ def read_depth(path: Path) -> Float[np.ndarray, "height width"]:
             "the numbers behind them (.npy, .npz, or a grey image of 16 bits)"
         )
     return depth.astype(np.float32)
+
+
+def read_numbers(path: Path) -> np.ndarray:
+    """What a file holds, as it is."""
+    try:
+        if path.suffix.lower() == ".npz":
+            return array_of_archive(path, DEPTH_KEYS)
+        return np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else np.asarray(Image.open(path))
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise StageError(f"{path} is not a readable depth map ({error}); replace it") from error
 
 
 def aligned_depths(

@@ -78,6 +78,8 @@ def lens_of_poses(path: Path, shape: SourceShape) -> Lens | None:
 
 def named_poses(path: Path, size: tuple[int, int]) -> NamedPoses:
     """Poses by image name, by the form that the path has; `size` where the form does not tell that of its images."""
+    if not path.exists():
+        raise StageError(f"{path} does not exist; give the file or folder of the poses, or leave `poses` out")
     if path.is_file() and path.suffix.lower() == ".json":
         return read_transforms(path, size)
     for name in TRANSFORMS:

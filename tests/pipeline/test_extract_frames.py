@@ -370,3 +370,21 @@ def test_a_pinhole_among_given_poses_changes_nothing(tmp_path: Path) -> None:
     paths = (tmp_path / "clip", tmp_path / "transforms.json", tmp_path / "frames", tmp_path / "frames.json")
     extract_frames(*paths, ExtractFramesConfig())
     assert "camera" not in read_frames_info(tmp_path / "frames.json")
+
+
+def test_black_frames_at_the_ends_are_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    black = [np.zeros((48, 64, 3), np.uint8)] * 3
+    frames, info = extract(write_clip(tmp_path / "clip.mp4", [*black, *pictures(8), *black]))
+    assert [row["source_index"] for row in info["frames"]] == list(range(3, 11)) and len(frames) == 8
+    assert "6 frame(s) of clip.mp4: black" in caplog.text
+
+
+def test_a_header_that_promises_more_than_there_is_raises_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", pictures(20, 96, 128))
+    extract(clip)
+    assert "cut off" not in caplog.text
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    extract(clip)
+    assert "clip.mkv lasts 2.00 s by its header" in caplog.text

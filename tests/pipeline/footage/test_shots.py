@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.footage.shots import find_cuts, find_shots, longest
+from pipeline.footage.shots import blank_frames, find_cuts, find_shots, longest
 from tests.pipeline.footage.moving import panned, surveyed
 
 
@@ -56,3 +56,10 @@ def test_noise_and_compression_do_not_hide_a_cut() -> None:
         for picture in panned(0, 10) + panned(1, 10)
     ]
     assert cuts(pictures) == [10]
+
+
+def test_blank_frames_are_found_but_a_dark_scene_has_none() -> None:
+    pictures, black = panned(0, 12), np.full((72, 128), 16, np.uint8)
+    assert blank_frames(surveyed([black, black, *pictures, black])).tolist() == [0, 1, 14]
+    assert not len(blank_frames(surveyed([black] * 5)))
+    assert not len(blank_frames(surveyed([(picture // 24) for picture in pictures])))

@@ -261,3 +261,28 @@ def test_one_damaged_array_ends_in_a_sentence(tmp_path: Path, suffix: str) -> No
     (tmp_path / f"all.{suffix}").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(StageError, match="not a readable mask"):
         read_mask_folder(tmp_path, kept(4), (20, 30))
+
+
+def test_levels_of_grey_up_to_white_and_masks_without_an_object_raise_a_doubt(tmp_path: Path) -> None:
+    levels = np.zeros((20, 30), np.uint8)
+    levels[2:8, 2:8], levels[10:16, 10:16] = 128, 255
+    write_image(tmp_path / "0.png", levels)
+    assert "255 is taken as ignore" in read_mask_folder(tmp_path, kept(1), (20, 30)).doubts[0]
+    write_image(tmp_path / "0.png", 0 * levels)
+    assert "shows an object" in read_mask_folder(tmp_path, kept(1), (20, 30)).doubts[0]
+    write_image(tmp_path / "0.png", np.where(levels == 128, 1, levels).astype(np.uint8))
+    assert not read_mask_folder(tmp_path, kept(1), (20, 30)).doubts
+
+
+@pytest.mark.parametrize("suffix", [".TIF", ".bmp"])
+def test_pictures_without_loss_are_masks(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(squares(np.uint8)).save(tmp_path / f"0{suffix}")
+    assert read_mask_folder(tmp_path, kept(1), (20, 30)).names == ["2"]
+
+
+@pytest.mark.parametrize("axis", [1, 3])
+def test_an_array_of_all_frames_may_have_a_channel_and_no_folder(tmp_path: Path, axis: int) -> None:
+    np.save(tmp_path / "ids.npy", np.expand_dims(np.stack([squares(np.uint8)] * 5), axis))
+    for path in (tmp_path, tmp_path / "ids.npy"):
+        given = read_mask_folder(path, kept(3, [0, 2, 4], 5), (20, 30))
+        assert given.names == ["2"] and given.object_ids.shape == (3, 20, 30)

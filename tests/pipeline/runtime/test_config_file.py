@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 
-from pipeline.runtime.config_file import checked_config, start_of
+from pipeline.runtime.config_file import checked_config, quoted, start_of
 from pipeline.runtime.errors import StageError
 
 CLIP = {"video": "simulate"}
@@ -191,3 +192,40 @@ def test_masks_of_a_person_take_the_place_of_those_that_are_not_used(tmp_path: P
 def test_data_set_that_is_none_is_named(tmp_path: Path, key: str, said: str) -> None:
     with pytest.raises(StageError, match=said):
         check(tmp_path, f"scenes:\n  chess:\n    dataset: {key}\n")
+
+
+NAMES = {
+    " ": "folder under results/",
+    "-clip": "name=NAME",
+    "end ": "name=NAME",
+    "rtl\u202egpj": r"invisible character, .*202e",
+    "a\x07b": "invisible character",
+    "x" * 250: "250 bytes, 200 are possible",
+}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_a_name_that_is_no_folder_is_refused_with_a_way_out(name: str) -> None:
+    with pytest.raises(StageError, match=NAMES[name]):
+        checked_config({"video": "simulate", "name": name}, [])
+
+
+@pytest.mark.parametrize("value", [{"kitchen": "take 2.mp4"}, 20230519142233, 1000.0, True])
+def test_a_path_that_yaml_reads_as_something_else_is_to_be_quoted(value: Any) -> None:
+    with pytest.raises(StageError, match=r"YAML reads.*write --config 'video= \".*\" '"):
+        checked_config({"video": value}, [])
+
+
+def test_paths_with_spaces_at_an_end_too_long_or_with_control_characters_are_explained(tmp_path: Path) -> None:
+    for name in ("end.mp4 ", "a\x07.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    faults = {"end.mp4": "other spaces.*quotes", "a\x07.mp4": "control character.*ln -s", "x" * 300: "cannot be a path"}
+    for name, said in faults.items():
+        with pytest.raises(StageError, match=said):
+            checked_config({"video": str(tmp_path / name), "name": "a"}, [])
+
+
+@pytest.mark.parametrize("name", ["take #2.mp4", "kitchen: take 2.mp4", "20230519_142233", "1e3", "true"])
+def test_the_way_to_write_such_paths_passes_through_snakemake(name: str) -> None:
+    written = quoted("video", name).removeprefix("--config '").partition("' (")[0]
+    assert parse_config([written]) == {"video": name}

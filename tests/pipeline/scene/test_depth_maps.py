@@ -80,3 +80,23 @@ def test_depth_of_another_aspect_and_colour_maps_are_refused(tmp_path: Path):
     (tmp_path / "0.npy").unlink()
     with pytest.raises(StageError, match="colours are for people to look at"):
         read_depths(tmp_path, SCENE)
+
+
+def test_one_array_may_hold_the_depth_of_all_frames(tmp_path: Path) -> None:
+    stack = np.stack([np.where(np.isfinite(depth), depth, 0) for depth in TRUTH.train.depth])
+    np.savez(tmp_path / "all.npz", depths=stack[..., None], fps=np.array(24))
+    for path in (tmp_path, tmp_path / "all.npz"):
+        np.testing.assert_array_equal(read_depths(path, SCENE), stack.astype(np.float32))
+
+
+def test_an_archive_with_masks_gives_its_depth_and_other_forms_are_named(tmp_path: Path) -> None:
+    for frame in range(FRAMES):
+        np.savez(tmp_path / f"{frame}.npz", mask=np.ones((HEIGHT, WIDTH)), depth=np.full((HEIGHT, WIDTH), frame + 2.0))
+    assert read_depths(tmp_path, SCENE)[3, 0, 0] == 5
+    np.savez(tmp_path / "0.npz", a=np.ones((HEIGHT, WIDTH)), b=np.ones((HEIGHT, WIDTH)))
+    with pytest.raises(StageError, match="which is the depth"):
+        read_depths(tmp_path, SCENE)
+    (tmp_path / "exr").mkdir()
+    (tmp_path / "exr" / "0.exr").write_bytes(b"v/1")
+    with pytest.raises(StageError, match=r"holds no depth maps .*but \.exr"):
+        read_depths(tmp_path / "exr", SCENE)

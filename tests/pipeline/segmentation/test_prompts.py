@@ -15,7 +15,6 @@ from tests.pipeline.test_segment_objects import FRAMES, HEIGHT, WIDTH, texture
     [
         (Prompt(object=1, frame=99, points=[(1, 1)]), "12 frames"),
         (Prompt(object=1, points=[(400, 1)]), r"\(400, 1\) is outside"),
-        (Prompt(object=1), "neither points nor a box"),
         (Prompt(object=1, points=[(1, 1), (2, 2)], labels=[1]), "2 points and 1 labels"),
         (Prompt(object=1, points=[(1, 1)], labels=[0]), "only points beside the object"),
         (Prompt(object=1, box=(60, 60, 20, 80)), "is empty; a box is x0, y0, x1, y1"),
