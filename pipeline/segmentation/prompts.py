@@ -30,15 +30,13 @@ CLICKED_PX = 2.0  # around a click, which belong to its object in the end
 
 
 def check_prompts(prompts: list[Prompt], shape: tuple[int, int, int]) -> None:
-    """Refuse hints that lie outside the video, hints without a place, and two things under one id."""
+    """Refuse hints that lie outside the video, and two things under one id."""
     count, height, width = shape
     check_ids(prompts)
     for prompt in prompts:
         name = f"prompt of object {prompt.object} on frame {prompt.frame}"
         if prompt.frame >= count:
             raise StageError(f"{name}: the scene has {count} frames (0 to {count - 1}); choose one of them")
-        if not prompt.points and prompt.box is None:
-            raise StageError(f"{name} has neither points nor a box; give one of them")
         if prompt.labels and len(prompt.labels) != len(prompt.points):
             raise StageError(f"{name} has {len(prompt.points)} points and {len(prompt.labels)} labels; give as many")
         if prompt.labels and not any(prompt.labels) and prompt.box is None:
