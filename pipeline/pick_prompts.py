@@ -2,8 +2,9 @@
 
     python -m pipeline.pick_prompts clip.mp4
 
-serves a page on this machine that steps through the frames which the pipeline will see. The clicks are shown as a block
-of YAML to copy, and saved into config.yaml when asked for. Not a stage: nothing in the graph depends on it.
+serves a page on this machine that steps through the frames which the pipeline will see, and shows what each click cuts
+out. The clicks are shown as a block of YAML to copy, and saved into config.yaml when asked for. Not a stage: nothing in
+the graph depends on it.
 """
 
 import argparse
@@ -13,22 +14,28 @@ import signal
 import subprocess
 import sys
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
+from typing import Any
+
+import numpy as np
 
 from pipeline.cli import start_logging
-from pipeline.config import Config, ExtractFramesConfig, SceneConfig
+from pipeline.config import Config, EstimateFlowConfig, ExtractFramesConfig, Prompt, SceneConfig, SegmentObjectsConfig
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_json
+from pipeline.picker.mask_answers import MadeMasks
 from pipeline.picker.prompt_block import parsed, read_text
 from pipeline.picker.server import PickerScene, PickerServer
 from pipeline.runtime.config_file import SIMULATE, check_scene, checked_config, stage_options
 from pipeline.runtime.errors import StageError
 
 log = logging.getLogger("pipeline.pick_prompts")
-RESULTS = Path("results")
+RESULTS, WEIGHTS = Path("results"), Path("weights")
 
 
 def pick_prompts(clip: str, config: Path, name: str | None, frames: Path | None, port: int, browser: bool) -> None:
@@ -44,12 +51,42 @@ def pick_prompts(clip: str, config: Path, name: str | None, frames: Path | None,
         paths = frame_paths(folder)
         height, width = read_frame(paths[0]).shape[:2]
         prompts = settings.scenes[name].prompts
-        scene = PickerScene(name, settings.scenes[name].video, config, paths, height, width, prompts)
+        masks = SceneMasks(paths, settings, name)
+        scene = PickerScene(name, settings.scenes[name].video, config, paths, height, width, prompts, masks)
         with PickerServer(scene, port) as server:
             log.info("the objects of %s, %d frames: %s (Ctrl-C ends)", name, len(paths), server.url)
             if browser:
                 webbrowser.open(server.url)
             server.serve_forever()
+
+
+@dataclass(frozen=True)
+class SceneMasks:
+    """Masks of clicked objects in the frames of a scene, by the backends that its settings choose for segment_objects."""
+
+    paths: list[Path]
+    settings: Config
+    scene: str
+
+    @cached_property
+    def segmenter(self) -> Any:
+        """Imported when it is first asked for: that takes seconds, for which the page need not wait."""
+        from pipeline.segmentation.clicked_masks import ClickSegmenter
+
+        masks = SegmentObjectsConfig.model_validate(stage_options(self.settings, "segment_objects", self.scene))
+        flow = EstimateFlowConfig.model_validate(stage_options(self.settings, "estimate_flow", self.scene))
+        return ClickSegmenter(WEIGHTS, masks, flow)
+
+    def load(self) -> str:
+        """Load what is needed before the first click; what makes the masks."""
+        return str(self.segmenter.load())
+
+    def clicked_masks(self, frames: range, k: int, prompts: Sequence[Prompt]) -> MadeMasks:
+        """An object in neighbouring frames, from the prompts of these frames."""
+        images = np.stack([read_frame(self.paths[t]) for t in frames])
+        counted = [prompt.model_copy(update={"frame": prompt.frame - frames.start}) for prompt in prompts]
+        made: MadeMasks = self.segmenter.clicked_masks(images, k, counted)
+        return made
 
 
 def scene_of(clip: str, name: str | None, config: Config) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-// The page of pick_prompts: frames, clicks and boxes; the server turns them into YAML.
+// The page of pick_prompts: frames, clicks and boxes; the server turns them into YAML, and shows what they cut out.
 "use strict";
 const $ = id => document.getElementById(id);
 const canvas = $("view"), pen = canvas.getContext("2d");
@@ -87,6 +87,10 @@ function draw() {
   pen.fillStyle = "#000"; pen.fillRect(0, 0, canvas.width, canvas.height);
   const image = images[frame];
   if (image?.complete && image.naturalWidth) pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+  if ($("masked").checked) for (const { id } of doc.objects) {
+    const picture = maskOf(id)?.picture;
+    if (picture?.complete && picture.naturalWidth) pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  }
   for (const mark of here()) mark.box ? drawBox(mark.box, mark.object, scale) : drawPoint(mark, scale);
   if (drag?.moved) drawBox([drag.from.x, drag.from.y, drag.to.x, drag.to.y], current, scale);
   if (corner && cursor) drawBox([corner.x, corner.y, cursor.x, cursor.y], current, scale);
@@ -128,7 +132,7 @@ function swatch(id) {
 function objectItem({ id, name }) {
   const radio = element("input", { type: "radio", name: "object", id: `pick-${id}`, ariaLabel: `Select object ${id}` });
   radio.onchange = () => { current = id; show(); };
-  const field = element("input", { type: "text", id: `name-${id}`, value: name, placeholder: `object ${id}`, ariaLabel: `Name of object ${id}` });
+  const field = element("input", { type: "text", id: `name-${id}`, value: name, maxLength: 80, placeholder: `object ${id}`, ariaLabel: `Name of object ${id}` });
   field.onchange = () => rename(id, field.value.trim());
   field.onfocus = () => { current = id; radio.checked = true; };
   const remove = element("button", { textContent: "✕", ariaLabel: `Delete object ${id} and its clicks` });
@@ -156,6 +160,8 @@ function show() {
     jump.onclick = () => go(index);
     return jump;
   }) : ["none"]));
+  showMasks();
+  if (!timer) wantMasks();
   $("undo").disabled = !past.length; $("redo").disabled = !future.length;
   $("where").textContent = `${frame} of 0–${state.frames - 1}`;
   $("slider").value = frame;
@@ -166,16 +172,21 @@ function go(index) { frame = Math.max(0, Math.min(state.frames - 1, index)); cor
 function play() {
   timer = timer ? clearInterval(timer) : setInterval(() => go((frame + 1) % state.frames), 100);
   $("play").textContent = timer ? "Pause" : "Play"; $("play").ariaPressed = String(Boolean(timer));
+  show();
 }
 
 // ---- the server ----
 function say(text, bad = false) { $("status").textContent = text; $("status").className = bad ? "bad" : ""; }
-async function send(path) {
-  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(prompts()) });
-  const content = await answer.json();
-  if (!answer.ok) throw new Error(content.error);
-  return content.block;
+async function content(answer) {
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(told.error);
+  return told;
 }
+async function post(path, values, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return content(await fetch(path, { method: "POST", headers, body: JSON.stringify(values), signal }));
+}
+async function send(path) { return (await post(path, prompts())).block; }
 let told = 0;
 async function tell() {
   const turn = ++told;
@@ -196,6 +207,78 @@ async function save() {
 async function copy() {
   try { await navigator.clipboard.writeText($("block").textContent); say("Copied"); }
   catch { getSelection().selectAllChildren($("block")); say("Selected; press Ctrl+C to copy"); }
+}
+
+// ---- masks ----
+const REACH = 2;                                                   // how far the neighbouring frames go
+let masks = new Map(), asked = new Map();                          // by object and frame; requests on their way, by object
+
+// A mask holds as long as what it was made from is the same: all that is clicked in its frames.
+const hasPlace = entry => entry.box || entry.labels.some(Boolean);
+const near = (at, reach) => prompts().filter(entry => Math.abs(entry.frame - at) <= reach && hasPlace(entry));
+function basis(object, at, reach) {
+  return JSON.stringify(near(at, reach).map(({ name, labels, points, ...rest }) => rest.object === object
+    ? { ...rest, points, labels } : { frame: rest.frame, beside: points.filter((_, i) => labels[i]) }));
+}
+function maskOf(object) {
+  const mask = masks.get(`${object} ${frame}`);
+  return mask && mask.basis === basis(object, mask.at, mask.reach) ? mask : null;
+}
+function wantMasks() {
+  for (const object of new Set(near(frame, 0).map(entry => entry.object))) {
+    const request = asked.get(object);
+    const comes = request?.at === frame && request.basis === basis(object, frame, request.reach);
+    if (!comes && !maskOf(object)) ask(object, frame, 0);
+  }
+}
+async function ask(object, at, reach) {
+  const wanted = basis(object, at, reach), before = asked.get(object);
+  if (before?.basis === wanted && before.at === at && before.reach === reach) return;
+  before?.abort.abort();
+  const request = { at, reach, basis: wanted, abort: new AbortController() };
+  asked.set(object, request); showMasks();
+  try {
+    const made = await post("/api/masks", { object, frame: at, reach, prompts: near(at, reach) }, request.abort.signal);
+    for (const mask of made.masks) keep(request, object, mask.frame, { ...made, picture: picture(mask.picture) });
+    if (reach) tellNeighbours(object, made.masks);
+  } catch (error) {
+    if (request.abort.signal.aborted) return;
+    if (!reach) keep(request, object, at, { error: error.message });
+    say(`${title(object)}: no mask: ${error.message}`, true);
+  } finally {
+    if (asked.get(object) === request) { asked.delete(object); showMasks(); draw(); }
+  }
+}
+function keep({ at, reach, basis, abort }, object, index, made) {
+  if (!abort.signal.aborted) masks.set(`${object} ${index}`, { at, reach, basis, ...made });
+}
+function picture(source) {
+  if (!source) return null;
+  const image = new Image();
+  image.onload = draw; image.src = source;
+  return image;
+}
+function tellNeighbours(object, made) {
+  const lost = made.filter(mask => !mask.picture).map(mask => mask.frame);
+  say(`${title(object)}: masks of frames ${made[0].frame} to ${made.at(-1).frame}${lost.length ? `; lost in ${lost.join(", ")}` : ""}`, Boolean(lost.length));
+}
+function maskItem(object) {
+  const mask = maskOf(object), waits = asked.get(object);
+  const [text, bad] = waits && !mask ? ["is being cut out …", false]
+    : mask.error ? [`no mask: ${mask.error}`, true]
+    : !mask.picture ? [`lost here (carried from frame ${mask.at})`, true]
+    : [`confidence ${mask.confidence.toFixed(2)}${mask.warnings.length ? `: ${mask.warnings.join("; ")}` : ""}`, Boolean(mask.warnings.length)];
+  return element("li", {}, swatch(object), element("span", { className: bad ? "grow bad" : "grow" }, `${title(object)}: ${text}`));
+}
+function showMasks() {
+  const known = doc.objects.map(object => object.id).filter(id => maskOf(id) || asked.get(id)?.at === frame);
+  $("masks").replaceChildren(...(known.length ? known.map(maskItem) : [element("li", { className: "dim" }, "none yet")]));
+  $("neighbours").disabled = !near(frame, 0).some(entry => entry.object === current);
+}
+async function loadMaker() {
+  $("maker").textContent = "(loading …)";
+  try { $("maker").textContent = `by ${(await content(await fetch("/api/masks"))).name}, as in segment_objects`; }
+  catch (error) { $("maker").textContent = `cannot be made: ${error.message}`; $("maker").className = "bad"; }
 }
 
 // ---- the mouse ----
@@ -285,11 +368,12 @@ async function start() {
     return image;
   });
   new ResizeObserver(fit).observe(canvas);
-  show(); tell();
+  show(); tell(); loadMaker();
 }
 $("previous").onclick = () => go(frame - 1); $("next").onclick = () => go(frame + 1); $("play").onclick = play;
 $("slider").oninput = event => go(Number(event.target.value));
 $("add").onclick = addObject; $("undo").onclick = () => travel(past, future); $("redo").onclick = () => travel(future, past);
+$("neighbours").onclick = () => ask(current, frame, REACH); $("masked").onchange = draw;
 $("save").onclick = save; $("copy").onclick = copy;
 addEventListener("beforeunload", event => { if (state && JSON.stringify(prompts()) !== saved) event.preventDefault(); });
 start().catch(error => say(`The page could not start: ${error.message}`, true));

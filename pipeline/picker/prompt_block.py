@@ -17,6 +17,7 @@ from pipeline.runtime.config_file import checked_config
 from pipeline.runtime.errors import StageError
 
 PROMPTS = TypeAdapter(list[Prompt])
+MOST_NAME, MOST_POINTS, MOST_FAULTS = 80, 100, 5
 
 
 def checked_prompts(values: Any, frames: int, height: int, width: int) -> list[Prompt]:
@@ -24,7 +25,7 @@ def checked_prompts(values: Any, frames: int, height: int, width: int) -> list[P
     try:
         prompts = PROMPTS.validate_python(values)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:MOST_FAULTS])
         raise StageError(f"prompts: {faults}") from error
     for prompt in prompts:
         if fault := prompt_fault(prompt, frames, height, width):
@@ -37,6 +38,10 @@ def checked_prompts(values: Any, frames: int, height: int, width: int) -> list[P
 
 def prompt_fault(prompt: Prompt, frames: int, height: int, width: int) -> str | None:
     """What is wrong with one prompt, and the way out."""
+    if prompt.name and (len(prompt.name) > MOST_NAME or not prompt.name.isprintable()):
+        return f"the name {prompt.name[:MOST_NAME]!r} is too long or has unseen characters; take at most {MOST_NAME} letters"
+    if len(prompt.points) > MOST_POINTS:
+        return f"{len(prompt.points)} points are too many; {MOST_POINTS} say all, and a box says more"
     if prompt.frame >= frames:
         return f"there are {frames} frames, 0 to {frames - 1}; choose one of them"
     if prompt.labels and len(prompt.labels) != len(prompt.points):

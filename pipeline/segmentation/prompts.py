@@ -6,6 +6,7 @@ Clicks are obeyed: a clicked pixel is its object's in that frame, two clicked th
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -268,7 +269,7 @@ def overlap(first: Bool[np.ndarray, "height width"], second: Bool[np.ndarray, "h
 def nearest_px(points: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> Float[np.ndarray, "height width"]:
     """How far every pixel is from the nearest of some points."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
-    return np.min([np.hypot(columns + 0.5 - x, rows + 0.5 - y) for x, y in points], axis=0).astype(np.float32)
+    return reduce(np.minimum, (np.hypot(columns + 0.5 - x, rows + 0.5 - y) for x, y in points)).astype(np.float32)
 
 
 def around(point: tuple[float, float], radius: float, shape: tuple[int, ...]) -> Bool[np.ndarray, "height width"]:

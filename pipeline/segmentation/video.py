@@ -17,12 +17,12 @@ class Video:
     """The frames; their flow and what follows from it are made when a backend first asks for them."""
 
     images: UInt8[np.ndarray, "frame height width rgb=3"]
-    flow: Path
+    flow: Path | FlowChain
 
     @cached_property
     def chain(self) -> FlowChain:
         """The flow between all neighbouring frames."""
-        return read_flow_chain(self.flow, self.images.shape[:3])
+        return read_flow_chain(self.flow, self.images.shape[:3]) if isinstance(self.flow, Path) else self.flow
 
     @cached_property
     def residual(self) -> Float[np.ndarray, "frame height width"]:

@@ -220,7 +220,7 @@ class Page:
     def wait(self, text: str, where: str = "status") -> None:
         from selenium.webdriver.support.ui import WebDriverWait
 
-        WebDriverWait(self.browser, 10).until(lambda _: text in self.element(where).text, f"{text} in {where}")
+        WebDriverWait(self.browser, 40).until(lambda _: text in self.element(where).text, f"{text} in {where}")
 
     def actions(self) -> Any:
         from selenium.webdriver import ActionChains
@@ -254,6 +254,7 @@ def page(browser: Any, picker: Picker) -> Iterator[Page]:
     faults = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not [fault for fault in faults if "status of 422" not in fault], faults  # 422: prompts that are refused
     browser.execute_script("onbeforeunload = null; saved = JSON.stringify(prompts())")
+    browser.get("about:blank")  # A picker that is killed while it loads would be a fault of the next test.
 
 
 def near(points: list[list[float]], expected: list[list[float]]) -> bool:
@@ -294,6 +295,24 @@ def test_frame_is_shown_where_the_clicks_fall(page: Page) -> None:
     page.keys("\ue014", "\ue014", "\ue014")
     page.wait("3 of 0–3", "where")
     assert np.abs(np.subtract(page.colour(5, 5), [100, 100, 100])).max() < 3
+
+
+def test_a_click_shows_what_it_cuts_out_and_neighbouring_frames_follow(page: Page) -> None:
+    page.wait("by motion", "maker")
+    page.at(20, 20).click().perform()
+    page.wait("object 1: confidence", "masks")
+    tinted = [229, 69, 34]  # 57 % of (220, 30, 30) and 43 % of object 1's orange (240, 120, 40)
+    page.browser.execute_script("return Promise.all(images.map(image => image.decode())).then(draw)")
+    inside, outside = page.colour(15, 25), page.colour(40, 20)
+    assert np.abs(np.subtract(inside, tinted)).max() < 3, inside
+    assert np.abs(np.subtract(outside, [40, 40, 40])).max() < 3, outside
+    page.element("neighbours").click()
+    page.wait("masks of frames 0 to 2")
+    page.element("next").click()
+    page.wait("object 1: confidence", "masks")
+    page.element("previous").click()
+    page.element("undo").click()
+    page.wait("none yet", "masks")
 
 
 def test_all_of_it_works_from_the_keyboard(page: Page, picker: Picker) -> None:

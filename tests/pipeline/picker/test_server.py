@@ -16,8 +16,9 @@ import yaml
 
 from pipeline.config import Prompt
 from pipeline.formats.frames_folder import frame_name, frame_paths, write_image
-from pipeline.picker.server import PickerScene, PickerServer, is_local
+from pipeline.picker.server import PickerScene, PickerServer
 from pipeline.runtime.errors import StageError
+from tests.pipeline.picker.test_mask_answers import Squares
 
 CONFIG = "# mine\nscenes:\n  demo:\n    video: simulate  # the demo\nmethod: osn\n"
 GOOD = [{"object": 1, "frame": 2, "points": [[3, 4]], "labels": [1]}]
@@ -30,7 +31,7 @@ def scene(tmp_path: Path) -> PickerScene:
     for index in range(3):
         write_image(tmp_path / "frames" / frame_name(index), np.full((20, 30, 3), 50 * index, np.uint8))
     prompts = [Prompt(object=2, name="ball", box=(1, 2, 3, 4))]
-    return PickerScene("demo", "simulate", config, frame_paths(tmp_path / "frames"), 20, 30, prompts)
+    return PickerScene("demo", "simulate", config, frame_paths(tmp_path / "frames"), 20, 30, prompts, Squares())
 
 
 @pytest.fixture
@@ -115,6 +116,60 @@ def test_broken_configuration_is_told_and_stays(server: PickerServer, scene: Pic
     assert scene.config.read_text() == CONFIG + "mehtod: osn\n"
 
 
+def test_masks_come_for_an_object_and_its_neighbouring_frames(server: PickerServer, scene: PickerScene) -> None:
+    assert answer(server.url + "api/masks") == (200, {"name": "squares"})
+    status, content = post(server, "api/masks", {"object": 1, "frame": 2, "reach": 2, "prompts": GOOD})
+    assert status == 200 and [mask["frame"] for mask in content["masks"]] == [0, 1, 2]
+    assert content["masks"][2]["picture"].startswith("data:image/png;base64,") and content["confidence"] == 0.25
+    assert scene.config.read_text() == CONFIG
+
+
+def test_masks_of_prompts_that_make_no_sense_are_refused(server: PickerServer) -> None:
+    request = {"object": 1, "frame": 2, "prompts": GOOD}
+    for change, said in (
+        ({"frame": 9}, "object 1 has no click"),
+        ({"object": 2}, "object 2 has no click"),
+        ({"reach": 3}, "reach: Input should be less than or equal to 2"),
+        ({"prompts": [{"object": 1, "frame": 2, "points": [[31, 4]]}]}, "outside the frame of 30x20"),
+    ):
+        status, content = post(server, "api/masks", request | change)
+        assert status == 422 and said in content["error"], content
+
+
+def raw(server: PickerServer, text: str) -> str:
+    """The answer to bytes that no client library would send; the sender writes no more after them."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(text.encode())
+        with connection.makefile() as reply:
+            return reply.read()
+
+
+JSON_TO_LOCALHOST = "POST /api/block HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def test_body_that_is_shorter_than_announced_times_out(server: PickerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.picker.bounded_request.PATIENCE_S", 0.2)
+    reply = raw(server, JSON_TO_LOCALHOST + "Content-Length: 100\r\n\r\n[]")
+    assert reply.startswith("HTTP/1.0 408") and "2 of 100 bytes came within 0.2 seconds" in reply
+
+
+def test_second_host_is_refused(server: PickerServer) -> None:
+    for pair in (("localhost", "evil.example"), ("evil.example", "localhost"), ("localhost", "localhost")):
+        lines = "".join(f"Host: {host}\r\n" for host in pair)
+        assert raw(server, f"GET /api/state HTTP/1.1\r\n{lines}\r\n").startswith("HTTP/1.0 403"), pair
+
+
+def test_endless_and_deep_bodies_are_refused(server: PickerServer) -> None:
+    deep = b"[" * 500_000
+    status, content = post(server, "api/block", deep)
+    assert status == 400 and "inside each other" in content["error"]
+    for length in ("9" * 5000, "1, 2", "-1", "+1", "\u0661"):
+        reply = raw(server, JSON_TO_LOCALHOST + f"Content-Length: {length}\r\n\r\n")
+        assert reply.startswith(("HTTP/1.0 413", "HTTP/1.0 411")), reply
+    chunked = raw(server, JSON_TO_LOCALHOST + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n[]")
+    assert chunked.startswith("HTTP/1.0 411")
+
+
 def test_unreadable_requests_are_refused(server: PickerServer) -> None:
     assert post(server, "api/block", b"{")[0] == 400
     assert post(server, "api/block", GOOD, Content_Type="text/plain")[0] == 415
@@ -133,25 +188,6 @@ def test_other_pages_are_refused(server: PickerServer, scene: PickerScene) -> No
         assert post(server, "api/save", GOOD, Origin=origin)[0] == 403
     assert scene.config.read_text() == CONFIG
     assert post(server, "api/save", GOOD, Origin=server.url.rstrip("/"))[0] == 200
-
-
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [
-        ("127.0.0.1:8000", True),
-        ("localhost", True),
-        ("LOCALHOST:90", True),
-        (None, False),
-        ("[::1]:80", False),
-        ("10.0.0.1", False),
-        ("localhost.:80", False),
-        ("user@localhost", False),
-        ("localhost/x", False),
-        ("localhost:x", False),
-    ],
-)
-def test_local_names_are_known(host: str | None, local: bool) -> None:
-    assert is_local(host) is local
 
 
 def test_only_the_loopback_address_listens(server: PickerServer) -> None:
