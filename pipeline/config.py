@@ -225,6 +225,7 @@ class ExtractFramesConfig(Section):
     end: float | None = Field(None, gt=0, description="second to stop at")
     shot: int | None = Field(None, ge=1, description="which shot of a video with cuts; the longest when empty")
     crop_borders: bool = Field(True, description="leave out bars around the picture, as of letterbox video")
+    find_overlays: bool = Field(True, description="find text and logos drawn over the video; masks ignore them")
 
 
 class CheckInputsConfig(Section):

@@ -23,10 +23,12 @@ from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
 from pipeline.footage.borders import find_borders
 from pipeline.footage.borders import in_words as borders_in_words
+from pipeline.footage.overlays import find_overlays
+from pipeline.footage.overlays import in_words as overlays_in_words
 from pipeline.footage.shots import Shot, blank_frames, find_shots, longest
 from pipeline.footage.shots import in_words as shots_in_words
 from pipeline.footage.survey import survey
-from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.frames_folder import frame_name, read_frame, write_image
 from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.formats.source_view import SourceShape, SourceView
 from pipeline.formats.video_source import DIAGONAL_35MM, Source, SourceFrame, open_source
@@ -36,6 +38,7 @@ from pipeline.runtime.progress import progress
 from pipeline.sfm.imported_poses import lens_of_poses
 
 log = logging.getLogger("pipeline.extract_frames")
+OVERLAY_FRAMES = 40  # that are looked at for what is drawn over them
 MOST_LISTED = 1000  # dropped frames that frames.json names one by one; the counts by reason are always complete
 BLURRED = "a sharper frame of its interval was taken"
 REPEATED = "repeats the frame before"
@@ -103,6 +106,8 @@ def extract_frames(video: Path, poses: Path | None, frames: Path, info: Path, co
         ledger = take_different_frames(source, footage, folder, config.max_size, view)
         check_taken(video, ledger)
         facts = frames_info(video, source, ledger, footage) | lens_facts(lens, view, ledger)
+        if config.find_overlays:
+            facts |= overlay_facts(folder, len(ledger.taken), ledger.size)
         info_file.write_text(json.dumps(facts, indent=1))
     report_ledger(video, source, ledger)
 
@@ -317,6 +322,22 @@ def check_taken(video: Path, ledger: Ledger) -> None:
         f"{video} gives {found}, a scene needs at least 2{reasons}; give a longer or undamaged video, or change "
         "start, end or fps"
     )
+
+
+def overlay_facts(folder: Path, count: int, size: tuple[int, int]) -> dict[str, Any]:
+    """What frames.json says of text and logos drawn over the video: their boxes, as left, top, right, bottom in pixels."""
+    chosen = np.unique(np.linspace(0, count - 1, OVERLAY_FRAMES).round().astype(int))
+    found = find_overlays(read_frame(folder / frame_name(int(t))) for t in chosen)
+    if found.doubtful:
+        log.warning(
+            "something stands still before what hardly changes (%s): drawn over the video, or part of the scene; it is "
+            "kept, give masks with 255 there if it is drawn",
+            overlays_in_words(found.doubtful, size),
+        )
+    if not found.sure:
+        return {}
+    log.warning("text or logos are drawn over the video (%s): masks ignore them", overlays_in_words(found.sure, size))
+    return {"overlays": [box.values for box in found.sure]}
 
 
 def frames_info(video: Path, source: Source, ledger: Ledger, footage: Footage) -> dict[str, Any]:

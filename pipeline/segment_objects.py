@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
@@ -63,13 +63,17 @@ def segment_objects(
     objects: Path,
     config: SegmentObjectsConfig,
 ) -> None:
-    video = Video(read_frames(frames), flow)
+    images = read_frames(frames)
+    kept = kept_frames(info, len(images))
+    drawn = drawn_over(kept.overlays, (images.shape[1], images.shape[2]))
+    video = Video(images, flow, drawn)
     check_prompts(config.prompts, video.images.shape[:3])
     found = (
         found_objects(video, weights, config)
         if mask_folder is None
-        else given_objects(video, kept_frames(info, len(video.images)), mask_folder, weights, config)
+        else given_objects(video, kept, mask_folder, weights, config)
     )
+    found.object_ids[:, drawn] = IGNORE_ID
     log_objects(found)
     write_masks(masks, found.object_ids, {"backend": found.backend})
     write_objects(objects, found.backend, found.rows, found.warnings)
@@ -80,10 +84,20 @@ def kept_frames(info: Path | None, count: int) -> KeptFrames:
     return KeptFrames.of_info(read_frames_info(info)) if info is not None else KeptFrames.all_of(count)
 
 
+def drawn_over(boxes: list[list[int]], size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
+    """Pixels within boxes (left, top, right, bottom) of what is drawn over the video."""
+    drawn = np.zeros(size, bool)
+    for left, top, right, bottom in boxes:
+        drawn[top:bottom, left:right] = True
+    return drawn
+
+
 def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConfig) -> Segmentation:
     """What prompts point at or what moves, with the motion that speaks for it."""
     ids, backend = found_ids(video, weights, config)
     ids = obeyed(ids, config.prompts)
+    if video.drawn is not None:
+        ids[:, video.drawn] = 0
     moves = own_motion(video.images, ids, video.chain, config.boundary_reach)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
     held = held_confidence(video.images, ids, config.prompts) if config.prompts else None

@@ -1,15 +1,18 @@
 """A video and what is known of it before any object is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from pipeline.correspondence.flow_chain import FlowChain, read_flow_chain
 from pipeline.segmentation.camera_motion_residual import camera_motion_residual
 from pipeline.segmentation.tubes import find_tubes
+
+DRAWN_MARGIN_PX = 4  # around what is drawn over the frames, where flow is smeared
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,17 @@ class Video:
 
     images: UInt8[np.ndarray, "frame height width rgb=3"]
     flow: Path | FlowChain
+    drawn: Bool[np.ndarray, "height width"] | None = None  # over all frames: text, logos
 
     @cached_property
     def chain(self) -> FlowChain:
-        """The flow between all neighbouring frames."""
-        return read_flow_chain(self.flow, self.images.shape[:3]) if isinstance(self.flow, Path) else self.flow
+        """The flow between all neighbouring frames, not valid in and beside what is drawn over them."""
+        chain = read_flow_chain(self.flow, self.images.shape[:3]) if isinstance(self.flow, Path) else self.flow
+        if self.drawn is None or not self.drawn.any():
+            return chain
+        size = 2 * DRAWN_MARGIN_PX + 1
+        free = cv2.dilate(self.drawn.astype(np.uint8), np.ones((size, size), np.uint8)) == 0
+        return replace(chain, forward_valid=chain.forward_valid & free, backward_valid=chain.backward_valid & free)
 
     @cached_property
     def residual(self) -> Float[np.ndarray, "frame height width"]:
