@@ -60,7 +60,8 @@ def test_observed_views_and_the_path_are_of_the_first_valid_scene() -> None:
     np.testing.assert_allclose(
         observed.world_from_camera, SCENE.object_from_camera[0, observed.entry.frames], atol=1e-6
     )
-    assert len(path.views) == 4 and path.views[1][0] == path.entry.frames[1]
+    views = path.views(Intrinsics.centred(50.0, 6, 8))
+    assert len(views) == 4 and views[1][0] == path.entry.frames[1]
 
 
 def test_valid_scenes_are_shown_at_one_time_as_observed_and_from_aside() -> None:

@@ -24,4 +24,4 @@ def test_a_look_at_the_folder_tells_the_parts(tmp_path: Path) -> None:
     (tmp_path / "dense" / "disp" / "0.npy").touch()
     assert promised("nsff", tmp_path) == {"depth"}
     (tmp_path / "transforms.json").write_text('{"frames": [{"mask_path": "0.png"}]}')
-    assert promised("nerfstudio", tmp_path) == {"poses", "masks", "truth"}
+    assert promised("nerfstudio", tmp_path) == {"poses", "masks"}

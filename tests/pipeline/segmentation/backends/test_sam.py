@@ -64,7 +64,7 @@ def test_the_stage_runs_with_sam(tmp_path: Path, weights: Path, prompts: list[Pr
     segment_objects(tmp_path / "frames", None, tmp_path / "flow.h5", None, weights, *outputs, config)
     found = read_objects(outputs[1])
     assert found["backend"] == ("sam, prompts" if prompts else "sam")
-    assert set(np.unique(read_masks(outputs[0]))) <= ({0, 2} if prompts else {0, 1})
+    assert set(np.unique(read_masks(outputs[0]))) <= ({0, 2, 255} if prompts else {0, 1, 255})
 
 
 def test_a_thing_that_fits_the_moving_region_gives_its_border(segmenter: SamSegmenter) -> None:
