@@ -7,14 +7,16 @@ NSFF and Semantic Flow have it. Motion masks tell what moves, not what is which 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from pipeline.cameras import Intrinsics
 from pipeline.datasets.files import IMAGE_SUFFIXES, bright_pixels, by_area, listed, nearest, read_npy, read_rgb
-from pipeline.datasets.imported_scene import index_camera
+from pipeline.datasets.imported_scene import ImportedScene, index_camera
 from pipeline.formats.frame_files import last_number, natural_order
+from pipeline.formats.lens import Lens
 from pipeline.formats.trajectory_files import llff_poses
 from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import TruthViews, known_views
@@ -54,6 +56,38 @@ class RigView:
     camera: int
     frame: int
     image: Path
+
+
+def rig_scene(video: RigVideo, protocol: str, split: str, **more: Any) -> ImportedScene:
+    """A scene whose video is a rig's; `more` are the other fields of the scene."""
+    return ImportedScene(
+        protocol=protocol,
+        split=split,
+        names=video.names,
+        times=video.times,
+        images=video.images,
+        world_from_camera=video.world_from_camera,
+        lenses=[Lens.pinhole(video.camera)] * len(video.names),
+        **more,
+    )
+
+
+def masked_rig_scene(
+    folder: Path, video: RigVideo, protocol: str, split: str, test: TruthViews | None
+) -> ImportedScene:
+    """A scene of a rig with its motion masks and disparity."""
+    masks = motion_masks(folder, video)
+    return rig_scene(
+        video,
+        protocol,
+        split,
+        train=frames_of_rig(video),
+        test=test,
+        masks=masks,
+        mask_names={} if masks is None else {1: "what moves"},
+        depth=disparity(folder, video),
+        notes=[INDEX_NOTE, *([] if masks is None else [ONE_MASK])],
+    )
 
 
 def read_video(folder: Path, factor: int | Callable[[float], float], reduced: str) -> RigVideo:

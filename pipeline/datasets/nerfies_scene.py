@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from pipeline.datasets.files import nearest, read_data_json, read_npy, read_rgb
 from pipeline.datasets.imported_scene import ImportedScene
 from pipeline.datasets.nerfies_camera import read_camera
-from pipeline.datasets.seen_views import SeenView, intrinsics_of, nearest_frames, stacked
+from pipeline.datasets.seen_views import SeenView, intrinsics_of, nearest_frames, scene_of_views, stacked
 from pipeline.formats.lens import Lens
 from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import TruthViews, known_views
@@ -101,19 +101,10 @@ def imported(capture: Capture, lists: Lists, notes: Sequence[str]) -> ImportedSc
     holes = 1 - float(np.mean([view.used.mean() for view in train]))
     if holes:
         doubts.append(f"{100 * holes:.1f} % of the video's pixels are transparent: they are painted over from around")
-    straight = [view.straight.filled for view in train]
-    images, poses = stacked(straight, "image"), stacked(straight, "world_from_camera")
-    return ImportedScene(
-        protocol=PROTOCOL,
-        split=lists.split,
-        names=[view.name for view in train],
-        times=times,
-        images=images,
-        world_from_camera=poses,
-        lenses=[view.lens for view in straight],
-        train=known_views(
-            images.shape[1:3], poses, np.arange(len(train), dtype=np.int32), intrinsics=intrinsics_of(straight)
-        ),
+    return scene_of_views(
+        [view.straight.filled for view in train],
+        PROTOCOL,
+        lists.split,
         test=test,
         depth=None if depth is None else np.stack([depth_seen(*pair) for pair in zip(train, depth, strict=True)]),
         notes=[f"images of factor {capture.factor}, list {lists.split}; pixel centres are at +0.5", *notes],

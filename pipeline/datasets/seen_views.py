@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from pipeline.datasets.imported_scene import SAME_TIME
+from pipeline.datasets.imported_scene import SAME_TIME, ImportedScene
 from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.runtime.errors import StageError
+from pipeline.truth.truth_file import known_views
 
 view_of_lens = lru_cache(maxsize=64)(undistortion)
 
@@ -48,6 +50,23 @@ class SeenView:
             return self
         holes = np.where(self.used, 0, 255).astype(np.uint8)
         return replace(self, image=np.asarray(cv2.inpaint(self.image, holes, 3, cv2.INPAINT_TELEA), np.uint8))
+
+
+def scene_of_views(views: list[SeenView], protocol: str, split: str, **more: Any) -> ImportedScene:
+    """A scene whose video is these views, in the order of time; `more` are the other fields of the scene."""
+    images, poses = stacked(views, "image"), stacked(views, "world_from_camera")
+    frames = np.arange(len(views), dtype=np.int32)
+    return ImportedScene(
+        protocol=protocol,
+        split=split,
+        names=[view.name for view in views],
+        times=np.array([view.time for view in views]),
+        images=images,
+        world_from_camera=poses,
+        lenses=[view.lens for view in views],
+        train=known_views(images.shape[1:3], poses, frames, intrinsics=intrinsics_of(views)),
+        **more,
+    )
 
 
 def stacked(views: list[SeenView], field: str) -> np.ndarray:

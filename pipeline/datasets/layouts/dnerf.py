@@ -16,7 +16,7 @@ from pipeline.cameras import Intrinsics
 from pipeline.config import ImportDatasetConfig
 from pipeline.datasets.files import read_data_json
 from pipeline.datasets.imported_scene import ImportedScene, only_split
-from pipeline.datasets.seen_views import SeenView, intrinsics_of, nearest_frames, stacked
+from pipeline.datasets.seen_views import SeenView, intrinsics_of, nearest_frames, scene_of_views, stacked
 from pipeline.formats.lens import Lens
 from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV, focal_of_angle
 from pipeline.runtime.errors import StageError
@@ -32,20 +32,12 @@ def read(path: Path, config: ImportDatasetConfig) -> ImportedScene:
     train = sorted(read_views(path, "train", config.factor), key=lambda view: view.time)
     times = np.array([view.time for view in train])
     test, doubts = test_views(path, config, times) if (path / "transforms_test.json").exists() else (None, [])
-    poses, images = stacked(train, "world_from_camera"), stacked(train, "image")
     if len(np.unique(times)) < len(times):
         doubts.append("several training images are of one time: this is no video of one camera")
-    return ImportedScene(
-        protocol=PROTOCOL,
-        split=split,
-        names=[view.name for view in train],
-        times=times,
-        images=images,
-        world_from_camera=poses,
-        lenses=[view.lens for view in train],
-        train=known_views(
-            images.shape[1:3], poses, np.arange(len(train), dtype=np.int32), intrinsics=intrinsics_of(train)
-        ),
+    return scene_of_views(
+        train,
+        PROTOCOL,
+        split,
         test=test,
         notes=[
             "images are laid on white, as D-NeRF's loader does",

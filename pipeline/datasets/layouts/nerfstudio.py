@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from pipeline.config import ImportDatasetConfig
 from pipeline.datasets.files import by_area, nearest, read_data_json, read_npy, read_rgb
 from pipeline.datasets.imported_scene import ImportedScene
-from pipeline.datasets.seen_views import SeenView, intrinsics_of, nearest_frames, stacked
+from pipeline.datasets.seen_views import SeenView, intrinsics_of, nearest_frames, scene_of_views, stacked
 from pipeline.formats.frame_files import natural_order
 from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV, four_rows, lens_of_entry, merged
 from pipeline.runtime.errors import StageError
@@ -41,20 +41,12 @@ def read(path: Path, config: ImportDatasetConfig) -> ImportedScene:
     train = sorted((every[index] for index in lists[0]), key=lambda view: view.time)
     of_video = np.array([view.time for view in train])
     test, further = test_views([every[index] for index in lists[1]], of_video) if lists[1] else (None, [])
-    poses, images = stacked(train, "world_from_camera"), stacked(train, "image")
     used = stacked(train, "used")
     masked = any("mask_path" in entry for entry in entries)
-    return ImportedScene(
-        protocol=PROTOCOL,
-        split=split,
-        names=[view.name for view in train],
-        times=of_video,
-        images=images,
-        world_from_camera=poses,
-        lenses=[view.lens for view in train],
-        train=known_views(
-            images.shape[1:3], poses, np.arange(len(train), dtype=np.int32), intrinsics=intrinsics_of(train)
-        ),
+    return scene_of_views(
+        train,
+        PROTOCOL,
+        split,
         test=test,
         masks=np.where(used, 0, 1).astype(np.uint8) if masked else None,
         mask_names={1: "left out by masks"} if masked else {},

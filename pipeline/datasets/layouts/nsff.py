@@ -9,20 +9,15 @@ from pathlib import Path
 from pipeline.config import ImportDatasetConfig
 from pipeline.datasets.imported_scene import ImportedScene, only_split
 from pipeline.datasets.multiview import (
-    INDEX_NOTE,
-    ONE_MASK,
     RigVideo,
     RigView,
     camera_files,
     check_cameras,
-    disparity,
-    frames_of_rig,
-    motion_masks,
+    masked_rig_scene,
     read_video,
     rig_views,
     time_folders,
 )
-from pipeline.formats.lens import Lens
 from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import TruthViews
 
@@ -34,25 +29,9 @@ def read(path: Path, config: ImportDatasetConfig) -> ImportedScene:
     """One scene."""
     split = only_split(config, "other cameras", path)
     folder = path / "dense" if (path / "dense").is_dir() else path
-    video = read_video(
-        folder, config.factor or (lambda height: max(1.0, height / FINAL_HEIGHT)), "images_{width}x{height}"
-    )
-    masks = motion_masks(folder, video)
-    return ImportedScene(
-        protocol=PROTOCOL,
-        split=split,
-        names=video.names,
-        times=video.times,
-        images=video.images,
-        world_from_camera=video.world_from_camera,
-        lenses=[Lens.pinhole(video.camera)] * len(video.names),
-        train=frames_of_rig(video),
-        test=other_cameras(folder, video) if (folder / "mv_images").is_dir() else None,
-        masks=masks,
-        mask_names={} if masks is None else {1: "what moves"},
-        depth=disparity(folder, video),
-        notes=[INDEX_NOTE, *([] if masks is None else [ONE_MASK])],
-    )
+    video = read_video(folder, config.factor or reduction, "images_{width}x{height}")
+    test = other_cameras(folder, video) if (folder / "mv_images").is_dir() else None
+    return masked_rig_scene(folder, video, PROTOCOL, split, test)
 
 
 def reduction(height: float) -> float:

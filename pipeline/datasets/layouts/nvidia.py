@@ -10,19 +10,14 @@ from pipeline.config import ImportDatasetConfig
 from pipeline.datasets.files import IMAGE_SUFFIXES, listed
 from pipeline.datasets.imported_scene import ImportedScene
 from pipeline.datasets.multiview import (
-    INDEX_NOTE,
-    ONE_MASK,
     RigView,
     camera_files,
-    disparity,
-    frames_of_rig,
-    motion_masks,
+    masked_rig_scene,
     read_video,
     rig_views,
     time_folders,
 )
 from pipeline.formats.frame_files import last_number
-from pipeline.formats.lens import Lens
 from pipeline.runtime.errors import StageError
 
 PROTOCOL = "dynnerf"
@@ -34,23 +29,8 @@ def read(path: Path, config: ImportDatasetConfig) -> ImportedScene:
     """One scene, at half the size of its images."""
     split, factor = chosen_split(config), config.factor or FACTOR
     video = read_video(path, factor, f"images_{factor}")
-    masks = motion_masks(path, video)
     views = first_camera(path, len(video.names), split)
-    return ImportedScene(
-        protocol=PROTOCOL,
-        split=split,
-        names=video.names,
-        times=video.times,
-        images=video.images,
-        world_from_camera=video.world_from_camera,
-        lenses=[Lens.pinhole(video.camera)] * len(video.names),
-        train=frames_of_rig(video),
-        test=rig_views(video, views) if views else None,
-        masks=masks,
-        mask_names={} if masks is None else {1: "what moves"},
-        depth=disparity(path, video),
-        notes=[INDEX_NOTE, *([] if masks is None else [ONE_MASK])],
-    )
+    return masked_rig_scene(path, video, PROTOCOL, split, rig_views(video, views) if views else None)
 
 
 def chosen_split(config: ImportDatasetConfig) -> str:

@@ -27,7 +27,6 @@ from pipeline.datasets.multiview import (
     rig_views,
     time_folders,
 )
-from pipeline.formats.lens import Lens
 from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import TruthViews
 
@@ -51,14 +50,10 @@ def read(path: Path, config: ImportDatasetConfig) -> ImportedScene:
         if not strange
         else [f"{strange} pixels of label maps have colours that labelmap.txt lacks; they are ignored"]
     )
-    return ImportedScene(
-        protocol=PROTOCOL,
-        split=split,
-        names=video.names,
-        times=video.times,
-        images=video.images,
-        world_from_camera=video.world_from_camera,
-        lenses=[Lens.pinhole(video.camera)] * len(video.names),
+    return rig_scene(
+        video,
+        PROTOCOL,
+        split,
         train=frames_of_rig(video, masks),
         test=all_cameras(path, video, classes, objects) if (path / "multiview_GT").is_dir() else None,
         masks=masks,
