@@ -29,7 +29,7 @@ onstart:
 
 
 onsuccess:
-    for training in finished_trainings():
+    for training in finished_trainings([*CONFIG.scenes, *CONFIG.shared_semantics]):
         training.unlink()
 
 

@@ -1,6 +1,7 @@
 """The folder that everything is written into."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.runtime.errors import StageError
@@ -17,9 +18,14 @@ def check_writable(folder: Path = RESULTS) -> None:
         raise StageError(f"{nearest} may not be written to; change its permissions, or work in a copy of the project")
 
 
-def finished_trainings(folder: Path = RESULTS) -> list[Path]:
-    """States of trainings whose checkpoints a run that ended well has accepted."""
-    return [state for state in folder.glob("*/*/resume.pt") if state.with_name("checkpoint.pt").exists()]
+def finished_trainings(names: Iterable[str], folder: Path = RESULTS) -> list[Path]:
+    """States of trainings of scenes and groups whose checkpoints a run that ended well has accepted; none at work."""
+    states = [state for name in names for state in sorted((folder / name).glob("*/resume.pt"))]
+    return [
+        state
+        for state in states
+        if state.with_name("checkpoint.pt").exists() and not state.with_name("resume.lock").exists()
+    ]
 
 
 def stage_errors(since: float, folder: Path = RESULTS) -> list[str]:

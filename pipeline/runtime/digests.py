@@ -16,7 +16,7 @@ from pipeline.runtime.errors import StageError
 FOLDER = ".digests"
 
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, ...]
 
 
 def stamps(paths: Iterable[Path]) -> dict[Path, Stamp | None]:
@@ -25,7 +25,7 @@ def stamps(paths: Iterable[Path]) -> dict[Path, Stamp | None]:
 
 
 def changed(before: Mapping[Path, Stamp | None]) -> list[Path]:
-    """The paths at which something else lies now: what was written since."""
+    """The paths at which something else lies now: what was written since. A folder that files came into is the same."""
     return [path for path, then in before.items() if stamp(path) not in (then, None)]
 
 
@@ -34,7 +34,7 @@ def stamp(path: Path) -> Stamp | None:
     if not path.exists():
         return None
     found = path.stat()
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+    return (found.st_ino,) if path.is_dir() else (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def digest_file(path: Path) -> Path:

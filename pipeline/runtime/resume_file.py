@@ -82,14 +82,15 @@ def take(lock: Path) -> None:
 
 
 def check_abandoned(lock: Path) -> None:
-    """Refuse a lock whose owner may still work."""
+    """Refuse a lock whose owner may still work: on this machine as long as it lives, elsewhere as long as it is renewed."""
     try:
         owner, age = json.loads(lock.read_text()), time.time() - lock.stat().st_mtime
-    except (OSError, ValueError):
-        owner, age = {}, time.time() - lock.stat().st_mtime if lock.exists() else LOST_S
-    if owner.get("host") == host_name() and not is_alive(int(owner["pid"])):
+    except FileNotFoundError:
         return
-    if age >= LOST_S:
+    except (OSError, ValueError):
+        owner, age = {}, time.time() - lock.stat().st_mtime
+    here = owner.get("host") == host_name()
+    if (here and not is_alive(int(owner["pid"]))) or (not here and age >= LOST_S):
         return
     job = f", job {owner['job']}" if owner.get("job") else ""
     whose = f"process {owner['pid']} on {owner['host']}{job}" if owner else "another process"

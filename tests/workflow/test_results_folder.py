@@ -6,9 +6,15 @@ from workflow.results_folder import finished_trainings
 
 
 def test_a_training_is_finished_where_its_checkpoint_lies(tmp_path: Path) -> None:
-    for method, files in (("osn", ("resume.pt", "checkpoint.pt")), ("semantic_flow", ("resume.pt",))):
+    """Not where it is still to come, nor of scenes that this run did not make, nor where a training is at work."""
+    found = {
+        "mine/osn": ("resume.pt", "checkpoint.pt"),
+        "mine/semantic_flow": ("resume.pt",),
+        "other/osn": ("resume.pt", "checkpoint.pt"),
+        "again/osn": ("resume.pt", "checkpoint.pt", "resume.lock"),
+    }
+    for folder, files in found.items():
+        (tmp_path / folder).mkdir(parents=True)
         for name in files:
-            path = tmp_path / "scene" / method / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("")
-    assert finished_trainings(tmp_path) == [tmp_path / "scene" / "osn" / "resume.pt"]
+            (tmp_path / folder / name).write_text("")
+    assert finished_trainings(["mine", "again", "absent"], tmp_path) == [tmp_path / "mine" / "osn" / "resume.pt"]

@@ -70,6 +70,15 @@ def test_what_is_replaced_is_an_output(tmp_path: Path) -> None:
     assert set(changed(before)) == {replaced, new}
 
 
+def test_a_folder_that_files_come_into_is_nobodys_output(tmp_path: Path) -> None:
+    """weights/, to which people add files by hand."""
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    before = stamps([weights])
+    (weights / "sam.pth").write_text("x")
+    assert changed(before) == []
+
+
 def test_names_in_a_folder_count(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -57,6 +57,16 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
         pass
 
 
+def test_a_training_that_was_suspended_keeps_its_lock(tmp_path: Path) -> None:
+    """A laptop that slept: the process lives, but has renewed nothing for long."""
+    lock = tmp_path / "resume.lock"
+    lock.write_text(json.dumps({"host": host_name(), "pid": os.getppid()}))
+    long_ago = time.time() - 2 * LOST_S
+    os.utime(lock, (long_ago, long_ago))
+    with pytest.raises(StageError, match="trained already"), sole_training(tmp_path / "checkpoint.pt"):
+        pass
+
+
 def test_the_lock_of_another_machine_is_taken_over_when_it_is_not_renewed(tmp_path: Path) -> None:
     lock = tmp_path / "resume.lock"
     lock.write_text(json.dumps({"host": "elsewhere", "pid": 1}))
