@@ -90,7 +90,7 @@ def masked_rig_scene(
     )
 
 
-def read_video(folder: Path, factor: int | Callable[[float], float], reduced: str) -> RigVideo:
+def read_video(folder: Path, factor: int | Callable[[int], float], reduced: str) -> RigVideo:
     """The images of the folder `reduced` if it is there, else those of images/ made `factor` times smaller.
 
     The factor may be a function of the images' height; `reduced` may name the {width} and {height} that come of it.

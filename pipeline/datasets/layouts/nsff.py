@@ -34,7 +34,7 @@ def read(path: Path, config: ImportDatasetConfig) -> ImportedScene:
     return masked_rig_scene(folder, video, PROTOCOL, split, test)
 
 
-def reduction(height: float) -> float:
+def reduction(height: int) -> float:
     """How many times smaller images of a height become."""
     return max(1.0, height / FINAL_HEIGHT)
 

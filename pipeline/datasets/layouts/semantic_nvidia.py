@@ -24,6 +24,7 @@ from pipeline.datasets.multiview import (
     disparity,
     frames_of_rig,
     read_video,
+    rig_scene,
     rig_views,
     time_folders,
 )
