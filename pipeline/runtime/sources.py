@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,7 @@ def module_file(module: str, root: Path = ROOT) -> Path | None:
     return next((path for path in candidates if path.exists()), None)
 
 
+@cache
 def imported_modules(path: Path) -> list[str]:
     """Dotted names in the import statements of a file; `from a import b` gives `a` and `a.b`."""
     names: list[str] = []

@@ -46,6 +46,31 @@ def test_imported_scenes_pass_the_checks(layout: str, write, tmp_path: Path) -> 
     assert words["poses"].startswith(f"{facts['frames']} of {facts['frames']} frames")
 
 
+PROTOCOLS = {
+    "nvidia": "dynnerf", "nsff": "nsff", "semantic_nvidia": "semantic_flow",
+    "dycheck": "dycheck", "hypernerf": "dycheck", "dnerf": "monoverse", "nerfstudio": "monoverse",
+}  # fmt: skip
+JUDGED = {
+    "dynnerf": {"psnr_db", "ssim"},
+    "nsff": {"psnr_db", "ssim", "psnr_db_dynamic", "ssim_dynamic"},
+    "semantic_flow": {"psnr_db", "ssim"},
+    "dycheck": {"psnr_db_covisible", "ssim_covisible"},
+    "monoverse": {"psnr_db", "ssim"},
+}
+
+
+@pytest.mark.parametrize("layout", PROTOCOLS)
+def test_every_layout_ends_in_numbers_by_its_protocol(layout: str, tmp_path: Path) -> None:
+    WRITERS[layout](tmp_path / "scene")
+    (tmp_path / "run").mkdir()
+    with run_to_metrics(f"{layout}:{tmp_path / 'scene'}", tmp_path / "run").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["item"] == "held_out"]
+    protocol = PROTOCOLS[layout]
+    found = {row["metric"]: float(row["value"]) for row in rows if row["protocol"] == protocol}
+    assert JUDGED[protocol] <= set(found) and np.isfinite(list(found.values())).all()
+    assert all(value > 16 for name, value in found.items() if name.startswith("psnr_db")), "of another view"
+
+
 def test_parts_that_are_not_to_be_used_are_not_written(tmp_path: Path) -> None:
     write_osn(tmp_path / "scene")
     import_dataset(Path(f"osn:{tmp_path / 'scene'}"), tmp_path / "dataset", ImportDatasetConfig(use=["poses"]))

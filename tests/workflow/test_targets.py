@@ -57,8 +57,16 @@ def commands(project: Project, *settings: str) -> dict[str, str]:
     return dict(re.findall(r"(-m pipeline\.\w+)(.*)", done.stdout + done.stderr))
 
 
+@pytest.fixture(scope="module")
+def usual(project: Project) -> dict[str, str]:
+    """The commands without a preset."""
+    return commands(project)
+
+
 @pytest.mark.parametrize("preset", ["draft", "quality", "paper"])
-def test_preset_changes_the_commands_of_the_stages_that_it_sets_and_of_no_other(project: Project, preset: str) -> None:
-    before, after = commands(project), commands(project, f"preset={preset}")
-    changed = {name.removeprefix("-m pipeline.") for name in before if before[name] != after[name]}
+def test_preset_changes_the_commands_of_the_stages_that_it_sets_and_of_no_other(
+    project: Project, usual: dict[str, str], preset: str
+) -> None:
+    after = commands(project, f"preset={preset}")
+    changed = {name.removeprefix("-m pipeline.") for name in usual if usual[name] != after[name]}
     assert changed == set(PRESETS[preset])  # type: ignore[index]
