@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torchvision.models.resnet import ResNet
+
+if TYPE_CHECKING:  # its import takes 3 s, and only those with weights of a ResNet need it
+    from torchvision.models.resnet import ResNet
 
 LEVELS = 4
 HALF = torch.float16
@@ -39,7 +42,9 @@ def pyramid_features(image: UInt8[Tensor, "height width rgb=3"]) -> Float[Tensor
     return torch.cat(parts, dim=1)[0]
 
 
-def resnet_features(network: ResNet, image: UInt8[Tensor, "height width rgb=3"]) -> Float[Tensor, "channel row column"]:
+def resnet_features(
+    network: "ResNet", image: UInt8[Tensor, "height width rgb=3"]
+) -> Float[Tensor, "channel row column"]:
     """Stem and first three layers of a ResNet in evaluation mode, at a quarter of the size.
 
     As the paper's encoder of what is static: of ResNet-18 64 + 64 + 128 + 256 = 512 channels.

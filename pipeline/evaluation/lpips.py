@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torchmetrics.functional.image.lpips import _NoTrainLpips
 
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.weights import Weight
@@ -71,6 +70,9 @@ def load_lpips(weights: Path | None) -> Lpips | None:
     path = weights / ALEXNET_FILE if weights else None
     if path is None or not path.exists():
         return None
+    # Imported here: it takes 6 s, and few have the weights.
+    from torchmetrics.functional.image.lpips import _NoTrainLpips
+
     network = _NoTrainLpips(net="alex", spatial=True, pnet_rand=True)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -4,13 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torchvision.models import resnet
 
 from models.semantic_flow.encoders import Basis, fitted_basis, pyramid_features, reduced, resnet_features
 from models.semantic_flow.flow_features import FrameMaps
@@ -18,6 +17,9 @@ from pipeline.config import EncoderName
 from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.weights import Weight, weights_present
+
+if TYPE_CHECKING:
+    from torchvision.models.resnet import ResNet
 
 log = logging.getLogger(__name__)
 BASIS_FRAMES = 12
@@ -102,9 +104,12 @@ def chosen_encoder(wanted: EncoderName, weights: Path | None) -> Encoder:
     return Encoder(cast(EncoderName, chosen[0].model), chosen[0].file, lambda image: resnet_features(network, image))
 
 
-def load_resnet(path: Path, model: str) -> resnet.ResNet:
+def load_resnet(path: Path, model: str) -> "ResNet":
     """A torchvision ResNet with the weights of a file, frozen."""
-    network: resnet.ResNet = getattr(resnet, model)(weights=None)
+    # Imported here: it takes 3 s, and few have the weights.
+    from torchvision.models import resnet
+
+    network: ResNet = getattr(resnet, model)(weights=None)
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # whatever a torn file makes torch raise

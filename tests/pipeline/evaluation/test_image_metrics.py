@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchmetrics.functional.detection import panoptic_quality as torchmetrics_panoptic_quality
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from pipeline.evaluation.image_metrics import (
@@ -46,7 +47,9 @@ def test_psnr_and_ssim_are_those_of_torchmetrics() -> None:
     image, noisy = noisy_pair()
     batch = (image.movedim(-1, 0)[None], noisy.movedim(-1, 0)[None])
     assert psnr_db(image, noisy) == pytest.approx(float(peak_signal_noise_ratio(*batch, data_range=1.0)))
-    assert ssim(image, noisy) == pytest.approx(float(structural_similarity_index_measure(*batch, data_range=1.0)))
+    assert ssim(image, noisy) == pytest.approx(
+        float(structural_similarity_index_measure(*batch, data_range=1.0)), abs=1e-5
+    )
 
 
 def test_masked_metrics_under_a_full_mask_are_the_plain_ones() -> None:
@@ -132,3 +135,18 @@ def test_panoptic_quality_is_the_iou_of_found_segments_over_all() -> None:
     stuff = 60 / (60 + 5 + 20)  # the background, with 5 and 20 pixels too many
     assert panoptic_quality(ids, target) == pytest.approx((things + stuff) / 2, abs=1e-5)
     assert panoptic_quality(target, target) == pytest.approx(1.0)
+
+
+def test_panoptic_quality_is_that_of_torchmetrics() -> None:
+    random = np.random.default_rng(5)
+    target = np.kron(random.integers(0, 4, (5, 4, 4)), np.ones((1, 6, 6))).astype(np.uint8)
+    ids = np.where(random.random(target.shape) < 0.2, random.integers(0, 5, target.shape), target).astype(np.uint8)
+    expected = torchmetrics_panoptic_quality(labels(ids), labels(target), things={1}, stuffs={0})
+    assert panoptic_quality(ids, target) == pytest.approx(float(expected))
+    assert 0.1 < float(expected) < 0.9
+
+
+def labels(ids: np.ndarray) -> torch.Tensor:
+    """Class and instance of each pixel."""
+    instance = torch.from_numpy(ids.astype(np.int64))
+    return torch.stack([(instance > 0).long(), instance], dim=-1)
