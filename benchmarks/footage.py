@@ -111,13 +111,15 @@ def as_frames_show(truth: Truth, rows: np.ndarray, info: Values) -> tuple[np.nda
 
 def judge_focal(true: np.ndarray, geometry: Geometry) -> Values:
     """The focal length against that of every frame."""
-    error = float(np.mean(np.abs(geometry.intrinsics[0] - true)))
-    percent, std = 100 * error / float(true.mean()), geometry.focal_std_px
+    found = float(geometry.lens["params"][0]) if geometry.lens else geometry.intrinsics[0]
+    std = geometry.focal_std_px * found / geometry.intrinsics[0] if geometry.focal_std_px else None
+    error = float(np.mean(np.abs(found - true)))
+    percent = 100 * error / float(true.mean())
     within = error / std if std else np.inf
     background = geometry.objects[0]
     known = geometry.intrinsics_source != "default" and background.verdict == "ok"
     bad = known and percent > BAD_FOCAL_PERCENT and within > 2
-    silent = [f"focal length {geometry.intrinsics[0]:.0f} ± {std or 0:.0f} px, true {true.mean():.0f}"] if bad else []
+    silent = [f"focal length {found:.0f} ± {std or 0:.0f} px, true {true.mean():.0f}"] if bad else []
     return {"percent": percent, "sigmas": within, "source": geometry.intrinsics_source, "silent": silent}
 
 

@@ -32,6 +32,7 @@ from pipeline.evaluation.known_truth import known_truth
 from pipeline.evaluation.rendering import held_out_target
 from pipeline.evaluation.scales import as_validity, region_findings, true_region
 from pipeline.formats.frames_folder import read_frames_info
+from pipeline.formats.lens import straight_ids
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.osn.setup import Phase, training_pixels
@@ -41,6 +42,7 @@ from pipeline.rendering.view_pictures import view_rays
 from pipeline.runtime.device import stage_device
 from pipeline.simulate_scene import simulate_scene
 from pipeline.train_osn import judging_views, train
+from pipeline.truth.shown_truth import shown_truth
 from pipeline.truth.truth_file import Truth, read_truth
 
 LOOKS = 4  # held-out views looked at while training
@@ -77,7 +79,9 @@ def results_case(folder: Path) -> Case:
         read_frames_info(folder / "frames.json"),
         read_truth(folder / "truth.h5"),
     )
-    known = known_truth(scene, info, read_masks(folder / "masks.h5"), truth)
+    truth = shown_truth(truth, scene.kept.view)
+    ids = straight_ids(scene.kept.frame_undistortion, read_masks(folder / "masks.h5"))
+    known = known_truth(scene, info, ids, truth)
     frame_of_time = {int(f["source_index"]): i for i, f in enumerate(info["frames"]) if scene.visible[0, i]}
     views = [row for row, time in enumerate(truth.test.time) if int(time) in frame_of_time]
     poses = known.alignment.estimated_from_true.poses(truth.test.world_from_camera[views].astype(np.float64))

@@ -18,7 +18,7 @@ from pipeline.cli import run_stage
 from pipeline.config import EvaluateConfig
 from pipeline.evaluation.cost import cost_findings
 from pipeline.evaluation.geometry import geometry_findings
-from pipeline.evaluation.known_truth import NO_TRUTH, KnownTruth, known_truth, truth_notes
+from pipeline.evaluation.known_truth import NO_TRUTH, KnownTruth, known_in_frames, known_truth, truth_notes
 from pipeline.evaluation.lpips import Lpips, load_lpips
 from pipeline.evaluation.perception import perception_findings
 from pipeline.evaluation.protocols import asked_protocols, protocol_findings
@@ -29,8 +29,10 @@ from pipeline.evaluation.scenes import comparison_findings, valid_scenes_finding
 from pipeline.evaluation.semantics import PROTOCOL as SEMANTIC_PROTOCOL
 from pipeline.evaluation.semantics import class_targets, protocol_class_findings, semantic_results
 from pipeline.formats.flow_file import read_flow_pairs
+from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.geometry_file import read_geometry
+from pipeline.formats.lens import straight_ids
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.metrics_table import Findings, write_metrics
 from pipeline.formats.renders_folder import read_renders
@@ -38,6 +40,7 @@ from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.rendering.trained_method import TrainedMethod, load_method
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
+from pipeline.truth.shown_truth import shown_truth
 from pipeline.truth.truth_file import read_truth
 
 log = logging.getLogger(__name__)
@@ -60,7 +63,8 @@ def evaluate(
     config: EvaluateConfig,
 ) -> None:
     packed, object_ids = read_scene(scene), read_masks(masks)
-    known = known_truth(packed, read_frames_info(info), object_ids, read_truth(truth)) if truth else None
+    known, in_frames = known_in_scene_and_frames(packed, read_frames_info(info), object_ids, truth)
+    shown_ids = straight_ids(packed.kept.frame_undistortion, object_ids)
     lpips = load_lpips(weights) if config.lpips else None
     protocols = asked_protocols(config.protocols, known)
     results = [render_results(folder, packed, known, lpips, protocols) for folder in renders]
@@ -68,15 +72,29 @@ def evaluate(
     for checkpoint, folder in zip(checkpoints, renders, strict=True):
         method = load_method(checkpoint, packed, stage_device())
         results.append(scale_results(method, checkpoint.parent.name, known))
-        results.append(class_results(method, folder, object_ids, labels, known))
+        results.append(class_results(method, folder, shown_ids, labels, known))
         if SEMANTIC_PROTOCOL in protocols:
             findings += protocol_class_findings(results[-1].method, results[-1].findings)
-    findings += perception_findings(read_flow_pairs(flow), object_ids, known)
+    findings += perception_findings(read_flow_pairs(flow), object_ids, in_frames)
     findings += geometry_findings(packed, read_geometry(geometry), known)
     findings = sum((one.findings for one in results), findings)
     write_metrics(metrics, metrics.resolve().parent.name, findings.rows)
     write_notes(notes, findings, truth_notes(packed, known), results)
     log.info("%d numbers, %d missing", len(findings.rows), len(findings.missing))
+
+
+def known_in_scene_and_frames(
+    scene: Scene, info: dict[str, Any], object_ids: UInt8[np.ndarray, "frame height width"], truth: Path | None
+) -> tuple[KnownTruth | None, KnownTruth | None]:
+    """Truth in the picture of the scene, and in that of the frames, of which flow and masks are; mostly one and the same."""
+    if truth is None:
+        return None, None
+    true = read_truth(truth)
+    view = scene.kept.frame_undistortion
+    known = known_truth(scene, info, straight_ids(view, object_ids), shown_truth(true, scene.kept.view))
+    if view is None:
+        return known, known
+    return known, known_in_frames(known, object_ids, shown_truth(true, KeptFrames.of_info(info).view))
 
 
 def render_results(

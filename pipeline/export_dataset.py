@@ -6,7 +6,7 @@ world of `results/NAME/export/0`; frames are undistorted.
 
 Reads   frames/, frames.json, masks.h5
         reconstruction/   one COLMAP model per object, of which the background's is taken
-        geometry.json     its verdict
+        geometry.json     its verdict, and the frames' lens where it is to be undone
 Writes  exported_dataset/
           nerfstudio/   transforms.json, images/, masks/, depths/, sparse_pc.ply
           colmap/       images/, sparse/0/, masks/
@@ -26,7 +26,8 @@ from pipeline.config import DatasetFormat, ExportDatasetConfig
 from pipeline.datasets.exports import colmap, dnerf, dycheck, nerfstudio
 from pipeline.datasets.posed_video import PosedVideo, sparse_depth
 from pipeline.formats.frames_folder import read_frames, read_frames_info
-from pipeline.formats.geometry_file import read_geometry
+from pipeline.formats.geometry_file import lens_words, read_geometry
+from pipeline.formats.lens import Undistortion, straight_ids, straight_images
 from pipeline.formats.masks_file import read_masks
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
@@ -53,21 +54,26 @@ def export_dataset(
     config: ExportDatasetConfig,
 ) -> None:
     """Write every format."""
-    for entry in read_geometry(geometry).objects:
+    judged = read_geometry(geometry)
+    for entry in judged.objects:
         if entry.id == BACKGROUND_ID and entry.verdict != "ok":
             log.warning("%s", entry.doubt)
-    video = posed_video(frames, info, masks, reconstruction)
+    video = posed_video(frames, info, masks, reconstruction, judged.view)
     with whole(exported_dataset) as partial:
         for name in config.formats:
             WRITERS[name](partial / name, video)
-    log.info("%d frames are in %s, as %s", len(video.number), exported_dataset, ", ".join(config.formats))
+    names = ", ".join(config.formats)
+    log.info("%d frames are in %s, as %s%s", len(video.number), exported_dataset, names, lens_words(judged))
 
 
-def posed_video(frames: Path, info: Path, masks: Path, reconstruction: Path) -> PosedVideo:
-    """The frames that have a pose, with the points of the background."""
+def posed_video(
+    frames: Path, info: Path, masks: Path, reconstruction: Path, view: Undistortion | None = None
+) -> PosedVideo:
+    """The frames that have a pose, in the pinhole view of the reconstruction, with the points of the background."""
     images, object_ids = read_frames(frames), read_masks(masks)
     if images.shape[:3] != object_ids.shape:
         raise StageError(f"{masks} has shape {object_ids.shape}, {frames} has {images.shape[:3]}; run them again")
+    images, object_ids = straight_images(view, images), straight_ids(view, object_ids)
     model, seen = read_tracked_model(reconstruction / str(BACKGROUND_ID), len(images))
     number = np.flatnonzero(model.registered)
     seen = seen.kept(usable(model, seen))

@@ -1,13 +1,14 @@
 """Every object's geometry in the forms that other tools go on from: COLMAP, PLY, and nerfstudio's transforms.json with masks.
 
-Each object is in the frame and the units of its own reconstruction, in which the object stands and the camera moves.
+Each object is in the frame and the units of its own reconstruction, in which the object stands and the camera moves. Where
+geometry.json tells a lens of the frames, images and masks are the pinhole views that the reconstruction is of.
 
 Reads   frames/, masks.h5
         reconstruction/   one COLMAP model per object
         geometry.json     verdicts
 Writes  export/
-          images/000000.png      the frames
-          geometry.json          what each object is worth
+          images/000000.png      the frames, undistorted
+          geometry.json          what each object is worth, and the lens that was undone, if there was one
           {id}/sparse/0/         COLMAP model with coloured points
           {id}/points.ply        the points
           {id}/transforms.json   cameras for nerfstudio, of the frames in which the object is registered
@@ -24,8 +25,9 @@ from jaxtyping import Bool
 
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage
-from pipeline.formats.frames_folder import frame_paths, write_image
-from pipeline.formats.geometry_file import ObjectGeometry, read_geometry
+from pipeline.formats.frames_folder import frame_paths, read_frame, write_image
+from pipeline.formats.geometry_file import ObjectGeometry, lens_words, read_geometry
+from pipeline.formats.lens import Undistortion, straight_ids
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.transforms_file import NamedPoses, write_transforms
 from pipeline.runtime.atomic import whole
@@ -42,14 +44,25 @@ def export_geometry(frames: Path, masks: Path, reconstruction: Path, geometry: P
     if len(paths) != len(object_ids):
         raise StageError(f"{masks} has {len(object_ids)} frames, {frames} has {len(paths)}; run segment_objects again")
     judged = read_geometry(geometry)
+    object_ids = straight_ids(judged.view, object_ids)
     with whole(export) as partial:
-        shutil.copytree(frames, partial / "images", ignore=lambda _, names: set(names) - {path.name for path in paths})
+        export_images(paths, judged.view, partial / "images")
         shutil.copyfile(geometry, partial / "geometry.json")
         for entry in progress(judged.objects, "exporting object", unit="objects"):
             model = coloured_model(reconstruction / str(entry.id), partial / "images")
             write_object(partial / str(entry.id), model, object_ids == entry.id)
             warn_of(entry)
-    log.info("%d objects are in %s", len(judged.objects), export)
+    log.info("%d objects are in %s%s", len(judged.objects), export, lens_words(judged))
+
+
+def export_images(paths: list[Path], view: Undistortion | None, folder: Path) -> None:
+    """The frames as files; as they are where there is nothing to undo."""
+    folder.mkdir()
+    for path in paths:
+        if view is None:
+            shutil.copyfile(path, folder / path.name)
+        else:
+            write_image(folder / path.name, view.apply(read_frame(path)))
 
 
 def coloured_model(folder: Path, images: Path) -> pycolmap.Reconstruction:

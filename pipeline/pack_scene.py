@@ -1,6 +1,7 @@
 """All that training reads, in one file: images, ids, flow, poses, depths, boxes, bounds, in the units of the background.
 
-Objects whose geometry failed are left out: their pixels are marked "ignore".
+Objects whose geometry failed are left out: their pixels are marked "ignore". Where geometry.json tells a lens of the frames,
+images, ids and flow are those of the pinhole view in which it is undone.
 
 Reads   frames/, frames.json   images and times
         flow.h5                flow between neighbouring frames with its validity
@@ -13,7 +14,7 @@ Writes  scene.h5
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from scipy.spatial.transform import Rotation, Slerp
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID, Intrinsics, inverse
 from pipeline.cli import run_stage
 from pipeline.config import PackSceneConfig
-from pipeline.formats.flow_file import FlowPair, read_flow_pairs
+from pipeline.formats.flow_file import FlowPair, read_flow_pairs, straight_flow
 from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames, read_frames_info
 from pipeline.formats.geometry_file import CarriedPose, Geometry, ObjectGeometry, read_geometry
+from pipeline.formats.lens import straight_ids, straight_images
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.runtime.errors import StageError
@@ -73,10 +75,11 @@ def pack_scene(
     """Bring everything together."""
     judged, images, object_ids = read_geometry(geometry), read_frames(frames), read_masks(masks)
     check_shapes(masks, object_ids.shape, frames, images.shape[:3])
+    images, object_ids = straight_images(judged.view, images), straight_ids(judged.view, object_ids)
     facts = read_frames_info(info)
     times_s = frame_times(facts, len(images))
     names = {entry["id"]: entry["name"] for entry in read_objects(objects)["objects"]}
-    pairs = list(read_flow_pairs(flow))
+    pairs = [straight_flow(judged.view, pair) for pair in read_flow_pairs(flow)]
     entries = usable_objects(judged)
     models = {entry.id: read_tracked_model(reconstruction / str(entry.id), len(images)) for entry in entries}
 
@@ -93,7 +96,7 @@ def pack_scene(
         **stacked_objects(packed),
         depth_range=np.array([near, far], np.float32),
         objects=[described(entry, names) for entry in entries],
-        source=KeptFrames.of_info(facts),
+        source=replace(KeptFrames.of_info(facts), frame_lens=judged.lens),
     )
 
     write_scene(scene, made, scene_attributes(entries, judged))

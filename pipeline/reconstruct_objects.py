@@ -1,6 +1,7 @@
 """Structure from motion of every object on its own, background first, with a verdict on each.
 
-An object's reconstruction sees the camera orbit the object. The background calibrates the focal length unless it is given.
+An object's reconstruction sees the camera orbit the object. The background calibrates the focal length unless it is given, and
+a radial term of the lens: where the tracks show one, all geometry is that of the pinhole view in which it is undone.
 
 Reads   frames/, frames.json   images, their size, focal length where the metadata has it
         tracks.h5              observations of points
@@ -33,18 +34,18 @@ from pipeline.formats.geometry_file import (
     CarriedPose,
     FocalLikelihood,
     Geometry,
-    Motion,
+    MeasuredRadial,
     ObjectGeometry,
     write_geometry,
 )
-from pipeline.formats.lens import Lens
+from pipeline.formats.lens import Lens, Undistortion, straight_ids
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.source_view import SourceShape
 from pipeline.formats.tracks_file import Tracks, read_tracks
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
-from pipeline.sfm.background import Reconstructed, reconstruct_background
+from pipeline.sfm.background import Reconstructed
 from pipeline.sfm.colmap import write_model
 from pipeline.sfm.focal_curve import ONE_SIGMA, TWO_SIGMAS, FocalPrior
 from pipeline.sfm.given_poses import imported_background
@@ -53,8 +54,10 @@ from pipeline.sfm.imported_poses import ImportedPoses, read_poses
 from pipeline.sfm.mapping import MappingOptions
 from pipeline.sfm.motion_prior import World, carried_poses
 from pipeline.sfm.object_reconstruction import reconstruct_object
+from pipeline.sfm.radial_term import straightened, tracks_of, within_image
 from pipeline.sfm.rigid_model import Observations, object_observations
 from pipeline.sfm.self_calibration import Calibration
+from pipeline.sfm.straight_background import StraightBackground, straight_background
 from pipeline.sfm.verdicts import frame_points, frame_residuals_px
 
 log = logging.getLogger(__name__)
@@ -83,12 +86,13 @@ def reconstruct_objects(
     options = mapping_options(camera, source in ("given", "metadata"), config)
     if source == "metadata":
         options = replace(options, focal_prior=FocalPrior.of_metadata(camera.fx))
-    background, motion = reconstruct_or_check_background(seen[BACKGROUND_ID], imported, options, config.trust_poses)
-    options = mapping_options(background.model.camera, True, config)
-    images = object_images(frame_paths(frames), object_ids, config)
-    world = World.of_background(background.model)
-    results = {BACKGROUND_ID: background, **reconstruct_moving(seen, object_ids, options, images, world)}
-    judged = summary(results, names, calibrated_source(source, background), motion, world)
+    before = reconstruct_or_check_background(seen[BACKGROUND_ID], imported, options, config.trust_poses)
+    options = mapping_options(before.found.model.camera, True, config)
+    images, seen, object_ids = straight_inputs(frame_paths(frames), seen, object_ids, before.view)
+    world = World.of_background(before.found.model)
+    moving = reconstruct_moving(seen, object_ids, options, object_images(images, object_ids, config), world)
+    results = {BACKGROUND_ID: before.found, **moving}
+    judged = summary(results, names, calibrated_source(source, before.found), before, world)
 
     write_reconstruction(reconstruction, results)
     write_geometry(geometry, judged)
@@ -113,11 +117,24 @@ def mapping_options(camera: Intrinsics, focal_known: bool, config: ReconstructOb
 
 def reconstruct_or_check_background(
     seen: Observations, imported: ImportedPoses | None, options: MappingOptions, trust_poses: bool
-) -> tuple[Reconstructed, Motion]:
+) -> StraightBackground:
     """The background by structure from motion, or under the poses that a person gave, if the tracks agree with them."""
     if imported is not None:
-        return imported_background(seen, imported.camera_from_world, options, trust_poses)
-    return reconstruct_background(seen, options)
+        return StraightBackground(*imported_background(seen, imported.camera_from_world, options, trust_poses))
+    return straight_background(seen, options)
+
+
+def straight_inputs(
+    paths: list[Path],
+    seen: dict[int, Observations],
+    object_ids: UInt8[np.ndarray, "frame height width"],
+    view: Undistortion | None,
+) -> tuple[Callable[[int], np.ndarray], dict[int, Observations], UInt8[np.ndarray, "frame height width"]]:
+    """Images by frame, observations of each object, and masks, in the view in which the background is straight."""
+    if view is None:
+        return lambda frame: read_frame(paths[frame]), seen, object_ids
+    tracks = {k: tracks_of(within_image(straightened(own, view), view.camera)) for k, own in seen.items()}
+    return lambda frame: view.apply(read_frame(paths[frame])), tracks, straight_ids(view, object_ids)
 
 
 def reconstruct_moving(
@@ -139,13 +156,15 @@ def reconstruct_moving(
 
 
 def object_images(
-    paths: list[Path], object_ids: UInt8[np.ndarray, "frame height width"], config: ReconstructObjectsConfig
+    read: Callable[[int], np.ndarray],
+    object_ids: UInt8[np.ndarray, "frame height width"],
+    config: ReconstructObjectsConfig,
 ) -> Callable[[int], ObjectImages | None]:
     """Each object in the images, which are read when they are asked for, and a few are kept; None without guided matching."""
 
     @lru_cache(KEPT_FRAMES)
     def image(frame: int) -> Tensor:
-        return torch.from_numpy(smooth_image(read_frame(paths[frame]))).permute(2, 0, 1).contiguous()
+        return torch.from_numpy(smooth_image(read(frame))).permute(2, 0, 1).contiguous()
 
     @lru_cache(KEPT_FRAMES)
     def inner(frame: int) -> Tensor:
@@ -186,7 +205,7 @@ def write_reconstruction(folder: Path, results: dict[int, Reconstructed]) -> Non
 
 
 def summary(
-    results: dict[int, Reconstructed], names: dict[int, str], source: Source, motion: Motion, world: World
+    results: dict[int, Reconstructed], names: dict[int, str], source: Source, before: StraightBackground, world: World
 ) -> Geometry:
     """The contents of geometry.json."""
     background = results[BACKGROUND_ID]
@@ -195,8 +214,9 @@ def summary(
         intrinsics_source=source,
         focal_std_px=background.focal_std_px,
         focal_curve=stored_curve(background.calibration) if background.calibration else None,
-        radial=background.calibration.radial if background.calibration else None,
-        camera=motion,
+        radial=measured_radial(before),
+        lens=before.view.lens.values if before.view else None,
+        camera=before.motion,
         objects=[
             ObjectGeometry(
                 id=k,
@@ -211,6 +231,18 @@ def summary(
             )
             for k, result in sorted(results.items())
         ],
+    )
+
+
+def measured_radial(before: StraightBackground) -> MeasuredRadial | None:
+    """The radial term that was measured, undone or not."""
+    term = before.term
+    if term is None:
+        return None
+    camera = before.view.lens.camera if before.view else before.found.model.camera
+    term = term.at(camera.fx)
+    return MeasuredRadial(
+        k1=round(term.k1, 6), k1_std=round(min(term.std, 1e6), 6), corner_px=round(term.corner_px(camera), 3)
     )
 
 

@@ -25,6 +25,7 @@ from pipeline.rendering.view_pictures import write_views
 from pipeline.rendering.view_plans import plan_edits, plan_judged, plan_views
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
+from pipeline.truth.shown_truth import shown_truth
 from pipeline.truth.truth_file import read_truth
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,9 @@ def render_views(
     method = load_method(checkpoint, packed, stage_device())
     valid = valid_scales(method, config.scales, "render_views")
     plans = plan_views(packed, valid, config)
-    plans += plan_judged(method, valid, read_frames_info(info), depth, read_truth(truth), config) if truth else []
+    if truth:
+        shown = shown_truth(read_truth(truth), packed.kept.view)
+        plans += plan_judged(method, valid, read_frames_info(info), depth, shown, config)
     edits = plan_edits(method, valid.scales[0], config)
     listed = Renders(
         method=checkpoint.parent.name,

@@ -1,6 +1,6 @@
 """Truth as a scene is judged by it: which object is which, and which pixels of the video show which."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,13 +28,25 @@ class KnownTruth:
 def known_truth(
     scene: Scene, info: dict[str, Any], object_ids: UInt8[np.ndarray, "frame height width"], truth: Truth
 ) -> KnownTruth:
-    """Relate truth to what was estimated; its ids are brought to the size of the masks, unknown frames ignored."""
+    """Relate truth, in the scene's picture as the ids are, to what was estimated."""
     alignment = align_to_truth(scene, info, truth)
-    height, width = object_ids.shape[1:]
-    true_ids = resized_ids(truth.train.object_ids, height, width)
-    frame_ids = np.where((alignment.rows >= 0)[:, None, None], true_ids[alignment.rows.clip(0)], IGNORE_ID)
-    frame_ids = frame_ids.astype(np.uint8)
+    frame_ids = true_frame_ids(truth, alignment, object_ids.shape[1:])
     return KnownTruth(truth, alignment, match_objects(object_ids, frame_ids), frame_ids)
+
+
+def known_in_frames(known: KnownTruth, object_ids: UInt8[np.ndarray, "frame height width"], truth: Truth) -> KnownTruth:
+    """The same with truth in another picture, that of `object_ids`; objects are matched there anew."""
+    frame_ids = true_frame_ids(truth, known.alignment, object_ids.shape[1:])
+    return replace(known, truth=truth, matching=match_objects(object_ids, frame_ids), frame_ids=frame_ids)
+
+
+def true_frame_ids(
+    truth: Truth, alignment: TruthAlignment, size: tuple[int, ...]
+) -> UInt8[np.ndarray, "frame height width"]:
+    """True ids of the frames at (height, width), unknown frames ignored."""
+    true_ids = resized_ids(truth.train.object_ids, *size)
+    frame_ids = np.where((alignment.rows >= 0)[:, None, None], true_ids[alignment.rows.clip(0)], IGNORE_ID)
+    return frame_ids.astype(np.uint8)
 
 
 def truth_notes(scene: Scene, known: KnownTruth | None) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.formats.h5_schema import Field, describe, new_h5, open_checked, write_attributes
+from pipeline.formats.lens import Undistortion
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.guarded_file import GuardedFile
 
@@ -88,6 +89,15 @@ def read_flow_pairs(path: Path, pairs: Iterable[int] | None = None, stride: int 
             except OSError as error:
                 raise StageError(f"{path} is damaged ({error}); delete it and run again") from error
             yield pair
+
+
+def straight_flow(view: Undistortion | None, pair: FlowPair) -> FlowPair:
+    """Flow between frames as flow between their pinhole views; as it is where there is none."""
+    if view is None:
+        return pair
+    forward, forward_valid = view.flow(pair.forward, pair.forward_valid)
+    backward, backward_valid = view.flow(pair.backward, pair.backward_valid)
+    return FlowPair(forward, backward, forward_valid, backward_valid)
 
 
 def read_flow_attributes(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from pipeline.formats.frames_folder import frame_name
-from pipeline.formats.lens import Lens, undistortion
+from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.formats.source_view import Crop, SourceShape, SourceView
 from pipeline.runtime.errors import StageError
 
@@ -33,6 +33,8 @@ class KeptFrames:
     `lens` is that of the frames before they were undistorted; `crop` is (top, left, height, width) of the video where its
     borders were cut, `source_size` and `stored_size` are its (height, width) where they matter. What is given for the
     video then needs the same. `overlays` are boxes (left, top, right, bottom) in the frames of what is drawn over them.
+    `frame_lens` is the lens of the frames themselves, where a scene shows them undistorted: what is given for the frames
+    then needs the same.
     """
 
     names: list[str]
@@ -44,6 +46,7 @@ class KeptFrames:
     source_size: list[int] | None = None
     stored_size: list[int] | None = None
     overlays: list[list[int]] = field(default_factory=list)
+    frame_lens: dict[str, Any] | None = None
 
     @classmethod
     def of_info(cls, info: dict[str, Any]) -> "KeptFrames":
@@ -64,19 +67,32 @@ class KeptFrames:
 
     @property
     def view(self) -> SourceView | None:
-        """What brings images of the video to the frames, but for their size; None where they show the same."""
-        if self.lens is None:
+        """What brings images of the video to what the scene shows, but for their size; None where they show the same.
+
+        A lens is that of the video or of the frames, never of both: who tells the one leaves nothing to find.
+        """
+        if (values := self.lens or self.frame_lens) is None:
             return self.border_view
-        unbent = undistortion(lens := Lens.of_values(self.lens))
+        unbent = undistortion(lens := Lens.of_values(values))
         return SourceView((self.border_view or SourceView(plain_shape((lens.height, lens.width)))).shape, unbent)
 
     @property
     def border_view(self) -> SourceView | None:
-        """The same for images that were undistorted already: what has the shape of the video is cropped as it was."""
+        """The same for images that need no undistortion: what has the shape of the video is cropped as it was."""
         if self.source_size is None or self.stored_size is None:
             return None
         size, stored = ((int(height), int(width)) for height, width in (self.source_size, self.stored_size))
         return SourceView(SourceShape(size, stored, Crop(*self.crop) if self.crop else None))
+
+    @property
+    def frame_undistortion(self) -> Undistortion | None:
+        """What brings the frames to what the scene shows; None where they are that already."""
+        return undistortion(Lens.of_values(self.frame_lens)) if self.frame_lens else None
+
+    @property
+    def frame_view(self) -> SourceView | None:
+        """The same for what is given for the frames and not for the video: named after them, or made of them."""
+        return self.view if self.frame_lens else self.border_view
 
     def __len__(self) -> int:
         return len(self.names)
@@ -251,7 +267,7 @@ def files_of_frames(files: Sequence[Path], kept: KeptFrames, what: str) -> Frame
             "kept frame, or for each frame of the video"
         )
     paths = [file_of[frame] for frame in range(len(kept))]
-    return FrameFiles(paths, matched.how, matched.doubt, kept.border_view if matched.ours else kept.view)
+    return FrameFiles(paths, matched.how, matched.doubt, kept.frame_view if matched.ours else kept.view)
 
 
 def video_words(kept: KeptFrames) -> str:

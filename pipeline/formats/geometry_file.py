@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.formats.frames_folder import read_json
+from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 
-VERSION: Literal[2] = 2  # since `numbers` have the field's names
+VERSION: Literal[3] = 3  # since a radial term that the tracks show is undone
 Verdict = Literal["ok", "weak", "failed"]
 Motion = Literal["moving", "static", "rotating"]
 
@@ -56,18 +57,46 @@ class FocalLikelihood(BaseModel):
     interval_95: tuple[float, float]
 
 
-class Geometry(BaseModel):
-    """Intrinsics in pixels (fx, fy, cx, cy) with their source, what the camera does, and the objects."""
+class MeasuredRadial(BaseModel):
+    """k1 of COLMAP's SIMPLE_RADIAL (OpenCV's k1), its standard deviation, and how far it moves the frames' corners."""
 
     model_config = ConfigDict(frozen=True)
-    schema_version: Literal[2] = VERSION
+    k1: float
+    k1_std: float
+    corner_px: float
+
+
+class Geometry(BaseModel):
+    """Intrinsics in pixels (fx, fy, cx, cy) with their source, what the camera does, and the objects.
+
+    `lens` is that of the frames (COLMAP's model, its parameters, width and height) where the tracks show that it bends
+    straight lines. The intrinsics, the reconstruction and scene.h5 are then of the pinhole view in which it is undone; frames/,
+    flow.h5 and masks.h5 stay as they are.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    schema_version: Literal[3] = VERSION
     intrinsics: tuple[float, float, float, float]
     intrinsics_source: Literal["given", "metadata", "self_calibrated", "default"]
     focal_std_px: float | None
     focal_curve: FocalLikelihood | None = None  # of a camera that calibrated itself
-    radial: float | None = None  # k1 of COLMAP's SIMPLE_RADIAL, where the tracks show one; the intrinsics leave it out
+    radial: MeasuredRadial | None = None  # of a camera that calibrated itself
+    lens: dict[str, Any] | None = None
     camera: Motion
     objects: list[ObjectGeometry]
+
+    @property
+    def view(self) -> Undistortion | None:
+        """What makes of the frames the pinhole view of the reconstruction; None where they are that already."""
+        return undistortion(Lens.of_values(self.lens)) if self.lens else None
+
+
+def lens_words(geometry: Geometry) -> str:
+    """Which lens was undone in what is exported, to go behind a sentence; empty where none was."""
+    if geometry.lens is None:
+        return ""
+    params = ", ".join(f"{value:.5g}" for value in geometry.lens["params"])
+    return f"; the frames' lens, {geometry.lens['model']} ({params}), is undone: images are of a PINHOLE camera"
 
 
 def write_geometry(path: Path, geometry: Geometry) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pycolmap
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres
 from pipeline.runtime.errors import StageError
@@ -106,10 +106,11 @@ def make_lens(model: str, params: list[float], width: int, height: int, where: s
 
 @dataclass(frozen=True)
 class Undistortion:
-    """Where each pixel of the pinhole view is in the image of the lens, and the pinhole."""
+    """Where each pixel of the pinhole view is in the image of the lens, the pinhole, and the lens."""
 
     source_xy: Float[np.ndarray, "height width xy=2"]
     camera: Intrinsics
+    lens: Lens
 
     def apply(self, image: np.ndarray, exact: bool = False) -> np.ndarray:
         """An image of the lens as the pinhole sees it; `exact` takes the nearest value, for ids and depths.
@@ -122,6 +123,31 @@ class Undistortion:
         x, y = np.moveaxis(self.source_xy.astype(np.float32) - np.float32(0.5), -1, 0)  # OpenCV counts from centres
         how = cv2.INTER_NEAREST if exact else cv2.INTER_CUBIC
         return cv2.remap(image, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+
+    def points(self, xy: Float[np.ndarray, "*batch xy=2"]) -> Float[np.ndarray, "*batch xy=2"]:
+        """Where the pinhole has image points of the lens; NaN where the lens has no direction."""
+        rays = np.asarray(self.lens.colmap.cam_from_img(xy.reshape(-1, 2).astype(np.float64)))
+        return rays.reshape(xy.shape) * self.camera.values[:2] + self.camera.values[2:]
+
+    def flow(
+        self, flow: Float[np.ndarray, "height width xy=2"], valid: Bool[np.ndarray, "height width"]
+    ) -> tuple[Float[np.ndarray, "height width xy=2"], Bool[np.ndarray, "height width"]]:
+        """Flow between images of the lens as flow between those of the pinhole, each pixel's that of the nearest one."""
+        start = pixel_centres(*flow.shape[:2])
+        ends = self.points(start + flow) - self.points(start)
+        known = np.isfinite(ends).all(-1)
+        straight = np.where(known[..., None], ends, 0).astype(np.float32)
+        return self.apply(straight, exact=True), self.apply((valid & known).astype(np.uint8), exact=True).astype(bool)
+
+
+def straight_images(view: Undistortion | None, images: np.ndarray) -> np.ndarray:
+    """Images of all frames in the pinhole view; as they are where there is none."""
+    return images if view is None else np.stack([view.apply(image) for image in images])
+
+
+def straight_ids(view: Undistortion | None, object_ids: np.ndarray) -> np.ndarray:
+    """The same of ids, each pixel's that of the nearest one."""
+    return object_ids if view is None else np.stack([view.apply(ids, exact=True) for ids in object_ids])
 
 
 def undistortion(lens: Lens) -> Undistortion:
@@ -136,7 +162,7 @@ def undistortion(lens: Lens) -> Undistortion:
         low, high = (low, middle) if sees_all(lens, middle) else (middle, high)
     camera = zoomed(lens.camera, high)
     directions = directions_at_unit_depth(camera, pixel_centres(lens.height, lens.width))
-    return Undistortion(lens.project(directions), camera)
+    return Undistortion(lens.project(directions), camera, lens)
 
 
 def zoomed(camera: Intrinsics, factor: float) -> Intrinsics:

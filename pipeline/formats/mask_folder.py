@@ -85,7 +85,7 @@ def read_key_masks(folder: Path, kept: KeptFrames, size: tuple[int, int]) -> tup
                 f"{path} should be named after its frame, 0 to {len(kept) - 1}, each frame once, "
                 "because segment_objects.key_frames is true; rename it, or give one mask a frame and leave key_frames out"
             )
-    files = FrameFiles(paths, "numbered by frame", "", kept.border_view)
+    files = FrameFiles(paths, "numbered by frame", "", kept.frame_view)
     return [number for number in numbers if number is not None], ids_of(files, size, folder)
 
 

@@ -80,6 +80,21 @@ def trust(geometry: Geometry, metrics: pd.DataFrame, has_truth: bool) -> Trust:
     return Trust("good", "Every part was reconstructed", sentences)
 
 
+def lens_sentence(geometry: Geometry) -> str:
+    """Whether the lens bends straight lines, as far as the tracks tell; empty where nobody asked them."""
+    if geometry.radial is None:
+        return ""
+    told = f"k1 = {geometry.radial.k1:.3f} ± {geometry.radial.k1_std:.3f}"
+    if geometry.lens is None:
+        return (
+            f"The lens is taken for a pinhole: its radial term, {told}, is not beyond doubt or moves no pixel visibly."
+        )
+    return (
+        f"The lens bends straight lines, by {geometry.radial.corner_px:.1f} pixels at the corners ({told}). That is undone in the "
+        "scene and its renders; masks and flow show the frames as they were filmed."
+    )
+
+
 def objects_sentence(moving: list[ObjectGeometry]) -> str:
     """What moves."""
     if not moving:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.cameras import Intrinsics, directions_at_unit_depth
+from pipeline.formats.geometry_file import Geometry
 from pipeline.formats.lens import Lens
 from pipeline.reporting.embedding import INK, figure_style, svg
 
@@ -20,18 +21,30 @@ def lens_figure(info: dict[str, Any], frame: UInt8[np.ndarray, "height width rgb
     """The grid in the lens's image and in a frame, of what frames.json says; empty where no lens was undistorted."""
     if not info.get("lens") or not info.get("camera"):
         return ""
-    lens, (height, width) = Lens.of_values(info["lens"]), frame.shape[:2]
-    fx, fy, cx, cy = info["camera"]
-    camera = Intrinsics(fx, fy, cx, cy, width, height)
+    camera = Intrinsics.from_values(np.array(info["camera"], float), *frame.shape[:2])
+    return drawn_lens(Lens.of_values(info["lens"]), camera, frame)
+
+
+def calibrated_lens_figure(geometry: Geometry, image: UInt8[np.ndarray, "height width rgb=3"]) -> str:
+    """The same of the lens that the tracks told, and of an image of the scene; empty where none was undone."""
+    if geometry.lens is None:
+        return ""
+    camera = Intrinsics.from_values(np.array(geometry.intrinsics), *image.shape[:2])
+    return drawn_lens(Lens.of_values(geometry.lens), camera, image)
+
+
+def drawn_lens(lens: Lens, camera: Intrinsics, image: UInt8[np.ndarray, "height width rgb=3"]) -> str:
+    """The grid that is straight in an image of the pinhole, in the lens's image and there."""
+    width, height = camera.width, camera.height
     straight = grid(width, height)
     with figure_style("lens"):
         figure = Figure(figsize=(9, 9 / 2 * height / width + 0.6))
         seen, shown = figure.subplots(1, 2)
         draw(seen, [lens.project(directions_at_unit_depth(camera, line)) for line in straight], lens.width, lens.height)
         seen.set(title=f"as the lens saw it ({lens.model})")
-        shown.imshow(frame, extent=(0, width, height, 0))
+        shown.imshow(image, extent=(0, width, height, 0))
         draw(shown, straight, width, height)
-        shown.set(title="the frames, undistorted")
+        shown.set(title="undistorted")
         figure.tight_layout()
         return svg(figure)
 

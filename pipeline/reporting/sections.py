@@ -15,10 +15,17 @@ from pipeline.formats.geometry_file import Geometry
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.renders_folder import Renders, read_renders
 from pipeline.formats.scene_file import Scene
-from pipeline.reporting.facts import CAMERA_WORDS, METHOD_TITLES, SOURCE_WORDS, STAGE_TITLES, number_text
+from pipeline.reporting.facts import (
+    CAMERA_WORDS,
+    METHOD_TITLES,
+    SOURCE_WORDS,
+    STAGE_TITLES,
+    lens_sentence,
+    number_text,
+)
 from pipeline.reporting.figures import cost_figure, geometry_figure, training_figure, validity_figure
 from pipeline.reporting.geometry_figures import fit_figure, focal_figure
-from pipeline.reporting.lens_figure import lens_figure
+from pipeline.reporting.lens_figure import calibrated_lens_figure, lens_figure
 from pipeline.reporting.scales import comparison_rows, limit_rows
 from pipeline.reporting.semantics import overlap_figure, semantic_rows
 from pipeline.reporting.videos import (
@@ -109,6 +116,8 @@ def camera_section(geometry: Geometry, scene: Scene) -> dict[str, Any]:
         "figure": Markup(geometry_figure(scene)),
         "fit": Markup(fit_figure(geometry)),
         "focal_figure": Markup(focal_figure(geometry)),
+        "lens": lens_sentence(geometry),
+        "lens_figure": Markup(calibrated_lens_figure(geometry, scene.images[0])),
     }
 
 

@@ -13,6 +13,7 @@ from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.frame_files import FrameFiles, KeptFrames, data_files, files_of_frames
 from pipeline.formats.id_files import SUFFIXES, IdMap, read_id_map
+from pipeline.formats.lens import straight_ids
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
@@ -78,7 +79,7 @@ def read_labels(scene: Scene, labels: Path | None, config: TrainSemanticFlowConf
     if labels.is_dir():
         return label_folder(scene, labels, config)
     objects_file = labels.with_name("objects.json")
-    ids = read_masks(labels)
+    ids = straight_ids(scene.kept.frame_undistortion, read_masks(labels))
     listed = json.loads(objects_file.read_text())["objects"] if objects_file.exists() else []
     called = {int(entry["id"]): str(entry["name"]) for entry in listed}
     present = sorted({0, *called, *(int(value) for value in np.unique(ids) if value != IGNORE_ID)})

@@ -40,6 +40,10 @@ class FocalPrior:
         """What a file says of its camera: nearly right, or the image was cropped."""
         return cls(focal_px, MEASURED_SPREAD, CROPPED_SPREAD)
 
+    def scaled(self, factor: float) -> "FocalPrior":
+        """The same of images that are larger by a factor, or show so much less."""
+        return FocalPrior(factor * self.focal_px, self.shorter, self.longer)
+
     def log_density(self, focals: Float[np.ndarray, "focal"]) -> Float[np.ndarray, "focal"]:
         """Logarithm of the density over log focal length, 0 at the mode."""
         off = np.log(focals / self.focal_px)

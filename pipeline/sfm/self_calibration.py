@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.interpolate import PchipInterpolator
 from scipy.spatial.transform import Rotation
 
@@ -18,22 +18,21 @@ from pipeline.cameras import Intrinsics, inverse, rigid, transform
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, Shape, adjust, residuals, robust_costs
 from pipeline.sfm.focal_curve import FINE, FocalCurve, FocalPrior, flat_curve, focal_curve, focal_range
 from pipeline.sfm.mapping import refined_points, subsampled
-from pipeline.sfm.pose_uncertainty import INFLATION
+from pipeline.sfm.radial_term import RadialTerm, measured_term
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
+from pipeline.sfm.video_parts import spread_over_parts
 
 log = logging.getLogger(__name__)
 CALIBRATION_TRACKS = 400
-FEWEST_TRACKS, FEWEST_IN_PART = 24, 12
+FEWEST_TRACKS = 24
 FIELDS = 7  # focal lengths that are tried at first
 ROUNDS = 2  # of trying them, tracks that none explains being dropped in between
 MEDIAN_SQUARE = 1.386  # of two independent standard normal errors: log 4
 UNEXPLAINED = 4.0  # robust cost per observation; of a track that a model explains it is about 1
-THIRDS, QUARTERS = 3, 4
 LEAST_SPREAD = 0.003
 MOST_SPREAD = 1.0
-# A lens is named when the cost falls to these shares of a pinhole's. Without zoom or bend it stays above 0.9.
-ZOOMED_COST, BENT_COST = 0.7, 0.8
-LEAST_ZOOM, LEAST_BEND = 1.08, 0.02  # factor over the video; share by which the corners are displaced
+ZOOMED_COST = 0.7  # share of a pinhole's cost; without a zoom it stays above 0.9
+LEAST_ZOOM = 1.08  # factor over the video
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Calibration:
 
     focal_px: float
     curve: FocalCurve
-    radial: float | None = None
+    radial: RadialTerm | None = None
     doubts: tuple[str, ...] = ()
 
 
@@ -57,7 +56,9 @@ def self_calibration(
     bent = adjust(best.model, few, replace(freedom, radial=True))
     zoomed = adjust(best.model, few, replace(freedom, zoom=True))
     lenses = np.log([each.model.camera.fx for each in (best, bent, zoomed)])
-    spread = float(np.hypot(part_spread(best, few, freedom), np.hypot(lenses.std(), profile_spread(tried, few))))
+    spread = float(
+        np.hypot(spread_over_parts(best, few, freedom, log_focal), np.hypot(lenses.std(), profile_spread(tried, few)))
+    )
     spread = float(np.clip(spread, LEAST_SPREAD, MOST_SPREAD))
     tried += at_focal_lengths(best, few, best.model.camera.fx * np.exp(spread * np.array([-2, -1, 1, 2])), freedom)
     tried.append(best)
@@ -65,8 +66,9 @@ def self_calibration(
     curve = focal_curve(focals, np.array([each.cost for each in tried]), spread, prior)
     low, high = curve.interval()
     log.info("focal length %.1f px (%.1f to %.1f), tracks alone %.1f", curve.median, low, high, best.model.camera.fx)
-    bend, words = lens_doubts(best, bent, zoomed)
-    return Calibration(curve.median, curve, bend, words)
+    words = tuple(zoom_doubts(best, zoomed)) if zoomed.cost < bent.cost else ()
+    radial = None if words else measured_term(bent, few, freedom)
+    return Calibration(curve.median, curve, radial, words)
 
 
 def uncalibrated(camera: Intrinsics, prior: FocalPrior) -> Calibration:
@@ -156,57 +158,9 @@ def profile_spread(tried: list[Adjustment], seen: Observations) -> float:
     return float(np.ptp(inside)) / 2 if len(inside) else 0.0
 
 
-def part_spread(best: Adjustment, seen: Observations, freedom: Freedom) -> float:
-    """Standard deviation of the logarithm of the focal length, by thirds of the time and quarters of the image."""
-    first = seen.xy[np.flatnonzero(np.diff(seen.track, prepend=-1))]
-    right, below = (first > np.median(first, axis=0)).T
-    quarter = (2 * right + below)[seen.track]
-    third = seen.frame * THIRDS // seen.frame_count
-    own = float(np.log(best.model.camera.fx))
-    in_time = disagreement(own, parts_focals(best.model, seen, third, THIRDS, freedom))
-    in_image = disagreement(own, parts_focals(best.model, seen, quarter, QUARTERS, freedom))
-    return float(INFLATION * np.hypot(in_time, in_image))
-
-
-def disagreement(own: float, parts: Float[np.ndarray, "part"]) -> float:
-    """Standard error of a mean, by how much its parts differ from each other, or all of them from the whole."""
-    if len(parts) < 2:
-        return MOST_SPREAD
-    return float(np.sqrt(((parts - own) ** 2).sum() / (len(parts) - 1) / len(parts)))
-
-
-def parts_focals(
-    model: RigidModel, seen: Observations, part: Int[np.ndarray, "observation"], count: int, freedom: Freedom
-) -> Float[np.ndarray, "part"]:
-    """Logarithm of the focal length of each part of the observations, calibrated on its own."""
-    found = []
-    for number in range(count):
-        own = seen.kept(part == number)
-        kept = own.lengths >= 3
-        if kept.sum() < FEWEST_IN_PART:
-            continue
-        own = own.of_tracks(kept)
-        shown = np.isin(np.arange(seen.frame_count), own.frame)
-        poses = np.where(shown[:, None, None], model.camera_from_object, np.nan)
-        alone = replace(model, camera_from_object=poses, points=model.points[kept])
-        found.append(np.log(adjust(alone, own, freedom, iterations=25, tolerance=1e-4).model.camera.fx))
-    return np.array(found)
-
-
-def lens_doubts(best: Adjustment, bent: Adjustment, zoomed: Adjustment) -> tuple[float | None, tuple[str, ...]]:
-    """The radial term where the tracks need one, and what they say against a pinhole, in words."""
-    zoom_words = tuple(zoom_doubts(best, zoomed))
-    if zoom_words or bent.shape is None or bent.cost > BENT_COST * best.cost:
-        return None, zoom_words
-    camera, radial = bent.model.camera, bent.shape.radial
-    displaced = abs(radial) * ((camera.width / 2) ** 2 + (camera.height / 2) ** 2) / camera.fx**2
-    if displaced < LEAST_BEND:
-        return None, ()
-    words = (
-        f"the lens bends straight lines (radial term k1 = {radial:.2f} at {camera.fx:.0f} px) and was taken for a pinhole: "
-        "undistort the video first, or give poses with their lens",
-    )
-    return radial, words
+def log_focal(found: Adjustment) -> float:
+    """Logarithm of the focal length of an adjusted model."""
+    return float(np.log(found.model.camera.fx))
 
 
 def zoom_doubts(best: Adjustment, zoomed: Adjustment) -> Iterable[str]:

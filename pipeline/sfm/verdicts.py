@@ -35,6 +35,12 @@ class Judgement:
     reason: str
     numbers: Numbers
 
+    def doubted(self, words: str) -> "Judgement":
+        """The same with one more doubt."""
+        if self.verdict == "ok":
+            return Judgement("weak", words, self.numbers)
+        return Judgement(self.verdict, f"{self.reason}; {words}", self.numbers)
+
 
 def fit_numbers(model: RigidModel, seen: Observations) -> dict[str, float | int]:
     """How many observations are inliers, and how well the points are placed."""
