@@ -57,7 +57,7 @@ def export_geometry(frames: Path, masks: Path, reconstruction: Path, geometry: P
 
 def export_images(paths: list[Path], view: Undistortion | None, folder: Path) -> None:
     """The frames as files; as they are where there is nothing to undo."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for path in paths:
         if view is None:
             shutil.copyfile(path, folder / path.name)

@@ -44,7 +44,7 @@ class RadialTerm:
 
     def corner_px(self, camera: Intrinsics) -> float:
         """How far it moves the corners of images of a camera's size."""
-        return abs(self.k1) * (np.hypot(camera.width, camera.height) / 2) ** 3 / self.focal_px**2
+        return float(abs(self.k1) * (np.hypot(camera.width, camera.height) / 2) ** 3 / self.focal_px**2)
 
     def matters(self, camera: Intrinsics) -> bool:
         """Whether it is beyond its own uncertainty and can be seen."""

@@ -16,6 +16,7 @@ from pipeline.datasets.exports import colmap, dnerf, dycheck, nerfstudio
 from pipeline.datasets.posed_video import PosedVideo, sparse_depth
 from pipeline.export_dataset import WRITERS, export_dataset, posed_video
 from pipeline.formats.frames_folder import read_frames
+from pipeline.formats.lens import Lens, undistortion
 from pipeline.formats.masks_file import read_masks
 from pipeline.runtime.errors import StageError
 from tests.synthetic import FRAMES, HEIGHT, WIDTH, SyntheticScene, write_synthetic_scene
@@ -240,6 +241,15 @@ def test_depth_that_16_bits_cannot_hold_is_named(
     nerfstudio.warn_of_depth(replace(odd[0], depth=odd[0].depth / 100))
     assert "in steps of 0.001" in caplog.text
     assert nerfstudio.depth_image(np.array([[0.0, 0.0126, 70.0]])).tolist() == [[0, 13, 0]]
+
+
+def test_a_lens_of_the_frames_is_undone(scene: SyntheticScene, video: PosedVideo) -> None:
+    height, width = video.images.shape[1:3]
+    view = undistortion(Lens("SIMPLE_RADIAL", (60.8, width / 2, height / 2, -0.1), width, height))
+    straight = posed_video(scene.frames, scene.info, scene.masks, scene.reconstruction, view)
+    np.testing.assert_array_equal(straight.images[2], view.apply(video.images[2]))
+    background = view.apply(video.background[2].astype(np.uint8), exact=True) > 0
+    np.testing.assert_array_equal(straight.background[2], background)
 
 
 def test_only_the_formats_asked_for_are_written(scene: SyntheticScene, tmp_path: Path) -> None:

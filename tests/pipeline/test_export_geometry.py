@@ -1,6 +1,7 @@
 """What is exported is read back by COLMAP, by our own reader and by any JSON reader, with the same poses."""
 
 import json
+import logging
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,8 @@ import pytest
 from pipeline.cameras import inverse
 from pipeline.export_geometry import export_geometry
 from pipeline.formats.frames_folder import frame_name, read_frame, read_frames_info
+from pipeline.formats.geometry_file import read_geometry, write_geometry
+from pipeline.formats.lens import Lens, undistortion
 from pipeline.formats.masks_file import read_masks, write_masks
 from pipeline.runtime.errors import StageError
 from pipeline.sfm.colmap import homogeneous, read_tracked_model
@@ -84,6 +87,25 @@ def test_points_have_the_colours_of_the_images(scene: SyntheticScene, exported: 
     assert colours.std() > 5
     header = (exported / "1" / "points.ply").read_bytes()[:300].decode("ascii", "ignore")
     assert f"element vertex {model.num_points3D()}" in header and "red" in header
+
+
+def test_a_lens_of_the_frames_is_undone_in_images_and_masks_and_said(
+    scene: SyntheticScene, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    height, width = read_frame(scene.frames / frame_name(0)).shape[:2]
+    lens = Lens("SIMPLE_RADIAL", (60.8, width / 2, height / 2, -0.1), width, height)
+    told = read_geometry(scene.geometry).model_copy(update={"lens": lens.values})
+    write_geometry(tmp_path / "geometry.json", told)
+    with caplog.at_level(logging.INFO):
+        export_geometry(
+            scene.frames, scene.masks, scene.reconstruction, tmp_path / "geometry.json", tmp_path / "export"
+        )
+    view = undistortion(lens)
+    image = read_frame(tmp_path / "export" / "images" / frame_name(3))
+    np.testing.assert_array_equal(image, view.apply(read_frame(scene.frames / frame_name(3))))
+    mask = read_frame(tmp_path / "export" / "1" / "masks" / frame_name(3))[..., 0] > 0
+    np.testing.assert_array_equal(mask, view.apply(read_masks(scene.masks)[3], exact=True) == 1)
+    assert "SIMPLE_RADIAL (60.8, 32, 24, -0.1), is undone: images are of a PINHOLE camera" in caplog.text
 
 
 def test_the_verdicts_travel_along(scene: SyntheticScene, exported: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pipeline.cameras import inverse, project, transform
 from pipeline.config import PackSceneConfig
 from pipeline.formats.geometry_file import CarriedPose, Geometry, ObjectGeometry, read_geometry, write_geometry
+from pipeline.formats.lens import Lens, undistortion
 from pipeline.formats.masks_file import read_masks, write_masks
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.pack_scene import bridged, filled_poses, frame_times, pack_scene, renumbered
@@ -59,6 +60,23 @@ def test_images_ids_flow_and_times_are_those_of_the_stages(paths: SyntheticScene
     np.testing.assert_array_equal(whole.scene.object_ids, truth.train.object_ids)
     np.testing.assert_allclose(whole.scene.times_s, np.arange(FRAMES) / 10)
     assert whole.scene.flow_forward.shape[0] == FRAMES - 1
+
+
+def test_a_lens_of_the_frames_is_undone_in_images_ids_and_flow(
+    paths: SyntheticScene, whole: Packed, tmp_path: Path
+) -> None:
+    truth = synthetic_truth()
+    lens = Lens("SIMPLE_RADIAL", (truth.focal_px, truth.size[1] / 2, truth.size[0] / 2, -0.1), *truth.size[::-1])
+    view = undistortion(lens)
+    told = {"lens": lens.values, "intrinsics": tuple(view.camera.values.tolist())}
+    write_geometry(tmp_path / "geometry.json", read_geometry(paths.geometry).model_copy(update=told))
+    scene = packed(paths._replace(geometry=tmp_path / "geometry.json"), tmp_path).scene
+    assert scene.camera == view.camera and scene.kept.frame_lens == lens.values
+    np.testing.assert_array_equal(scene.images[2], view.apply(whole.scene.images[2]))
+    np.testing.assert_array_equal(scene.object_ids[2], view.apply(whole.scene.object_ids[2], exact=True))
+    flow, valid = view.flow(whole.scene.flow_backward[1], whole.scene.flow_backward_valid[1])
+    np.testing.assert_array_equal(scene.flow_backward[1], flow)
+    np.testing.assert_array_equal(scene.flow_backward_valid[1], valid)
 
 
 def test_observed_points_project_to_where_they_were_seen(whole: Packed) -> None:

@@ -6,13 +6,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import ExifTags, Image
 
-from pipeline.config import ReconstructObjectsConfig
+from pipeline import reconstruct_objects as stage
+from pipeline.config import ExtractFramesConfig, ReconstructObjectsConfig
+from pipeline.correspondence.lucas_kanade import smooth_image
+from pipeline.extract_frames import extract_frames
 from pipeline.formats.geometry_file import Geometry, read_geometry
+from pipeline.formats.lens import Lens, Undistortion, undistortion
+from pipeline.formats.tracks_file import read_tracks
 from pipeline.reconstruct_objects import carried, first_camera, reconstruct_objects
 from pipeline.sfm.background import Reconstructed
 from pipeline.sfm.colmap import read_tracked_model
+from pipeline.sfm.mapping import MappingOptions
 from pipeline.sfm.motion_prior import World
+from pipeline.sfm.radial_term import RadialTerm, straightened
+from pipeline.sfm.rigid_model import Observations, RigidModel, triangulate
+from pipeline.sfm.self_calibration import uncalibrated
+from pipeline.sfm.straight_background import StraightBackground
 from pipeline.sfm.verdicts import Judgement
 from pipeline.truth.correspondences import truth_intrinsics
 from tests.pipeline.tracked_body import FRAMES, pose_errors, solid, tracked, turning_poses
@@ -70,6 +82,75 @@ def test_given_poses_come_out_to_a_millionth(
     assert geometry.intrinsics[0] == pytest.approx(truth.focal_px)
     model, _ = read_tracked_model(folder / "0", len(truth.train.images))
     np.testing.assert_allclose(model.camera_from_object, camera_from_object(truth, 0), atol=1e-6)
+
+
+def standing_in(view: Undistortion | None, told: list[MappingOptions]):
+    """A background that is known already, in the place of the search for one; what is known of the focal length is its curve."""
+
+    def background(seen: Observations, options: MappingOptions) -> StraightBackground:
+        told.append(options)
+        own = straightened(seen, view) if view else seen
+        camera = view.camera if view else options.camera
+        poses = camera_from_object(synthetic_truth(), 0)
+        model = triangulate(RigidModel(poses, np.full((own.track_count, 3), np.nan), camera, "known"), own)
+        calibration = uncalibrated(camera, options.focal_prior) if options.focal_prior else None
+        found = Reconstructed(model, own, Judgement("ok", "known", {}), 1.0, calibration)
+        return StraightBackground(found, "moving", RadialTerm(-0.25, 0.01, (view.lens.camera if view else camera).fx), view)
+
+    return background
+
+
+def test_the_focal_length_of_images_with_exif_reaches_the_curve(
+    scene: SyntheticScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, told = tmp_path / "shots", []
+    folder.mkdir()
+    for number, image in enumerate(synthetic_truth().train.images):
+        exif = Image.Exif()
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 33
+        Image.fromarray(image).save(folder / f"{number}.jpg", exif=exif)
+    frames, info = tmp_path / "frames", tmp_path / "frames.json"
+    extract_frames(folder, None, frames, info, ExtractFramesConfig(find_overlays=False))
+    monkeypatch.setattr(stage, "straight_background", standing_in(None, told))
+    monkeypatch.setattr(stage, "reconstruct_moving", lambda *_: {})
+    _, geometry = run(scene._replace(frames=frames, info=info), tmp_path)
+    focal = 33 * 80 / 43.267  # 33 mm on film whose diagonal is 43.27 mm; that of the images is 80 px
+    assert told[0].camera.fx == pytest.approx(focal, rel=1e-4) and told[0].focal_known
+    assert geometry.intrinsics_source == "metadata" and geometry.focal_curve is not None
+    low, high = geometry.focal_curve.interval_68
+    assert 0.9 * focal < low < focal < high < 1.3 * focal
+    best = geometry.focal_curve.focal_px[int(np.argmax(geometry.focal_curve.log_posterior))]
+    assert best == pytest.approx(focal, rel=0.02)
+
+
+def test_a_lens_is_undone_for_all_that_objects_are_reconstructed_from(
+    scene: SyntheticScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth, given = synthetic_truth(), {}
+    height, width = truth.size
+    view = undistortion(Lens("SIMPLE_RADIAL", (truth.focal_px, width / 2, height / 2, -0.25), width, height))
+
+    def moving(seen, object_ids, options, images, world):
+        given.update(seen=seen, object_ids=object_ids, camera=options.camera, image=images(1).image(2))
+        return {}
+
+    monkeypatch.setattr(stage, "straight_background", standing_in(view, []))
+    monkeypatch.setattr(stage, "reconstruct_moving", moving)
+    folder, geometry = run(scene, tmp_path)
+    assert geometry.lens == view.lens.values and geometry.intrinsics == pytest.approx(view.camera.values)
+    assert geometry.radial is not None and geometry.radial.corner_px == pytest.approx(
+        view.lens.displacement_px, abs=1e-2
+    )
+    model, _ = read_tracked_model(folder / "0", len(truth.train.images))
+    assert model.camera.values == pytest.approx(view.camera.values) and given["camera"] == view.camera
+    np.testing.assert_array_equal(given["object_ids"][2], view.apply(truth.train.object_ids[2], exact=True))
+    straight = torch.from_numpy(smooth_image(view.apply(truth.train.images[2]))).permute(2, 0, 1)
+    torch.testing.assert_close(given["image"], straight)
+    tracks = read_tracks(scene.tracks)
+    own = (tracks.object_ids == 1)[tracks.observation_track]
+    expected = view.points(tracks.observation_xy[own])
+    inside = ((expected >= 0) & (expected < [width, height])).all(1)
+    np.testing.assert_allclose(given["seen"][1].xy, expected[inside], atol=1e-6)
 
 
 def test_a_hidden_span_is_carried_near_the_truth_and_marked() -> None:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.formats.frame_files import KeptFrames, data_files, data_folders, match_names, natural_order, stem
+from pipeline.formats.frame_files import (
+    KeptFrames,
+    data_files,
+    data_folders,
+    files_of_frames,
+    match_names,
+    natural_order,
+    stem,
+)
+from pipeline.formats.lens import Lens, undistortion
 from pipeline.runtime.errors import StageError
 
 
@@ -99,6 +108,20 @@ def test_order_of_the_names_never_matters(count: int, first: int, random: object
     order = list(range(count))
     random.shuffle(order)  # type: ignore[attr-defined]
     assert match_names([names[n] for n in order], kept(count), "poses").frame.tolist() == order
+
+
+def test_what_is_made_for_frames_whose_lens_a_scene_undoes_is_undistorted_too() -> None:
+    lens = {"model": "SIMPLE_RADIAL", "params": [140.0, 80.0, 60.0, -0.1], "width": 160, "height": 120}
+    scene = replace(kept(3), frame_lens=lens)
+    paths = [Path(f"{n:06d}.png") for n in range(3)]
+    made = files_of_frames(paths, scene, "labels").view
+    image = np.arange(160 * 120, dtype=np.float32).reshape(120, 160)
+    assert made is not None and scene.view is not None and scene.frame_undistortion is not None
+    for view in (made, scene.view, scene.frame_undistortion):
+        np.testing.assert_array_equal(
+            view.apply(image, exact=True), undistortion(Lens.of_values(lens)).apply(image, True)
+        )
+    assert files_of_frames(paths, kept(3), "labels").view is None and kept(3).frame_undistortion is None
 
 
 def test_names_that_leave_open_which_lens_they_show_are_doubted() -> None:

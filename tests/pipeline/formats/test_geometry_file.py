@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.formats.geometry_file import VERSION, Geometry, ObjectGeometry, read_geometry, write_geometry
+from pipeline.formats.geometry_file import (
+    VERSION,
+    Geometry,
+    MeasuredRadial,
+    ObjectGeometry,
+    lens_words,
+    read_geometry,
+    write_geometry,
+)
+from pipeline.formats.lens import Lens, undistortion
 from pipeline.runtime.errors import StageError
 
 BALL = ObjectGeometry(
@@ -26,6 +35,20 @@ def test_geometry_survives_the_file(tmp_path: Path) -> None:
     write_geometry(tmp_path / "geometry.json", GEOMETRY)
     assert read_geometry(tmp_path / "geometry.json") == GEOMETRY
     assert json.loads((tmp_path / "geometry.json").read_text())["schema_version"] == VERSION
+
+
+def test_a_lens_survives_and_makes_the_view_of_the_intrinsics(tmp_path: Path) -> None:
+    lens = Lens("SIMPLE_RADIAL", (100.0, 60.0, 40.0, -0.1), 120, 80)
+    camera = undistortion(lens).camera
+    radial = MeasuredRadial(k1=-0.1, k1_std=0.01, corner_px=3.7)
+    bent = GEOMETRY.model_copy(
+        update={"lens": lens.values, "radial": radial, "intrinsics": tuple(camera.values.tolist())}
+    )
+    write_geometry(tmp_path / "geometry.json", bent)
+    found = read_geometry(tmp_path / "geometry.json")
+    assert found == bent and found.view is not None and found.view.camera == camera
+    assert "SIMPLE_RADIAL (100, 60, 40, -0.1), is undone" in lens_words(found)
+    assert GEOMETRY.view is None and lens_words(GEOMETRY) == ""
 
 
 def test_a_doubt_is_a_sentence() -> None:

@@ -96,3 +96,35 @@ def test_values_make_the_same_lens() -> None:
 def test_what_has_no_pinhole_view_is_refused(model: str, params: list[float], words: str) -> None:
     with pytest.raises(StageError, match=words):
         make_lens(model, params, *SIZE, "poses.json")
+
+
+@pytest.mark.parametrize("name", ["SIMPLE_RADIAL", "pincushion", "OPENCV_FISHEYE"])
+def test_image_points_go_to_the_pinhole_and_back(name: str) -> None:
+    view = undistortion(lens(name))
+    np.testing.assert_allclose(view.points(view.source_xy), pixel_centres(120, 160), atol=1e-6)
+
+
+def test_flow_through_a_lens_becomes_that_of_the_pinhole() -> None:
+    """A camera that turns about its axis moves every direction by a known rotation, whatever the lens."""
+    bent = lens("SIMPLE_RADIAL")
+    view = undistortion(bent)
+    turn = np.array([[np.cos(0.03), -np.sin(0.03), 0], [np.sin(0.03), np.cos(0.03), 0], [0, 0, 1.0]])
+
+    def turned(rays: np.ndarray) -> np.ndarray:
+        return np.concatenate([rays, np.ones((*rays.shape[:2], 1))], axis=-1) @ turn.T
+
+    seen = bent.project(turned(undistorted_directions(bent))) - pixel_centres(120, 160)
+    valid = np.ones((120, 160), bool)
+    valid[:, :30] = False
+    flow, known = view.flow(seen.astype(np.float32), valid)
+    straight = directions_at_unit_depth(view.camera, pixel_centres(120, 160))
+    expected = project(view.camera, straight @ turn.T) - pixel_centres(120, 160)
+    # The nearest pixel's own flow is taken: at most 0.7 px away, where flow differs by 0.03 a pixel.
+    assert np.abs(flow - expected).max() < 0.03
+    np.testing.assert_array_equal(known, view.apply(valid.astype(np.uint8), exact=True) > 0)
+
+
+def test_flow_to_where_the_lens_has_no_direction_is_not_valid() -> None:
+    view = undistortion(lens("SIMPLE_RADIAL"))
+    flow, known = view.flow(np.full((120, 160, 2), 500, np.float32), np.ones((120, 160), bool))
+    assert not known.any() and (flow == 0).all()

@@ -3,9 +3,17 @@
 import pandas as pd
 import pytest
 
-from pipeline.formats.geometry_file import Geometry, ObjectGeometry
+from pipeline.formats.geometry_file import Geometry, MeasuredRadial, ObjectGeometry
 from pipeline.formats.metrics_table import OWN_PROTOCOL
-from pipeline.reporting.facts import likeness_sentences, metric_groups, object_rows, readable, tiles, trust
+from pipeline.reporting.facts import (
+    lens_sentence,
+    likeness_sentences,
+    metric_groups,
+    object_rows,
+    readable,
+    tiles,
+    trust,
+)
 
 COLUMNS = ["stage", "method", "item", "metric", "value"]
 
@@ -114,3 +122,12 @@ def test_an_object_is_known_by_masks_geometry_or_both() -> None:
 def test_names_of_numbers_are_read_without_underscores() -> None:
     assert readable({"inlier_percent": 97.0, "planarity": 0.1234}) == {"inlier percent": "97", "planarity": "0.123"}
     assert readable(0.5) == {"evidence": "0.5"}
+
+
+def test_the_lens_is_said_to_be_undone_or_left_with_its_term() -> None:
+    radial = MeasuredRadial(k1=-0.113, k1_std=0.028, corner_px=11.37)
+    measured = geometry("ok").model_copy(update={"radial": radial})
+    assert "taken for a pinhole" in lens_sentence(measured) and "-0.113 ± 0.028" in lens_sentence(measured)
+    undone = measured.model_copy(update={"lens": {"model": "SIMPLE_RADIAL"}})
+    assert "by 11.4 pixels at the corners (k1 = -0.113 ± 0.028)" in lens_sentence(undone)
+    assert lens_sentence(geometry("ok")) == ""

@@ -10,6 +10,7 @@ import pytest
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import frame_name
+from pipeline.formats.lens import Lens, undistortion
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow.labels import held_out_frames, labelled_frames, read_labels, training_labels
@@ -70,6 +71,15 @@ def test_masks_keep_what_the_scene_could_not_use(written: SyntheticScene, scene:
     labels = read_labels(lost, written.masks, TrainSemanticFlowConfig())
     np.testing.assert_array_equal(labels.ids, scene.object_ids)
     assert labels.names[2] == scene.objects[2]["name"]
+
+
+def test_masks_of_frames_whose_lens_the_scene_undoes_are_undistorted(written: SyntheticScene, scene: Scene) -> None:
+    height, width = scene.size
+    lens = Lens("OPENCV_FISHEYE", (40.0, 40.0, width / 2, height / 2, 0.0, 0.0, 0.0, 0.0), width, height)
+    straight = replace(scene, source=replace(scene.kept, frame_lens=lens.values))
+    found = read_labels(straight, written.masks, TrainSemanticFlowConfig()).ids
+    np.testing.assert_array_equal(found[2], undistortion(lens).apply(scene.object_ids[2], exact=True))
+    assert (found != scene.object_ids).any()
 
 
 def test_a_folder_of_coloured_maps_is_read_by_its_palette(scene: Scene, tmp_path: Path) -> None:
