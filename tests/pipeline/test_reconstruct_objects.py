@@ -95,7 +95,9 @@ def standing_in(view: Undistortion | None, told: list[MappingOptions]):
         model = triangulate(RigidModel(poses, np.full((own.track_count, 3), np.nan), camera, "known"), own)
         calibration = uncalibrated(camera, options.focal_prior) if options.focal_prior else None
         found = Reconstructed(model, own, Judgement("ok", "known", {}), 1.0, calibration)
-        return StraightBackground(found, "moving", RadialTerm(-0.25, 0.01, (view.lens.camera if view else camera).fx), view)
+        return StraightBackground(
+            found, "moving", RadialTerm(-0.25, 0.01, (view.lens.camera if view else camera).fx), view
+        )
 
     return background
 

@@ -16,7 +16,9 @@ from pipeline.truth.truth_file import Truth
 from tests.synthetic import FOCAL, HEIGHT, WIDTH, synthetic_truth, synthetic_world
 
 SIZE = (HEIGHT, WIDTH)
-LENS = Lens("SIMPLE_RADIAL", (FOCAL * WIDTH, WIDTH / 2, HEIGHT / 2, -0.15), WIDTH, HEIGHT)
+CENTRE = (WIDTH / 2, HEIGHT / 2)
+LENS = Lens("OPENCV_FISHEYE", (FOCAL * WIDTH, FOCAL * WIDTH, *CENTRE, 0.0, 0.0, 0.0, 0.0), WIDTH, HEIGHT)
+RADIAL = Lens("SIMPLE_RADIAL", (FOCAL * WIDTH, *CENTRE, -0.15), WIDTH, HEIGHT)
 WHOLE = SourceShape(SIZE, SIZE)
 
 
@@ -29,7 +31,7 @@ def filmed(recording: RecordingConfig, focal_px: float) -> Truth:
 
 @pytest.fixture(scope="module")
 def bent() -> Truth:
-    found = filmed(RecordingConfig(lens="radial", k1=-0.15), FOCAL * WIDTH)
+    found = filmed(RecordingConfig(lens="fisheye"), FOCAL * WIDTH)
     return replace(found, train=replace(found.train, lens=LENS))
 
 
@@ -43,23 +45,23 @@ def test_undistorted_truth_is_the_truth_of_the_pinhole(bent: Truth) -> None:
     straight = filmed(RecordingConfig(), camera.fx)
     assert shown.train.lens is None and camera.values == pytest.approx(undistortion(LENS).camera.values)
     same = shown.train.object_ids == straight.train.object_ids
-    assert same.mean() > 0.99
+    assert same.mean() > 0.98
     right, wrong = (np.abs(truth.train.depth / straight.train.depth - 1)[same].mean() for truth in (shown, bent))
-    assert right < 0.005 and right < wrong / 3
+    assert right < 0.7 * wrong and right < 0.008  # the nearest pixel of these small images is up to half a pixel off
     for k in range(shown.object_count):
         np.testing.assert_array_equal(shown.solo_depth[k][same & (straight.train.object_ids == k)] > 0, True)
 
 
 def test_a_held_out_camera_is_as_long_as_the_estimate_is_right(bent: Truth) -> None:
     """Undoing a lens changes the focal length of the scene's images; that of a pinhole held out does not follow."""
-    shown = shown_truth(bent, undone())
-    scene = undistortion(LENS).camera
-    held_out = held_out_camera(scene, replace(shown, test=synthetic_truth().test), 0)
+    taken = replace(bent, train=replace(bent.train, lens=RADIAL), test=synthetic_truth().test)
+    scene = undistortion(RADIAL).camera
+    held_out = held_out_camera(scene, shown_truth(taken, undone(RADIAL)), 0)
+    assert scene.fx < 0.99 * FOCAL * WIDTH
     assert held_out.fx == pytest.approx(FOCAL * WIDTH) and (held_out.width, held_out.height) == (WIDTH, HEIGHT)
     # A lens whose focal length was taken for a tenth too long: what is held out gets that error too.
-    other = Lens("SIMPLE_RADIAL", (1.1 * LENS.params[0], *LENS.params[1:3], 1.21 * LENS.params[3]), WIDTH, HEIGHT)
-    shown = shown_truth(bent, undone(other))
-    found = held_out_camera(undistortion(other).camera, replace(shown, test=synthetic_truth().test), 0)
+    longer = Lens("SIMPLE_RADIAL", (1.1 * RADIAL.params[0], *CENTRE, 1.21 * RADIAL.params[3]), WIDTH, HEIGHT)
+    found = held_out_camera(undistortion(longer).camera, shown_truth(taken, undone(longer)), 0)
     assert found.fx == pytest.approx(1.1 * FOCAL * WIDTH)
 
 
