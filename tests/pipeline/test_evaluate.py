@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from pipeline.config import EvaluateConfig, Protocol
+from pipeline.evaluate import known_in_scene_and_frames
 from pipeline.evaluation.protocols import PROTOCOLS
 from pipeline.evaluation.scales import TrueRegion, true_region
+from pipeline.formats.lens import Lens, undistortion
 from pipeline.formats.masks_file import read_masks, write_masks
 from pipeline.formats.metrics_table import COLUMNS, MEANINGS, Findings, Row, read_metrics
 from pipeline.formats.scene_file import write_scene
@@ -220,6 +222,27 @@ def test_the_true_region_is_that_of_every_pixel_at_every_scale(judged: JudgedSce
         expected.append((depths.argmin(0) == judged.truth.train.object_ids).mean() > 0.99)
     assert region.valid(relative * TRUE_SCALES).tolist() == expected
     assert expected[0] and not all(expected)
+
+
+def test_truth_of_a_lens_judges_masks_as_filmed_and_the_scene_as_straightened(judged: JudgedScene) -> None:
+    height, width = judged.scene.size
+    params = (0.6 * width, 0.6 * width, width / 2, height / 2, 0.0, 0.0, 0.0, 0.0)
+    lens = Lens("OPENCV_FISHEYE", params, width, height)
+    view, kept = undistortion(lens), replace(judged.scene.kept, frame_lens=lens.values)
+    info, ids = json.loads((judged / "frames.json").read_text()), read_masks(judged / "masks.h5")
+    straight = replace(judged.scene, source=kept)
+    known, in_frames = known_in_scene_and_frames(straight, info, ids, judged / "truth.h5")
+    assert known is not None and in_frames is not None
+    row = int(known.alignment.rows[1])
+    expected = view.apply(judged.truth.train.object_ids[row], exact=True)
+    np.testing.assert_array_equal(known.truth.train.object_ids[row], expected)
+    np.testing.assert_array_equal(known.frame_ids[1], expected)
+    np.testing.assert_array_equal(in_frames.truth.train.object_ids, judged.truth.train.object_ids)
+    np.testing.assert_array_equal(in_frames.frame_ids[1], judged.truth.train.object_ids[row])
+    assert (known.frame_ids != in_frames.frame_ids).any() and known.matching == in_frames.matching
+    # Where the scene shows the frames as they are, both are one.
+    plain = known_in_scene_and_frames(judged.scene, info, ids, judged / "truth.h5")
+    assert plain[0] is plain[1]
 
 
 def test_numbers_that_are_not_finite_are_missing() -> None:
