@@ -55,8 +55,11 @@ def undone(seen: Observations, options: MappingOptions, term: RadialTerm) -> Str
     camera = found.model.camera
     own = replace(options.camera, fx=camera.fx / zoom, fy=camera.fy / zoom)
     left = measured(found)
-    term = replace(term.at(own.fx), std=left.at(camera.fx).std) if left else term.at(own.fx)
-    return StraightBackground(found, motion, term, replace(view, camera=camera, lens=term.lens(own)))
+    lens = term.lens(own)
+    std = left.at(camera.fx).std if left else term.at(own.fx).std
+    # What was undone: less than what was measured, where one term would fold the image over.
+    term = RadialTerm(lens.params[3], std, own.fx)
+    return StraightBackground(found, motion, term, replace(view, camera=camera, lens=lens))
 
 
 def doubted_if_bent(done: StraightBackground) -> StraightBackground:

@@ -87,9 +87,10 @@ def test_what_is_known_of_the_focal_length_follows_the_zoom_of_the_view(monkeypa
 
 
 def test_a_lens_that_one_term_does_not_undo_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    bend = RadialTerm(-0.2, 0.01, 256.0)
+    bend = RadialTerm(-0.4, 0.01, 256.0)  # folds the image over before its corners: less is undone, and told
     monkeypatch.setattr(module, "reconstruct_background", told(bend, bend, bend))
     done = straight_background(SEEN, BLIND)
     judgement = done.found.judgement
     assert judgement.verdict == "weak" and "in a way that one radial term does not undo" in judgement.reason
+    assert done.view is not None and done.term is not None and done.term.k1 == done.view.lens.params[3] > -0.4
     assert not np.array_equal(done.found.seen.xy, SEEN.xy)
