@@ -24,12 +24,15 @@ wildcard_constraints:
 
 
 onstart:
+    for working in still_working(NAMES):
+        print(f"at work already, for another run: {working}", file=sys.stderr)
+    THIS_RUN.enter_context(noted(RUNS, RUN))
     for name in CONFIG.scenes:
         print(f"scene {name}: preset {preset_of(CONFIG, name)}", file=sys.stderr)
 
 
 onsuccess:
-    for training in finished_trainings([*CONFIG.scenes, *CONFIG.shared_semantics]):
+    for training in finished_trainings(NAMES):
         training.unlink()
 
 

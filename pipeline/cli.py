@@ -16,6 +16,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -26,6 +27,7 @@ from pipeline.runtime.device import DEVICE_VARIABLE, set_threads
 from pipeline.runtime.digests import changed, check_whole, keep_digests, stamps
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.overlay import overlaid
+from pipeline.runtime.owner_note import STAGES, noted
 from pipeline.runtime.record import write_record
 from pipeline.runtime.setting_flags import (
     add_setting_flags,
@@ -86,7 +88,8 @@ def run_stage(stage: Callable[..., None]) -> None:
         paths = all_paths(call.paths)
         check_whole(paths, stage.__name__)
         before = stamps(paths)
-        stage(**call.paths, **({"config": call.config} if call.config is not None else {}))
+        with at_work(call.record):
+            stage(**call.paths, **({"config": call.config} if call.config is not None else {}))
         keep_digests(changed(before), stage.__name__)
         if call.record:
             write_record(call.record, stage.__name__, time.monotonic() - start, kept.texts, call.config)
@@ -102,6 +105,13 @@ def run_stage(stage: Callable[..., None]) -> None:
     except MemoryError as error:
         log.error("%s: out of memory (%s); lower extract_frames.max_size or max_frames", stage.__name__, error)
         sys.exit(1)
+
+
+def at_work(record: Path | None) -> AbstractContextManager[None]:
+    """A note that this stage works, beside the records of a scene; none for a stage that is run alone."""
+    if record is None or record.parent.name != "records":
+        return nullcontext()
+    return noted(record.parent.parent / STAGES, record.stem)
 
 
 def all_paths(given: Mapping[str, Any]) -> list[Path]:

@@ -5,24 +5,19 @@ is up, Snakemake was killed) need not train again. The graph removes it when a r
 two trainings from writing the same file.
 """
 
-import json
 import logging
 import os
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.runtime.atomic import host_name, is_alive
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.owner_note import is_gone, read_note, renewed, write_note
 from pipeline.runtime.tensor_file import load_tensors, save_tensors
 
 log = logging.getLogger(__name__)
 NAME = "resume.pt"
-BEAT_S = 10.0
-LOST_S = 180.0  # a lock of another machine that was not touched for so long belongs to nobody
 
 
 def keep_state(path: Path, fingerprint: str, contents: Mapping[str, Any], done_by: str = "") -> None:
@@ -55,55 +50,30 @@ def sole_training(checkpoint: Path) -> Iterator[Path]:
     resume.parent.mkdir(parents=True, exist_ok=True)
     lock = resume.with_suffix(".lock")
     take(lock)
-    stop = threading.Event()
-    beat = threading.Thread(target=touch_until, args=(lock, stop), daemon=True)
-    beat.start()
-    try:
+    with renewed(lock):
         yield resume
-    finally:
-        stop.set()
-        beat.join()
-        lock.unlink(missing_ok=True)
 
 
 def take(lock: Path) -> None:
     """Make the lock, or say who has it; one whose owner is gone is taken over."""
     for _ in range(2):
         try:
-            handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            write_note(lock, os.O_EXCL)
         except FileExistsError:
             check_abandoned(lock)
             lock.unlink(missing_ok=True)
             continue
-        with os.fdopen(handle, "w") as file:
-            json.dump({"host": host_name(), "pid": os.getpid(), "job": os.environ.get("SLURM_JOB_ID", "")}, file)
         return
     raise StageError(f"{lock} was taken by another training at this moment; run again")
 
 
 def check_abandoned(lock: Path) -> None:
     """Refuse a lock whose owner may still work: on this machine as long as it lives, elsewhere as long as it is renewed."""
-    try:
-        owner, age = json.loads(lock.read_text()), time.time() - lock.stat().st_mtime
-    except FileNotFoundError:
+    note = read_note(lock)
+    if note is None or is_gone(*note):
         return
-    except (OSError, ValueError):
-        owner, age = {}, time.time() - lock.stat().st_mtime
-    here = owner.get("host") == host_name()
-    if (here and not is_alive(int(owner["pid"]))) or (not here and age >= LOST_S):
-        return
-    job = f", job {owner['job']}" if owner.get("job") else ""
-    whose = f"process {owner['pid']} on {owner['host']}{job}" if owner else "another process"
+    owner, age = note
     raise StageError(
-        f"{lock.parent} is being trained already, by {whose}, seen {age:.0f} s ago; wait for it or stop it; "
-        f"if you know that it is gone, delete {lock}"
+        f"{lock.parent} is being trained already, by {owner}, seen {age:.0f} s ago; wait for it or "
+        f"stop it; if you know that it is gone, delete {lock}"
     )
-
-
-def touch_until(lock: Path, stop: threading.Event) -> None:
-    """Show every few seconds that the lock's owner lives."""
-    while not stop.wait(BEAT_S):
-        try:
-            os.utime(lock)
-        except OSError as error:
-            log.warning("the lock %s cannot be renewed (%s)", lock, error.strerror)

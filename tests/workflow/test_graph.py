@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -118,6 +120,23 @@ def test_interrupted_snakemake_leaves_no_partial_output(project: Project) -> Non
     assert not flow.exists()
     finish(project, flow)
     assert flow.read_bytes() == before
+
+
+def test_killed_snakemake_says_what_still_works_and_how_to_go_on(project: Project) -> None:
+    flow = results(project) / "flow.h5"
+    flow.unlink()
+    process = start(project, flow)
+    stage = wait_for_stage(project, "pipeline.estimate_flow")
+    os.kill(stage, signal.SIGSTOP)
+    process.kill()
+    process.wait(timeout=60)
+    said = project.snakemake(str(flow.relative_to(project.folder))).stderr
+    assert "left by a run of Snakemake that was killed" in said and f"estimate_flow of demo (process {stage} on" in said
+    os.kill(stage, signal.SIGKILL)
+    command = re.search(r"To go on: snakemake (--unlock .*), then", said)
+    assert command is not None, said
+    assert project.snakemake(*shlex.split(command[1])).returncode == 0
+    finish(project, flow)
 
 
 def start(project: Project, target: Path) -> subprocess.Popen[bytes]:

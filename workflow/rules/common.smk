@@ -1,8 +1,10 @@
 """Helper functions of the rules; rule files hold only rules."""
 
+import atexit
 import json
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -20,10 +22,12 @@ from pipeline.runtime.config_file import (
 )
 from pipeline.runtime.dataset_key import dataset_key, promised
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.owner_note import noted
 from pipeline.runtime.sources import sources
 from pipeline.runtime.weights import weights_present
 from workflow.interpreter import put_interpreter_on_path
 from workflow.results_folder import check_writable, finished_trainings, stage_errors
+from workflow.run_lock import RUN, RUNS, still_working, why_locked
 
 WEIGHTS = "weights"
 PREPARING = (
@@ -36,6 +40,7 @@ PREPARING = (
     "pack_scene",
 )
 STARTED = time.time()
+THIS_RUN = ExitStack()  # its note, from its first job on
 DATASET_FILES = {
     "masks": "masks",
     "poses": "transforms.json",
@@ -51,6 +56,25 @@ try:
     CONFIG = checked_config(config, [Path(file) for file in workflow.configfiles])
 except StageError as error:
     raise WorkflowError(str(error)) from None
+
+
+NAMES = [*CONFIG.scenes, *CONFIG.shared_semantics]
+
+
+def explain_lock():
+    """The last word of a run that Snakemake's lock has kept from starting; nothing where another lock, or none, is."""
+    THIS_RUN.close()
+    locks = workflow.persistence
+    asked = workflow.execution_settings
+    if locks is None or asked is None or not asked.lock or not locks.locked:
+        return
+    jobs = [
+        number for job in workflow.dag.jobs for number in locks.external_jobids(job)
+    ]
+    print("", why_locked(NAMES, jobs, sys.argv[1:]), sep="\n", file=sys.stderr)
+
+
+atexit.register(explain_lock)
 
 
 def known_scene(wildcards):

@@ -11,7 +11,8 @@ import torch
 
 from pipeline.runtime.atomic import host_name
 from pipeline.runtime.errors import StageError
-from pipeline.runtime.resume_file import LOST_S, keep_state, kept_state, sole_training
+from pipeline.runtime.owner_note import LOST_S
+from pipeline.runtime.resume_file import keep_state, kept_state, sole_training
 
 
 def test_a_state_is_of_one_scene_and_its_settings(tmp_path: Path) -> None:
