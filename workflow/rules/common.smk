@@ -26,7 +26,19 @@ from pipeline.runtime.owner_note import noted
 from pipeline.runtime.sources import sources
 from pipeline.runtime.weights import weights_present
 from workflow.interpreter import put_interpreter_on_path
-from workflow.results_folder import check_writable, finished_trainings, stage_errors
+from workflow.job_size import (
+    Size,
+    memory_mb,
+    run_minutes,
+    scene_size,
+    training_minutes,
+)
+from workflow.results_folder import (
+    RESULTS,
+    check_writable,
+    finished_trainings,
+    stage_errors,
+)
 from workflow.run_lock import RUN, RUNS, still_working, why_locked
 
 WEIGHTS = "weights"
@@ -252,3 +264,56 @@ def all_records(wildcards):
         *records_before_evaluation(wildcards),
         f"results/{wildcards.scene}/records/evaluate.json",
     ]
+
+
+def memory(stage):
+    """Memory that a job of a stage asks for, by the size of its scene; more with each attempt."""
+
+    def of_job(wildcards, attempt):
+        return memory_mb(stage, size_of(wildcards), attempt)
+
+    return of_job
+
+
+def run_time(stage):
+    """Minutes that a job of a stage asks for, by the size of its scene and the steps of its training."""
+
+    def of_job(wildcards, attempt):
+        return run_minutes(
+            stage, size_of(wildcards), attempt, minutes_of_steps(stage, wildcards)
+        )
+
+    return of_job
+
+
+def size_of(wildcards):
+    """The size of a job's scene, or of all scenes that are trained as one model."""
+    if "group" not in wildcards.keys():
+        return size_of_scene(known_scene(wildcards))
+    sizes = [size_of_scene(name) for name in CONFIG.shared_semantics[wildcards.group]]
+    return Size(
+        sum(size.megapixels for size in sizes), max(size.objects for size in sizes)
+    )
+
+
+def size_of_scene(name):
+    """A scene's size: what is known of it by now, else as its settings allow."""
+    simulated = stage_options(CONFIG, "simulate_scene", name)
+    frames = stage_options(CONFIG, "extract_frames", name)
+    objects = stage_options(CONFIG, "segment_objects", name)["max_objects"] + 1
+    if CONFIG.scenes[name].video == SIMULATE:
+        pixels = simulated["frames"] * simulated["height"] * simulated["width"]
+    else:
+        pixels = frames["max_frames"] * frames["max_size"] ** 2
+    return scene_size(RESULTS / name, Size(pixels / 1e6, objects))
+
+
+def minutes_of_steps(stage, wildcards):
+    """What the steps of a training may take; nothing for another stage."""
+    if stage == "train_shared_semantics":
+        options = shared_options(CONFIG, wildcards.group)
+        scenes = len(CONFIG.shared_semantics[wildcards.group])
+        return scenes * training_minutes("train_semantic_flow", options)
+    if not stage.startswith("train_"):
+        return 0
+    return training_minutes(stage, stage_options(CONFIG, stage, known_scene(wildcards)))

@@ -15,8 +15,8 @@ rule track_points:
         "../../envs/colmap.yaml"
     threads: 4
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=memory("track_points"),
+        runtime=run_time("track_points"),
     params:
         options=options("track_points"),
     message:
@@ -48,8 +48,8 @@ rule reconstruct_objects:
         "../../envs/colmap.yaml"
     threads: 4
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=memory("reconstruct_objects"),
+        runtime=run_time("reconstruct_objects"),
     params:
         poses=scene_path("poses"),
         options=options("reconstruct_objects"),
@@ -84,8 +84,8 @@ rule pack_scene:
         "../../envs/colmap.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=memory("pack_scene"),
+        runtime=run_time("pack_scene"),
     params:
         options=options("pack_scene"),
     message:
@@ -117,8 +117,8 @@ rule export_geometry:
         "../../envs/colmap.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory("export_geometry"),
+        runtime=run_time("export_geometry"),
     message:
         "Geometry of {wildcards.scene} for other tools"
     shell:
@@ -148,8 +148,8 @@ rule export_dataset:
         "../../envs/colmap.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory("export_dataset"),
+        runtime=run_time("export_dataset"),
     params:
         options=options("export_dataset"),
     message:

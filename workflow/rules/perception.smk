@@ -13,8 +13,8 @@ rule simulate_scene:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory("simulate_scene"),
+        runtime=run_time("simulate_scene"),
     params:
         options=options("simulate_scene"),
     message:
@@ -40,8 +40,8 @@ rule import_dataset:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=memory("import_dataset"),
+        runtime=run_time("import_dataset"),
     params:
         dataset=dataset_of,
         options=options("import_dataset"),
@@ -70,8 +70,8 @@ rule extract_frames:
         "../../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory("extract_frames"),
+        runtime=run_time("extract_frames"),
     params:
         video=video_path,
         poses=scene_path("poses"),
@@ -139,8 +139,8 @@ rule estimate_flow:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=memory("estimate_flow"),
+        runtime=run_time("estimate_flow"),
         gpu=1,
     params:
         weights=WEIGHTS,
@@ -173,8 +173,8 @@ rule segment_objects:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=memory("segment_objects"),
+        runtime=run_time("segment_objects"),
         gpu=1,
     params:
         weights=WEIGHTS,
@@ -208,8 +208,8 @@ rule export_masks:
         "../../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory("export_masks"),
+        runtime=run_time("export_masks"),
     message:
         "Masks of {wildcards.scene} for other tools"
     shell:

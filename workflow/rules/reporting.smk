@@ -17,8 +17,8 @@ rule render_views:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=memory("render_views"),
+        runtime=run_time("render_views"),
         gpu=1,
     params:
         truth=scene_path("truth"),
@@ -59,8 +59,8 @@ rule evaluate:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=memory("evaluate"),
+        runtime=run_time("evaluate"),
         gpu=1,
     params:
         truth=scene_path("truth"),
@@ -110,8 +110,8 @@ rule report:
         "../../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=memory("report"),
+        runtime=run_time("report"),
     params:
         truth=scene_path("truth"),
         options=options("report"),

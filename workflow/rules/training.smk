@@ -17,8 +17,8 @@ rule train_osn:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=memory("train_osn"),
+        runtime=run_time("train_osn"),
         gpu=1,
     params:
         depth=scene_path("depth"),
@@ -51,8 +51,8 @@ rule train_semantic_flow:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=memory("train_semantic_flow"),
+        runtime=run_time("train_semantic_flow"),
         gpu=1,
     params:
         labels=scene_path("labels"),
@@ -88,8 +88,8 @@ rule train_shared_semantics:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=12000,
-        runtime=1440,
+        mem_mb=memory("train_shared_semantics"),
+        runtime=run_time("train_shared_semantics"),
         gpu=1,
     params:
         weights=WEIGHTS,
@@ -120,8 +120,8 @@ rule export_objects:
         "../../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory("export_objects"),
+        runtime=run_time("export_objects"),
     params:
         options=options("export_objects"),
     message:
