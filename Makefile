@@ -1,5 +1,5 @@
 # make demo: the shipped scene from video to report, by both methods or by METHOD=osn.  make test: the whole test suite.
-# Each sets itself up first.
+# make test-slurm: two scenes on a SLURM that it starts (root, Debian or Ubuntu).  Each sets itself up first.
 PYTHON ?= python3
 CORES ?= all
 METHOD ?= [osn,semantic_flow]
@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/installed-from-lock
 APT := apt-get -qq -y --no-install-recommends -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test browser lock format config
+.PHONY: setup demo test test-slurm slurm browser lock format config
 
 # The environment alone, for a video of one's own.
 setup: $(INSTALLED)
@@ -20,6 +20,22 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED) browser
 	pytest -n 2 --dist loadfile
+
+test-slurm: $(INSTALLED) slurm
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-slurm.lock
+	pytest -m slurm -v -rs tests/workflow/test_slurm.py
+
+# SLURM, of which the tests start two nodes on the loopback. Without it they are skipped and say so.
+slurm:
+	@if command -v slurmctld && command -v slurmd && command -v munged; then :; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get; then \
+	  echo "No SLURM here, and only root can install it with apt-get: its tests will be skipped" >&2; \
+	else \
+	  echo "Installing SLURM for its tests" >&2; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  { $(APT) update && $(APT) install slurm-wlm munge; } \
+	    || echo "SLURM could not be installed: its tests will be skipped" >&2; \
+	fi > /dev/null
 
 # Chromium, which one test clicks in. Without it that test is skipped and says so, nothing else changes.
 browser:
@@ -48,13 +64,17 @@ lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet --disable-pip-version-check $$(.venv-lock/bin/python workflow/lock.py ranges)
 	.venv-lock/bin/pip freeze | $(PYTHON) workflow/lock.py pins > requirements.lock.partial
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check --requirement requirements.lock.partial \
+	  $$(.venv-lock/bin/python workflow/lock.py ranges slurm)
+	.venv-lock/bin/pip freeze | $(PYTHON) workflow/lock.py pins requirements.lock.partial > requirements-slurm.lock.partial
+	mv requirements-slurm.lock.partial requirements-slurm.lock
 	mv requirements.lock.partial requirements.lock
 	rm -rf .venv-lock
 
 format: $(INSTALLED)
 	ruff check --fix .
 	ruff format .
-	snakefmt Snakefile workflow
+	snakefmt workflow
 
 # What config.yaml shows, and docs/SETTINGS.md, from pipeline/config.py; the table of packages in docs/ARCHITECTURE.md.
 config: $(INSTALLED)

@@ -55,8 +55,9 @@ def device_name() -> str:
 
 def commit() -> str:
     """The commit of the code that runs, `unknown` outside a repository."""
-    here = Path(__file__).parent
-    answer = subprocess.run(
-        ["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
+    command = ["git", "-C", Path(__file__).parent, "rev-parse", "--short", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # there is no git here, as in a container
+        return "unknown"
     return answer.stdout.strip() or "unknown"

@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.runtime.sources import ROOT
 
-PARTS = ("Snakefile", "config.yaml", "profiles", "workflow", "pipeline", "models", "envs")
+PARTS = ("config.yaml", "profiles", "workflow", "pipeline", "models", "envs")
 # The smallest scene on which every stage has work to do.
 TINY: dict[str, dict[str, Any]] = {
     "simulate_scene": {"frames": 12, "height": 96, "width": 128},

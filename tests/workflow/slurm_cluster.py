@@ -80,7 +80,8 @@ class Cluster:
     @property
     def environment(self) -> dict[str, str]:
         """Where SLURM's commands find this cluster."""
-        return {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf"), "SLURM_TIME_FORMAT": "standard"}
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def start(self, name: str, *command: str) -> None:
         """Start a daemon that stays our child; what it starts inherits its name."""
@@ -177,8 +178,17 @@ def configure(folder: Path) -> None:
     (folder / "gres.conf").write_text("NodeName=node2 Name=gpu Type=test File=/dev/null\n")
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o400)
+    write_srun(folder)
     for name in ("state", *(f"spool.{node}" for node in NODES)):
         (folder / name).mkdir()
+
+
+def write_srun(folder: Path) -> None:
+    """An srun that knows where the configuration is: Snakemake's plugin takes SLURM_CONF away inside jobs."""
+    srun = folder / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text(f'#!/bin/sh\nexport SLURM_CONF={folder / "slurm.conf"}\nexec {shutil.which("srun")} "$@"\n')
+    srun.chmod(0o755)
 
 
 def free_ports(count: int) -> list[int]:

@@ -15,14 +15,14 @@ from workflow.job_size import DEMANDS, Size, memory_mb, run_minutes, scene_size,
 SMALL, LARGE = Size(1.0, 3), Size(10.0, 3)
 # Attempts 1 and 2 of every job, as Snakemake evaluates them, where the machine has so many GPUs.
 ASKED = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
 resources = ResourceSettings(cores=2, resources={"gpu": int(sys.argv[1])})
 with SnakemakeApi(OutputSettings()) as api:
-    graph = api.workflow(resources, ConfigSettings(), snakefile=Path("Snakefile")).dag(DAGSettings())
+    graph = api.workflow(resources, ConfigSettings(), snakefile=Path("workflow/Snakefile")).dag(DAGSettings())
     workflow = graph.workflow_api._workflow
     workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
     workflow._build_dag()
@@ -30,7 +30,7 @@ with SnakemakeApi(OutputSettings()) as api:
     for job in workflow.dag.jobs:
         for job.attempt in (1, 2):
             asked.setdefault(job.rule.name, []).append({key: job.resources.get(key) for key in ("mem_mb", "runtime", "gpu")})
-    print(json.dumps(asked))
+    print(json.dumps({"asked": asked, "no_gpu": os.environ["MONOVERSE_NO_GPU"]}))
 """
 
 
@@ -68,18 +68,19 @@ def test_size_is_of_the_settings_until_frames_and_objects_are_known(tmp_path: Pa
     assert scene_size(tmp_path, LARGE) == Size(10.0, 2)
 
 
-def asked(folder: Path, gpus: int) -> dict[str, list[dict[str, Any]]]:
-    """What every job asks for."""
+def asked(folder: Path, gpus: int) -> tuple[dict[str, list[dict[str, Any]]], bool]:
+    """What every job asks for, and whether its own Snakemake on a node is told that there is no GPU."""
     command = [sys.executable, "-c", ASKED, str(gpus)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    answer: dict[str, list[dict[str, Any]]] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return answer["asked"], bool(answer["no_gpu"])
 
 
 def test_jobs_ask_for_it_and_for_no_gpu_where_there_is_none(tmp_path: Path) -> None:
     project = copy_project(tmp_path, TINY)
-    with_gpu, without = (asked(project.folder, gpus) for gpus in (1, 0))
+    (with_gpu, told_with), (without, told_without) = (asked(project.folder, gpus) for gpus in (1, 0))
+    assert told_without and not told_with
     size = Size(12 * 96 * 128 / 1e6, 5)
     first, second = with_gpu["segment_objects"]
     assert first == {

@@ -8,14 +8,14 @@ import pytest
 import yaml
 
 from pipeline.runtime.sources import ROOT, imported_modules, sources
-from workflow.lock import pinned, ranges
+from workflow.lock import pinned, pins, ranges
 from workflow.reference import MARKER, settings_page, stages, with_shown_sections
 
 COMMANDS = {
     "ruff-check": ["ruff", "check", "."],
     "ruff-format": ["ruff", "format", "--check", "."],
     "mypy": ["mypy"],
-    "snakefmt": ["snakefmt", "--check", "Snakefile", "workflow"],
+    "snakefmt": ["snakefmt", "--check", "workflow"],
     "snakemake-lint": ["snakemake", "--lint"],
 }
 
@@ -106,6 +106,19 @@ def test_lock_holds_every_requirement_and_no_address() -> None:
     names = {canonical_name(line) for line in lines}
     wanted = {canonical_name(requirement) for requirement in ranges(ROOT / "pyproject.toml")}
     assert not wanted - names and not [line for line in lines if "://" in line or "@" in line]
+
+
+def test_lock_of_slurm_holds_its_plugin_and_nothing_that_the_other_has() -> None:
+    lines, base = (
+        (ROOT / name).read_text().splitlines()[1:] for name in ("requirements-slurm.lock", "requirements.lock")
+    )
+    names = {canonical_name(line) for line in lines}
+    assert {canonical_name(requirement) for requirement in ranges(ROOT / "pyproject.toml", "slurm")} <= names
+    assert not names & {canonical_name(line) for line in base}
+    frozen = [line.split(" ;")[0] for line in base]
+    assert pins([*frozen, *lines], base) == lines
+    with pytest.raises(ValueError, match="lock both anew"):
+        pins(lines, base)
 
 
 def test_lock_takes_released_packages_only() -> None:

@@ -2,14 +2,13 @@
 
 import atexit
 import json
+import os
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-
-sys.path.insert(0, str(workflow.basedir))
 
 from pipeline.config import METHODS
 from pipeline.runtime.config_file import (
@@ -23,9 +22,9 @@ from pipeline.runtime.config_file import (
 from pipeline.runtime.dataset_key import dataset_key, promised
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.owner_note import noted
-from pipeline.runtime.sources import sources
+from pipeline.runtime.sources import sources as own_sources
 from pipeline.runtime.weights import weights_present
-from workflow.interpreter import put_interpreter_on_path
+from workflow.interpreter import put_code_on_path, put_interpreter_on_path
 from workflow.job_size import (
     Size,
     memory_mb,
@@ -41,7 +40,11 @@ from workflow.results_folder import (
 )
 from workflow.run_lock import RUN, RUNS, still_working, why_locked
 
-WEIGHTS = "weights"
+# Weights beside the results, else the workflow's own.
+WEIGHTS = "weights" if Path("weights").is_dir() else own("weights")
+# Built from containers/monoverse.def; used with `--sdm apptainer` only. Snakemake takes no path with spaces.
+IMAGE = own("containers/monoverse.sif")
+IMAGE = None if " " in IMAGE else IMAGE
 PREPARING = (
     "extract_frames",
     "check_inputs",
@@ -60,9 +63,11 @@ DATASET_FILES = {
     "labels": "labels",
     "truth": "truth.h5",
 }
-REPORT_TEMPLATES = ["pipeline/reporting/template.html"]
+NO_GPU = "MONOVERSE_NO_GPU"
+REPORT_TEMPLATES = [own("pipeline/reporting/template.html")]
 
 put_interpreter_on_path()
+put_code_on_path(PLACE)
 try:
     check_writable()
     CONFIG = checked_config(config, [Path(file) for file in workflow.configfiles])
@@ -70,6 +75,15 @@ except StageError as error:
     raise WorkflowError(str(error)) from None
 
 
+def gpus_of_a_job():
+    """One, or none where `--resources gpu=0` says so: jobs on a cluster are not told of it, but by their environment."""
+    limit = workflow.global_resources.get("gpu")
+    if limit is not None:
+        os.environ[NO_GPU] = "" if limit.value else "1"
+    return 0 if os.environ.get(NO_GPU) else 1
+
+
+GPU = gpus_of_a_job()
 NAMES = [*CONFIG.scenes, *CONFIG.shared_semantics]
 
 
@@ -87,6 +101,11 @@ def explain_lock():
 
 
 atexit.register(explain_lock)
+
+
+def sources(module):
+    """The files of ours that a stage is made of."""
+    return [own(path) for path in own_sources(module)]
 
 
 def known_scene(wildcards):

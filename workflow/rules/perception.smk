@@ -141,7 +141,7 @@ rule estimate_flow:
     resources:
         mem_mb=memory("estimate_flow"),
         runtime=run_time("estimate_flow"),
-        gpu=1,
+        gpu=GPU,
     params:
         weights=WEIGHTS,
         options=options("estimate_flow"),
@@ -175,7 +175,7 @@ rule segment_objects:
     resources:
         mem_mb=memory("segment_objects"),
         runtime=run_time("segment_objects"),
-        gpu=1,
+        gpu=GPU,
     params:
         weights=WEIGHTS,
         mask_folder=scene_path("masks"),

@@ -7,7 +7,14 @@ rule render_views:
         truth=scene_files("truth"),
         code=sources("pipeline.render_views"),
     output:
-        renders=directory("results/{scene}/{method}/renders"),
+        renders=report(
+            directory("results/{scene}/{method}/renders"),
+            patterns=["{views}.mp4"],
+            caption="../report/renders.rst",
+            category="Views",
+            subcategory="{scene}",
+            labels={"scene": "{scene}", "method": "{method}", "views": "{views}"},
+        ),
         record="results/{scene}/records/render_views_{method}.json",
     log:
         "results/{scene}/logs/render_views_{method}.log",
@@ -19,7 +26,7 @@ rule render_views:
     resources:
         mem_mb=memory("render_views"),
         runtime=run_time("render_views"),
-        gpu=1,
+        gpu=GPU,
     params:
         truth=scene_path("truth"),
         depth=scene_path("depth"),
@@ -48,7 +55,13 @@ rule evaluate:
         weights=weights_files,
         code=sources("pipeline.evaluate"),
     output:
-        metrics="results/{scene}/metrics.csv",
+        metrics=report(
+            "results/{scene}/metrics.csv",
+            caption="../report/metrics.rst",
+            category="Numbers",
+            subcategory="{scene}",
+            labels={"scene": "{scene}", "table": "metrics of all stages and methods"},
+        ),
         notes="results/{scene}/evaluation.json",
         record="results/{scene}/records/evaluate.json",
     log:
@@ -61,7 +74,7 @@ rule evaluate:
     resources:
         mem_mb=memory("evaluate"),
         runtime=run_time("evaluate"),
-        gpu=1,
+        gpu=GPU,
     params:
         truth=scene_path("truth"),
         labels=scene_path("labels"),
@@ -99,7 +112,7 @@ rule report:
             "results/{scene}/report.html",
             caption="../report/scene.rst",
             category="Scenes",
-            labels={"scene": "{scene}"},
+            labels={"scene": "{scene}", "page": "report"},
         ),
         record="results/{scene}/records/report.json",
     log:

@@ -6,8 +6,20 @@ rule train_osn:
         code=ancient(sources("pipeline.train_osn")),
     output:
         checkpoint="results/{scene}/osn/checkpoint.pt",
-        history="results/{scene}/osn/history.csv",
-        scales="results/{scene}/osn/scales.csv",
+        history=report(
+            "results/{scene}/osn/history.csv",
+            caption="../report/history.rst",
+            category="Numbers",
+            subcategory="{scene}",
+            labels={"scene": "{scene}", "table": "training of osn"},
+        ),
+        scales=report(
+            "results/{scene}/osn/scales.csv",
+            caption="../report/scales.rst",
+            category="Numbers",
+            subcategory="{scene}",
+            labels={"scene": "{scene}", "table": "valid scenes of osn"},
+        ),
         record="results/{scene}/records/train_osn.json",
     log:
         "results/{scene}/logs/train_osn.log",
@@ -19,7 +31,7 @@ rule train_osn:
     resources:
         mem_mb=memory("train_osn"),
         runtime=run_time("train_osn"),
-        gpu=1,
+        gpu=GPU,
     params:
         depth=scene_path("depth"),
         options=options("train_osn"),
@@ -41,7 +53,13 @@ rule train_semantic_flow:
         code=ancient(sources("pipeline.train_semantic_flow")),
     output:
         checkpoint="results/{scene}/semantic_flow/checkpoint.pt",
-        history="results/{scene}/semantic_flow/history.csv",
+        history=report(
+            "results/{scene}/semantic_flow/history.csv",
+            caption="../report/history.rst",
+            category="Numbers",
+            subcategory="{scene}",
+            labels={"scene": "{scene}", "table": "training of semantic_flow"},
+        ),
         record="results/{scene}/records/train_semantic_flow.json",
     log:
         "results/{scene}/logs/train_semantic_flow.log",
@@ -53,7 +71,7 @@ rule train_semantic_flow:
     resources:
         mem_mb=memory("train_semantic_flow"),
         runtime=run_time("train_semantic_flow"),
-        gpu=1,
+        gpu=GPU,
     params:
         labels=scene_path("labels"),
         depth=scene_path("depth"),
@@ -90,7 +108,7 @@ rule train_shared_semantics:
     resources:
         mem_mb=memory("train_shared_semantics"),
         runtime=run_time("train_shared_semantics"),
-        gpu=1,
+        gpu=GPU,
     params:
         weights=WEIGHTS,
         options=group_options,
