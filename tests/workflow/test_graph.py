@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,17 @@ def test_metrics_cover_every_stage_that_truth_can_judge(project: Project) -> Non
 def test_every_stage_left_its_record(project: Project) -> None:
     records = {path.stem: json.loads(path.read_text()) for path in (results(project) / "records").glob("*.json")}
     assert len(records) >= 11 and all(record["seconds"] >= 0 for record in records.values())
+
+
+def test_snakemakes_own_report_has_pages_numbers_and_views_by_scene_and_method(project: Project) -> None:
+    done = project.snakemake("--report", "snakemake.zip")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(project.folder / "snakemake.zip") as file:
+        names = {Path(name).name for name in file.namelist()}
+        (page,) = [file.read(name).decode() for name in file.namelist() if name == "snakemake/report.html"]
+    assert {"report.html", "metrics.csv", "history.csv", "scales.csv", "observed.mp4", "held_out_000.mp4"} <= names
+    for label in ("Scenes", "Numbers", "Views", "training of osn", "valid scenes of osn", "held_out_000"):
+        assert f'"{label}"' in page, label
 
 
 def test_second_run_does_nothing(project: Project) -> None:
