@@ -15,12 +15,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.workflow.project import TINY, Project, copy_project
+from benchmarks.reliability import SETTINGS
+from tests.workflow.project import Project, copy_project
 from tests.workflow.slurm_cluster import Cluster, missing, processes, running_cluster
 from tests.workflow.test_graph import assert_same, wait_for_file
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=missing())]
 SCENES = ("left", "right")
+SMALL = {**SETTINGS, "method": "osn", "scenes": None}
+PATIENCE_S = 2400
 PROFILE = (
     "--workflow-profile",
     "profiles/slurm",
@@ -41,7 +44,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def project(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose two scenes have gone through the whole graph on the cluster."""
-    project = copy_project(tmp_path_factory.mktemp("slurm"), {**TINY, "scenes": None})
+    project = copy_project(tmp_path_factory.mktemp("slurm"), SMALL)
     project.configure({"scenes": {name: {"video": "simulate"} for name in SCENES}})
     done = finished(start(cluster, project))
     assert done[0] == 0, done[1]
@@ -51,7 +54,7 @@ def project(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proje
 @pytest.fixture(scope="module")
 def expected(project: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """The checkpoint of the same scene, trained without a cluster; its files before training are compared here too."""
-    local = copy_project(tmp_path_factory.mktemp("local"), {**TINY, "scenes": None})
+    local = copy_project(tmp_path_factory.mktemp("local"), SMALL)
     local.configure({"scenes": {"left": {"video": "simulate"}}})
     done = local.snakemake("results/left/osn/checkpoint.pt")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -78,7 +81,7 @@ def start(cluster: Cluster, project: Project, *arguments: str) -> subprocess.Pop
 
 def finished(run: subprocess.Popen[str]) -> tuple[int, str]:
     """The return code of a run that is waited for, and what it said."""
-    said, _ = run.communicate(timeout=900)
+    said, _ = run.communicate(timeout=PATIENCE_S)
     return run.returncode, said
 
 
