@@ -55,7 +55,7 @@ def device_name() -> str:
 
 def commit() -> str:
     """The commit of the code that runs, `unknown` outside a repository."""
-    command = ["git", "-C", Path(__file__).parent, "rev-parse", "--short", "HEAD"]
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:  # there is no git here, as in a container
