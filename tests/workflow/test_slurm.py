@@ -116,7 +116,7 @@ class Training:
         target = str(checkpoint.relative_to(project.folder))
         self.arguments = (target, *arguments)
         self.run = start(cluster, project, *self.arguments)
-        self.job = cluster.job("rule_train_osn_wildcards_left")
+        self.job = cluster.job("rule_train_osn_wildcards_left", seconds=PATIENCE_S)
         wait_for_file(checkpoint.with_name("resume.pt"))
 
     def ends_as(self, expected: dict[str, object]) -> str:
@@ -141,11 +141,11 @@ def test_two_scenes_go_side_by_side_to_the_same_results_as_without_a_cluster(
 
 
 def test_a_job_that_wants_a_gpu_gets_it_in_the_partition_that_has_one(project: Project, cluster: Cluster) -> None:
-    (project.folder / "results" / "left" / "flow.h5").unlink()
+    (project.folder / "results" / "right" / "flow.h5").unlink()
     partitions = ("--slurm-partition-config", "profiles/slurm/partitions.yaml")
-    code, said = finished(start(cluster, project, "results/left/flow.h5", "--resources", "gpu=1", *partitions))
+    code, said = finished(start(cluster, project, "results/right/flow.h5", "--resources", "gpu=1", *partitions))
     assert code == 0, said
-    job = cluster.job("rule_estimate_flow_wildcards_left", "all")
+    job = cluster.job("rule_estimate_flow_wildcards_right", "all")
     assert (job["partition"], job["node"], job["gpus"]) == ("gpu", "node2", "gres:gpu:1") or job[
         "partition"
     ] == "gpu", job
