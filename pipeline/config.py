@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Method = Literal["osn", "semantic_flow"]
 Protocol = Literal["osn", "dynnerf", "nsff", "semantic_flow", "dycheck"]
 METHODS: tuple[Method, ...] = get_args(Method)
+MethodChoice = Literal["osn", "semantic_flow", "auto"]
 PresetName = Literal["draft", "default", "quality", "paper"]
 DatasetLayout = Literal[
     "osn", "multimotion", "nvidia", "nsff", "semantic_nvidia", "dycheck", "hypernerf", "dnerf", "nerfstudio"
@@ -576,7 +577,11 @@ class Config(Section):
     shared_semantics: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(
         {}, description="name -> scenes whose Semantic Flow is trained as one model"
     )
-    method: list[Method] = Field(["osn"], min_length=1, description="which method to train, or a list of both")
+    method: list[MethodChoice] = Field(
+        ["osn"],
+        min_length=1,
+        description="which method to train, or a list of both; auto: by how each scene's objects move",
+    )
     preset: PresetName = Field(
         "default",
         description="draft: a first look; quality: for a night; paper: the papers' sizes and steps, for a GPU",
@@ -601,3 +606,15 @@ class Config(Section):
     @classmethod
     def one_is_a_list_of_one(cls, methods: Any) -> Any:
         return [methods] if isinstance(methods, str) else methods
+
+    @field_validator("method")
+    @classmethod
+    def auto_stands_alone(cls, methods: list[MethodChoice]) -> list[MethodChoice]:
+        if "auto" in methods and len(methods) > 1:
+            raise ValueError("auto chooses among all methods: write `method: auto`, or name methods without it")
+        return methods
+
+    @property
+    def given_methods(self) -> list[Method] | None:
+        """The methods that every scene is trained by; None where each scene's geometry will tell."""
+        return [name for name in self.method if name != "auto"] or None

@@ -1,7 +1,7 @@
 """One self-contained page that says what was made of a video, and how far it can be trusted.
 
 Reads   frames/, frames.json, flow.h5, masks.h5, objects.json, geometry.json, scene.h5, training histories, renders,
-        metrics.csv, evaluation.json, records; truth.h5 if there is one
+        metrics.csv, evaluation.json, records; truth.h5 if there is one, method.json of `method: auto`
 Writes  report.html   no other file and no network are needed to read it
 """
 
@@ -18,7 +18,7 @@ from pipeline.formats.geometry_file import read_geometry
 from pipeline.formats.masks_file import read_objects
 from pipeline.formats.metrics_table import own_numbers, read_metrics
 from pipeline.formats.scene_file import read_scene
-from pipeline.reporting.facts import metric_groups, object_rows, tiles, trust, warnings
+from pipeline.reporting.facts import choice_sentence, metric_groups, object_rows, tiles, trust, warnings
 from pipeline.reporting.pictures import hex_colour
 from pipeline.reporting.sections import (
     Facts,
@@ -49,6 +49,7 @@ def report(
     metrics: Path,
     notes: Path,
     records: list[Path],
+    method: Path | None,
     truth: Path | None,
     report: Path,
     config: ReportConfig,
@@ -70,6 +71,7 @@ def report(
         "title": facts.title,
         "subtitle": subtitle(facts),
         "trust": trust(verdicts, facts.metrics, facts.truth is not None),
+        "choice": choice_sentence(read_json(method)) if method else "",
         "warnings": warnings(facts.records, facts.objects, verdicts),
         "tiles": tiles(facts.metrics, verdicts),
         "objects": object_rows(facts.objects, verdicts),

@@ -1,5 +1,6 @@
 """What the report says in words: whether to trust the result, what to be warned of, what each object came to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -30,6 +31,7 @@ STAGE_TITLES = {
     "segment_objects": "Masks",
     "track_points": "Tracks",
     "reconstruct_objects": "Geometry",
+    "choose_method": "Method",
     "pack_scene": "Scene file",
     "train_osn": "Scales (OSN)",
     "train_semantic_flow": "Semantics",
@@ -93,6 +95,12 @@ def lens_sentence(geometry: Geometry) -> str:
         f"The lens bends straight lines, by {geometry.radial.corner_px:.1f} pixels at the corners ({told}). That is undone in the "
         "scene and its renders; masks and flow show the frames as they were filmed."
     )
+
+
+def choice_sentence(choice: Mapping[str, Any]) -> str:
+    """Which methods `method: auto` took, and why."""
+    names = " and ".join(METHOD_TITLES.get(method, method) for method in choice["methods"])
+    return f"{names} by `method: auto`: {choice['reason']}."
 
 
 def objects_sentence(moving: list[ObjectGeometry]) -> str:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pipeline.config import Config, PresetName, SceneConfig
+from pipeline.config import METHODS, Config, PresetName, SceneConfig
 from pipeline.runtime.dataset_key import dataset_key, promised
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.presets import with_preset
@@ -50,7 +50,7 @@ def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
 def check_scales(config: Config, name: str, files: Sequence[Path]) -> None:
     """Scales that are read from depth maps need some."""
     scene = config.scenes[name]
-    if "osn" not in config.method or scene.depth or scene.dataset:
+    if "osn" not in (config.given_methods or METHODS) or scene.depth or scene.dataset:
         return
     if stage_options(config, "train_osn", name)["ablation"]["scales"] == "depth":
         where = line_of(("train_osn", "ablation", "scales"), files)

@@ -27,8 +27,6 @@ from pipeline.sfm.registration import extended
 from pipeline.sfm.rigid_model import Observations, RigidModel
 from pipeline.sfm.shape_hypotheses import best_shape_hypothesis
 from pipeline.sfm.verdicts import (
-    INLIER_RATIO_PERCENT,
-    NORMALISED_RESIDUAL,
     Judgement,
     Numbers,
     fit_numbers,
@@ -113,13 +111,6 @@ def in_more_frames(
         (Candidate(shape, shape.cost) for shape in shapes), key=lambda candidate: candidate.merit, reverse=True
     )
     return [*in_order, *candidates], grown.seen  # the others stay as rivals
-
-
-def bends(numbers: Numbers) -> bool:
-    """Whether no rigid motion explains the tracks: points need not be looked for where a rigid model has them."""
-    return (
-        numbers["inlier_ratio_percent"] < INLIER_RATIO_PERCENT or numbers["normalised_residual"] > NORMALISED_RESIDUAL
-    )
 
 
 def why_not_rigid(numbers: Numbers) -> str | None:

@@ -108,6 +108,13 @@ def judge(numbers: Numbers, rival: Rival | None = None, doubts: Iterable[str] = 
     return Judgement("weak" if found else "ok", "; ".join(found) or "well determined", numbers)
 
 
+def bends(numbers: Numbers) -> bool:
+    """Whether no one rigid motion explains the tracks of a thing."""
+    return (
+        numbers["inlier_ratio_percent"] < INLIER_RATIO_PERCENT or numbers["normalised_residual"] > NORMALISED_RESIDUAL
+    )
+
+
 def doubts_about(numbers: Numbers) -> list[str]:
     """What makes a model doubtful."""
     registered, wanted = numbers["registered_frames"], numbers["frames_with_tracks"]

@@ -93,6 +93,7 @@ class JudgedScene:
             self / "metrics.csv",
             self / "evaluation.json",
             sorted((self / "records").glob("*.json")),
+            self / "method.json" if (self / "method.json").exists() else None,
             self / "truth.h5" if with_truth else None,
             self / "report.html",
             ReportConfig(video_width=96),

@@ -156,6 +156,14 @@ def test_without_truth_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "limit of the true region" not in page.text
 
 
+def test_what_auto_chose_is_said_at_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = judged_scene(tmp_path, monkeypatch)
+    (scene / "method.json").write_text('{"methods": ["osn"], "reason": "object <1> moves rigidly"}')
+    page = Page(made_report(scene, with_truth=False))
+    assert "OSN by `method: auto`: object <1> moves rigidly." in page.text
+    assert page.text.index("by `method: auto`") < page.text.index("there is no truth") + 500
+
+
 def test_where_nothing_moves_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = judged_scene(tmp_path, monkeypatch, objects=1)
     scene.method.scales, scene.method.scores = torch.ones(1, 1), torch.ones(1)

@@ -93,6 +93,13 @@ def test_another_method_is_another_branch_of_the_same_graph(project: Project) ->
     assert done.returncode != 0 and "method.0: Input should be 'osn'" in done.stdout + done.stderr
 
 
+def test_auto_trains_what_the_geometry_speaks_for_once_that_is_known(project: Project) -> None:
+    planned = project.planned("--config", "method=auto")
+    assert "choose_method" in planned and not planned & {"train_osn", "train_semantic_flow"}
+    done = project.snakemake("--dry-run", "--config", "method=[auto,osn]")
+    assert done.returncode != 0 and "auto chooses among all methods" in done.stdout + done.stderr
+
+
 def test_size_of_a_scene_replaces_the_section(project: Project) -> None:
     (project.folder / "clip.mp4").write_bytes(b"")
     done = project.snakemake("--dry-run", "-p", "--config", "video=clip.mp4", "size=320", "start=1.5")

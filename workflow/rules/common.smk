@@ -258,9 +258,28 @@ def group_options(wildcards):
     return json.dumps(shared_options(CONFIG, wildcards.group), sort_keys=True)
 
 
+def methods_of(scene):
+    """The methods that a scene is trained by; of `auto`, what its geometry speaks for, once that is known."""
+    if CONFIG.given_methods:
+        return CONFIG.given_methods
+    choice = checkpoints.choose_method.get(scene=scene).output.method
+    return json.loads(Path(choice).read_text())["methods"]
+
+
 def trained(pattern):
-    """One file per method that is to be trained."""
-    return expand(pattern, method=CONFIG.method, allow_missing=True)
+    """One file per method that a scene is trained by."""
+
+    def of_scene(wildcards):
+        return expand(pattern, method=methods_of(wildcards.scene), allow_missing=True)
+
+    return of_scene
+
+
+def method_choice(wildcards):
+    """Which methods `auto` took and why; empty where a person chose."""
+    return (
+        f"results/{wildcards.scene}/method.json" if CONFIG.given_methods is None else []
+    )
 
 
 def records_before_evaluation(wildcards):
@@ -268,10 +287,12 @@ def records_before_evaluation(wildcards):
     scene = scene_of(wildcards)
     first = ["simulate_scene"] * (scene.video == SIMULATE)
     first += ["import_dataset"] * bool(scene.dataset)
-    before = first + list(PREPARING)
+    before = (
+        first + list(PREPARING) + ["choose_method"] * (CONFIG.given_methods is None)
+    )
     stages = before + [
         f"{verb}_{method}"
-        for method in CONFIG.method
+        for method in methods_of(wildcards.scene)
         for verb in ("train", "render_views")
     ]
     return [f"results/{wildcards.scene}/records/{stage}.json" for stage in stages]

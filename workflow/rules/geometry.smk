@@ -98,6 +98,31 @@ rule pack_scene:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
+# Of `method: auto` only: what is trained is known when this has run.
+checkpoint choose_method:
+    input:
+        geometry="results/{scene}/geometry.json",
+        code=sources("pipeline.choose_method"),
+    output:
+        method="results/{scene}/method.json",
+        record="results/{scene}/records/choose_method.json",
+    log:
+        "results/{scene}/logs/choose_method.log",
+    benchmark:
+        "results/{scene}/benchmarks/choose_method.tsv"
+    conda:
+        "../../envs/colmap.yaml"
+    resources:
+        mem_mb=memory("choose_method"),
+        runtime=run_time("choose_method"),
+    message:
+        "Which method fits {wildcards.scene}"
+    shell:
+        "python -m pipeline.choose_method"
+        " --geometry {input.geometry:q} --method {output.method:q}"
+        " --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
 # Not part of a report: `snakemake --cores 4 results/NAME/export` for whoever goes on with the geometry elsewhere.
 rule export_geometry:
     input:

@@ -105,6 +105,7 @@ rule report:
         metrics="results/{scene}/metrics.csv",
         notes="results/{scene}/evaluation.json",
         records=all_records,
+        method=method_choice,
         truth=scene_files("truth"),
         code=sources("pipeline.report") + REPORT_TEMPLATES,
     output:
@@ -135,5 +136,5 @@ rule report:
         " --frames {input.frames:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
         " --objects {input.objects:q} --geometry {input.geometry:q} --scene {input.scene:q}"
         " --histories {input.histories:q} --renders {input.renders:q} --metrics {input.metrics:q} --notes {input.notes:q}"
-        " --records {input.records:q} --truth {params.truth:q} --report {output.report:q}"
+        " --records {input.records:q} --method {input.method:q} --truth {params.truth:q} --report {output.report:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
