@@ -46,7 +46,7 @@ class Project:
             values[name] = {**(values.get(name) or {}), **section} if isinstance(section, dict) else section
         path.write_text(yaml.safe_dump(values, sort_keys=False))
 
-    def command(self, *arguments: str, cores: int = 2) -> list[str]:
+    def command(self, *arguments: str, cores: int = 1) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
