@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
+from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import CheckInputsConfig
 from pipeline.formats.frame_files import KeptFrames
@@ -28,6 +30,7 @@ from pipeline.sfm.imported_poses import read_poses
 from pipeline.truth.truth_file import truth_words
 
 log = logging.getLogger(__name__)
+MUCH = 0.02  # share of pixels without a class
 LOOKED_AT = 12  # files of each kind that are opened; all are matched to frames
 Size = tuple[int, int]
 
@@ -53,7 +56,7 @@ def check_inputs(
             "poses": lambda: pose_words(poses, facts) if poses else "",
             "labels": lambda: label_words(labels, kept, size) if labels else "",
             "depth": lambda: depth_words(depth, kept, size) if depth else "",
-            "truth": lambda: truth_words(truth) if truth else "",
+            "truth": lambda: known_truth(truth, kept) if truth else "",
         }
     )
     with whole(inputs) as partial:
@@ -122,10 +125,19 @@ def pose_words(path: Path, facts: dict[str, Any]) -> str:
 def label_words(path: Path, kept: KeptFrames, size: Size) -> str:
     """How label maps are matched, and their classes."""
     if not path.is_dir():
+        if path.suffix != ".h5":
+            raise StageError(
+                f"{path} is no folder of label maps{'' if path.exists() else ': it does not exist'}; give one"
+            )
         return f"the masks of {path.name}, {len(read_masks(path))} frames"
     files = label_files(path, kept)
     palette = read_palette(path / LABEL_MAP)
-    classes = np.unique(class_ids(files.thinned(LOOKED_AT), size, palette))
+    ids = class_ids(files.thinned(LOOKED_AT), size, palette)
+    classes = np.unique(ids)
+    if palette and (unknown := float((ids == IGNORE_ID).mean())) > MUCH:
+        log.warning(
+            "%.0f %% of the label maps of %s have no class of %s: they are ignored", 100 * unknown, path, LABEL_MAP
+        )
     names = [name for name, _ in palette] or [str(value) for value in classes]
     return f"{files.how}; classes {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
 
@@ -138,6 +150,23 @@ def depth_words(folder: Path, kept: KeptFrames, size: Size) -> str:
     if not known.size:
         raise StageError(f"{folder} has no value above 0, which means unknown; give depth maps with depths")
     return f"{given.how}; values {known.min():.4g} to {known.max():.4g}, {100 * known.size / maps.size:.0f} % known"
+
+
+def known_truth(path: Path, kept: KeptFrames) -> str:
+    """What a truth file holds, which must be of this video."""
+    if not path.is_file():
+        raise StageError(
+            f"{path} {'is a folder' if path.exists() else 'does not exist'}; give a truth.h5, or leave `truth` out"
+        )
+    words = truth_words(path)
+    with h5py.File(path, "r") as file:
+        last = int(file["train/time"][...].max(initial=-1))
+    if last >= kept.source_count:
+        raise StageError(
+            f"{path} knows the video up to its frame {last}, the video has {kept.source_count}: it is of another one; give "
+            "its own, or leave `truth` out"
+        )
+    return words
 
 
 if __name__ == "__main__":

@@ -48,6 +48,9 @@ BLANK = "black, or of one colour: it shows nothing"
 OUT_OF_SHOT, SHOWS_NOTHING = -2, -3  # in place of an interval
 LEFT_OUT = {-1: OUTSIDE, OUT_OF_SHOT: OTHER_SHOT, SHOWS_NOTHING: BLANK}
 CHOICES = (BLURRED, REPEATED, OUTSIDE, OTHER_SHOT)  # dropped on purpose: not worth a warning
+SMALLEST_PX = 16  # of a side of the frames; no stage finds motion in less
+STILL = 0.8  # share of repeated frames above which a video hardly moves; 12 frames a second shown at 30 have 0.6
+FEW = 3  # unreadable images that are called by name
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def extract_frames(video: Path, poses: Path | None, frames: Path, info: Path, co
     view = undistortion(lens) if lens is not None else None
     with whole(frames) as folder, whole(info) as info_file:
         ledger = take_different_frames(source, footage, folder, config.max_size, view)
-        check_taken(video, ledger)
+        check_taken(video, source, ledger)
         facts = frames_info(video, source, ledger, footage) | lens_facts(lens, view, ledger)
         if config.find_overlays:
             facts |= overlay_facts(folder, len(ledger.taken), ledger.size)
@@ -120,6 +123,7 @@ def judge_footage(
     seen = survey(frame for frame in until(source.glance(), int(wanted.max())) if frame.index >= wanted.min())
     if seen is None:
         return Footage(intervals, [], SourceShape((0, 0), (0, 0)))
+    check_size(video, (seen.rows.shape[1], seen.columns.shape[1]), config)
     shots = [shot for shot in find_shots(seen, source.times_s, int(wanted.min()), int(wanted.max()))]
     number = chosen_shot(video, shots, config)
     shot = shots[number - 1]
@@ -127,6 +131,10 @@ def judge_footage(
     kept[blank_frames(seen.part(shot.first, shot.last))] = SHOWS_NOTHING
     kept[: shot.first], kept[shot.last + 1 :] = OUT_OF_SHOT, OUT_OF_SHOT
     kept[intervals < 0] = -1
+    if not (kept >= 0).any():
+        raise StageError(
+            f"{video} shows nothing: all {len(seen)} frames are black, or of one colour; is it the right file?"
+        )
     size = (seen.rows.shape[1], seen.columns.shape[1])
     known = source.facts
     stored = (known["stored_height"], known["stored_width"]) if "pixel_aspect" in known else size
@@ -140,6 +148,17 @@ def judge_footage(
             crop.height,
         )
     return Footage(kept, shots, SourceShape(size, stored, crop), number)
+
+
+def check_size(video: Path, size: tuple[int, int], config: ExtractFramesConfig) -> None:
+    """Refuse a video of (height, width) whose frames would be too small for anything to be found in them."""
+    height, width = size
+    smaller = min(size) * min(1.0, config.max_size / max(size))
+    if smaller < SMALLEST_PX:
+        raise StageError(
+            f"{video} is {width}x{height}, which gives frames with a side of {smaller:.0f} px, {SMALLEST_PX} are needed; give "
+            "a larger video, or raise extract_frames.max_size"
+        )
 
 
 def chosen_shot(video: Path, shots: list[Shot], config: ExtractFramesConfig) -> int:
@@ -160,11 +179,28 @@ def chosen_shot(video: Path, shots: list[Shot], config: ExtractFramesConfig) -> 
 
 def report_ledger(video: Path, source: Source, ledger: Ledger) -> None:
     """A warning for each thing that went wrong, and how many frames were taken."""
-    faults = [f"{count} frame(s) of {video.name}: {why}" for why, count in ledger.counts.items() if why not in CHOICES]
+    faults = [
+        f"{count} frame(s) of {video.name}: {why}{which(source, ledger, why)}"
+        for why, count in ledger.counts.items()
+        if why not in CHOICES
+    ]
+    repeated = ledger.counts[REPEATED] / max(ledger.counts[REPEATED] + len(ledger.taken), 1)
+    if repeated > STILL:
+        faults.append(
+            f"{100 * repeated:.0f} % of the frames of {video.name} repeat the one before, {len(ledger.taken)} are left: is it "
+            "a still picture, or a slide show?"
+        )
     for warning in [*source.warnings, *faults]:
         log.warning("%s", warning)
     height, width = ledger.size
     log.info("%d of %d frames taken at %dx%d", len(ledger.taken), len(source.times_s), width, height)
+
+
+def which(source: Source, ledger: Ledger, why: str) -> str:
+    """The first images of a folder that were dropped for a reason, by name; nothing for a video."""
+    names = source.facts.get("names", [])
+    found = [names[row["source_index"]] for row in ledger.dropped if row["reason"] == why] if names else []
+    return f" ({', '.join(found[:FEW])}{', ...' if len(found) > FEW else ''})" if found else ""
 
 
 def given_lens(poses: Path | None, shape: SourceShape) -> Lens | None:
@@ -312,11 +348,13 @@ def write_candidate(folder: Path, number: int, candidate: Candidate) -> dict[str
     }
 
 
-def check_taken(video: Path, ledger: Ledger) -> None:
+def check_taken(video: Path, source: Source, ledger: Ledger) -> None:
     """Refuse what is no video."""
     if len(ledger.taken) >= 2:
         return
-    reasons = "".join(f"; {count} dropped: {reason}" for reason, count in ledger.counts.most_common())
+    reasons = "".join(
+        f"; {count} dropped: {reason}{which(source, ledger, reason)}" for reason, count in ledger.counts.most_common()
+    )
     found = "one frame" if ledger.taken else "no frame that can be decoded"
     raise StageError(
         f"{video} gives {found}, a scene needs at least 2{reasons}; give a longer or undamaged video, or change "

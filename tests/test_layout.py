@@ -40,7 +40,6 @@ WITHOUT = {
     "pipeline/formats/flow_file.py": "tests/pipeline/test_estimate_flow.py and correspondence/test_flow_chain.py",
     "pipeline/formats/id_files.py": "tests/pipeline/formats/test_mask_folder.py: one file means something among others only",
     "pipeline/formats/masks_file.py": "tests/pipeline/test_segment_objects.py",
-    "pipeline/formats/trajectory_files.py": "tests/pipeline/sfm/test_pose_dialects.py reads every form",
     "pipeline/formats/video_source.py": "tests/pipeline/test_extract_frames.py drives it in full",
     "pipeline/osn/checkpoint.py": METHOD,
     "pipeline/osn/method.py": METHOD,

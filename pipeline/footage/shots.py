@@ -22,6 +22,7 @@ REACH = 5  # frames after which a flash is over
 FEWEST_FRAMES = 6  # shorter videos are not cut
 OF_USUAL = 0.2  # of the usual one, below which a blank picture is so; a dark scene is not
 BLANK = 3.0  # standard deviation, grey levels, of a picture that shows nothing: black between fades
+EMPTY = 1.0  # the same where no picture shows more; a dark scene does
 EVEN_PX = 8.0  # scale over which contrast is made even
 ROUND_TRIP_PX = 1.0
 PATCH_PX = 9
@@ -64,11 +65,11 @@ def find_cuts(small: UInt8[np.ndarray, "frame height width"]) -> list[int]:
 
 
 def blank_frames(seen: Survey) -> Int[np.ndarray, "blank"]:
-    """The places in the video of frames that show nothing, as black ones at its beginning, among frames that do."""
+    """The places in the video of frames that show nothing: among frames that do, or all where none is even a dark scene."""
     spread = seen.small.std(axis=(1, 2))
     showing = spread[spread > BLANK]
     if not len(showing):
-        return np.zeros(0, int)
+        return seen.index[spread < EMPTY] if spread.max() < EMPTY else np.zeros(0, int)
     return seen.index[spread < min(BLANK, OF_USUAL * float(np.median(showing)))]
 
 

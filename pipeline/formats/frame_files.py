@@ -130,6 +130,7 @@ def match_names(names: Sequence[str], kept: KeptFrames, what: str) -> Matched:
         by_order,
     )
     stems = [stem(name) for name in names]
+    check_one_camera(names, stems, what)
     for rule in rules:
         if (found := rule(stems, kept)) is not None:
             return found
@@ -138,6 +139,16 @@ def match_names(names: Sequence[str], kept: KeptFrames, what: str) -> Matched:
         f"({kept.names[0]} ... {kept.names[-1]}) nor the {kept.source_count} of the video; name them after the frames, "
         "by number, or give one for every frame of the video"
     )
+
+
+def check_one_camera(names: Sequence[str], stems: list[str], what: str) -> None:
+    """Refuse images of one name in several folders, as several cameras have them."""
+    folders = sorted({re.split(r"[\\/]", name)[-2] if re.search(r"[\\/]", name) else "" for name in names})
+    if len(folders) > 1 and len(set(stems)) < len(stems) and len(set(names)) == len(names):
+        raise StageError(
+            f"{what}: images of one name come from {len(folders)} folders ({', '.join(folders[:4])}), as of several cameras; "
+            "a scene has one video: give what belongs to its images only"
+        )
 
 
 def stem(name: str) -> str:
@@ -247,10 +258,13 @@ class FrameFiles:
 
     def thinned(self, most: int | None) -> "FrameFiles":
         """At most so many of the files, from the first to the last: for a look at what they are."""
-        if most is None or len(self.paths) <= most:
-            return self
-        chosen = np.linspace(0, len(self.paths) - 1, most).round().astype(int)
-        return replace(self, paths=[self.paths[index] for index in chosen])
+        return replace(self, paths=[self.paths[index] for index in spread(len(self.paths), most)])
+
+
+def spread(count: int, most: int | None) -> list[int]:
+    """All of so many places, or at most `most` from the first to the last."""
+    chosen = np.arange(count) if most is None or count <= most else np.linspace(0, count - 1, most).round()
+    return [int(index) for index in chosen]
 
 
 def files_of_frames(files: Sequence[Path], kept: KeptFrames, what: str) -> FrameFiles:
@@ -306,11 +320,18 @@ def nearest_resized(
 def data_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """The files of a folder that hold data, in natural order: dotfiles and what systems leave behind are none.
 
-    Suffixes count in any case. Where an array and a picture share a name, the array counts.
+    Suffixes count in any case. Where an array and a picture share a name, the array counts; two pictures of one name are
+    refused.
     """
     files = [path for path in visible(folder) if path.is_file() and path.suffix.lower() in suffixes]
     exact = {path.stem for path in files if path.suffix.lower() in ARRAYS}
     kept = [path for path in files if path.suffix.lower() in ARRAYS or path.stem not in exact]
+    named: dict[str, Path] = {}
+    for path in kept:
+        if (same := named.setdefault(path.stem, path)) is not path:
+            raise StageError(
+                f"{folder} holds {same.name} and {path.name}: which is it? keep the files of one kind there"
+            )
     return sorted(kept, key=lambda path: natural_order(path.name))
 
 

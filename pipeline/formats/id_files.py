@@ -14,7 +14,7 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 
 from pipeline.cameras import IGNORE_ID
-from pipeline.formats.frame_files import nearest_resized
+from pipeline.formats.frame_files import KeptFrames, nearest_resized
 from pipeline.formats.source_view import SourceView
 from pipeline.runtime.errors import StageError
 
@@ -22,6 +22,8 @@ SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy", ".npz")
 LOSSY = (".jpg", ".jpeg", ".webp")
 MASK_KEYS = ("mask", "masks", "segmentation", "ids", "object_ids", "labels", "arr_0")
 FEWEST_BLENDS = 8  # values that are nowhere an area; fewer may be thin things
+MOST_BLENDS = 0.5  # share of all pixels that soft edges may have; a picture has more
+LEAST_WHITE = 0.1  # pixels near the top for each of an edge
 AREA_SHARE = 0.02  # of a value's pixels that have nothing else around them, where the value is an area
 WHITE = 255
 
@@ -43,9 +45,12 @@ class Form:
     from_value: int | None = None
 
 
-def read_id_map(path: Path, size: tuple[int, int], view: SourceView | None = None) -> IdMap:
-    """The numbers of one file, undistorted and resized to (height, width) by the nearest pixel."""
-    found = as_id_map(read_array(path), path)
+def read_id_map(path: Path, size: tuple[int, int], view: SourceView | None = None, by_colour: bool = False) -> IdMap:
+    """The numbers of one file, undistorted and resized to (height, width) by the nearest pixel.
+
+    `by_colour` takes the colours of a palette in place of its numbers.
+    """
+    found = as_id_map(read_array(path, by_colour), path)
     if view is not None:
         found = replace(found, values=view.apply(found.values.astype(np.int32), exact=True).astype(np.int64))
     return replace(found, values=nearest_resized(found.values, size, path))
@@ -61,8 +66,34 @@ def as_id_map(array: np.ndarray, path: Path) -> IdMap:
     return IdMap(whole_numbers(array, path))
 
 
-def read_array(path: Path) -> np.ndarray:
-    """What a file holds, as it is."""
+def colours_count(paths: Sequence[Path]) -> bool:
+    """Whether the colours of palettes tell objects, not their numbers: files number them differently, or black is not 0."""
+    palettes = [found for path in paths if (found := palette_of(path)) is not None]
+    if not palettes:
+        return False
+    shortest = min(map(len, palettes))
+    first = palettes[0]
+    black = (0, 0, 0)
+    return any(one[:shortest] != first[:shortest] for one in palettes) or (first[0] != black and black in first[1:])
+
+
+def palette_of(path: Path) -> list[tuple[int, ...]] | None:
+    """The colours of the numbers that an image with a palette uses, up to the largest; None where it has no palette."""
+    if path.suffix.lower() in (".npy", ".npz"):
+        return None
+    try:
+        with Image.open(path) as image:
+            if image.mode != "P":
+                return None
+            values = np.array(image.getpalette("RGB"), int).reshape(-1, 3)
+            largest = int(np.asarray(image)[np.asarray(image) != IGNORE_ID].max(initial=0))
+            return [tuple(map(int, colour)) for colour in values[: largest + 1]]
+    except (OSError, ValueError, SyntaxError):
+        return None  # whoever reads it says so
+
+
+def read_array(path: Path, by_colour: bool = False) -> np.ndarray:
+    """What a file holds, as it is; `by_colour` the colours of a palette."""
     suffix = path.suffix.lower()
     try:
         if suffix == ".npz":
@@ -70,6 +101,8 @@ def read_array(path: Path) -> np.ndarray:
         if suffix == ".npy":
             return np.load(path, allow_pickle=False)
         with Image.open(path) as image:
+            if by_colour and image.mode == "P":
+                return np.array(image.convert("RGB"))
             return np.array(image.convert("L") if image.mode == "LA" else image)  # opacity of grey tells nothing
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise StageError(f"{path} is not a readable mask ({error}); save it again as PNG or .npy") from error
@@ -88,10 +121,19 @@ def array_of_archive(path: Path, keys: Sequence[str]) -> np.ndarray:
         return archive[chosen[0]]
 
 
-def frames_of_array(array: np.ndarray) -> np.ndarray:
-    """An array of all frames as (frame, height, width): an axis of one channel is left out."""
+def frames_of_array(array: np.ndarray, kept: KeptFrames) -> np.ndarray | None:
+    """An array of all frames, kept ones or the video's, as (frame, height, width), or with one more axis; else None.
+
+    An axis of one channel is left out; frames may come first, after an axis of objects, or last.
+    """
     single = [axis for axis in (1, 3) if array.ndim == 4 and array.shape[axis] == 1]
-    return array.squeeze(single[0]) if single else array
+    array = array.squeeze(single[0]) if single else array
+    places = {3: (0, 2), 4: (0, 1)}.get(array.ndim, ())
+    axis = next((axis for axis in places if array.shape[axis] in (len(kept), kept.source_count)), None)
+    if axis is None:
+        return None
+    frames = np.moveaxis(array, axis, 0)
+    return frames[kept.source_index] if len(frames) == kept.source_count else frames
 
 
 def of_colours(image: UInt8[np.ndarray, "height width channel"]) -> tuple[Int[np.ndarray, "height width"], bool]:
@@ -172,6 +214,13 @@ def form_of(maps: Sequence[IdMap], where: str) -> Form:
         raise StageError(
             f"{where} has {len(pixels)} different ids, of which {len(blends)} are nowhere an area: borders are smoothed; "
             "save ids without anti-aliasing, resized by the nearest pixel"
+        )
+    white = sum(count for value, count in pixels.items() if value >= 0.9 * peak)
+    edge = sum(pixels[value] for value in blends)
+    if edge > MOST_BLENDS * sum(pixels.values()) or white < LEAST_WHITE * edge:
+        raise StageError(
+            f"{where} has {len(pixels)} levels of grey and hardly an area of one: pictures or depth, not masks; a mask has an "
+            "id a pixel, or is black and white"
         )
     return Form("soft edges, cut at half: one object", (peak + 1) // 2)
 

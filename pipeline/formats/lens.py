@@ -18,6 +18,7 @@ STRAIGHT_PX = 0.25  # largest displacement of a lens that counts as a pinhole
 GRID = 33  # points along each side where displacements are measured
 ZOOMS = (0.2, 5.0)  # focal lengths that are tried for the pinhole view, times the lens's
 PANORAMIC = "EQUIRECTANGULAR"
+WIDEST, NARROWEST = 0.05, 100.0  # focal length over the longer side: beyond fisheyes and telescopes
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,27 @@ def make_lens(model: str, params: list[float], width: int, height: int, where: s
     lens = Lens(model, tuple(params), width, height)
     if not lens.colmap.verify_params():
         raise StageError(f"{where}: {model} needs the parameters {lens.colmap.params_info}, got {len(params)}")
+    check_values(lens, where)
     return lens
+
+
+def check_values(lens: Lens, where: str) -> None:
+    """Refuse numbers that no camera has: they are in other units, or lost."""
+    if min(lens.width, lens.height) < 1:
+        raise StageError(f"{where}: the images are {lens.width}x{lens.height}; correct `w` and `h`, or leave them out")
+    if not np.isfinite(lens.params).all():
+        raise StageError(f"{where}: the {lens.model} lens has the parameters {lens.params}; they must be numbers")
+    camera, larger = lens.camera, max(lens.width, lens.height)
+    if not (NARROWEST > camera.fx / larger > WIDEST and NARROWEST > camera.fy / larger > WIDEST):
+        raise StageError(
+            f"{where}: focal lengths of {camera.fx:.4g} and {camera.fy:.4g} px for images of {lens.width}x{lens.height}; "
+            "they are above 0, in pixels (not parts of the width, nor millimetres); angles of view are in radians"
+        )
+    if not (-1 < camera.cx / lens.width < 2 and -1 < camera.cy / lens.height < 2):
+        raise StageError(
+            f"{where}: the principal point ({camera.cx:.4g}, {camera.cy:.4g}) is far outside of images of "
+            f"{lens.width}x{lens.height}; it is in pixels from the left top corner: were the images cropped or resized?"
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ the image is the same. What was decided is kept in words, for the log and the re
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +24,17 @@ from pipeline.formats.frame_files import (
     data_folders,
     files_of_frames,
     last_number,
+    natural_order,
     nearest_resized,
+    spread,
+    video_words,
 )
 from pipeline.formats.id_files import (
     LOSSY,
     SUFFIXES,
     IdMap,
+    as_id_map,
+    colours_count,
     form_of,
     frames_of_array,
     layered,
@@ -40,6 +45,7 @@ from pipeline.runtime.errors import StageError
 
 MOST_OBJECTS = 254
 MOSTLY_WHITE = 0.6
+LEAST_BACKGROUND = 0.001  # share of all pixels
 MOST_LEVELS = 18  # of grey; more are ids that happen to reach 255
 KEY_FRAMES = "if they are masks of some frames, numbered by frame, set segment_objects.key_frames: true"
 
@@ -61,18 +67,22 @@ def read_mask_folder(folder: Path, kept: KeptFrames, size: tuple[int, int], most
     """The masks of a folder, for the frames of a scene; all of them are matched, at most `most` of each object read."""
     files = mask_files(folder)
     folders = {path.name: data_files(path, SUFFIXES) for path in data_folders(folder, SUFFIXES)}
-    if files and len(files) not in (len(kept), kept.source_count):
-        objects = files_by_object(files, kept)
-        return (
-            masks_of_objects(objects, kept, size, folder, "file", most)
-            if objects
-            else masks_of_frames(files, kept, size, folder, most)
+    if files and len(files) not in (len(kept), kept.source_count) and (objects := files_by_object(files, kept)):
+        return masks_of_objects(objects, kept, size, folder, "file", most)
+    if files or len(folders) == 1:
+        return masks_of_frames(files or next(iter(folders.values())), kept, size, folder, most)
+    check_folders(folder, folders, kept)
+    objects = {name: {path.stem: path for path in inside} for name, inside in folders.items()}
+    return masks_of_objects(objects, kept, size, folder, "folder", most)
+
+
+def check_folders(folder: Path, folders: dict[str, list[Path]], kept: KeptFrames) -> None:
+    """Refuse one folder a frame, as tools that segment every image by itself write."""
+    if len(folders) in (len(kept), kept.source_count) and max(map(len, folders.values())) < len(folders):
+        raise StageError(
+            f"{folder} has {len(folders)} folders ({', '.join(list(folders)[:3])}, ...), one a frame: give one folder an "
+            "object with a file a frame in it, or files FRAME_OBJECT.png"
         )
-    if files:
-        return masks_of_frames(files, kept, size, folder, most)
-    if len(folders) == 1:
-        return masks_of_frames(next(iter(folders.values())), kept, size, folder, most)
-    return masks_of_objects(folders, kept, size, folder, "folder", most)
 
 
 def read_key_masks(folder: Path, kept: KeptFrames, size: tuple[int, int]) -> tuple[list[int], GivenMasks]:
@@ -106,26 +116,29 @@ def masks_of_frames(
     files: Sequence[Path], kept: KeptFrames, size: tuple[int, int], folder: Path, most: int | None = None
 ) -> GivenMasks:
     """The masks of one file a frame, or of one array that holds all frames."""
-    if len(files) == 1 and files[0].suffix.lower() in ARRAYS and (stack := all_frames(files[0], kept)) is not None:
-        maps = [fitted(values, size, kept, files[0]) for values in stack]
+    if len(files) == 1 < len(kept) and files[0].suffix.lower() in ARRAYS:
+        maps = [fitted(one, size, kept, files[0]) for one in all_frames(files[0], kept, most)]
         return understood(maps, files[0], ["one array of all frames"], [])
     return ids_of(found_files(files, kept, folder).thinned(most), size, folder)
 
 
-def fitted(
-    values: Int[np.ndarray, "from_height from_width"], size: tuple[int, int], kept: KeptFrames, path: Path
-) -> IdMap:
+def fitted(one: IdMap, size: tuple[int, int], kept: KeptFrames, path: Path) -> IdMap:
     """Ids of the video, undistorted as the frames were and at their size."""
-    seen = values if kept.view is None else kept.view.apply(values.astype(np.int32), exact=True).astype(np.int64)
-    return IdMap(nearest_resized(seen, size, path))
+    view, values = kept.view, one.values
+    seen = values if view is None else view.apply(values.astype(np.int32), exact=True).astype(np.int64)
+    return replace(one, values=nearest_resized(seen, size, path))
 
 
-def all_frames(path: Path, kept: KeptFrames) -> Int[np.ndarray, "frame height width"] | None:
-    """The ids of an array of all frames, kept ones or the video's; None where the array is something else."""
-    array = frames_of_array(read_array(path))
-    if array.ndim != 3 or array.dtype.kind not in "uib" or len(array) not in (len(kept), kept.source_count):
-        return None
-    return (array[kept.source_index] if len(array) == kept.source_count else array).astype(np.int64)
+def all_frames(path: Path, kept: KeptFrames, most: int | None) -> list[IdMap]:
+    """The ids of an array of all frames, kept ones or the video's, at most so many; refuses any other array."""
+    array = read_array(path)
+    frames = frames_of_array(array, kept)
+    if frames is None:
+        raise StageError(
+            f"{path} has shape {array.shape} of {array.dtype}; the masks of all frames are (frames, height, width) for the "
+            f"{len(kept)} frames{video_words(kept)}: save them so, or one file a frame"
+        )
+    return [as_id_map(frames[index], path) for index in spread(len(frames), most)]
 
 
 def found_files(files: Sequence[Path], kept: KeptFrames, folder: Path) -> FrameFiles:
@@ -136,24 +149,38 @@ def found_files(files: Sequence[Path], kept: KeptFrames, folder: Path) -> FrameF
         raise StageError(f"{error}; {KEY_FRAMES}") from error
 
 
-def files_by_object(files: Sequence[Path], kept: KeptFrames) -> dict[str, list[Path]]:
-    """Files of one object and frame each, by object: what is left of a name without the frame's number; {} if they are not."""
+def files_by_object(files: Sequence[Path], kept: KeptFrames) -> dict[str, dict[str, Path]]:
+    """Files of one object and frame each, by object and number: its name is what is left without that; {} if they are not."""
     for position in range(3):
-        groups: dict[str, list[Path]] = defaultdict(list)
+        groups: dict[str, dict[str, Path]] = defaultdict(dict)
         for path in files:
             pieces = re.split(r"(\d+)", path.stem)
             if 2 * position + 1 >= len(pieces):
                 break
-            groups["".join(pieces[: 2 * position + 1] + pieces[2 * position + 2 :])].append(path)
-        counts = {len(group) for group in groups.values()}
+            groups["".join(pieces[: 2 * position + 1] + pieces[2 * position + 2 :])][pieces[2 * position + 1]] = path
+        numbers = {number for group in groups.values() for number in group}
         complete = sum(map(len, groups.values())) == len(files)
-        if complete and len(groups) > 1 and counts in ({len(kept)}, {kept.source_count}):
+        if complete and len(groups) > 1 and len(numbers) in (len(kept), kept.source_count):
             return {name.strip("_-. ") or name: group for name, group in sorted(groups.items())}
     return {}
 
 
+def frames_of_objects(
+    objects: dict[str, dict[str, Path]], kept: KeptFrames, folder: Path
+) -> tuple[FrameFiles, dict[str, list[Path | None]]]:
+    """The file of each object and frame, None where it is not to be seen; and how frames were told.
+
+    The names of all objects together tell the frames, as an object may be absent at the beginning.
+    """
+    names = {name: path for files in reversed(objects.values()) for name, path in files.items()}
+    found = found_files(sorted(names.values(), key=lambda path: natural_order(path.name)), kept, folder)
+    name_of = {path: name for name, path in names.items()}
+    order = [name_of[path] for path in found.paths]
+    return found, {key: [files.get(name) for name in order] for key, files in objects.items()}
+
+
 def masks_of_objects(
-    objects: dict[str, list[Path]],
+    objects: dict[str, dict[str, Path]],
     kept: KeptFrames,
     size: tuple[int, int],
     folder: Path,
@@ -163,14 +190,16 @@ def masks_of_objects(
     """One object from each list of files, called as its folder or as its files; the smallest is in front."""
     if len(objects) > MOST_OBJECTS:
         raise StageError(f"{folder} has {len(objects)} objects, at most {MOST_OBJECTS} are possible")
-    layers, doubts = [], []
-    for name, files in objects.items():
-        found = found_files(files, kept, folder / name if what == "folder" else folder).thinned(most)
-        given = ids_of(found, size, folder)
-        layers.append((given.object_ids > 0) & (given.object_ids != IGNORE_ID))
-        doubts += given.doubts
-    stack = np.stack(layers)
+    found, files_of = frames_of_objects(objects, kept, folder)
+    shown = spread(len(kept), most)
+    stack, doubts = np.zeros((len(objects), len(shown), *size), bool), [found.doubt] if found.doubt else []
+    for layer, (name, files) in zip(stack, files_of.items(), strict=True):
+        paths = {place: path for place, frame in enumerate(shown) if (path := files[frame]) is not None}
+        given = ids_of(replace(found, paths=list(paths.values()), doubt=""), size, folder)
+        layer[list(paths)] = (given.object_ids > 0) & (given.object_ids != IGNORE_ID)
+        doubts += [*given.doubts, *absent_words(name, files, folder, what)]
     ids = np.stack([layered(stack[:, frame]) for frame in range(stack.shape[1])])
+    check_background(ids, list(objects), folder)
     overlap = float((stack.sum(0) > 1).sum() / max((stack.sum(0) > 0).sum(), 1))
     if overlap > 0.01:
         doubts.append(
@@ -179,9 +208,32 @@ def masks_of_objects(
     return GivenMasks(ids, list(objects), [f"one {what} an object: {', '.join(objects)}", found.how], doubts)
 
 
+def absent_words(name: str, files: list[Path | None], folder: Path, what: str) -> list[str]:
+    """A doubt about an object that has no file for some frames."""
+    absent = [frame for frame, path in enumerate(files) if path is None]
+    if not absent:
+        return []
+    return [
+        f"{name} of {folder} has no file for {len(absent)} frames (the first is {absent[0]}): it is taken as not to be seen "
+        f"there; one {what} an object, black where it is not"
+    ]
+
+
+def check_background(ids: UInt8[np.ndarray, "frame height width"], names: list[str], folder: Path) -> None:
+    """Refuse masks in which everything is an object: the camera's motion is told by what is none."""
+    if not names or (ids == 0).mean() > LEAST_BACKGROUND:
+        return
+    counts = np.bincount(ids.ravel(), minlength=256)[1 : len(names) + 1]
+    raise StageError(
+        f"{folder}: everything is an object, {names[int(counts.argmax())]} covers {100 * counts.max() / ids.size:.0f} %; the "
+        "background is 0, or black: save what stands still so (or leave its file or folder out)"
+    )
+
+
 def ids_of(files: FrameFiles, size: tuple[int, int], folder: Path) -> GivenMasks:
     """The ids of files, at the frames' size."""
-    maps = [read_id_map(path, size, files.view) for path in files.paths]
+    by_colour = colours_count(files.paths)
+    maps = [read_id_map(path, size, files.view, by_colour) for path in files.paths]
     mixed = [
         path for path, one in zip(files.paths, maps, strict=True) if one.colours != maps[0].colours and one.values.any()
     ]
@@ -204,9 +256,12 @@ def understood(maps: list[IdMap], folder: Path, decided: list[str], doubts: list
                 *doubts,
                 f"white covers {100 * white:.0f} % of the masks of {folder}: is the object the black part?",
             ]
-        return GivenMasks(ids, ["white"] if ids.any() else [], [form.words, *decided], doubts)
+        names = ["white"] if ids.any() else []
+        check_background(ids, names, folder)
+        return GivenMasks(ids, names, [form.words, *decided], doubts)
     colours = any(one.colours for one in maps)
     ids, names = contiguous(values, colours, folder)
+    check_background(ids, names, folder)
     if not names:
         doubts = [*doubts, f"none of the {len(maps)} masks of {folder} that were read shows an object"]
     elif not colours and are_levels(np.unique(values)):

@@ -1,4 +1,4 @@
-"""Camera trajectories of other tools, by the numbers that they give to frames: OSN, TUM, LLFF, ViPE and MegaSaM.
+"""Camera trajectories of other tools, by the numbers that they give to frames: OSN, TUM, KITTI, LLFF, ViPE and MegaSaM.
 
 Every one of these conventions is written down here and nowhere else; what comes out looks along z with y down.
 """
@@ -13,12 +13,13 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from pipeline.cameras import Intrinsics, rigid
-from pipeline.formats.lens import Lens
+from pipeline.formats.lens import Lens, make_lens
 from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV, NamedPoses
 from pipeline.runtime.errors import StageError
 
 POSE_KEYS = ("cam_c2w", "c2w", "poses", "extrinsics", "data")
 INTRINSICS_KEYS = ("intrinsic", "intrinsics", "K", "data")
+COLMAP_FILES = ("cameras.txt", "images.txt", "points3D.txt", "rigs.txt", "frames.txt")
 IMAGE_KEYS = ("images", "depths", "rgbs")
 Matrices = Float[np.ndarray, "frame 4 4"]
 
@@ -33,8 +34,8 @@ def read_trajectory(path: Path, size: tuple[int, int] | None = None) -> NamedPos
     readers: dict[str, Callable[[Path], NamedPoses]] = {
         ".npy": read_array,
         ".npz": read_archive,
-        ".txt": read_tum,
-        ".tum": read_tum,
+        ".txt": read_lines,
+        ".tum": read_lines,
     }
     reader = readers.get(path.suffix.lower())
     return None if reader is None else reader(path)
@@ -78,23 +79,52 @@ def llff_poses(path: Path, array: np.ndarray) -> NamedPoses:
     matrix = array[:, :15].reshape(-1, 3, 5).astype(float)
     down, right, backwards, place = (matrix[..., column] for column in range(4))
     poses = rigid(np.stack([right, down, -backwards], axis=-1), place)
-    height, width, focal = np.median(matrix[..., 4], axis=0)
-    lens = Lens.pinhole(Intrinsics.centred(float(focal), round(height), round(width)))
+    known = np.isfinite(matrix).all(axis=(1, 2))
+    if not known.any():
+        raise StageError(f"{path} has no pose whose numbers are all there; export it again")
+    height, width, focal = np.median(matrix[known, :, 4], axis=0)
+    lens = sound(Intrinsics.centred(float(focal), round(height), round(width)), path)
     return NamedPoses(
         numbered(len(poses)), poses, lens, (f"{path.name} names no images: poses are taken in order",), True
     )
 
 
-def read_tum(path: Path) -> NamedPoses:
-    """A TUM trajectory: a line `time tx ty tz qx qy qz qw` a frame, world_from_camera with OpenCV axes."""
+def read_lines(path: Path) -> NamedPoses:
+    """A trajectory of TUM's form (8 numbers a line) or KITTI's (12), after a line of names or without."""
+    words = "it needs lines `time tx ty tz qx qy qz qw` (TUM) or 12 numbers, 3x4 by rows (KITTI)"
+    if path.name in COLMAP_FILES:
+        raise StageError(f"{path} is a part of a COLMAP model; give its folder, {path.parent}")
     try:
-        table = np.loadtxt(path, comments="#", ndmin=2)
+        lines = [line.split("#")[0].replace(",", " ").split() for line in path.read_text("utf-8-sig").splitlines()]
+        lines = [line for line in lines if line]
+        table = np.array(lines[1:] if lines and not is_number(lines[0][0]) else lines, dtype=float)
     except ValueError as error:
-        raise StageError(f"{path} is not a trajectory ({error}); it needs lines `time tx ty tz qx qy qz qw`") from error
-    if table.shape[1] != 8:
-        raise StageError(f"{path} has lines of {table.shape[1]} numbers; a trajectory has `time tx ty tz qx qy qz qw`")
-    order = np.argsort(table[:, 0], kind="stable")
-    table = table[order]
+        raise StageError(f"{path} is not a trajectory ({error}); {words}") from error
+    if table.ndim == 2 and table.shape[1] == 12:
+        poses = np.concatenate([table.reshape(-1, 3, 4), np.tile([[[0.0, 0, 0, 1]]], (len(table), 1, 1))], axis=1)
+        return NamedPoses(numbered(len(poses)), poses, None, (f"{path.name} is read as KITTI's, in order",), True)
+    if table.ndim != 2 or table.shape[1] != 8:
+        raise StageError(f"{path} has {len(table)} lines of {table.shape[-1]} numbers; {words}")
+    return tum_poses(path, table)
+
+
+def is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def tum_poses(path: Path, table: Float[np.ndarray, "frame value=8"]) -> NamedPoses:
+    """A TUM trajectory: a line `time tx ty tz qx qy qz qw` a frame, world_from_camera with OpenCV axes."""
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    if len(same := np.flatnonzero(np.diff(table[:, 0]) == 0)):
+        raise StageError(f"{path} has two poses of the time {table[same[0], 0]:g}: which is right? leave the other out")
+    if len(zero := np.flatnonzero(np.linalg.norm(table[:, 4:], axis=1) == 0)):
+        raise StageError(
+            f"{path}: the quaternion at the time {table[zero[0], 0]:g} is 0, which is no rotation; correct it"
+        )
     poses = rigid(Rotation.from_quat(table[:, 4:]).as_matrix(), table[:, 1:4])
     return NamedPoses(
         numbered(len(poses)), poses, None, (f"{path.name}: poses are taken in the order of their times",), True
@@ -112,7 +142,7 @@ def read_archive(path: Path) -> NamedPoses:
     poses = square(arrays[key], path)
     names = [f"{int(number):06d}" for number in arrays["inds"]] if "inds" in arrays else numbered(len(poses))
     notes = (f"the poses are `{key}` of {path.name}, OpenCV axes",)
-    return NamedPoses(names, poses, lens_of_arrays(arrays), notes, "inds" not in arrays)
+    return NamedPoses(names, poses, lens_of_arrays(arrays, path), notes, "inds" not in arrays)
 
 
 def square(array: np.ndarray, path: Path) -> Matrices:
@@ -124,7 +154,7 @@ def square(array: np.ndarray, path: Path) -> Matrices:
     return array.astype(float)
 
 
-def lens_of_arrays(arrays: dict[str, np.ndarray]) -> Lens | None:
+def lens_of_arrays(arrays: dict[str, np.ndarray], path: Path) -> Lens | None:
     """The pinhole of an archive that tells both its matrix and the size of its images."""
     matrix = next(
         (arrays[name] for name in INTRINSICS_KEYS if name in arrays and arrays[name].shape[-2:] == (3, 3)), None
@@ -135,7 +165,12 @@ def lens_of_arrays(arrays: dict[str, np.ndarray]) -> Lens | None:
     middle = np.median(matrix.reshape(-1, 3, 3), axis=0)
     height, width = images.shape[2:4] if images.ndim == 4 and images.shape[1] in (1, 3) else images.shape[1:3]
     values = np.array([middle[0, 0], middle[1, 1], middle[0, 2], middle[1, 2]])
-    return Lens.pinhole(Intrinsics.from_values(values, int(height), int(width)))
+    return sound(Intrinsics.from_values(values, int(height), int(width)), path)
+
+
+def sound(camera: Intrinsics, path: Path) -> Lens:
+    """The lens of a pinhole camera whose numbers can be those of one."""
+    return make_lens("PINHOLE", camera.values.tolist(), camera.width, camera.height, str(path))
 
 
 def read_vipe(folder: Path, size: tuple[int, int] | None) -> NamedPoses:
@@ -156,4 +191,4 @@ def read_vipe(folder: Path, size: tuple[int, int] | None) -> NamedPoses:
     if "data" not in arrays or arrays["data"].size % 4:
         raise StageError(f"{beside} holds no `data` of (fx, fy, cx, cy) a frame; is it ViPE's?")
     values = np.median(arrays["data"].reshape(-1, 4), axis=0)
-    return replace(found, lens=Lens.pinhole(Intrinsics.from_values(values.astype(float), *size)))
+    return replace(found, lens=sound(Intrinsics.from_values(values.astype(float), *size), beside))

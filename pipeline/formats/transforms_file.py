@@ -60,9 +60,23 @@ def read_transforms(path: Path, size: tuple[int, int] | None = None) -> NamedPos
         raise StageError(f"{path} has no frame with a transform_matrix; it holds no poses")
     if matrices.ndim != 3 or matrices.shape[1:] != (4, 4):
         raise StageError(f"{path}: transform_matrix must be 4x4 or 3x4, the file's are {matrices.shape[1:]}")
+    kept = without_repeats(path, names, matrices)
+    names, matrices, lenses = [names[n] for n in kept], matrices[kept], [lenses[n] for n in kept]
     lens, notes = the_lens(path, lenses)
     notes += (f"{left_out} frames of {path.name} have no transform_matrix",) if left_out else ()
     return NamedPoses(names, matrices @ OPENGL_FROM_OPENCV, lens, notes)
+
+
+def without_repeats(path: Path, names: list[str], matrices: Float[np.ndarray, "frame 4 4"]) -> list[int]:
+    """The places of frames without those that come again; refuses one image with two poses."""
+    first: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if not np.allclose(matrices[first.setdefault(name, place)], matrices[place], equal_nan=True):
+            raise StageError(
+                f"{path} has two poses of {name} (frames {first[name]} and {place} of the file): which is right? leave the "
+                "other out"
+            )
+    return list(first.values())
 
 
 def read_given_json(path: Path) -> dict[str, Any]:

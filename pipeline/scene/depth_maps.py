@@ -15,7 +15,16 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from scipy.stats import spearmanr
 
-from pipeline.formats.frame_files import ARRAYS, KeptFrames, data_files, files_of_frames, nearest_resized, visible
+from pipeline.formats.frame_files import (
+    ARRAYS,
+    KeptFrames,
+    data_files,
+    files_of_frames,
+    nearest_resized,
+    spread,
+    video_words,
+    visible,
+)
 from pipeline.formats.id_files import array_of_archive, frames_of_array
 from pipeline.formats.scene_file import Scene
 from pipeline.formats.source_view import SourceView
@@ -101,19 +110,24 @@ def given_depths(folder: Path, kept: KeptFrames, size: tuple[int, int], most: in
         raise StageError(
             f"{folder} holds no depth maps ({', '.join(SUFFIXES)}){found}; save them in one of these forms"
         )
-    if len(paths) == 1 and paths[0].suffix.lower() in ARRAYS and (stack := all_frames(paths[0], kept)) is not None:
+    if len(paths) == 1 < len(kept) and paths[0].suffix.lower() in ARRAYS:
+        stack = all_frames(paths[0], kept, most)
         return GivenDepths(fitted_depths(stack, paths * len(stack), kept.view, size), "one array of all frames")
     files = files_of_frames(paths, kept, f"the depth maps of {folder}")
     few = files.thinned(most).paths
     return GivenDepths(fitted_depths([*map(read_depth, few)], few, files.view, size), files.how, files.doubt)
 
 
-def all_frames(path: Path, kept: KeptFrames) -> Float[np.ndarray, "frame height width"] | None:
-    """The maps of an array of all frames, kept ones or the video's; None where the array is something else."""
-    stack = frames_of_array(read_numbers(path))
-    if stack.ndim != 3 or len(stack) not in (len(kept), kept.source_count):
-        return None
-    return (stack[kept.source_index] if len(stack) == kept.source_count else stack).astype(np.float32)
+def all_frames(path: Path, kept: KeptFrames, most: int | None) -> Float[np.ndarray, "frame height width"]:
+    """The maps of an array of all frames, kept ones or the video's, at most so many; refuses any other array."""
+    array = read_numbers(path)
+    frames = frames_of_array(array, kept)
+    if frames is None or frames.ndim != 3:
+        raise StageError(
+            f"{path} has shape {array.shape}; the depth maps of all frames are (frames, height, width) for the {len(kept)} "
+            f"frames{video_words(kept)}: save them so, or one file a frame"
+        )
+    return frames[spread(len(frames), most)].astype(np.float32)
 
 
 def fitted_depths(
@@ -140,10 +154,16 @@ def read_numbers(path: Path) -> np.ndarray:
     """What a file holds, as it is."""
     try:
         if path.suffix.lower() == ".npz":
-            return array_of_archive(path, DEPTH_KEYS)
-        return np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else np.asarray(Image.open(path))
+            found = array_of_archive(path, DEPTH_KEYS)
+        else:
+            found = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else np.asarray(Image.open(path))
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise StageError(f"{path} is not a readable depth map ({error}); replace it") from error
+    if found.dtype.kind not in "iuf":
+        raise StageError(
+            f"{path} holds {found.dtype}, a depth map has numbers; is it a mask, or another array of the tool?"
+        )
+    return found
 
 
 def aligned_depths(

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from jaxtyping import Bool, Int16
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.frame_files import FrameFiles, KeptFrames, data_files, files_of_frames
-from pipeline.formats.id_files import SUFFIXES, IdMap, read_id_map
+from pipeline.formats.id_files import LOSSY, SUFFIXES, IdMap, colours_count, form_of, read_id_map
 from pipeline.formats.lens import straight_ids
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene
@@ -112,10 +113,6 @@ def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) ->
         log.warning("label maps of %s: %s", folder, files.doubt)
     palette = read_palette(folder / LABEL_MAP)
     ids = class_ids(files, scene.size, palette)
-    if ids.max() > IGNORE_ID:
-        raise StageError(
-            f"{folder} uses class {ids.max()}; classes are numbered from 0 to 254, and {IGNORE_ID} is ignored"
-        )
     known = [int(value) for value in np.unique(ids) if value != IGNORE_ID]
     names = [name for name, _ in palette] or [f"class {value}" for value in range(max(known, default=0) + 1)]
     if known and max(known) >= len(names):
@@ -125,19 +122,45 @@ def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) ->
 
 def label_files(folder: Path, kept: KeptFrames) -> FrameFiles:
     """The label map of each frame."""
-    return files_of_frames(data_files(folder, SUFFIXES), kept, f"the label maps of {folder}")
+    files = data_files(folder, SUFFIXES)
+    if not files and (lossy := data_files(folder, LOSSY)):
+        raise StageError(
+            f"{folder} holds label maps as {lossy[0].suffix}, which changes classes at their borders; save them as PNG or .npy"
+        )
+    return files_of_frames(files, kept, f"the label maps of {folder}")
 
 
 def class_ids(files: FrameFiles, size: tuple[int, int], palette: list[tuple[str, tuple[int, ...]]]) -> np.ndarray:
     """Class ids of label maps, at the frames' size (height, width)."""
-    return np.stack([label_map(read_id_map(path, size, files.view), path, palette) for path in files.paths])
+    by_colour = colours_count(files.paths)
+    maps = [read_id_map(path, size, files.view, by_colour) for path in files.paths]
+    form_of(maps, str(files.paths[0].parent))  # refuses smoothed borders
+    ids = np.stack([label_map(one, path, palette) for one, path in zip(maps, files.paths, strict=True)])
+    if not ids.min() >= 0 or (ids == IGNORE_ID).all():
+        shown = (
+            f"the class {ids.min()}"
+            if ids.min() < 0
+            else f"no class of {LABEL_MAP}, or only {IGNORE_ID}, which is ignored"
+        )
+        raise StageError(
+            f"{files.paths[0].parent} shows {shown}; classes are numbers from 0, or the colours of {LABEL_MAP}: correct either"
+        )
+    if ids.max() > IGNORE_ID:
+        raise StageError(
+            f"{files.paths[0].parent} uses class {ids.max()}; classes are numbered from 0 to 254, and {IGNORE_ID} is ignored"
+        )
+    return ids
 
 
 def read_palette(path: Path) -> list[tuple[str, tuple[int, ...]]]:
     """Names and colours of the classes, in order; empty where there is no file."""
     if not path.exists():
         return []
-    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    for line in lines:
+        if not re.match(r"[^:]+:\s*\d+\s*,\s*\d+\s*,\s*\d+\s*(:|$)", line):
+            raise StageError(f"{path}: the line `{line}` is not `name:r,g,b`, as `car:0,0,142`; correct it")
     return [(line.split(":")[0], tuple(int(v) for v in line.split(":")[1].split(","))) for line in lines]
 
 

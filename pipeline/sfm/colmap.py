@@ -201,7 +201,7 @@ def read_model(folder: Path) -> pycolmap.Reconstruction:
     """A COLMAP model from its folder, text or binary."""
     try:
         return pycolmap.Reconstruction(folder)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, IndexError, KeyError) as error:
         raise StageError(
             f"{folder} is not a COLMAP model ({error}); it needs cameras, images and points3D as .bin or .txt"
         ) from error

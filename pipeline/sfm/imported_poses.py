@@ -95,7 +95,7 @@ def named_poses(path: Path, size: tuple[int, int]) -> NamedPoses:
         return colmap_poses(path, models)
     raise StageError(
         f"{path} holds no camera poses; give a COLMAP model (cameras, images, points3D), a transforms.json, OSN's "
-        "transforms_train.json or pose0.npy, LLFF's poses_bounds.npy, a TUM trajectory, or the results of ViPE or MegaSaM"
+        "transforms_train.json or pose0.npy, LLFF's poses_bounds.npy, a TUM or KITTI trajectory, or the results of ViPE or MegaSaM"
     )
 
 
@@ -141,7 +141,14 @@ def check_order(path: Path, found: NamedPoses, kept: KeptFrames) -> None:
 
 def check_rotations(path: Path, found: NamedPoses) -> None:
     """Refuse matrices that are no rigid motions."""
-    rotation = found.world_from_camera[:, :3, :3]
+    matrices = found.world_from_camera
+    known = np.isfinite(matrices).all(axis=(1, 2))
+    if np.abs(matrices[known, 3] - [0, 0, 0, 1]).max(initial=0.0) > 1e-6:
+        raise StageError(
+            f"{path}: the last row of some pose is not 0 0 0 1; are rows and columns exchanged? the place of the camera is "
+            "the last column"
+        )
+    rotation = matrices[:, :3, :3]
     known = np.isfinite(rotation).all(axis=(1, 2))
     product = rotation[known] @ np.swapaxes(rotation[known], 1, 2)
     if not (np.abs(product - np.eye(3)).max(initial=0.0) < 1e-3 and (np.linalg.det(rotation[known]) > 0).all()):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -100,3 +101,34 @@ def test_files_are_matched_all_but_opened_few(tmp_path: Path) -> None:
     given = write_extras(tmp_path / "x", 300, 48, 64)
     (given["mask_folder"] / "7.png").write_bytes(b"not opened")
     assert "1 objects" in checked(tmp_path, **given)["masks"]
+
+
+@pytest.mark.parametrize(
+    ("palette", "words"),
+    [("background 0 0 0", "is not `name:r,g,b`"), ("a:9,9,9\nb:8,8,8", "shows no class of labelmap.txt")],
+)
+def test_a_file_of_classes_that_does_not_fit_its_maps_stops(tmp_path: Path, palette: str, words: str) -> None:
+    write_info(tmp_path / "frames.json")
+    (tmp_path / "labels").mkdir()
+    for t in range(FRAMES):
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        image[:, :9] = (255, 0, 0)
+        Image.fromarray(image).save(tmp_path / "labels" / f"{t}.png")
+    (tmp_path / "labels" / "labelmap.txt").write_text(palette)
+    with pytest.raises(StageError, match=words):
+        checked(tmp_path, labels=tmp_path / "labels")
+    (tmp_path / "labels" / "labelmap.txt").write_text("\ufeffroad:0,0,0::\r\ncar:255,0,0::\r\n", encoding="utf-8")
+    assert checked(tmp_path, labels=tmp_path / "labels")["labels"].endswith("classes road, car")
+
+
+def test_truth_of_another_video_stops(tmp_path: Path) -> None:
+    write_info(tmp_path / "frames.json")
+    with h5py.File(tmp_path / "truth.h5", "w") as file:
+        for name, times in (("train", range(FRAMES + 1)), ("test", range(1))):
+            file.create_dataset(f"{name}/time", data=list(times))
+            file.create_dataset(f"{name}/world_from_camera", data=np.zeros((len(times), 4, 4)))
+        file.attrs.update(height=HEIGHT, width=WIDTH, objects=1, focal_px=20.0)
+    with pytest.raises(StageError, match="up to its frame 6, the video has 6: it is of another one"):
+        checked(tmp_path, truth=tmp_path / "truth.h5")
+    with pytest.raises(StageError, match=r"does not exist; give a truth\.h5"):
+        checked(tmp_path, truth=tmp_path / "nowhere.h5")

@@ -61,5 +61,5 @@ def test_noise_and_compression_do_not_hide_a_cut() -> None:
 def test_blank_frames_are_found_but_a_dark_scene_has_none() -> None:
     pictures, black = panned(0, 12), np.full((72, 128), 16, np.uint8)
     assert blank_frames(surveyed([black, black, *pictures, black])).tolist() == [0, 1, 14]
-    assert not len(blank_frames(surveyed([black] * 5)))
+    assert len(blank_frames(surveyed([black] * 5))) == 5
     assert not len(blank_frames(surveyed([(picture // 24) for picture in pictures])))

@@ -1,6 +1,7 @@
 """Given masks in unusual files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,7 +185,7 @@ def test_where_objects_overlap_the_smallest_is_kept_and_it_is_said(tmp_path: Pat
 
 def test_masks_of_every_frame_of_the_video_are_picked_by_source_index(tmp_path: Path) -> None:
     for n in range(8):
-        save(tmp_path, f"{n}.png", np.full((20, 30), n + 1, np.uint8))
+        save(tmp_path, f"{n}.png", np.full((20, 30), n + 1, np.uint8) * (np.arange(30) < 20).astype(np.uint8))
     given = read_mask_folder(tmp_path, kept(3, [0, 4, 7], 8), (20, 30))
     assert given.names == ["1", "5", "8"] and given.object_ids[:, 0, 0].tolist() == [1, 2, 3]
 
@@ -286,3 +287,73 @@ def test_an_array_of_all_frames_may_have_a_channel_and_no_folder(tmp_path: Path,
     for path in (tmp_path, tmp_path / "ids.npy"):
         given = read_mask_folder(path, kept(3, [0, 2, 4], 5), (20, 30))
         assert given.names == ["2"] and given.object_ids.shape == (3, 20, 30)
+
+
+@pytest.mark.parametrize("layout", ["folders", "files"])
+def test_an_object_without_a_file_is_not_to_be_seen_there(tmp_path: Path, layout: str) -> None:
+    """The dog comes in the third of four frames, and its files are counted from there."""
+    for t in range(4):
+        for name in ("cup", "dog") if t >= 2 else ("cup",):
+            mask = np.where(squares(np.uint8), 255, 0).astype(np.uint8)
+            mask = np.roll(mask, 12, axis=1) if name == "dog" else mask
+            save(
+                tmp_path / name if layout == "folders" else tmp_path,
+                f"{t + 1}{'' if layout == 'folders' else name}.png",
+                mask,
+            )
+    given = read_mask_folder(tmp_path, kept(4), (20, 30))
+    assert [set(np.unique(ids)) for ids in given.object_ids] == [{0, 1}, {0, 1}, {0, 1, 2}, {0, 1, 2}]
+    assert "dog" in given.doubts[0] and "no file for 2 frames (the first is 0)" in given.doubts[0]
+
+
+def test_one_folder_a_frame_is_refused(tmp_path: Path) -> None:
+    for t in range(3):
+        for k in range(2):
+            save(tmp_path / f"{t:05d}", f"{k}.png", squares(np.uint8))
+    with pytest.raises(StageError, match=r"3 folders .*one a frame: give one folder an object"):
+        read_mask_folder(tmp_path, kept(3), (20, 30))
+
+
+@pytest.mark.parametrize("background", [(255, 255, 255), 1])
+def test_masks_without_a_background_are_refused(tmp_path: Path, background: Any) -> None:
+    ids = squares(np.uint8)
+    image = np.where(ids[..., None] > 0, (255, 0, 0), background).astype(np.uint8) if background != 1 else ids + 1
+    for t in range(2):
+        save(tmp_path, f"{t}.png", image.astype(np.uint8))
+    with pytest.raises(StageError, match=r"everything is an object, (#ffffff|1) covers 97 %"):
+        read_mask_folder(tmp_path, kept(2), (20, 30))
+
+
+def test_palettes_that_number_colours_anew_are_read_by_colour(tmp_path: Path) -> None:
+    """The first file has red as 1 and green as 2, the second green as 1: an optimising tool wrote them."""
+    red, green, both = (255, 0, 0), (0, 255, 0), squares(np.uint8)
+    both[12:15, 20:25] = 1
+    for name, ids, colours in (("0", both, [green, red]), ("1", both // 2, [red])):
+        image = Image.fromarray(ids).convert("P")
+        image = Image.frombytes("P", (30, 20), ids.tobytes())
+        image.putpalette([value for colour in [(0, 0, 0), *colours] for value in colour])
+        image.save(tmp_path / f"{name}.png")
+    given = read_mask_folder(tmp_path, kept(2), (20, 30))
+    assert given.names == ["#00ff00", "#ff0000"]
+    assert given.object_ids[0, 6, 6] == given.object_ids[1, 6, 6] == 2 and given.object_ids[0, 13, 22] == 1
+
+
+def test_pictures_and_depth_are_no_soft_edges(tmp_path: Path) -> None:
+    for t in range(2):
+        save(tmp_path, f"{t}.png", np.tile(np.arange(30, dtype=np.uint8) * 8 + t, (20, 1)))
+    with pytest.raises(StageError, match="pictures or depth, not masks"):
+        read_mask_folder(tmp_path, kept(2), (20, 30))
+
+
+@pytest.mark.parametrize("axes", ["frames last", "objects first", "objects second", "whole floats"])
+def test_an_array_of_all_frames_may_have_its_axes_in_any_sane_order(tmp_path: Path, axes: str) -> None:
+    ids = np.stack([np.roll(squares(np.uint8) // 2, t, axis=1) for t in range(5)])
+    ids[:, 15:18, 20:24] = 2
+    pair = np.stack([ids == 1, ids == 2])
+    array = {"frames last": np.moveaxis(ids, 0, 2), "objects first": pair, "objects second": np.moveaxis(pair, 0, 1),
+             "whole floats": ids.astype(np.float32)}[axes]  # fmt: skip
+    np.save(tmp_path / "all.npy", array)
+    np.testing.assert_array_equal(read_mask_folder(tmp_path / "all.npy", kept(5), (20, 30)).object_ids, ids)
+    np.save(tmp_path / "all.npy", ids[:-1])
+    with pytest.raises(StageError, match=r"has shape \(4, 20, 30\) of uint8; the masks of all frames are"):
+        read_mask_folder(tmp_path / "all.npy", kept(5), (20, 30))

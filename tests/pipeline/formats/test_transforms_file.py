@@ -104,3 +104,31 @@ def test_other_json_says_what_is_needed(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text(json.dumps({"frames": [{"file_path": "a", "transform_matrix": [[1, 2], [3, 4]]}]}))
     with pytest.raises(StageError, match="must be 4x4"):
         read_transforms(tmp_path / "t.json")
+
+
+def test_an_image_that_comes_twice_has_one_pose(tmp_path: Path) -> None:
+    frames = [{"file_path": f"{n}.png", "transform_matrix": np.eye(4).tolist()} for n in (0, 1, 1)]
+    (tmp_path / "t.json").write_text(json.dumps({"frames": frames}))
+    assert read_transforms(tmp_path / "t.json").names == ["0.png", "1.png"]
+    frames[2]["transform_matrix"] = np.diag([1.0, -1, -1, 1]).tolist()
+    (tmp_path / "t.json").write_text(json.dumps({"frames": frames}))
+    with pytest.raises(StageError, match=r"two poses of 1\.png \(frames 1 and 2 of the file\)"):
+        read_transforms(tmp_path / "t.json")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"fl_x": 0.87}, "in pixels"),
+        ({"fl_x": -140.0}, "above 0"),
+        ({"camera_angle_x": 60.0}, "in radians"),
+        ({"fl_x": float("nan")}, "must be numbers"),
+        ({"fl_x": 140.0, "cx": 900.0}, "far outside"),
+        ({"fl_x": 140.0, "w": 0}, "0x120"),
+    ],
+)
+def test_numbers_that_no_camera_has_are_refused(tmp_path: Path, said: dict[str, float], words: str) -> None:
+    frames = [{"file_path": "0.png", "transform_matrix": np.eye(4).tolist()}]
+    (tmp_path / "t.json").write_text(json.dumps({"w": 160, "h": 120, **said, "frames": frames}))
+    with pytest.raises(StageError, match=words):
+        read_transforms(tmp_path / "t.json")

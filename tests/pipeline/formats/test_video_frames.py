@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from pipeline.formats.video_container import moving_stream
 from pipeline.formats.video_frames import field_order, nearest_turn, upright
-from pipeline.formats.video_source import SourceFrame, moving_stream, open_source
+from pipeline.formats.video_source import SourceFrame, open_source
 from pipeline.runtime.errors import StageError
 
 
