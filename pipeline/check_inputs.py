@@ -19,6 +19,7 @@ from pipeline.cli import run_stage
 from pipeline.config import CheckInputsConfig
 from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames_info
+from pipeline.formats.id_files import value_counts
 from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import read_masks
 from pipeline.runtime.atomic import whole
@@ -133,7 +134,7 @@ def label_words(path: Path, kept: KeptFrames, size: Size) -> str:
     files = label_files(path, kept)
     palette = read_palette(path / LABEL_MAP)
     ids = class_ids(files.thinned(LOOKED_AT), size, palette)
-    classes = np.unique(ids)
+    classes = list(value_counts(ids))
     if palette and (unknown := float((ids == IGNORE_ID).mean())) > MUCH:
         log.warning(
             "%.0f %% of the label maps of %s have no class of %s: they are ignored", 100 * unknown, path, LABEL_MAP

@@ -25,7 +25,7 @@ from pipeline.footage.borders import find_borders
 from pipeline.footage.borders import in_words as borders_in_words
 from pipeline.footage.overlays import find_overlays
 from pipeline.footage.overlays import in_words as overlays_in_words
-from pipeline.footage.shots import Shot, blank_frames, find_shots, longest
+from pipeline.footage.shots import Shot, blank_frames, changes_in_words, find_shots, longest
 from pipeline.footage.shots import in_words as shots_in_words
 from pipeline.footage.survey import survey
 from pipeline.formats.frames_folder import frame_name, read_frame, write_image
@@ -170,7 +170,7 @@ def chosen_shot(video: Path, shots: list[Shot], config: ExtractFramesConfig) -> 
         log.warning(
             "%s is cut at %s; shot %d is taken of %s; another by extract_frames.shot, or start and end",
             video.name,
-            ", ".join(f"frame {shot.first} ({shot.start_s:.2f} s)" for shot in shots[1:]),
+            changes_in_words(shots),
             number,
             shots_in_words(shots),
         )

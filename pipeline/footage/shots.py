@@ -1,32 +1,24 @@
 """Shots of a video: where one picture does not go on from the one before, however it moves or however bright it is.
 
-Two pictures are of one shot where dense flow explains a fair part of one by the other. A cut is where nothing before is
-explained by anything after, while neighbours on both sides are: so flashes, damaged frames, exposure changes and fast
-pans are none.
+Two pictures are of one shot where dense flow explains a fair part of one by the other (`likeness`). A cut is where nothing
+before is explained by anything after, while neighbours on both sides are: so flashes, damaged frames, exposure changes and
+fast pans are none. What changes gradually is found between cuts (`transitions`), and belongs to no shot.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 
+from pipeline.footage.likeness import BLANK, EXPLAINED, even_contrast, nothing_goes_on, share
 from pipeline.footage.survey import Survey
+from pipeline.footage.transitions import Transition, around_cut, find_transitions
 
-SAME = 0.5  # correlation of two pictures, local contrast made even, that are surely of one shot
-EXPLAINED = 0.12  # share of pixels explained by flow; other scenes reach 0.06, neighbours in fast motion have 0.4
-OF_NEIGHBOURS = 0.2  # the same, times what neighbours have
 REACH = 5  # frames after which a flash is over
 FEWEST_FRAMES = 6  # shorter videos are not cut
 OF_USUAL = 0.2  # of the usual one, below which a blank picture is so; a dark scene is not
-BLANK = 3.0  # standard deviation, grey levels, of a picture that shows nothing: black between fades
 EMPTY = 1.0  # the same where no picture shows more; a dark scene does
-EVEN_PX = 8.0  # scale over which contrast is made even
-ROUND_TRIP_PX = 1.0
-PATCH_PX = 9
-MATCHING = 0.7  # normalised cross-correlation of patches that show the same
 
 
 @dataclass(frozen=True)
@@ -44,11 +36,27 @@ class Shot:
 
 def find_shots(seen: Survey, times_s: list[float], first: int, last: int) -> list[Shot]:
     """All shots from frame `first` to `last` of the video, in the order of time; one where nothing is cut."""
-    firsts = [0, *find_cuts(seen.small)]
-    starts = [int(seen.index[position]) for position in firsts]
-    starts[0] = first
-    lasts = [*(start - 1 for start in starts[1:]), last]
-    return [Shot(first, last, times_s[first], times_s[last]) for first, last in zip(starts, lasts, strict=True)]
+    changes = find_changes(seen)
+    firsts, lasts = [first, *(start for _, start in changes)], [*(end for end, _ in changes), last]
+    return [Shot(first, last, times_s[first], times_s[last]) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def find_changes(seen: Survey) -> list[tuple[int, int]]:
+    """The places in the video of the last frame of each shot but the last, and of the first of the next one.
+
+    What is between them shows both shots: a dissolve, or a fade.
+    """
+    cuts = [around_cut(seen.small, cut) for cut in find_cuts(seen.small)]
+    found: list[Transition] = []
+    for start, cut in zip([0, *(cut.first for cut in cuts)], [*cuts, None], strict=True):
+        within = find_transitions(seen.small[start : cut.last + 1 if cut else len(seen)])
+        found += [Transition(start + one.last, start + one.first) for one in within] + ([cut] if cut else [])
+    # Frames between two of the survey cannot be decoded: they go to the shot before a cut.
+    ends = [change.first if change.first == change.last + 1 else change.last for change in found]
+    return [
+        (int(seen.index[end]) - (end == change.first), int(seen.index[change.first]))
+        for end, change in zip(ends, found, strict=True)
+    ]
 
 
 def find_cuts(small: UInt8[np.ndarray, "frame height width"]) -> list[int]:
@@ -77,68 +85,21 @@ def is_cut(even: list[UInt8[np.ndarray, "height width"]], place: int) -> bool:
     """Whether the picture at a place begins a shot."""
     if share(even[place - 1], even[place]) > EXPLAINED:
         return False
-    before, after = even[max(place - REACH, 0) : place], even[place : place + REACH]
-    least = min(cohesion(before), cohesion(after))
-    limit = min(EXPLAINED, OF_NEIGHBOURS * least)
-    across = [(before[-1], later) for later in after[1:]] + [(earlier, after[0]) for earlier in before[:-1]]
-    return all(share(a, b) < limit for a, b in [(before[-1], after[0]), *across])
-
-
-def cohesion(pictures: list[UInt8[np.ndarray, "height width"]]) -> float:
-    """How well neighbours explain each other; a single picture tells nothing against it."""
-    shares = [share(a, b) for a, b in pairwise(pictures)]
-    return float(np.median(shares)) if shares else 1.0
-
-
-def even_contrast(picture: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
-    """The picture with the same mean and contrast everywhere: exposure does not count."""
-    values = picture.astype(np.float32)
-    centred = values - cv2.GaussianBlur(values, (0, 0), EVEN_PX)
-    spread = np.sqrt(cv2.GaussianBlur(centred**2, (0, 0), EVEN_PX))
-    return np.clip(128 + 40 * centred / (spread + 4), 0, 255).astype(np.uint8)
-
-
-def share(a: UInt8[np.ndarray, "height width"], b: UInt8[np.ndarray, "height width"]) -> float:
-    """The share of a picture that another explains; 1 without a look at the flow where they are nearly the same."""
-    if np.corrcoef(a.ravel(), b.ravel())[0, 1] > SAME:
-        return 1.0
-    flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    there, back = flow.calc(a, b, None), flow.calc(b, a, None)
-    places = there + np.stack(np.meshgrid(*map(np.arange, a.shape[::-1])), axis=-1).astype(np.float32)
-    error = np.linalg.norm(there + sampled(back, places, 1e3), axis=-1)
-    returns = error < ROUND_TRIP_PX + 0.05 * np.linalg.norm(there, axis=-1)
-    return float((returns & (patch_correlation(a, sampled(b, places, 0.0)) > MATCHING)).mean())
-
-
-def sampled(image: np.ndarray, places: Float[np.ndarray, "height width xy=2"], outside: float) -> np.ndarray:
-    """An image's values at places."""
-    return cv2.remap(
-        image,
-        places[..., 0],
-        places[..., 1],
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(outside, outside),
-    )
-
-
-def patch_correlation(
-    a: UInt8[np.ndarray, "height width"], b: UInt8[np.ndarray, "height width"]
-) -> Float[np.ndarray, "height width"]:
-    """Normalised cross-correlation of the patches around each pixel, near 0 where there is no texture."""
-
-    def mean(values: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
-        return cv2.blur(values, (PATCH_PX, PATCH_PX))
-
-    a, b = a.astype(np.float32), b.astype(np.float32)
-    covariance = mean(a * b) - mean(a) * mean(b)
-    product = (mean(a * a) - mean(a) ** 2) * (mean(b * b) - mean(b) ** 2)
-    return covariance / np.sqrt(np.maximum(product, 25.0))
+    return nothing_goes_on(even[max(place - REACH, 0) : place], even[place : place + REACH])
 
 
 def longest(shots: list[Shot]) -> int:
     """The place of the shot with the most frames, the first of equals."""
     return int(np.argmax([len(shot) for shot in shots]))
+
+
+def changes_in_words(shots: list[Shot]) -> str:
+    """Where each shot but the first begins, and from where on the one before dissolves or fades into it."""
+    return ", ".join(
+        f"frame {after.first} ({after.start_s:.2f} s)"
+        + (f" by a dissolve or fade from frame {before.last}" if after.first > before.last + 1 else "")
+        for before, after in pairwise(shots)
+    )
 
 
 def in_words(shots: list[Shot]) -> str:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from pipeline.formats.video_source import SourceFrame
 
 SMALL_PX = 128  # longer side of the small pictures
+LEAST_PX = 16  # their shorter side, where the image has as much: dense flow needs 12
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def survey(frames: Iterable[SourceFrame]) -> Survey | None:
 
 
 def reduced(image: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "small_height small_width"]:
-    """The image with a longer side of `SMALL_PX`, by area; smaller ones as they are."""
+    """The image with a longer side of `SMALL_PX`, by area, but no side below `LEAST_PX`; smaller ones as they are."""
     height, width = image.shape
-    scale = min(1.0, SMALL_PX / max(height, width))
+    scale = min(1.0, max(SMALL_PX / max(height, width), LEAST_PX / min(height, width)))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -26,6 +26,7 @@ MOST_BLENDS = 0.5  # share of all pixels that soft edges may have; a picture has
 LEAST_WHITE = 0.1  # pixels near the top for each of an edge
 AREA_SHARE = 0.02  # of a value's pixels that have nothing else around them, where the value is an area
 WHITE = 255
+TABLE = 1 << 16  # numbers up to which a table is quicker than sorting
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,8 @@ def is_probability(array: np.ndarray) -> bool:
 
 def whole_numbers(array: np.ndarray, path: Path) -> Int[np.ndarray, "height width"]:
     """The ids of an array; refuses one with fractions, as probabilities have."""
+    if array.dtype.kind in "iub":
+        return array.astype(np.int64)
     odd = array[array != np.rint(np.nan_to_num(array))]
     if len(odd):
         raise StageError(
@@ -233,6 +236,16 @@ def count_values(maps: Sequence[IdMap]) -> tuple[dict[int, int], dict[int, int]]
         values = one.values.astype(np.float64)
         flat = cv2.erode(values, np.ones((3, 3))) == cv2.dilate(values, np.ones((3, 3)))
         for counts, chosen in ((pixels, one.values), (areas, one.values[flat])):
-            for value, count in zip(*np.unique(chosen, return_counts=True), strict=True):
-                counts[int(value)] = counts.get(int(value), 0) + int(count)
+            for value, count in value_counts(chosen).items():
+                counts[value] = counts.get(value, 0) + count
     return pixels, areas
+
+
+def value_counts(values: Int[np.ndarray, "*shape"]) -> dict[int, int]:
+    """How often each number comes, in their order; small ones are counted without sorting them."""
+    if values.size and values.min() >= 0 and values.max() <= TABLE:
+        counts = np.bincount(values.ravel())
+        found = np.flatnonzero(counts)
+        return dict(zip(found.tolist(), counts[found].tolist(), strict=True))
+    found, counts = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))

@@ -40,6 +40,7 @@ from pipeline.formats.id_files import (
     layered,
     read_array,
     read_id_map,
+    value_counts,
 )
 from pipeline.runtime.errors import StageError
 
@@ -264,7 +265,7 @@ def understood(maps: list[IdMap], folder: Path, decided: list[str], doubts: list
     check_background(ids, names, folder)
     if not names:
         doubts = [*doubts, f"none of the {len(maps)} masks of {folder} that were read shows an object"]
-    elif not colours and are_levels(np.unique(values)):
+    elif not colours and are_levels(np.array(list(value_counts(values)))):
         doubts = [
             *doubts,
             f"the masks of {folder} are levels of grey ({', '.join(names)}, 255): 255 is taken as ignore; if it is an "
@@ -283,7 +284,7 @@ def contiguous(
     values: Int[np.ndarray, "frame height width"], colours: bool, folder: Path
 ) -> tuple[UInt8[np.ndarray, "frame height width"], list[str]]:
     """Ids 0, 1, 2, ... in the order of the values, and their names; 255 stays, unless it is part of a colour."""
-    found, where = np.unique(values, return_inverse=True)
+    found = np.array(list(value_counts(values)))
     objects = [int(v) for v in found if v != 0 and (colours or v != IGNORE_ID)]
     if objects and objects[0] < 0:
         raise StageError(f"{folder} has the id {objects[0]}; ids are 0 (background) to 65535, 255 means ignore")
@@ -295,4 +296,4 @@ def contiguous(
     table = np.zeros(len(found), np.uint8)
     for index, value in enumerate(found):
         table[index] = objects.index(int(value)) + 1 if int(value) in objects else (IGNORE_ID if value else 0)
-    return table[where.reshape(values.shape)], [f"#{v:06x}" if colours else str(v) for v in objects]
+    return table[np.searchsorted(found, values)], [f"#{v:06x}" if colours else str(v) for v in objects]

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int16
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.frame_files import FrameFiles, KeptFrames, data_files, files_of_frames
-from pipeline.formats.id_files import LOSSY, SUFFIXES, IdMap, colours_count, form_of, read_id_map
+from pipeline.formats.id_files import LOSSY, SUFFIXES, IdMap, colours_count, form_of, read_id_map, value_counts
 from pipeline.formats.lens import straight_ids
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene
@@ -177,7 +177,7 @@ def label_map(found: IdMap, file: Path, palette: list[tuple[str, tuple[int, ...]
             )
         return found.values
     grey = [red for _, (red, green, blue) in palette if red == green == blue]
-    if not found.colours and not set(np.unique(found.values)) <= set(grey):
+    if not found.colours and not set(value_counts(found.values)) <= set(grey):
         return found.values  # ids, of which the file of colours gives the names
     value = found.values if found.colours else found.values * 0x010101
     ids = np.full(value.shape, IGNORE_ID, np.int64)
