@@ -1,6 +1,7 @@
 """One self-contained page that says what was made of a video, and how far it can be trusted.
 
 Reads   frames/, frames.json, flow.h5, masks.h5, objects.json, geometry.json, scene.h5, training histories, renders,
+        splats,
         metrics.csv, evaluation.json, records; truth.h5 if there is one
 Writes  report.html   no other file and no network are needed to read it
 """
@@ -46,6 +47,7 @@ def report(
     scene: Path,
     histories: list[Path],
     renders: list[Path],
+    splats: list[Path],
     metrics: Path,
     notes: Path,
     records: list[Path],

@@ -43,7 +43,14 @@ DATASET_FILES = {
     "labels": "labels",
     "truth": "truth.h5",
 }
-REPORT_TEMPLATES = ["pipeline/reporting/template.html"]
+REPORT_TEMPLATES = [
+    str(path)
+    for path in sorted(Path("pipeline/reporting").rglob("*.*"))
+    if path.suffix in (".html", ".js", ".css")
+]
+WITH_OBJECTS = [
+    "osn"
+]  # methods whose objects have fields of their own, to be shown as splats
 
 put_interpreter_on_path()
 try:
@@ -208,6 +215,15 @@ def trained(pattern):
     return expand(pattern, method=CONFIG.method, allow_missing=True)
 
 
+def with_objects(pattern):
+    """One file per method that is to be trained and has objects of its own."""
+    return expand(
+        pattern,
+        method=[name for name in CONFIG.method if name in WITH_OBJECTS],
+        allow_missing=True,
+    )
+
+
 def records_before_evaluation(wildcards):
     """What every stage up to the renders noted of itself, in the order of the graph."""
     scene = scene_of(wildcards)
@@ -217,7 +233,8 @@ def records_before_evaluation(wildcards):
     stages = before + [
         f"{verb}_{method}"
         for method in CONFIG.method
-        for verb in ("train", "render_views")
+        for verb in ("train", "render_views", "export_splats")
+        if verb != "export_splats" or method in WITH_OBJECTS
     ]
     return [f"results/{wildcards.scene}/records/{stage}.json" for stage in stages]
 
