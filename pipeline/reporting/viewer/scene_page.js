@@ -2,7 +2,7 @@
 "use strict";
 
 const PICTURE_MS = 40; // wanted from picture to picture while something is dragged
-const LEAST_QUALITY = 0.3; // of a side of the pictures, in pixels
+const LEAST_QUALITY = 0.3;
 const START = { yaw: 0.6, pitch: 0.4, zoom: 0.72 };
 
 class ScenePage {
@@ -15,7 +15,7 @@ class ScenePage {
     this.suggested = data.scales.samples[0].slice();
     this.state = { frame: data.start, scales: this.suggested.slice(), ...START, playing: false, film: false };
     this.shown = data.objects.map(() => true);
-    this.quality = 1;
+    this.quality = 0.5; // of a side of the pictures while something moves
     this.find = (name) => root.querySelector(`[data-part="${name}"]`);
     this.canvas = this.find("canvas");
     this.view = new SplatView(this.canvas, data.objects);
@@ -76,22 +76,24 @@ class ScenePage {
 
   // Fewer pixels while things move too slowly; all of them once they rest.
   pace(started) {
-    const moving = this.dragging || this.state.playing, spent = started - this.before;
-    this.before = moving ? started : NaN;
-    if (moving) {
+    const spent = started - this.before;
+    this.before = this.moving ? started : NaN;
+    if (this.moving) {
       const wanted = this.dragging ? PICTURE_MS : Math.max(PICTURE_MS, 1000 / this.data.fps);
       if (spent > 1.15 * wanted) this.quality = Math.max(LEAST_QUALITY, this.quality * Math.max(0.5, Math.sqrt(wanted / spent)));
       else if (spent < 0.6 * wanted) this.quality = Math.min(1, this.quality * 1.05);
       if (this.dragging) this.ask();
-    } else if (this.quality < 1) {
-      this.quality = 1;
       clearTimeout(this.sharp);
-      this.sharp = setTimeout(() => this.ask(), 150);
+      this.sharp = setTimeout(() => this.ask(), 250);
     }
   }
 
+  get moving() {
+    return this.dragging || this.state.playing;
+  }
+
   fit() {
-    const factor = Math.min(devicePixelRatio, 1.5) * this.quality;
+    const factor = Math.min(devicePixelRatio, 1.5) * (this.moving ? this.quality : 1);
     const { clientWidth, clientHeight } = this.canvas;
     const [width, height] = [Math.round(clientWidth * factor), Math.round(clientHeight * factor)];
     if (this.canvas.width !== width) this.canvas.width = width;

@@ -31,7 +31,7 @@ NAMES = ("wall", "left <b>ball</b>", "right ball")
 FRAME = 4
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>scene</title><link rel="icon" href="data:,">
 <style>:root { --page: #fff; --card: #fff; --ink: #000; --soft: #555; --line: #ccc; --accent: #c40; --bad: #b00; }
-{{ scene.style }}</style></head><body>{% include "viewer/scene.html" %}
+{{ scene.style }} .stage { max-width: 480px; }</style></head><body>{% include "viewer/scene.html" %}
 <script type="application/json" id="scene-data">{{ scene.data }}</script><script>{{ scene.script }}</script></body></html>"""
 
 
@@ -130,7 +130,7 @@ def score(network: ScaleNetwork, scales: np.ndarray) -> float:
 
 def camera_picture(page: Any) -> np.ndarray:
     """What is drawn from the film's camera."""
-    script = """const view = scenePage.view.gl; scenePage.quality = 1; scenePage.paint();
+    script = """const view = scenePage.view.gl; scenePage.paint();
         const box = scenePage.box("camera"), pixels = new Uint8Array(4 * box.width * box.height);
         const bottom = view.drawingBufferHeight - box.y - box.height;
         view.readPixels(box.x, bottom, box.width, box.height, view.RGBA, view.UNSIGNED_BYTE, pixels);
@@ -230,6 +230,7 @@ def test_dot_on_the_map_sets_both_scales(page: Any, made) -> None:
 def test_time_plays_and_stops(page: Any, made) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
+    page.execute_script("scenePage.data.fps = 2")
     part(page, "play").click()
     WebDriverWait(page, 20).until(lambda _: f"frame {FRAME}, of" not in part(page, "frame-text").text)
     part(page, "play").click()
