@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.runtime.sources import ROOT
 
+LIVE = "tests/pipeline/test_view_scene.py"
 LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
 SPLATS = "tests/pipeline/test_export_splats.py"
 KILLED = "tests/pipeline/test_train_*.py train, kill and resume it"
@@ -47,6 +48,7 @@ WITHOUT = {
     "pipeline/formats/splats_folder.py": SPLATS,
     "pipeline/formats/trajectory_files.py": "tests/pipeline/sfm/test_pose_dialects.py reads every form",
     "pipeline/formats/video_source.py": "tests/pipeline/test_extract_frames.py drives it in full",
+    "pipeline/live/page.py": LIVE,
     "pipeline/osn/checkpoint.py": METHOD,
     "pipeline/osn/method.py": METHOD,
     "pipeline/osn/scale_judge.py": SPLATS,
