@@ -566,6 +566,20 @@ class ExportDatasetConfig(Section):
     )
 
 
+class ExportSplatsConfig(Section):
+    seed: int = Field(0, ge=0, description="seed of all random choices")
+    background_splats: int = Field(20000, ge=1, description="most splats of the background")
+    object_splats: int = Field(5000, ge=1, description="most splats of each moving object")
+    steps: int = Field(
+        120, ge=1, description="steps in which the splats of an object are fitted to its field's renders"
+    )
+    observed_views: int = Field(10, ge=1, description="cameras of the video that they are fitted to, evenly chosen")
+    turned_views: int = Field(
+        6, ge=0, description="cameras turned away from those of the video that they are fitted to"
+    )
+    max_size: int = Field(320, ge=16, description="longer side of the renders that they are fitted to, pixels")
+
+
 class ExportObjectsConfig(Section):
     scales: list[Positive] = Field([], description="the valid scene nearest to these scales of the moving objects")
 
@@ -600,6 +614,7 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
     export_dataset: ExportDatasetConfig = ExportDatasetConfig()
+    export_splats: ExportSplatsConfig = ExportSplatsConfig()
     export_objects: ExportObjectsConfig = ExportObjectsConfig()
 
     @field_validator("method", mode="before")

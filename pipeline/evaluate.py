@@ -1,6 +1,6 @@
 """All numbers of a scene, from files alone: flow, masks, geometry, renders, scales, time and memory.
 
-Reads   scene.h5, frames.json, flow.h5, masks.h5, geometry.json, checkpoints and renders of the methods, records;
+Reads   scene.h5, frames.json, flow.h5, masks.h5, geometry.json, checkpoints, renders and splats of the methods, records;
         truth.h5, the label maps of Semantic Flow and AlexNet's weights (for LPIPS) if there are any
 Writes  metrics.csv       one row a number
         evaluation.json   numbers that are missing and why, which object is which true one, the maps of valid scales
@@ -28,6 +28,7 @@ from pipeline.evaluation.scales import scale_results
 from pipeline.evaluation.scenes import comparison_findings, valid_scenes_findings
 from pipeline.evaluation.semantics import PROTOCOL as SEMANTIC_PROTOCOL
 from pipeline.evaluation.semantics import class_targets, protocol_class_findings, semantic_results
+from pipeline.evaluation.splats import splats_findings
 from pipeline.formats.flow_file import read_flow_pairs
 from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames_info
@@ -37,6 +38,7 @@ from pipeline.formats.masks_file import read_masks
 from pipeline.formats.metrics_table import Findings, write_metrics
 from pipeline.formats.renders_folder import read_renders
 from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.formats.splats_folder import read_likeness
 from pipeline.rendering.trained_method import TrainedMethod, load_method
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
@@ -54,6 +56,7 @@ def evaluate(
     geometry: Path,
     checkpoints: list[Path],
     renders: list[Path],
+    splats: list[Path],
     records: list[Path],
     truth: Path | None,
     labels: Path | None,
@@ -78,6 +81,7 @@ def evaluate(
     findings += perception_findings(read_flow_pairs(flow), object_ids, in_frames)
     findings += geometry_findings(packed, read_geometry(geometry), known)
     findings = sum((one.findings for one in results), findings)
+    findings = sum((splats_findings(folder.parent.name, read_likeness(folder)) for folder in splats), findings)
     write_metrics(metrics, metrics.resolve().parent.name, findings.rows)
     write_notes(notes, findings, truth_notes(packed, known), results)
     log.info("%d numbers, %d missing", len(findings.rows), len(findings.missing))

@@ -1,7 +1,7 @@
 """One self-contained page that says what was made of a video, and how far it can be trusted.
 
 Reads   frames/, frames.json, flow.h5, masks.h5, objects.json, geometry.json, scene.h5, training histories, renders,
-        metrics.csv, evaluation.json, records; truth.h5 if there is one, method.json of `method: auto`
+        splats, metrics.csv, evaluation.json, records; truth.h5 if there is one, method.json of `method: auto`
 Writes  report.html   no other file and no network are needed to read it
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from pipeline.cli import run_stage
 from pipeline.config import ReportConfig
@@ -18,12 +19,15 @@ from pipeline.formats.geometry_file import read_geometry
 from pipeline.formats.masks_file import read_objects
 from pipeline.formats.metrics_table import own_numbers, read_metrics
 from pipeline.formats.scene_file import read_scene
+from pipeline.reporting.advice import advice
 from pipeline.reporting.facts import choice_sentence, metric_groups, object_rows, tiles, trust, warnings
+from pipeline.reporting.interactive import interactive_scene
 from pipeline.reporting.pictures import hex_colour
 from pipeline.reporting.sections import (
     Facts,
     camera_section,
     flow_section,
+    frame_rate_span,
     input_section,
     method_section,
     run_section,
@@ -46,6 +50,7 @@ def report(
     scene: Path,
     histories: list[Path],
     renders: list[Path],
+    splats: list[Path],
     metrics: Path,
     notes: Path,
     records: list[Path],
@@ -72,8 +77,10 @@ def report(
         "subtitle": subtitle(facts),
         "trust": trust(verdicts, facts.metrics, facts.truth is not None),
         "choice": choice_sentence(read_json(method)) if method else "",
+        "advice": advice(facts.title, verdicts, facts.objects, facts.metrics, facts.notes["limits"], facts.scene),
         "warnings": warnings(facts.records, facts.objects, verdicts),
         "tiles": tiles(facts.metrics, verdicts),
+        "scene": first_scene(splats, facts),
         "objects": object_rows(facts.objects, verdicts),
         "camera": camera_section(verdicts, facts.scene),
         "input": input_section(images, masks, facts.info, config.video_width),
@@ -91,10 +98,27 @@ def report(
 def render_page(page: dict[str, Any]) -> str:
     """The page from its parts; everything that is not marked as HTML is escaped."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["colour"] = hex_colour
-    return environment.from_string(TEMPLATE.read_text()).render(page)
+    environment.filters["code"] = with_code
+    return environment.get_template(TEMPLATE.name).render(page)
+
+
+def with_code(text: str) -> Markup:
+    """Text whose parts in backticks are set as code."""
+    parts = str(escape(text)).split("`")
+    return Markup("".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts)))
+
+
+def first_scene(splats: list[Path], facts: Facts) -> dict[str, Any] | None:
+    """The interactive scene, of the first method that has one."""
+    found = (interactive_scene(folder, facts.scene, frame_rate_span(facts.info)[0]) for folder in splats)
+    return next((one for one in found if one), None)
 
 
 if __name__ == "__main__":

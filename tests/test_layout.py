@@ -4,17 +4,21 @@ from pathlib import Path
 
 from pipeline.runtime.sources import ROOT
 
+LIVE = "tests/pipeline/test_view_scene.py"
 LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
+SPLATS = "tests/pipeline/test_export_splats.py"
 KILLED = "tests/pipeline/test_train_*.py train, kill and resume it"
 EXPORTED = "tests/pipeline/test_export_dataset.py reads what it writes"
 METHOD = "tests of render_views, evaluate and export_objects go through it"
 LAYOUT = "tests/pipeline/datasets/layouts/ read every layout through it"
 RIGS = "tests/pipeline/datasets/test_multiview.py"
 WITHOUT = {
+    "models/osn/alone.py": SPLATS,
     "models/osn/kernels.py": LOOPS,
     "models/osn/loops.py": LOOPS,
     "models/osn/pose_kernels.py": LOOPS,
     "models/semantic_flow/kernels.py": LOOPS,
+    "models/splats/kernels.py": LOOPS,
     "models/osn/layers.py": "tests/pipeline/osn/test_edits.py",
     "models/osn/rendering.py": "tests/models/osn/test_object_scene.py renders by it",
     "models/osn/training.py": KILLED,
@@ -37,12 +41,16 @@ WITHOUT = {
     "pipeline/datasets/posed_video.py": EXPORTED,
     "pipeline/datasets/seen_views.py": LAYOUT,
     "pipeline/evaluation/known_truth.py": "tests/pipeline/test_evaluate.py",
+    "pipeline/evaluation/splats.py": SPLATS,
     "pipeline/formats/flow_file.py": "tests/pipeline/test_estimate_flow.py and correspondence/test_flow_chain.py",
     "pipeline/formats/id_files.py": "tests/pipeline/formats/test_mask_folder.py: one file means something among others only",
     "pipeline/formats/masks_file.py": "tests/pipeline/test_segment_objects.py",
+    "pipeline/formats/splats_folder.py": SPLATS,
     "pipeline/formats/video_source.py": "tests/pipeline/test_extract_frames.py drives it in full",
+    "pipeline/live/page.py": LIVE,
     "pipeline/osn/checkpoint.py": METHOD,
     "pipeline/osn/method.py": METHOD,
+    "pipeline/osn/scale_judge.py": SPLATS,
     "pipeline/osn/surfaces.py": "tests/pipeline/test_export_objects.py",
     "pipeline/osn/training.py": KILLED,
     "pipeline/osn/training_state.py": KILLED,
@@ -65,6 +73,11 @@ WITHOUT = {
     "pipeline/semantic_flow/training.py": KILLED,
     "pipeline/semantic_flow/training_scene.py": KILLED,
     "pipeline/semantic_flow/training_state.py": KILLED,
+    "pipeline/scene/placement.py": "tests/pipeline/test_export_objects.py",
+    "pipeline/splats/field_splats.py": SPLATS,
+    "pipeline/splats/scale_record.py": SPLATS,
+    "pipeline/splats/views.py": SPLATS,
+    "pipeline/splats/whole_scene.py": SPLATS,
     "pipeline/sfm/given_poses.py": "tests/pipeline/sfm/test_pose_dialects.py",
     "pipeline/sfm/pose_check.py": "tests/pipeline/sfm/test_pose_dialects.py",
 }

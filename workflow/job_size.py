@@ -54,6 +54,7 @@ DEMANDS: Mapping[str, Demand] = {
     "train_semantic_flow": Demand(4000, 180, 30),
     "train_shared_semantics": Demand(6000, 180, 60),
     "render_views": Demand(4000, 120, 20, 6.0),
+    "export_splats": Demand(4000, 60, 30, 2.0),
     "evaluate": Demand(4000, 180, 20, 1.0),
     "report": Demand(3000, 100, 15, 0.5),
     "export_masks": Demand(2000, 40, 15, 0.2),

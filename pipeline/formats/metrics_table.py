@@ -81,6 +81,11 @@ MEANINGS: dict[str, Meaning] = {
     "scale_error_percent": Meaning("%", False, "distance of the nearest sampled valid scale from the true one"),
     "total_accuracy": Meaning("", True, "share of pixels with the right class"),
     "average_accuracy": Meaning("", True, "share of pixels with the right class, mean over classes"),
+    "splats_psnr_db": Meaning(
+        "dB",
+        True,
+        "likeness of the splats to the field: of an object alone in views between those fitted, `all`: together",
+    ),
     "seconds": Meaning("s", False, "wall time of the stage"),
     "peak_memory_mb": Meaning("MB", False, "largest memory of the stage"),
 }

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from models.osn.alone import render_alone
 from models.osn.hiding import border_error, own_opacity, worst_hidden
 from models.osn.layers import Layers, render_layers
 from models.osn.object_scene import ObjectScene
@@ -22,8 +23,9 @@ from pipeline.formats.scene_file import Scene
 from pipeline.osn.checkpoint import fields_from_state, network_from_state
 from pipeline.osn.edits import layers
 from pipeline.osn.fixed_scales import fixed_scales
+from pipeline.osn.scale_judge import network_judge
 from pipeline.osn.surfaces import object_surface
-from pipeline.scene.method_interface import ScaleLimit, Surface, TrainedMethod
+from pipeline.scene.method_interface import ScaleJudge, ScaleLimit, Surface, TrainedMethod
 
 TOLD = 0.01  # of an object's pixels: a contradiction that the report names
 UNOCCLUDED = 2e-3  # of the pixels: what an unoccluded scene may explain less than the best
@@ -121,6 +123,12 @@ class OsnMethod(TrainedMethod):
 
     def surface(self, index: int) -> Surface:
         return object_surface(self.fields, self.grids[index].detach(), index)
+
+    def alone(self, index: int, rays: Rays) -> Rendering:
+        return render_alone(self.fields, self.grids, index, rays)
+
+    def scale_judge(self) -> ScaleJudge | None:
+        return None if self.network is None else network_judge(self.network, self.views)
 
 
 class EditedOsn(TrainedMethod):

@@ -12,11 +12,21 @@ from pipeline.osn import checkpoint as osn_checkpoint
 from pipeline.osn import method as osn
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.tensor_file import load_tensors
-from pipeline.scene.method_interface import Classes, ScaleLimit, Surface, TrainedMethod
+from pipeline.scene.method_interface import Classes, ScaleJudge, ScaleLimit, Surface, TrainedMethod
 from pipeline.semantic_flow import checkpoint as semantic_flow_checkpoint
 from pipeline.semantic_flow import method as semantic_flow
 
-__all__ = ["METHODS", "Classes", "Method", "ScaleLimit", "Surface", "TrainedMethod", "load_method", "read_checkpoint"]
+__all__ = [
+    "METHODS",
+    "Classes",
+    "Method",
+    "ScaleJudge",
+    "ScaleLimit",
+    "Surface",
+    "TrainedMethod",
+    "load_method",
+    "read_checkpoint",
+]
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ STAGE_TITLES = {
     "train_osn": "Scales (OSN)",
     "train_semantic_flow": "Semantics",
     "render_views": "Rendering",
+    "export_splats": "Splats",
     "evaluate": "Evaluation",
 }
 METHOD_TITLES = {"osn": "OSN", "semantic_flow": "Semantic Flow"}

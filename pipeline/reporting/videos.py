@@ -1,5 +1,7 @@
 """The report's videos and sheets, ready to be put into the page."""
 
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +30,7 @@ from pipeline.truth.truth_file import Truth
 MOST_VIDEO_FRAMES = 150
 SHEET_PICTURES, SHEET_COLUMNS = 12, 4
 FLOW_SAMPLES = 10
+POSTER_QUALITY = 70
 
 
 class Picture(NamedTuple):
@@ -35,6 +38,16 @@ class Picture(NamedTuple):
 
     uri: str
     captions: list[str]
+    poster: str = ""
+
+
+def moving_picture(
+    panels: Iterable[UInt8[np.ndarray, "height width rgb=3"]], fps: float, captions: list[str]
+) -> Picture:
+    """A video, with its first frame for as long as it does not play."""
+    rest = iter(panels)
+    first = next(rest)
+    return Picture(video_uri(chain([first], rest), fps), captions, image_uri(first, POSTER_QUALITY))
 
 
 def masks_video(
@@ -46,7 +59,7 @@ def masks_video(
     """The input beside the masks."""
     frames = evenly_chosen(len(images), MOST_VIDEO_FRAMES)
     panels = (side_by_side(fitted(images[t], width), fitted(overlay(images[t], ids[t]), width)) for t in frames)
-    return Picture(video_uri(panels, fps * len(frames) / len(images)), ["Input", "Objects found"])
+    return moving_picture(panels, fps * len(frames) / len(images), ["Input", "Objects found"])
 
 
 def masks_sheet(
@@ -85,7 +98,7 @@ def flow_video(
         for t, pair in zip(frames, read_flow_pairs(flow, frames), strict=True)
     )
     captions = ["Input", "Flow to the next frame"]
-    return Picture(video_uri(panels, fps * len(frames) / count), captions), largest, consistent
+    return moving_picture(panels, fps * len(frames) / count, captions), largest, consistent
 
 
 def flow_wheel(size: int = 96) -> str:
@@ -124,7 +137,7 @@ def compared(
         side_by_side(*(fitted(panel, width) for panel in (wanted, image, error_colours(image, wanted))))
         for image, wanted in zip(rendered, target, strict=True)
     )
-    return Picture(video_uri(panels, fps), captions)
+    return moving_picture(panels, fps, captions)
 
 
 def edited_video(
@@ -136,7 +149,7 @@ def edited_video(
         side_by_side(*(fitted(panel, width) for panel in (wanted, image, label_colours(labels))))
         for wanted, image, labels in zip(images[entry.frames], rendered, ids, strict=True)
     )
-    return Picture(video_uri(panels, entry.fps), ["Video", entry.caption, "Objects"])
+    return moving_picture(panels, entry.fps, ["Video", entry.caption, "Objects"])
 
 
 def path_video(folder: Path, entry: RenderSet, width: int) -> Picture:
@@ -149,7 +162,7 @@ def path_video(folder: Path, entry: RenderSet, width: int) -> Picture:
         )
         for image, labels, z in zip(images, ids, depth, strict=True)
     )
-    return Picture(video_uri(panels, entry.fps), ["Rendered", "Depth (near is bright)", "Objects"])
+    return moving_picture(panels, entry.fps, ["Rendered", "Depth (near is bright)", "Objects"])
 
 
 def valid_scenes(folder: Path, renders: Renders, names: dict[int, str], width: int) -> list[dict[str, Any]]:

@@ -42,6 +42,7 @@ DRAFT: Sections = {
         "held_out_samples": 2,
         "edit_frames": 8,
     },
+    "export_splats": {"steps": 80, "background_splats": 16000, "observed_views": 8, "turned_views": 4},
 }
 
 QUALITY: Sections = {
@@ -68,6 +69,7 @@ QUALITY: Sections = {
         "fine_samples": 32,
     },
     "render_views": {"observed_frames": 16, "path_frames": 60, "held_out_frames": 24, "held_out_samples": 8},
+    "export_splats": {"steps": 500, "background_splats": 40000, "object_splats": 8000, "max_size": 480},
 }
 
 PAPER: Sections = {

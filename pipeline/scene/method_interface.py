@@ -57,6 +57,25 @@ class Surface:
     colours: UInt8[np.ndarray, "vertex rgba=4"]
 
 
+@dataclass(frozen=True)
+class ScaleJudge:
+    """The scale network as its layers, and rays on which the scales decide what is seen.
+
+    A scale vector's score is sigmoid(`shift` + the last layer), of layers with ReLU between them, of the moving scales mapped
+    from `scale_range` to [-1, 1]. Of a ray: depth of each object alone in its units, infinite where it is not there; the object
+    that was seen; the frame. `share` is what one of these rays stands for, of all pixels.
+    """
+
+    scale_range: Float[np.ndarray, "object bound=2"]
+    weights: list[Float[np.ndarray, "_ _"]]
+    biases: list[Float[np.ndarray, "_"]]
+    shift: float
+    depth: Float[np.ndarray, "ray object"]
+    seen: Int[np.ndarray, "ray"]
+    frames: Int[np.ndarray, "ray"]
+    share: float
+
+
 class TrainedMethod(ABC):
     """A method trained on a scene.
 
@@ -132,3 +151,11 @@ class TrainedMethod(ABC):
     def surface(self, index: int) -> Surface:
         """The surface of one of the scene's objects."""
         raise StageError("a method without objects of their own has no surfaces; export those of osn")
+
+    def alone(self, index: int, rays: Rays) -> Rendering:
+        """What rays in the frame and units of one of the scene's objects see of it alone; colours over black."""
+        raise StageError("a method without objects of their own has no splats; export those of osn")
+
+    def scale_judge(self) -> ScaleJudge | None:
+        """What tells valid scales from others, for whoever shows them without this code; None where none is judged."""
+        return None

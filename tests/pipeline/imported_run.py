@@ -76,6 +76,7 @@ def run_to_metrics(dataset: str, work: Path) -> Path:
         [checkpoint],
         [renders],
         [],
+        [],
         truth,
         None,
         None,

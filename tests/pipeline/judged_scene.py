@@ -49,6 +49,11 @@ class JudgedScene:
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
 
+    @property
+    def splats(self) -> list[Path]:
+        """The splats of its method, if it has some."""
+        return [folder for folder in [self / self.name / "splats"] if folder.exists()]
+
     def render(self, with_truth: bool = True, config: RenderViewsConfig = FEW_VIEWS) -> None:
         truth = self / "truth.h5" if with_truth else None
         render_views(
@@ -70,6 +75,7 @@ class JudgedScene:
             self / "geometry.json",
             [self / self.name / "checkpoint.pt"],
             [self / self.name / "renders"],
+            self.splats,
             sorted((self / "records").glob("*.json")),
             self / "truth.h5" if with_truth else None,
             None,
@@ -90,6 +96,7 @@ class JudgedScene:
             self / "scene.h5",
             [self / self.name / "history.csv"],
             [self / self.name / "renders"],
+            self.splats,
             self / "metrics.csv",
             self / "evaluation.json",
             sorted((self / "records").glob("*.json")),

@@ -8,26 +8,26 @@ import pytest
 import torch
 import trimesh
 
-from models.osn.object_scene import FieldShape, ObjectScene
 from pipeline import export_objects as stage
 from pipeline.cameras import transform
 from pipeline.config import ExportObjectsConfig
-from pipeline.formats.scene_file import read_scene
+from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.formats.splat_file import Splats, read_splats
+from pipeline.formats.splats_folder import write_object_splats
 from pipeline.osn.method import OsnMethod
-from pipeline.osn.setup import scene_geometry
 from pipeline.runtime.errors import StageError
 from tests.pipeline.flat_method import FlatMethod
+from tests.pipeline.trained_balls import SCALES, trained_balls
 from tests.synthetic import write_synthetic_scene
 
-SCALES = torch.tensor([[1.0, 1.5, 0.7], [1.0, 0.8, 1.2]])
 DEFAULT = ExportObjectsConfig()
 
 
-def ball(field_resolution: tuple[int, ...], half: torch.Tensor, radius: float) -> torch.Tensor:
-    """Logits of a dense ball in the middle of a box."""
-    axes = [torch.linspace(-float(h), float(h), size) for h, size in zip(half, field_resolution, strict=True)]
-    distance = torch.stack(torch.meshgrid(*axes, indexing="ij")).norm(dim=0)
-    return (radius - distance) / radius * 100
+def write_some_splats(folder: Path, scene: Scene) -> None:
+    """One splat in the middle of each object."""
+    folder.mkdir()
+    shapes = ((1, 3), (1, 3), (1, 4), (1,), (1, 3))
+    write_object_splats(folder, {int(entry["id"]): Splats(*map(np.ones, shapes)) for entry in scene.objects})
 
 
 @pytest.fixture
@@ -35,14 +35,11 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A scene whose objects are balls, exported."""
     path = write_synthetic_scene(tmp_path).scene
     scene = read_scene(path)
-    shape = FieldShape(density_channels=2, colour_channels=2, shell=0.0)
-    generator = torch.Generator().manual_seed(0)
-    fields = ObjectScene(scene_geometry(scene, torch.device("cpu")), shape, [(30, 31, 32)] * 3, generator)
-    method = OsnMethod(scene, fields, None, None, SCALES, torch.ones(2))
-    halves = [space.half_extent for space in fields.spaces]
-    method.grids = [ball((30, 31, 32), half, 0.6 * float(half.min())) for half in halves]
+    method = trained_balls(scene)
+    halves = [space.half_extent for space in method.fields.spaces]
     monkeypatch.setattr(stage, "load_method", lambda checkpoint, scene, device: method)
-    stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "objects", DEFAULT)
+    write_some_splats(tmp_path / "splats", scene)
+    stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "splats", tmp_path / "objects", DEFAULT)
     return scene, halves, tmp_path / "objects"
 
 
@@ -70,11 +67,20 @@ def test_object_lies_in_the_world_where_its_scale_puts_it(exported):
         assert abs(entry["scale"] - float(SCALES[0, k])) < 1e-6
 
 
+def test_numbered_scenes_hold_every_objects_splats_where_it_is_then(exported):
+    scene, _, folder = exported
+    listed = json.loads((folder / "poses.json").read_text())["objects"]
+    assert len(list((folder / "scenes").iterdir())) == scene.frame_count
+    places = read_splats(folder / "scenes" / "000002.ply").places
+    expected = [transform(np.array(entry["world_from_object"][2]), np.ones(3)) for entry in listed]
+    assert np.allclose(places, expected, atol=1e-5)
+
+
 def test_places_are_those_of_the_valid_scene_nearest_to_wanted_scales(exported, tmp_path):
     (scene,) = tmp_path.rglob("scene.h5")
-    made = tmp_path / "checkpoint.pt", scene, tmp_path / "near"
+    made = tmp_path / "checkpoint.pt", scene, tmp_path / "splats", tmp_path / "near"
     stage.export_objects(*made, ExportObjectsConfig(scales=[0.9, 1.1]))
-    listed = json.loads((made[2] / "poses.json").read_text())["objects"]
+    listed = json.loads((made[3] / "poses.json").read_text())["objects"]
     assert np.allclose([entry["scale"] for entry in listed], SCALES[1])
     with pytest.raises(StageError, match="has 1 scales, the scene 2 moving objects"):
         stage.export_objects(*made, ExportObjectsConfig(scales=[0.9]))
@@ -85,7 +91,7 @@ def test_method_without_objects_is_refused(exported, tmp_path, monkeypatch):
     flat = FlatMethod(exported[0], torch.ones(1, 3), torch.ones(1))
     monkeypatch.setattr(stage, "load_method", lambda checkpoint, scene, device: flat)
     with pytest.raises(StageError, match="without objects of their own"):
-        stage.export_objects(tmp_path / "checkpoint.pt", scene, tmp_path / "other", DEFAULT)
+        stage.export_objects(tmp_path / "checkpoint.pt", scene, tmp_path / "splats", tmp_path / "other", DEFAULT)
     assert not (tmp_path / "other").exists()
 
 
@@ -94,13 +100,21 @@ def test_an_object_whose_field_is_empty_gets_no_file_and_is_named(exported, tmp_
     (path,) = tmp_path.rglob("scene.h5")
     method = stage.load_method(path, scene, torch.device("cpu"))
     method.grids[1] = torch.full_like(method.grids[1], -100.0)
-    stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "other", DEFAULT)
-    assert {file.name for file in (tmp_path / "other").iterdir()} == {"0.glb", "0.ply", "2.glb", "2.ply", "poses.json"}
+    stage.export_objects(tmp_path / "checkpoint.pt", path, tmp_path / "splats", tmp_path / "other", DEFAULT)
+    assert {file.name for file in (tmp_path / "other").iterdir()} == {
+        "0.glb",
+        "0.ply",
+        "2.glb",
+        "2.ply",
+        "poses.json",
+        "scenes",
+    }
     assert f"object {scene.objects[1]['name']} has no surface" in caplog.text
 
 
 def test_scales_that_the_video_contradicts_are_said_to_be(exported, tmp_path, caplog, monkeypatch):
     (scene,) = tmp_path.rglob("scene.h5")
     monkeypatch.setattr(OsnMethod, "validity", lambda _, scales: torch.zeros(len(scales)))
-    stage.export_objects(tmp_path / "checkpoint.pt", scene, tmp_path / "near", ExportObjectsConfig(scales=[0.9, 1.1]))
+    config = ExportObjectsConfig(scales=[0.9, 1.1])
+    stage.export_objects(tmp_path / "checkpoint.pt", scene, tmp_path / "splats", tmp_path / "near", config)
     assert "the scales [0.9, 1.1] do not explain the video" in caplog.text

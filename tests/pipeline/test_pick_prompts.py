@@ -187,27 +187,6 @@ def test_interrupt_ends_it_quietly(picker: Picker) -> None:
     assert picker.process.stderr is not None and "Traceback" not in picker.process.stderr.read()
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Headless Chromium."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no chromium with chromedriver on this machine; on Debian and Ubuntu `make browser` installs them")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    flags = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
-    for flag in [*flags.split(), "disable-component-update", "disable-sync", "window-size=1200,900"]:
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    browser.implicitly_wait(5)
-    yield browser
-    browser.quit()
-
-
 @dataclass
 class Page:
     """The picker's page in the browser, used with the mouse and the keyboard."""

@@ -29,6 +29,13 @@ TINY: dict[str, dict[str, Any]] = {
         "resume_seconds": 1,
     },
     "render_views": {"path_frames": 4},
+    "export_splats": {
+        "steps": 5,
+        "background_splats": 500,
+        "object_splats": 200,
+        "observed_views": 3,
+        "turned_views": 1,
+    },
 }
 
 

@@ -17,7 +17,7 @@ import torch
 from tests.workflow.project import TINY, Project, copy_project
 
 pytestmark = pytest.mark.graph
-FROM_TRAINING = {"train_osn", "render_views", "evaluate", "report", "all"}
+FROM_TRAINING = {"train_osn", "render_views", "export_splats", "evaluate", "report", "all"}
 FROM_TRACKS = FROM_TRAINING | {"track_points", "reconstruct_objects", "pack_scene"}
 FROM_FLOW = FROM_TRACKS | {"estimate_flow", "segment_objects"}
 
@@ -119,6 +119,23 @@ def test_interrupted_snakemake_leaves_no_partial_output(project: Project) -> Non
     assert flow.read_bytes() == before
 
 
+def test_killed_snakemake_says_what_still_works_and_how_to_go_on(project: Project) -> None:
+    flow = results(project) / "flow.h5"
+    flow.unlink()
+    process = start(project, flow)
+    stage = wait_for_stage(project, "pipeline.estimate_flow")
+    os.kill(stage, signal.SIGSTOP)
+    process.kill()
+    process.wait(timeout=60)
+    said = project.snakemake(str(flow.relative_to(project.folder))).stderr
+    assert "left by a run of Snakemake that was killed" in said and f"estimate_flow of demo (process {stage} on" in said
+    os.kill(stage, signal.SIGKILL)
+    command = re.search(r"To go on: snakemake (--unlock .*), then", said)
+    assert command is not None, said
+    assert project.snakemake(*shlex.split(command[1])).returncode == 0
+    finish(project, flow)
+
+
 def test_killed_training_resumes_to_the_same_checkpoint(project: Project) -> None:
     checkpoint = results(project) / "osn" / "checkpoint.pt"
     expected = torch.load(checkpoint, weights_only=True)
@@ -139,23 +156,6 @@ def test_run_after_kills_makes_what_is_stale_and_leaves_nothing_to_do(project: P
     assert done.returncode == 0, done.stdout + done.stderr
     assert project.planned() == set()
     assert not list(project.folder.rglob("*.partial*"))
-
-
-def test_killed_snakemake_says_what_still_works_and_how_to_go_on(project: Project) -> None:
-    flow = results(project) / "flow.h5"
-    flow.unlink()
-    process = start(project, flow)
-    stage = wait_for_stage(project, "pipeline.estimate_flow")
-    os.kill(stage, signal.SIGSTOP)
-    process.kill()
-    process.wait(timeout=60)
-    said = project.snakemake(str(flow.relative_to(project.folder))).stderr
-    assert "left by a run of Snakemake that was killed" in said and f"estimate_flow of demo (process {stage} on" in said
-    os.kill(stage, signal.SIGKILL)
-    command = re.search(r"To go on: snakemake (--unlock .*), then", said)
-    assert command is not None, said
-    assert project.snakemake(*shlex.split(command[1])).returncode == 0
-    finish(project, flow)
 
 
 def start(project: Project, target: Path) -> subprocess.Popen[bytes]:

@@ -64,7 +64,13 @@ DATASET_FILES = {
     "truth": "truth.h5",
 }
 NO_GPU = "MONOVERSE_NO_GPU"
-REPORT_TEMPLATES = [own("pipeline/reporting/template.html")]
+REPORT_TEMPLATES = [
+    str(path)
+    for path in sorted(Path(own("pipeline/reporting")).rglob("*.*"))
+    if path.suffix in (".html", ".js", ".css")
+]
+# Methods whose objects have fields of their own, to be shown as splats.
+WITH_OBJECTS = ["osn"]
 
 put_interpreter_on_path()
 put_code_on_path(PLACE)
@@ -282,6 +288,16 @@ def method_choice(wildcards):
     )
 
 
+def with_objects(pattern):
+    """One file per method that a scene is trained by and that has objects of its own."""
+
+    def of_scene(wildcards):
+        methods = [name for name in methods_of(wildcards.scene) if name in WITH_OBJECTS]
+        return expand(pattern, method=methods, allow_missing=True)
+
+    return of_scene
+
+
 def records_before_evaluation(wildcards):
     """What every stage up to the renders noted of itself, in the order of the graph."""
     scene = scene_of(wildcards)
@@ -293,7 +309,8 @@ def records_before_evaluation(wildcards):
     stages = before + [
         f"{verb}_{method}"
         for method in methods_of(wildcards.scene)
-        for verb in ("train", "render_views")
+        for verb in ("train", "render_views", "export_splats")
+        if verb != "export_splats" or method in WITH_OBJECTS
     ]
     return [f"results/{wildcards.scene}/records/{stage}.json" for stage in stages]
 

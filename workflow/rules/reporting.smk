@@ -40,6 +40,35 @@ rule render_views:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
+rule export_splats:
+    input:
+        checkpoint="results/{scene}/{method}/checkpoint.pt",
+        scene="results/{scene}/scene.h5",
+        code=sources("pipeline.export_splats"),
+    output:
+        splats=directory("results/{scene}/{method}/splats"),
+        record="results/{scene}/records/export_splats_{method}.json",
+    log:
+        "results/{scene}/logs/export_splats_{method}.log",
+    benchmark:
+        "results/{scene}/benchmarks/export_splats_{method}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory("export_splats"),
+        runtime=run_time("export_splats"),
+        gpu=GPU,
+    params:
+        options=options("export_splats"),
+    message:
+        "Splats of the objects of {wildcards.scene} by {wildcards.method}"
+    shell:
+        "python -m pipeline.export_splats"
+        " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --splats {output.splats:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
 rule evaluate:
     input:
         scene="results/{scene}/scene.h5",
@@ -49,6 +78,7 @@ rule evaluate:
         geometry="results/{scene}/geometry.json",
         checkpoints=trained("results/{scene}/{method}/checkpoint.pt"),
         renders=trained("results/{scene}/{method}/renders"),
+        splats=with_objects("results/{scene}/{method}/splats"),
         records=records_before_evaluation,
         truth=scene_files("truth"),
         labels=scene_files("labels"),
@@ -86,7 +116,7 @@ rule evaluate:
         "python -m pipeline.evaluate"
         " --scene {input.scene:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
         " --geometry {input.geometry:q} --checkpoints {input.checkpoints:q} --renders {input.renders:q}"
-        " --records {input.records:q} --truth {params.truth:q} --labels {params.labels:q} --weights {params.weights:q}"
+        " --splats {input.splats:q} --records {input.records:q} --truth {params.truth:q} --labels {params.labels:q} --weights {params.weights:q}"
         " --metrics {output.metrics:q} --notes {output.notes:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
@@ -102,6 +132,7 @@ rule report:
         scene="results/{scene}/scene.h5",
         histories=trained("results/{scene}/{method}/history.csv"),
         renders=trained("results/{scene}/{method}/renders"),
+        splats=with_objects("results/{scene}/{method}/splats"),
         metrics="results/{scene}/metrics.csv",
         notes="results/{scene}/evaluation.json",
         records=all_records,
@@ -135,6 +166,6 @@ rule report:
         "python -m pipeline.report"
         " --frames {input.frames:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
         " --objects {input.objects:q} --geometry {input.geometry:q} --scene {input.scene:q}"
-        " --histories {input.histories:q} --renders {input.renders:q} --metrics {input.metrics:q} --notes {input.notes:q}"
+        " --histories {input.histories:q} --renders {input.renders:q} --splats {input.splats:q} --metrics {input.metrics:q} --notes {input.notes:q}"
         " --records {input.records:q} --method {input.method:q} --truth {params.truth:q} --report {output.report:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -126,6 +126,7 @@ rule export_objects:
     input:
         checkpoint="results/{scene}/osn/checkpoint.pt",
         scene="results/{scene}/scene.h5",
+        splats="results/{scene}/osn/splats",
         code=sources("pipeline.export_objects"),
     output:
         objects=directory("results/{scene}/osn/objects"),
@@ -143,9 +144,9 @@ rule export_objects:
     params:
         options=options("export_objects"),
     message:
-        "Meshes and points of the objects of {wildcards.scene}"
+        "Meshes, points and splats of the objects of {wildcards.scene}"
     shell:
         "python -m pipeline.export_objects"
-        " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --objects {output.objects:q}"
+        " --checkpoint {input.checkpoint:q} --scene {input.scene:q} --splats {input.splats:q} --objects {output.objects:q}"
         " --options {params.options:q}"
         " --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

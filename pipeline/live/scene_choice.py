@@ -1,0 +1,123 @@
+"""What a person sets of a trained scene, a frame and a scale for each object, and what follows from it."""
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from models.rendering import VALID_SCORE
+from pipeline.formats.scene_file import Scene
+from pipeline.rendering.trained_method import TrainedMethod
+from pipeline.scene.placement import world_from_object
+
+HALVINGS = 30
+Scales = Float[np.ndarray, "object"]
+
+
+class Place(NamedTuple):
+    """Where an object stands in the world: a shift, a turn as a quaternion, and one scale for all axes."""
+
+    position: Float[np.ndarray, "xyz=3"]
+    wxyz: Float[np.ndarray, "four=4"]
+    scale: float
+
+
+@dataclass
+class SceneChoice:
+    """A frame and scales of one method's scene."""
+
+    method: TrainedMethod
+    frame: int
+    scales: Scales
+    valid_only: bool = False
+    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    @staticmethod
+    def suggested(method: TrainedMethod) -> "SceneChoice":
+        """The middle of the frames whose camera is known, and the valid scene that is shown first."""
+        known = np.flatnonzero(method.scene.visible[0])
+        return SceneChoice(method, int(known[len(known) // 2]), suggested_scales(method))
+
+    @property
+    def scene(self) -> Scene:
+        return self.method.scene
+
+    def score(self, scales: Scales) -> float:
+        """The scale network's score."""
+        return float(self.method.validity(torch.from_numpy(scales[None]).float().to(self.method.device))[0])
+
+    def valid(self, scales: Scales) -> bool:
+        return self.score(scales) >= VALID_SCORE
+
+    def asked(self, scales: Scales) -> Scales:
+        """What is taken of scales that a person asks for: where only valid ones are wanted, as near as scenes stay valid."""
+        if self.valid_only and self.valid(self.scales):
+            return self.border(self.scales, scales)
+        return scales
+
+    def border(self, valid: Scales, wanted: Scales) -> Scales:
+        """As far from a valid scene towards another as scenes stay valid, in ratios of scales."""
+        if self.valid(wanted):
+            return wanted
+        near, far = 0.0, 1.0
+        for _ in range(HALVINGS):
+            middle = (near + far) / 2
+            near, far = (middle, far) if self.valid(valid * (wanted / valid) ** middle) else (near, middle)
+        return valid * (wanted / valid) ** near
+
+    def nearest(self) -> Scales:
+        """The valid scene nearest to the chosen scales: the nearest sample, then as far from it towards them as it goes."""
+        if self.valid(self.scales):
+            return self.scales
+        samples = self.method.scales.cpu().numpy().astype(np.float64)
+        known = samples[[self.valid(row) for row in samples]]
+        if not len(known):
+            return suggested_scales(self.method)
+        away = np.linalg.norm(np.log(known / self.scales), axis=1)
+        return self.border(known[away.argmin()], self.scales)
+
+    def another(self) -> Scales:
+        """Another of the valid scenes that training drew."""
+        samples = self.method.scales.cpu().numpy().astype(np.float64)
+        return samples[int(self.random.integers(len(samples)))]
+
+    def verdict(self) -> str:
+        """Whether the chosen scales are possible, and why not, in words."""
+        score = self.score(self.scales)
+        if score >= VALID_SCORE:
+            return f"**possible**, score {score:.3f}: the film's camera would have seen the same pictures"
+        given = (
+            torch.from_numpy(row).float().to(self.method.device) for row in (self.scales, suggested_scales(self.method))
+        )
+        return f"**impossible**, score {score:.3f}: {as_markdown(self.method.explain_scales(*given))}"
+
+    def scale_text(self) -> str:
+        """The scales of the moving objects, each with its name."""
+        names = [as_markdown(str(entry["name"])) for entry in self.scene.objects]
+        return ", ".join(f"{name} × {scale:.3f}" for name, scale in list(zip(names, self.scales, strict=True))[1:])
+
+    def place(self, index: int) -> Place | None:
+        """Where an object is now; None where it has no pose."""
+        pose = world_from_object(self.scene, index, self.frame, float(self.scales[index]))
+        if pose is None:
+            return None
+        scale = float(self.scales[index])
+        return Place(pose[:3, 3], quaternion(pose[:3, :3] / scale), scale)
+
+
+def suggested_scales(method: TrainedMethod) -> Scales:
+    return method.scales[0].cpu().numpy().astype(np.float64)
+
+
+def as_markdown(text: str) -> str:
+    """Text of a person's own, in which no sign means anything."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|~&$:])", r"\\\1", text)
+
+
+def quaternion(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "four=4"]:
+    """A turn as (w, x, y, z)."""
+    return Rotation.from_matrix(rotation).as_quat(scalar_first=True)

@@ -1,0 +1,105 @@
+"""What a person can do next for a better result: each piece of advice follows from something that this run measured."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.formats.geometry_file import Geometry, ObjectGeometry
+from pipeline.formats.scene_file import Scene
+
+DOUBTED_MASK = 0.6  # confidence below which a click is worth more than anything else
+ROUGH_DB = 25.0
+MOST_ADVICE = 5
+
+
+def advice(
+    name: str,
+    geometry: Geometry,
+    objects: dict[str, Any],
+    metrics: pd.DataFrame,
+    limits: dict[str, list[dict[str, Any]]],
+    scene: Scene,
+) -> list[str]:
+    """The most useful first; nothing where nothing was found wanting."""
+    found = [*camera_advice(geometry), *mask_advice(name, objects, scene), *geometry_advice(geometry, objects)]
+    found += [*scale_advice(limits, geometry), *training_advice(metrics)]
+    return found[:MOST_ADVICE]
+
+
+def camera_advice(geometry: Geometry) -> list[str]:
+    """How to film, and what to tell of the camera."""
+    found = []
+    if geometry.camera != "moving":
+        found.append(
+            "Film again while walking sideways past the scene: without parallax the background's depth is a guess."
+        )
+    if geometry.intrinsics_source == "default":
+        found.append("Give the scene its `intrinsics` in config.yaml: the focal length is a guess.")
+    return found
+
+
+def mask_advice(name: str, objects: dict[str, Any], scene: Scene) -> list[str]:
+    """Where to click."""
+    found = []
+    index_of = {int(entry["id"]): index for index, entry in enumerate(scene.objects)}
+    for entry in objects["objects"]:
+        sure = entry.get("confidence")
+        if entry["id"] and sure is not None and sure < DOUBTED_MASK:
+            frame = clearest_frame(scene, index_of.get(int(entry["id"])))
+            where = f" in frame {frame}" if frame is not None else ""
+            found.append(
+                f"Click on {entry['name']}{where} (`python -m pipeline.pick_prompts {name}`): its mask is doubtful, {sure:.2f}."
+            )
+    return found
+
+
+def clearest_frame(scene: Scene, index: int | None) -> int | None:
+    """The frame that shows most of an object; None of one that is not in the scene."""
+    if index is None:
+        return None
+    areas = (scene.object_ids == index).sum((1, 2))
+    return int(np.argmax(areas)) if areas.any() else None
+
+
+def geometry_advice(geometry: Geometry, objects: dict[str, Any]) -> list[str]:
+    """Of objects whose reconstruction is weak or failed although their masks are not what is doubted."""
+    doubted = {entry["id"] for entry in objects["objects"] if (entry.get("confidence") or 1.0) < DOUBTED_MASK}
+    bad = [entry for entry in geometry.objects if entry.verdict != "ok" and entry.id not in doubted]
+    return [object_advice(entry) for entry in bad]
+
+
+def object_advice(entry: ObjectGeometry) -> str:
+    if entry.id == 0:
+        return f"Film more of the still background, sharply and from further apart: {entry.reason}."
+    return f"Film {entry.name} larger, sharper or from more sides: {entry.reason}."
+
+
+def scale_advice(limits: dict[str, list[dict[str, Any]]], geometry: Geometry) -> list[str]:
+    """Of scales that nothing in the film bounds on one side."""
+    names = {entry.id: entry.name for entry in geometry.objects}
+    open_ends = [entry for listed in limits.values() for entry in listed if not entry["frames"]]
+    found = []
+    for above, side, missing in (
+        (False, "below", "nothing passes between the camera and what moves"),
+        (True, "above", "what moves passes before nothing that is near behind it"),
+    ):
+        things = [
+            names.get(entry["object"], f"object {entry['object']}") for entry in open_ends if entry["above"] == above
+        ]
+        if things:
+            verb = "scale of {} is" if len(things) == 1 else "scales of {} are"
+            known = verb.format(" and ".join(dict.fromkeys(things)))
+            found.append(f"The {known} not bounded from {side}: {missing}. Film where that happens, or give `depth`.")
+    return found
+
+
+def training_advice(metrics: pd.DataFrame) -> list[str]:
+    """Longer training, where the video's own views are rough."""
+    own = metrics[(metrics.stage == "render_views") & (metrics["item"] == "observed") & (metrics.metric == "psnr_db")]
+    rough = own[own.value < ROUGH_DB]
+    if rough.empty:
+        return []
+    return [
+        f"Train longer (`preset: quality` in config.yaml): the video's own views are shown at {rough.value.min():.1f} dB only."
+    ]

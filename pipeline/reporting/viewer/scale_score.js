@@ -1,0 +1,104 @@
+// Which scales explain the video: the trained scale network and the rays that say who hides whom, as in models/osn/.
+"use strict";
+
+function decoded(text, Kind) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Kind(bytes.buffer);
+}
+
+class ScaleScore {
+  constructor(data) {
+    this.range = data.range;
+    this.shift = data.shift;
+    this.least = data.least;
+    this.samples = data.samples;
+    this.layers = data.layers.map(({ weights, biases }) => ({
+      weights: decoded(weights, Float32Array),
+      biases: decoded(biases, Float32Array),
+    }));
+    this.depth = decoded(data.depth, Float32Array);
+    this.seen = decoded(data.seen, Uint8Array);
+    this.frames = decoded(data.frames, Uint16Array);
+    this.share = data.share;
+  }
+
+  get count() {
+    return this.range.length;
+  }
+
+  // Validity in [0, 1] of one scale for each object; the background's is 1.
+  score(scales) {
+    if (!this.layers.length) return 1;
+    let values = scales.slice(1).map((scale, n) => {
+      const [low, high] = this.range[n + 1];
+      return (2 * (scale - low)) / Math.max(high - low, 1e-6) - 1;
+    });
+    this.layers.forEach(({ weights, biases }, place) => {
+      const last = place === this.layers.length - 1;
+      const next = Float64Array.from(biases);
+      for (let i = 0; i < values.length; i++)
+        for (let j = 0; j < next.length; j++) next[j] += values[i] * weights[i * next.length + j];
+      values = last ? next : next.map((value) => Math.max(0, value));
+    });
+    return 1 / (1 + Math.exp(-values[0] - this.shift));
+  }
+
+  valid(scales) {
+    return this.score(scales) >= this.least;
+  }
+
+  // As far from a valid scene towards another as scenes stay valid, in ratios of scales.
+  border(valid, wanted) {
+    let [near, far] = [0, 1];
+    const at = (share) => valid.map((scale, k) => scale * Math.pow(wanted[k] / scale, share));
+    if (this.valid(wanted)) return wanted;
+    for (let n = 0; n < 30; n++) {
+      const middle = (near + far) / 2;
+      if (this.valid(at(middle))) near = middle;
+      else far = middle;
+    }
+    return at(near);
+  }
+
+  // The valid scene nearest to some scales: the nearest sample, then as far from it towards them as it goes.
+  nearest(scales) {
+    if (this.valid(scales)) return scales;
+    const away = (sample) => sample.reduce((sum, scale, k) => sum + Math.log(scale / scales[k]) ** 2, 0);
+    const known = this.samples.filter((sample) => this.valid(sample));
+    const from = (known.length ? known : this.samples).reduce((best, one) => (away(one) < away(best) ? one : best));
+    return this.valid(from) ? this.border(from, scales) : from;
+  }
+
+  shown(ray, scales) {
+    let [nearest, found] = [Infinity, 0];
+    for (let k = 0; k < this.count; k++) {
+      const depth = scales[k] * this.depth[ray * this.count + k];
+      if (depth < nearest) [nearest, found] = [depth, k];
+    }
+    const own = scales[this.seen[ray]] * this.depth[ray * this.count + this.seen[ray]];
+    return own <= nearest ? this.seen[ray] : found;
+  }
+
+  // Who would hide whom under these scales and not under those of a valid scene: the largest share of pixels first.
+  conflicts(scales, unlike) {
+    const found = new Map();
+    for (let ray = 0; ray < this.seen.length; ray++) {
+      const shown = this.shown(ray, scales);
+      if (shown === this.seen[ray] || this.shown(ray, unlike) !== this.seen[ray]) continue;
+      const key = this.seen[ray] * 256 + shown;
+      const entry = found.get(key) || { seen: this.seen[ray], shown, rays: 0, frames: new Map() };
+      entry.rays += 1;
+      entry.frames.set(this.frames[ray], (entry.frames.get(this.frames[ray]) || 0) + 1);
+      found.set(key, entry);
+    }
+    return [...found.values()]
+      .map((entry) => ({
+        seen: entry.seen,
+        shown: entry.shown,
+        share: entry.rays * this.share,
+        frames: [...entry.frames].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([frame]) => frame),
+      }))
+      .filter((entry) => entry.share >= 1e-4)
+      .sort((a, b) => b.share - a.share);
+  }
+}

@@ -1,0 +1,67 @@
+"""What is advised follows from what was measured."""
+
+import pandas as pd
+import pytest
+
+from pipeline.formats.geometry_file import Geometry
+from pipeline.reporting.advice import advice
+from tests.analytic_world import analytic_scene, analytic_truth
+from tests.pipeline.judged_scene import geometry
+
+SCENE = analytic_scene(analytic_truth())
+NAMES = [entry["name"] for entry in SCENE.objects]
+
+
+def sound(camera: str = "moving") -> Geometry:
+    """All objects are reconstructed."""
+    judged = geometry(SCENE, camera)
+    return judged.model_copy(update={"objects": [one.model_copy(update={"verdict": "ok"}) for one in judged.objects]})
+
+
+def masks(confidence: float = 0.9) -> dict:
+    return {
+        "objects": [
+            {"id": k, "name": name, "confidence": confidence if k == 1 else 0.9} for k, name in enumerate(NAMES)
+        ]
+    }
+
+
+def numbers(psnr_db: float) -> pd.DataFrame:
+    return pd.DataFrame([{"stage": "render_views", "item": "observed", "metric": "psnr_db", "value": psnr_db}])
+
+
+def advised(**changes) -> list[str]:
+    known = {"geometry": sound(), "objects": masks(), "metrics": numbers(30.0), "limits": {}}
+    return advice("clip", **{**known, **changes}, scene=SCENE)
+
+
+def test_nothing_is_advised_where_all_is_well() -> None:
+    assert advised() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"geometry": sound("static")}, "walking sideways"),
+        ({"geometry": sound().model_copy(update={"intrinsics_source": "default"})}, "`intrinsics`"),
+        ({"geometry": geometry(SCENE, "moving")}, f"Film {NAMES[2]} larger, sharper or from more sides: few <tracks>"),
+        ({"metrics": numbers(21.44)}, "shown at 21.4 dB only"),
+        (
+            {"limits": {"osn": [{"object": 1, "above": False, "frames": []}]}},
+            f"scale of {NAMES[1]} is not bounded from below",
+        ),
+    ],
+)
+def test_what_is_wanting_is_advised(changes: dict, words: str) -> None:
+    (text,) = advised(**changes)
+    assert words in text
+
+
+def test_a_doubtful_mask_asks_for_a_click_in_the_frame_that_shows_most_of_it() -> None:
+    (text,) = advised(objects=masks(0.3))
+    frame = int((SCENE.object_ids == 1).sum((1, 2)).argmax())
+    assert f"Click on {NAMES[1]} in frame {frame} (`python -m pipeline.pick_prompts clip`)" in text
+
+
+def test_a_bounded_scale_asks_for_nothing() -> None:
+    assert advised(limits={"osn": [{"object": 1, "above": True, "frames": [3]}]}) == []
