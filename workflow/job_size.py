@@ -48,7 +48,7 @@ DEMANDS: Mapping[str, Demand] = {
     "segment_objects": Demand(4000, 160, 20, 1.0),
     "track_points": Demand(3000, 40, 15, 0.5),
     "reconstruct_objects": Demand(3000, 100, 30, 1.0),
-    "choose_method": Demand(1000, 0, 5),
+    "choose_method": Demand(1000, 1, 5),
     "pack_scene": Demand(2000, 100, 10, 0.3),
     "train_osn": Demand(4000, 60, 30),
     "train_semantic_flow": Demand(4000, 180, 30),

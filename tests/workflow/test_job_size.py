@@ -90,5 +90,5 @@ def test_jobs_ask_for_it_and_for_no_gpu_where_there_is_none(tmp_path: Path) -> N
     }
     assert second["mem_mb"] == 2 * first["mem_mb"] and second["runtime"] == 2 * first["runtime"]
     wanting = {name for name, jobs in with_gpu.items() if jobs[0]["gpu"]}
-    assert wanting == {"estimate_flow", "segment_objects", "train_osn", "render_views", "evaluate"}
+    assert wanting == {"estimate_flow", "segment_objects", "train_osn", "render_views", "export_splats", "evaluate"}
     assert not any(job["gpu"] for jobs in without.values() for job in jobs)
