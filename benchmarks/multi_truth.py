@@ -130,7 +130,7 @@ def judge(bench: Bench, method: TrainedMethod, baselines: bool, candidates: int,
     ids = list(range(bench.scene.object_count))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_views(folder, plans, method, config.rays_per_chunk)
+        write_views(folder, [(plan, method) for plan in plans], config.rays_per_chunk)
         listed = Renders(
             method="osn", valid_scales=len(valid.scales), object_ids=ids, sets=[plan.entry for plan in plans]
         )

@@ -57,9 +57,7 @@ def render_views(
     )
     with whole(renders) as partial:
         partial.mkdir()
-        write_views(partial, plans, method, config.rays_per_chunk)
-        for plan, edited in edits:
-            write_views(partial, [plan], edited, config.rays_per_chunk)
+        write_views(partial, [*((plan, method) for plan in plans), *edits], config.rays_per_chunk)
         write_renders(partial, listed)
     log.info("rendered %d views in %d sets", sum(len(entry.frames) for entry in listed.sets), len(listed.sets))
 

@@ -157,7 +157,7 @@ def train_together(
         for _ in progress(range(first.step, config.steps), "shared stage", unit="steps"):
             for number, parts in enumerate(shared_step(joint, contexts, known, config, parallel_map)):
                 for name, value in parts.items():
-                    sums[number][name] = sums[number].get(name, 0.0) + float(value) / STEPS_PER_ROW
+                    sums[number][name] = sums[number].get(name, 0.0) + value / STEPS_PER_ROW
             if first.step % STEPS_PER_ROW == 0:
                 for state, mine in zip(joint.states, sums, strict=True):
                     state.rows.append({"stage": state.stage, "step": state.step, "loss": sum(mine.values()), **mine})
@@ -173,7 +173,7 @@ def shared_step(
     known_nodes: list[Tensor | None],
     config: TrainSemanticFlowConfig,
     parallel_map: ParallelMap,
-) -> list[dict[str, Tensor]]:
+) -> list[dict[str, float]]:
     """One step of every scene's own fields, and one of the shared network; the losses of each scene."""
     done = joint.states[0].step / config.steps
     joint.adam.param_groups[0]["lr"] = config.network_lr * config.final_lr_ratio**done
@@ -182,11 +182,10 @@ def shared_step(
     for state, given, nodes in zip(joint.states, contexts, known_nodes, strict=True):
         set_rates(state.optimiser, config, done)
         state.optimiser.zero_grad(set_to_none=True)
-        each.append(measured_losses(state, given, parallel_map, nodes))
-        update(state, each[-1])
+        each.append(update(state, measured_losses(state, given, parallel_map, nodes)))
         state.step += 1
     gradients = [parameter.grad for parameter in joint.head.parameters() if parameter.grad is not None]
-    if all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+    if gradients and bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all()):
         for gradient in gradients:
             gradient.div_(len(joint.states))
         joint.adam.step()

@@ -1,4 +1,4 @@
-"""Independent pieces of a step side by side on CPU cores.
+"""Independent pieces of work side by side on CPU cores: those of a training step, or whole views.
 
 Each piece runs on one thread. Threads inside single operations, torch's default, wait for each other a thousand times a
 step; where other programs use the cores as well, every wait costs a time slice and training all but stops. Pieces wait
@@ -7,8 +7,9 @@ measured while they work. What they compute does not depend on it.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
@@ -18,6 +19,7 @@ import torch
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 ParallelMap = Callable[[Callable[[Item], Result], Iterable[Item]], Iterable[Result]]
+OrderedMap = Callable[[Callable[[Item], Result], Iterable[Item]], Iterator[Result]]
 UNMEASURED, MEASURED, SETTLED = 1, 4, 600  # calls: the first, which compiles; with each count; before measuring again
 
 
@@ -54,11 +56,14 @@ def autotuners(threads: int) -> dict[Hashable, Autotuner]:
 
 @contextmanager
 def workers(device: torch.device) -> Iterator[ParallelMap]:
-    """A `map` that works on as many items at once as is fastest, at most as torch may use threads; plain on a GPU."""
-    if device.type != "cpu":
+    """A `map` that works on as many items at once as is fastest, at most as torch may use threads; plain on a GPU.
+
+    Plain, too, where torch has one thread: inside a piece of other work that is side by side already.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
         yield map
         return
-    threads = torch.get_num_threads()
     counts = [threads >> halved for halved in range(threads.bit_length())]
     torch.set_num_threads(1)
     # MKL asks every thread of its own how many it may use; a new one would use all, and add in another order.
@@ -76,4 +81,33 @@ def workers(device: torch.device) -> Iterator[ParallelMap]:
     finally:
         for pool in pools.values():
             pool.shutdown()
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def side_by_side(device: torch.device) -> Iterator[OrderedMap]:
+    """A lazy `map` over large items, each on one thread, as many at once as torch may use threads; plain on a GPU.
+
+    Results come in order, and the next items are worked on while they are used; at most two items a thread are held.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        yield map
+        return
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(threads, "", torch.set_num_threads, (1,))
+
+    def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        pending: deque[Future[Result]] = deque()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) == 2 * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+    try:
+        yield ordered_map
+    finally:
+        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)

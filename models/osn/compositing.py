@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -19,9 +20,7 @@ class RayWeights(torch.autograd.Function):
     def forward(
         ctx: Any, optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"]
     ) -> Float[Tensor, "sample"]:
-        _, inverse, counts = torch.unique_consecutive(segment, return_inverse=True, return_counts=True)
-        last = (counts.cumsum(0) - 1)[inverse]
-        first = last + 1 - counts[inverse]
+        first, last = segment_ends(segment)
         tau = optical_depth.double()  # sums run over all rays; in float32 they would lose the small ones
         through = tau.cumsum(0)
         before_ray = through[first] - tau[first]
@@ -37,6 +36,15 @@ class RayWeights(torch.autograd.Function):
         weighted = (weights * g).cumsum(0)
         behind = weighted[last] - weighted  # what a denser sample takes away from those behind it
         return (after * g - behind).to(gradient.dtype), None
+
+
+def segment_ends(segment: Int64[Tensor, "sample"]) -> tuple[Int64[Tensor, "sample"], Int64[Tensor, "sample"]]:
+    """The first and the last sample of each sample's segment, segments being sorted; the host does not wait for a count."""
+    place = torch.arange(len(segment), device=segment.device)
+    changes = segment[1:] != segment[:-1]
+    first = torch.where(F.pad(changes, (1, 0)), place, 0).cummax(0).values
+    last = torch.where(F.pad(changes, (0, 1)), place, len(segment) - 1).flip(0).cummin(0).values.flip(0)
+    return first, last
 
 
 def ray_weights(optical_depth: Float[Tensor, "sample"], segment: Int64[Tensor, "sample"]) -> Float[Tensor, "sample"]:
@@ -91,6 +99,6 @@ def accumulate_per_object(
     values = torch.cat([moments, channels], dim=1) * weights[:, None]
     sums = values.new_zeros(rays * objects, values.shape[1]).index_add(0, ray_object, values)
     sums = sums.view(rays, objects, values.shape[1])
-    counts = torch.bincount(ray_object, minlength=rays * objects).view(rays, objects).to(values.dtype)
+    counts = values.new_zeros(rays * objects).index_add(0, ray_object, torch.ones_like(depth)).view(rays, objects)
     weight, depth_sum, first, second = sums[..., :4].unbind(-1)
     return PerObjectSums(weight, depth_sum, first, second, sums[..., 4:7], sums[..., 7:], counts)

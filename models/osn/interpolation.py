@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from models.ops.constants import constant
 from models.ops.grid import LINE_AXES, PLANE_AXES
 
 AXES = tuple((*axes, along) for axes, along in zip(PLANE_AXES, LINE_AXES, strict=True))
@@ -32,14 +33,14 @@ class Cells:
     @staticmethod
     def locate(points: Float[Tensor, "axis point"], resolution: Sequence[int]) -> "Cells":
         """Points of the unit cube; those outside are moved to its faces."""
-        last = points.new_tensor([size - 1 for size in resolution])[:, None]
+        last = constant(tuple(size - 1 for size in resolution), points)[:, None]
         position = points.clamp(0, 1) * last
         low = torch.minimum(position.detach().floor(), last - 1)
         return Cells(low.int(), position - low, tuple(resolution))
 
     def axes(self, *axes: int) -> "Cells":
-        """The same points in the plane or on the line of some axes."""
-        chosen = list(axes)
+        """The same points in the plane or on the line of one or two axes, in order."""
+        chosen = slice(axes[0], axes[-1] + 1, axes[-1] - axes[0] or 1)  # a view: no index goes to the device
         return Cells(self.low[chosen], self.fraction[chosen], tuple(self.resolution[axis] for axis in axes))
 
     def first_rows(self) -> Int[Tensor, "point"]:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from models.ops.compaction import places
 from models.osn.field import density_at
 from models.osn.space import Space, box_interval, ray_bins
 from models.rays import TensorFields
@@ -76,8 +77,13 @@ def march(
     index: int,
     steps: Steps,
     density_scale: float,
+    most: int | None = None,
 ) -> Samples:
-    """The samples of one object that would be seen if it stood alone. No gradients flow here."""
+    """The samples of one object that would be seen if it stood alone. No gradients flow here.
+
+    With `most` they come in a buffer of this size, so that the host need not know how many there are: its rest has no
+    optical length, and what does not fit is left out.
+    """
     with torch.no_grad():
         origins, directions = rays.origins[index].detach(), rays.directions[index].detach()
         offset = offsets(rays.present[index], steps.jitter)
@@ -86,19 +92,19 @@ def march(
         else:
             enter, leave = steps.reach.first, steps.reach.last
             hit = leave > enter
-        ray = (hit & rays.present[index]).nonzero()[:, 0]
-        origins, directions = origins[ray], directions[ray]
-        bins = ray_bins(space, directions, enter[ray], leave[ray], steps.inner, steps.outer)
-        depth = bins.start + bins.length * offset[ray, None]
+        hit = hit & rays.present[index]
+        bins = ray_bins(space, directions, enter, torch.where(hit, leave, enter), steps.inner, steps.outer)
+        depth = bins.start + bins.length * offset[:, None]
         positions = origins.T[..., None] + depth * directions.T[..., None]
         density = density_at(logits.detach(), space.grid_points(positions).flatten(1)).view_as(depth)
         if steps.reach is not None:
-            bins = bins.stretched(steps.reach.stretch[ray])
+            bins = bins.stretched(steps.reach.stretch)
             density = density * space.contains(positions)
-        kept = solo_weights(density * density_scale * bins.optical_length) > LEAST_WEIGHT
-        row, column = kept.nonzero().unbind(1)
-        owner = torch.full_like(row, index)
-        return Samples(ray[row], owner, depth[row, column], bins.optical_length[row, column])
+        kept = (solo_weights(density * density_scale * bins.optical_length) > LEAST_WEIGHT) & hit[:, None]
+        place, filled = places(kept.flatten(), most)
+        ray = torch.div(place, kept.shape[1], rounding_mode="floor")
+        length = bins.optical_length.flatten()[place] * filled
+        return Samples(ray, torch.full_like(ray, index), depth.flatten()[place], length)
 
 
 def solo_weights(optical_depth: Float[Tensor, "ray bin"]) -> Float[Tensor, "ray bin"]:

@@ -17,6 +17,7 @@ from models.osn.shading import FarColour, Shader
 from models.osn.space import Space
 from models.rays import Rays
 
+LEAST_SHADED = 1e-2  # weight of an object on a ray, below which its colour is not corrected
 DensityLogits = Float[Tensor, "_ _ _"]  # of one object, at its nodes
 
 
@@ -83,6 +84,7 @@ class ObjectScene(nn.Module):
         if shape.refined_poses:
             self.corrections = nn.Parameter(torch.zeros_like(geometry.object_from_camera[..., 0, :3].repeat(1, 1, 2)))
         self.loops = geometry.half_extent.device.type == "cpu"
+        self.most_samples: int | None = None  # of one object in a step of training on GPUs
         self.mixed = shape.mixed_precision and not self.loops
 
     @property
@@ -104,8 +106,10 @@ class ObjectScene(nn.Module):
 
     def world_rays(self, rays: Rays, scales: Float[Tensor, "object"]) -> ObjectRays:
         """Rays of any camera at a frame's time, in every object's frame under its scale: X = R_k x / s_k + t_k, as in OSN."""
-        poses = self.poses()[:, rays.frames]
-        camera_from_world = torch.linalg.inv(poses[0])
+        of_frames = self.poses()
+        poses = of_frames[:, rays.frames]
+        # Inverted once a frame, and unchecked: the host waits for a check.
+        camera_from_world = torch.linalg.inv_ex(of_frames[0])[0][rays.frames]
         rotation, shift = camera_from_world[:, :3, :3], camera_from_world[:, :3, 3]
         origins = torch.einsum("nij,nj->ni", rotation, rays.origins) + shift
         directions = torch.einsum("nij,nj->ni", rotation, rays.directions)
@@ -151,8 +155,9 @@ class ObjectScene(nn.Module):
         scales: Float[Tensor, "ray object"] | None,
     ) -> list[Samples]:
         """The samples that matter, of each object."""
+        most = None if jitter is None else self.most_samples
         return [
-            march(space, logits, rays, k, self.steps(k, jitter, scales, rays), self.shape.density_scale)
+            march(space, logits, rays, k, self.steps(k, jitter, scales, rays), self.shape.density_scale, most)
             for k, (space, logits) in enumerate(zip(self.spaces, grids, strict=True))
         ]
 
@@ -214,7 +219,11 @@ class ObjectScene(nn.Module):
         ray_object = samples.ray * objects + samples.object
         depth = samples.depth if scales is None else samples.depth * scales.flatten()[ray_object]
         weights = weights_by_depth(optical_depth, ray_object if scales is None else samples.ray, depth)
-        return accumulate_per_object(ray_object, weights, depth, channels, count, objects)
+        sums = accumulate_per_object(ray_object, weights, depth, channels, count, objects)
+        taken = (samples.optical_length > 0).to(depth.dtype)  # the rest of a buffer is empty
+        return replace(
+            sums, samples=torch.zeros_like(sums.weight).flatten().index_add(0, ray_object, taken).view_as(sums.weight)
+        )
 
     def query(
         self, logits: Float[Tensor, "x y z"], rays: ObjectRays, index: int, samples: Samples, colour: bool
@@ -235,7 +244,12 @@ class ObjectScene(nn.Module):
         colours = []
         for k, shader in enumerate(self.shaders):
             weight = sums.weight[:, k : k + 1]
-            seen = (weight[:, 0] > 1e-2).nonzero()[:, 0]
+            if not self.loops:
+                colours.append(
+                    sums.colour[:, k] + self.everywhere_shaded(shader, sums, k, rays.directions[k], light[k])
+                )
+                continue
+            seen = (weight[:, 0] > LEAST_SHADED).nonzero()[:, 0]
             view = nn.functional.normalize(rays.directions[k, seen], dim=1)
             features = sums.features[seen, k] / weight[seen]
             with self.network_precision():
@@ -243,3 +257,15 @@ class ObjectScene(nn.Module):
             added = residual * weight[seen]
             colours.append(sums.colour[:, k].index_add(0, seen, added))
         return replace(sums, colour=torch.stack(colours, dim=1))
+
+    def everywhere_shaded(
+        self, shader: Shader, sums: PerObjectSums, index: int, directions: Float[Tensor, "ray xyz=3"], light: Tensor
+    ) -> Float[Tensor, "ray rgb=3"]:
+        """What direction and light add, computed for all rays, so that no size depends on values."""
+        weight = sums.weight[:, index : index + 1]
+        seen = weight > LEAST_SHADED
+        features = sums.features[:, index] / torch.where(seen, weight, torch.ones_like(weight))
+        context = torch.cat([nn.functional.normalize(directions, dim=1), light], dim=1)
+        with self.network_precision():
+            residual = shader(features, context).float()
+        return torch.where(seen, residual * weight, torch.zeros_like(residual))

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from models.ops.constants import constant
+
 ROTATION_SIGMA, SHIFT_SIGMA = 0.01, 0.01  # radians, and half the longest side of the box: what SfM may be off
 TINY = 1e-12
 
@@ -36,7 +38,7 @@ def rotations(vectors: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch 3
 
 def prior_gradient(corrections: Float[Tensor, "object frame six"]) -> Float[Tensor, "object frame six"]:
     """Gradient of half the mean square of the corrections, in standard deviations of what SfM may be off."""
-    sigma = corrections.new_tensor([ROTATION_SIGMA] * 3 + [SHIFT_SIGMA] * 3)
+    sigma = constant((*[ROTATION_SIGMA] * 3, *[SHIFT_SIGMA] * 3), corrections)
     return corrections.detach() / sigma.square() / corrections[..., 0].numel()
 
 

@@ -4,6 +4,7 @@ The background's box has a shell around it (mip-NeRF 360), into which everything
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,7 +24,7 @@ class Space:
     near: float
     shell: float = 0.0
 
-    @property
+    @cached_property  # read once: on a GPU the host waits for it
     def unit(self) -> float:
         """The object's own unit of length, in which its density is expressed."""
         return float(self.half_extent.max())

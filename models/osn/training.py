@@ -57,7 +57,8 @@ def bootstrap_losses(
         scene.far_colour(rays.directions[0]) * (1 - sums.weight[:, :1]),
         torch.zeros_like(batch.colours),
     )
-    colour = sums.colour[own.T] + behind
+    chosen = batch.objects[:, None, None].expand(-1, 1, 3)
+    colour = sums.colour.gather(1, chosen)[:, 0] + behind
     return StepLosses(
         colour_loss(colour, batch.colours, batch.certain.float()),
         depth_loss(sums, batch.objects, batch.depth, batch.depth_weight),

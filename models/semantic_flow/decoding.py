@@ -10,7 +10,7 @@ from models.rays import Rays, TensorFields
 from models.rendering import Rendering
 from models.semantic_flow.frame_memory import FrameMemory, repainted, repainted_rest
 from models.semantic_flow.marching import SampleWeights
-from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, flat_indices, ray_sums, top_k
+from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, chosen_samples, ray_sums, top_k
 
 
 @dataclass(frozen=True)
@@ -28,27 +28,29 @@ def decode(
     by: Float[Tensor, "ray sample xyz=3"] | None = None,
     frames_by: Int64[Tensor, "ray"] | None = None,
     memory: FrameMemory | None = None,
+    compact: bool = False,
 ) -> Decoded:
     """Decode the samples that matter. Only rays marked `semantic` get logits; the others' are zero.
 
     With `by`, the dynamic field is read at points moved by that much, `frames_by` frames later: what the ray would show
     if the moving things of that time were brought back along their flow. With `memory`, everything takes on the colours
-    of the frames that see it.
+    of the frames that see it. `compact`: samples that do not matter are left out on GPUs too, for which the host waits.
     """
     weights, density_prior = traced.weights, model.sizes.density_prior
-    kept = flat_indices(weights.static > LEAST_WEIGHT)
+    kept, filled = chosen_samples(weights.static > LEAST_WEIGHT, compact)
     ray = torch.div(kept, weights.static.shape[1], rounding_mode="floor")
     features = model.static_features(traced.points_at(kept), traced.rays.frames[ray], traced.rays.directions[ray])
     paint = torch.sigmoid(model.static.colour(features))
     if memory is not None:
         paint = repainted_rest(memory, model, traced.rays, weights.static, traced.points, ray, paint)
-    colour = ray_sums(weights.static, kept, paint)
+    colour = ray_sums(weights.static, kept, paint, filled)
     told = class_weights(weights, weights.static, density_prior) * semantic[:, None]
-    logits = ray_sums(told, kept, model.static.semantics(features))
+    logits = ray_sums(told, kept, model.static.semantics(features), filled)
     frames = traced.rays.frames if frames_by is None else traced.rays.frames + frames_by
     few = top_k(weights.dynamic, model.sizes.semantic_samples) & semantic[:, None]
     seen = weights.dynamic > LEAST_WEIGHT
-    kept, mine = flat_indices(seen), flat_indices(few[seen][None])
+    kept, filled = chosen_samples(seen, compact)
+    mine, told_of = chosen_samples(few.flatten()[kept][None], compact, len(few) * model.sizes.semantic_samples)
     there = traced.points_at(kept) if by is None else traced.points_at(kept) + by.flatten(0, 1)[kept]
     ray = torch.div(kept, seen.shape[1], rounding_mode="floor")
     frame = frames[ray]
@@ -56,10 +58,10 @@ def decode(
     paint = torch.sigmoid(model.dynamic.colour(features))
     if memory is not None:
         paint = repainted(memory, model, traced.rays, ray, there, paint)
-    colour = colour + ray_sums(weights.dynamic, kept, paint)
+    colour = colour + ray_sums(weights.dynamic, kept, paint, filled)
     moving = model.dynamic_logits(there[mine], frame[mine], features[mine])
     told = class_weights(weights, weights.dynamic, density_prior)
-    return Decoded(colour, logits + ray_sums(told, kept[mine], moving))
+    return Decoded(colour, logits + ray_sums(told, kept[mine], moving, told_of))
 
 
 def class_weights(
@@ -78,7 +80,7 @@ def rendering(
 ) -> Rendering:
     """Render rays as everyone else sees them; the weight of a class is its probability times the opacity."""
     traced = model.trace(nodes, rays, None)
-    decoded = decode(model, traced, torch.ones_like(rays.frames, dtype=torch.bool), memory=memory)
+    decoded = decode(model, traced, torch.ones_like(rays.frames, dtype=torch.bool), memory=memory, compact=True)
     opacity = traced.weights.both.sum(1)
     probabilities = torch.softmax(decoded.logits, dim=-1) * opacity[:, None]
     return Rendering(decoded.colour.clamp(0, 1), traced.depth, opacity, probabilities)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from models.ops.constants import constant
 from models.rays import TensorFields
 from models.semantic_flow.space import Cameras
 
@@ -66,7 +67,7 @@ def sample_maps(
 ) -> Float[Tensor, "point token channel"]:
     """Bilinear samples of maps (frame height width channel) of any resolution, at pixels of the full image."""
     height, width = maps.shape[1:3]
-    size = torch.tensor([width, height], device=xy.device)
+    size = constant((width, height), frame)
     position = (cameras.normalised(xy) + 1) / 2 * size - 0.5
     position = torch.minimum(position.clamp(min=0), size - 1.0)
     low = torch.minimum(position.floor(), size - 2.0).clamp(min=0)

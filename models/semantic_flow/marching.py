@@ -128,7 +128,8 @@ def blend_in_tensors(
     static = -torch.expm1(-static_depth) * (1 - blending)
     dynamic = -torch.expm1(-dynamic_depth) * blending
     left = (1 - static) * (1 - dynamic)
-    through = torch.cumprod(F.pad(left[:, :-1], (1, 0), value=1.0).clamp(min=1e-7), dim=1)
+    # A sum of logarithms: the gradient of a product makes the host look for zeros.
+    through = torch.exp(F.pad(left[:, :-1].clamp(min=1e-7).log().cumsum(1), (1, 0)))
     taken = through * (1 - left) / (static + dynamic).clamp(min=1e-8)
     return SampleWeights(taken * static, taken * dynamic)
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from models.ops.compaction import places
 from models.rays import Rays, TensorFields
 from models.semantic_flow.attention import Head, SemanticHead
 from models.semantic_flow.fields import DynamicField, StaticField
@@ -261,10 +262,28 @@ def flat_indices(mask: Bool[Tensor, "ray sample"]) -> Int64[Tensor, "chosen"]:
     return mask.flatten().nonzero()[:, 0]
 
 
+def chosen_samples(
+    mask: Bool[Tensor, "ray sample"], compact: bool, most: int | None = None
+) -> tuple[Int64[Tensor, "chosen"], Bool[Tensor, "chosen"] | None]:
+    """Flat indices of the chosen samples: of them alone on CPU and where it is asked for.
+
+    Else, on GPUs, in a buffer whose size no value decides, with what is filled of it: of `most` places, or of all samples.
+    """
+    if compact or mask.device.type == "cpu":
+        return flat_indices(mask), None
+    if most is None:
+        return torch.arange(mask.numel(), device=mask.device), mask.flatten()
+    return places(mask.flatten(), most)
+
+
 def ray_sums(
-    weights: Float[Tensor, "ray sample"], chosen: Int64[Tensor, "chosen"], values: Float[Tensor, "chosen channel"]
+    weights: Float[Tensor, "ray sample"],
+    chosen: Int64[Tensor, "chosen"],
+    values: Float[Tensor, "chosen channel"],
+    filled: Bool[Tensor, "chosen"] | None = None,
 ) -> Float[Tensor, "ray channel"]:
-    """Weighted sums over the chosen samples of each ray, given by their flat indices."""
+    """Weighted sums over the chosen samples of each ray, given by their flat indices; those not filled count nothing."""
     ray = torch.div(chosen, weights.shape[1], rounding_mode="floor")
-    weighted = weights.flatten().index_select(0, chosen)[:, None] * values
+    taken = weights.flatten().index_select(0, chosen)
+    weighted = (taken if filled is None else taken * filled)[:, None] * values
     return values.new_zeros(len(weights), values.shape[1]).index_add_(0, ray, weighted)

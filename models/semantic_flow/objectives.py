@@ -7,13 +7,15 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from models.ops.host_draws import host_randint
 from models.rays import Rays, TensorFields
 from models.semantic_flow import losses
 from models.semantic_flow.decoding import Decoded, decode
 from models.semantic_flow.marching import blend
-from models.semantic_flow.model import SemanticFlow, Traced, behind, flat_indices, ray_sums, top_k
+from models.semantic_flow.model import SemanticFlow, Traced, behind, chosen_samples, ray_sums, top_k
 from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes
 
+LEAST_INTEREST = 0.1  # of a ray to the consistency along the flow
 SmoothedGrid = DensityGrid | SpacePlanes | SpaceTimePlanes
 
 
@@ -137,19 +139,22 @@ def expected_flow_endpoints(
     static = ray_projections(model, traced, target)
     endpoint = (traced.weights.static[..., None] * static).sum(1)
     total = traced.weights.static.sum(1)
-    few = flat_indices(top_k(traced.weights.dynamic, model.sizes.semantic_samples))
+    most = len(rays.frames) * model.sizes.semantic_samples
+    few, filled = chosen_samples(top_k(traced.weights.dynamic, model.sizes.semantic_samples), False, most)
     ray = torch.div(few, traced.weights.dynamic.shape[1], rounding_mode="floor")
     taken = traced.weights.dynamic.flatten()[few]
+    taken = taken if filled is None else taken * filled
     moving = traced.points_at(few)
     known = rays.origins + batch.depth[:, None] * rays.directions
-    start = torch.cat([moving, known[batch.motion_known]])
-    frame = torch.cat([rays.frames[ray], rays.frames[batch.motion_known]]).to(start.dtype)
-    by = torch.cat([batch.neighbour[ray], batch.neighbour[batch.motion_known]]).to(start.dtype)
+    told, _ = chosen_samples(batch.motion_known[None], False)  # where nothing is known the loss looks at nothing
+    start = torch.cat([moving, known[told]])
+    frame = torch.cat([rays.frames[ray], rays.frames[told]]).to(start.dtype)
+    by = torch.cat([batch.neighbour[ray], batch.neighbour[told]]).to(start.dtype)
     displacement = model.moved(start, frame, by) - start
     moved = torch.zeros_like(known)
-    moved[batch.motion_known] = displacement[len(ray) :]
+    moved[told] = displacement[len(ray) :]
     xy, _ = cameras.project(moving + displacement[: len(ray)], target[ray])
-    endpoint = endpoint + ray_sums(traced.weights.dynamic, few, bounded(xy, cameras.width))
+    endpoint = endpoint + ray_sums(traced.weights.dynamic, few, bounded(xy, cameras.width), filled)
     total = total.index_add(0, ray, taken)
     speed = displacement[: len(ray)].abs().sum(1)
     mean_speed = (taken.detach() * speed).sum() / max(len(rays.frames), 1)
@@ -194,17 +199,20 @@ def warped_losses(
     The ray of frame t is rendered with the dynamic field of frame t + h at the points carried there by the velocity;
     colour and label are those of t. Pixels whose flow is not confirmed (occluded next) are left out.
     """
-    hop = int(torch.randint(1, ray_budget.hops + 1, (), generator=generator, device=generator.device))
+    hop = host_randint(1, ray_budget.hops + 1, generator)
     by = batch.neighbour * hop
     exists = (batch.rays.frames + by >= 0) & (batch.rays.frames + by < model.bounds.cameras.frame_count)
     interest = traced.dynamicness.detach() + (batch.moving > 0)
     score = interest * (exists & batch.flow_valid)
     picked = score.topk(min(ray_budget.warped_rays, len(score)))
-    chosen = picked.indices[picked.values > 0.1]
-    if len(chosen) == 0:
+    worth, live = chosen_samples((picked.values > LEAST_INTEREST)[None], False)
+    if len(worth) == 0:
         return {}
+    chosen = picked.indices[worth]
     part, seen = batch[chosen], traced[chosen]
     decoded = warped(model, nodes, seen, part, by[chosen], hop)
+    if live is not None:
+        return masked_consistency(model, seen, part, decoded, weights, live)
     known = part.label != losses.UNLABELLED
     result = {
         "consistency_colour": weights.consistency_colour * losses.colour_loss(decoded.colour, part.colour),
@@ -214,6 +222,25 @@ def warped_losses(
         with torch.no_grad():
             original = decode(model, seen, torch.ones_like(known)).logits
         result["self_consistency"] = weights.self_consistency * losses.agreement_loss(decoded.logits, original, ~known)
+    return result
+
+
+def masked_consistency(
+    model: SemanticFlow, seen: Traced, part: Batch, decoded: Decoded, weights: Weights, live: Bool[Tensor, "ray"]
+) -> dict[str, Float[Tensor, ""]]:
+    """The same losses over the rays of a batch that are live, none of which asks the host how many these are."""
+    known = live & (part.label != losses.UNLABELLED)
+    error = (decoded.colour - part.colour).square().mean(1)
+    label = torch.where(known, part.label, losses.UNLABELLED)
+    result = {
+        "consistency_colour": weights.consistency_colour * losses.masked_mean(error, live),
+        "consistency_semantics": weights.consistency_semantics * losses.cross_entropy(decoded.logits, label),
+    }
+    if weights.self_consistency:
+        with torch.no_grad():
+            original = decode(model, seen, torch.ones_like(known)).logits
+        agreement = losses.agreement_loss(decoded.logits, original, live & ~known)
+        result["self_consistency"] = weights.self_consistency * agreement
     return result
 
 

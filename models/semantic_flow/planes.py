@@ -101,7 +101,7 @@ class SpacePlanes(nn.Module):
 
     def in_tensors(self, coordinates: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
         """The same by tensor operations: the reference, and the way of GPUs."""
-        on_planes = torch.stack([coordinates[:, axes] for axes in PLANE_AXES])
+        on_planes = torch.stack([coordinates[:, a :: b - a][:, :2] for a, b in PLANE_AXES])
         along = torch.stack([coordinates[:, axis] for axis in LINE_AXES])
         on_lines = torch.stack([torch.zeros_like(along), along], dim=-1)
         product = bilinear(self.planes, on_planes) * bilinear(self.lines, on_lines)
@@ -142,7 +142,7 @@ class SpaceTimePlanes(nn.Module):
         self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
     ) -> Float[Tensor, "point channel"]:
         """The same by tensor operations: the reference, and the way of GPUs."""
-        in_space = torch.stack([coordinates[:, axes] for axes in PLANE_AXES])
+        in_space = torch.stack([coordinates[:, a :: b - a][:, :2] for a, b in PLANE_AXES])
         in_time = torch.stack([torch.stack([coordinates[:, axis], time], dim=-1) for axis in LINE_AXES])
         product = bilinear(self.space, in_space) * bilinear(self.time, in_time)
         return product.permute(2, 0, 1).flatten(1)

@@ -1,11 +1,13 @@
 """Where things are: the cameras of all frames, and the region of the world that a grid covers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from models.ops.constants import constant
 from models.ops.contract import contracted_distance, expanded_distance
 from models.rays import directions_at_unit_depth
 
@@ -52,7 +54,7 @@ class Cameras:
 
     def normalised(self, xy: Float[Tensor, "*batch xy=2"]) -> Float[Tensor, "*batch xy=2"]:
         """Pixels as `grid_sample` with align_corners=False wants them, for maps of any resolution."""
-        return 2 * xy / torch.tensor([self.width, self.height], device=xy.device, dtype=xy.dtype) - 1
+        return 2 * xy / constant((self.width, self.height), xy) - 1
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Region:
     def to(self, device: torch.device | str) -> "Region":
         return Region(self.centre.to(device), self.half_extent.to(device), self.shell)
 
-    @property
+    @cached_property  # read once: on a GPU the host waits for it
     def unit(self) -> float:
         """The unit of length of densities and velocities inside."""
         return float(self.half_extent.max())

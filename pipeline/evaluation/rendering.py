@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from models.ops.parallel import side_by_side
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.evaluation.image_metrics import (
     depth_mae,
@@ -174,16 +175,19 @@ def set_values(
 def image_values(
     images: UInt8[np.ndarray, "view height width rgb=3"], target: Target, lpips: Lpips | None
 ) -> dict[str, float]:
-    """Likeness of images, mean over views; co-visible variants over the views that have co-visible pixels."""
-    views: list[dict[str, float]] = []
-    for index, image in enumerate(images):
-        pair = to_unit(image), to_unit(target.images[index])
+    """Likeness of images, mean over views, judged side by side; co-visible variants over views with co-visible pixels."""
+
+    def judged(index: int) -> dict[str, float]:
+        pair = to_unit(images[index]), to_unit(target.images[index])
         view = {"psnr_db": psnr_db(*pair), "ssim": ssim(*pair)}
         if lpips:
             view["lpips"] = lpips.distance(*pair)
         if target.covisible is not None and target.covisible[index].mean() >= LEAST_COVISIBLE:
             view |= covisible_values(*pair, target.covisible[index], lpips)
-        views.append(view)
+        return view
+
+    with side_by_side(torch.device("cpu")) as ordered_map:
+        views = list(ordered_map(judged, range(len(images))))
     names = {name: None for view in views for name in view}
     return {name: float(np.mean([view[name] for view in views if name in view])) for name in names}
 

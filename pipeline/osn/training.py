@@ -28,6 +28,7 @@ from pipeline.runtime.progress import SECONDS_BETWEEN_LINES, progress_line
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 25
 FEWEST_RAYS = 64
+CAPACITY = 2  # times the samples that a step aims at: room for those of one object, on GPUs
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ def train_fields(state: TrainingState, phase: Phase, context: TrainingContext, c
         refine_grids(state, context)
         set_rates(state, context.config)
         losses = measured_losses(state, phase, context)
-        update(state, losses, phase, context.config)
+        values = update(state, losses, phase, context.config)
         state.step, state.field_step = state.step + 1, state.field_step + 1
         state.seconds = time.monotonic() - clock.started
-        note(state, phase, losses)
+        note(state, phase, values)
         housekeeping(state, phase, context, clock)
         if context.watch:
             context.watch(state, phase)
@@ -92,6 +93,7 @@ def measured_losses(state: TrainingState, phase: Phase, context: TrainingContext
     """Draw rays and scales, render, compare: losses, and gradients in the parameters."""
     config, device = context.config, state.generator.device
     shards = config.shards if device.type == "cpu" else 1
+    state.fields.most_samples = CAPACITY * config.samples_per_step
     batch = context.pixels(state.field_step).draw(state.rays, state.generator)
     rows = torch.randint(len(state.pool.scales), (len(batch.frames),), generator=state.generator, device=device)
     seeds = torch.randint(1 << 62, (shards,), generator=state.generator, device=device).tolist()
@@ -117,20 +119,31 @@ def loss_weights(config: TrainOsnConfig) -> LossWeights:
     )
 
 
-def update(state: TrainingState, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -> None:
-    """One step of the optimiser, unless the loss is no number; and as many rays in the next as the samples allow."""
-    total = float(loss_weights(config).total(losses))
+def update(state: TrainingState, losses: StepLosses, phase: Phase, config: TrainOsnConfig) -> dict[str, float]:
+    """One step of the optimiser, unless the loss is no number; and as many rays in the next as the samples allow.
+
+    Gives the losses, which are read at once: on a GPU the host waits for each reading.
+    """
+    total, *read = torch.stack([loss_weights(config).total(losses), *vars(losses).values()]).tolist()
+    values = dict(zip(vars(losses), read, strict=True))
     if not math.isfinite(total):
-        parts = ", ".join(f"{name} {float(value):.4g}" for name, value in vars(losses).items())
+        parts = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         raise StageError(
             f"step {state.step} of phase {phase.name} (round {phase.round}) has loss {total} ({parts}); resume.pt "
             "keeps an earlier good state; lower train_osn.grid_lr or train_osn.network_lr"
         )
     with held_poses(state.fields, config.pose_prior if phase.name == "composite" else None):
         state.optimiser.step()
-    samples = max(1.0, float(losses.samples))
+    samples = max(1.0, values["samples"])
+    if not state.fields.loops and samples >= CAPACITY * config.samples_per_step:
+        log.warning(
+            "step %d: %.0f samples may not have fit into the buffers of its objects (%d each), so some of its last rays count"
+            " less; the next step has fewer rays",
+            *(state.step, samples, CAPACITY * config.samples_per_step),
+        )
     state.taken = samples / state.rays
     state.rays = int(min(config.max_rays, max(FEWEST_RAYS, state.rays * min(1.5, config.samples_per_step / samples))))
+    return values
 
 
 @contextmanager
@@ -148,13 +161,13 @@ def held_poses(fields: ObjectScene, prior: float | None) -> Iterator[None]:
             corrections.copy_(without_common_motion(corrections, fields.visible))
 
 
-def note(state: TrainingState, phase: Phase, losses: StepLosses) -> None:
+def note(state: TrainingState, phase: Phase, losses: dict[str, float]) -> None:
     """Add a step to the history; a row is the mean of some steps."""
     values = {
-        "colour_loss": float(losses.colour),
-        "depth_loss": float(losses.depth),
-        "segmentation_loss": float(losses.objects),
-        "distortion_loss": float(losses.distortion),
+        "colour_loss": losses["colour"],
+        "depth_loss": losses["depth"],
+        "segmentation_loss": losses["objects"],
+        "distortion_loss": losses["distortion"],
         "rays": float(state.rays),
         "samples_per_ray": state.taken,
         "steps": 1.0,

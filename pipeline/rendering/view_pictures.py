@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from models.ops.parallel import side_by_side
 from models.rays import Rays
 from models.rendering import Rendering
 from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres
@@ -15,21 +16,27 @@ from pipeline.rendering.trained_method import TrainedMethod
 from pipeline.rendering.view_plans import Plan
 from pipeline.runtime.progress import progress
 
+Picture = tuple[
+    UInt8[np.ndarray, "height width rgb=3"], UInt8[np.ndarray, "height width"], Float[np.ndarray, "height width"]
+]
 
-def write_views(folder: Path, plans: list[Plan], method: TrainedMethod, chunk: int) -> None:
-    """Render all sets and write each as soon as it is done."""
-    total = sum(len(plan.entry.frames) for plan in plans)
-    views = progress((view for plan in plans for view in plan.views(method.scene.camera)), "rendering", total, "views")
-    ids = np.array(method.object_ids, np.uint8)
-    for plan in plans:
+
+def write_views(folder: Path, work: list[tuple[Plan, TrainedMethod]], chunk: int) -> None:
+    """Render all sets, each by its method, and write each as soon as it is done; views are rendered side by side."""
+    views = [(method, plan, *view) for plan, method in work for view in plan.views(method.scene.camera)]
+
+    def picture(view: tuple[TrainedMethod, Plan, int, np.ndarray, Intrinsics]) -> Picture:
+        method, plan, frame, pose, camera = view
         scales = torch.tensor(plan.entry.scale, dtype=torch.float32, device=method.device)
-        pictures = []
-        for _ in plan.entry.frames:
-            frame, pose, camera = next(views)
-            rays = view_rays(camera, pose, frame).to(method.device)
-            pictures.append(as_picture(render_chunks(method, rays, scales, chunk), camera, ids))
-        images, object_ids, depth = (np.stack(arrays) for arrays in zip(*pictures, strict=True))
-        write_set(folder, plan.entry, images, object_ids, depth)
+        rays = view_rays(camera, pose, frame).to(method.device)
+        return as_picture(render_chunks(method, rays, scales, chunk), camera, np.array(method.object_ids, np.uint8))
+
+    with side_by_side(work[0][1].device) as ordered_map:
+        pictures = progress(ordered_map(picture, views), "rendering", len(views), "views")
+        for plan, _ in work:
+            own = [next(pictures) for _ in plan.entry.frames]
+            images, object_ids, depth = (np.stack(arrays) for arrays in zip(*own, strict=True))
+            write_set(folder, plan.entry, images, object_ids, depth)
 
 
 def view_rays(camera: Intrinsics, world_from_camera: Float[np.ndarray, "4 4"], frame: int) -> Rays:
@@ -52,11 +59,7 @@ def render_chunks(method: TrainedMethod, rays: Rays, scales: Float[Tensor, "obje
     )
 
 
-def as_picture(
-    rendering: Rendering, camera: Intrinsics, ids: UInt8[np.ndarray, "object"]
-) -> tuple[
-    UInt8[np.ndarray, "height width rgb=3"], UInt8[np.ndarray, "height width"], Float[np.ndarray, "height width"]
-]:
+def as_picture(rendering: Rendering, camera: Intrinsics, ids: UInt8[np.ndarray, "object"]) -> Picture:
     """Image, object ids and depth of one view; a pixel belongs to the object that most of its weight fell on."""
     size = (camera.height, camera.width)
     image = (255 * rendering.colour.clamp(0, 1)).round().to(torch.uint8).cpu().numpy().reshape(*size, 3)

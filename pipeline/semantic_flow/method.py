@@ -1,5 +1,6 @@
 """A trained Semantic Flow as every other stage sees it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,7 @@ class SemanticFlowMethod(TrainedMethod):
     def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
         """Render rays; scales change nothing."""
         model, nodes, memory = self.trained.model, self.trained.nodes, self.trained.memory
-
-        def part(chosen: Int64[Tensor, "chunk"]) -> Rendering:
-            with torch.no_grad():
-                return rendering(model, nodes, rays[chosen], memory)
-
-        chunks = torch.arange(len(rays.frames), device=rays.frames.device).split(RAYS_AT_ONCE)
-        with workers(rays.frames.device) as parallel_map:
-            parts = list(parallel_map(part, chunks))
-        return Rendering(*(torch.cat([getattr(one, name) for one in parts]) for name in vars(parts[0])))
+        return in_chunks(lambda part: rendering(model, nodes, part, memory), rays)
 
     @property
     def object_ids(self) -> list[int]:
@@ -92,12 +85,25 @@ class EditedSemanticFlow(TrainedMethod):
     def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
         """Render rays of the edited scene; scales change nothing."""
         trained = self.method.trained
-        with torch.no_grad():
-            return edited_rendering(trained.model, trained.nodes, rays, self.changes, trained.memory)
+        model, nodes, memory = trained.model, trained.nodes, trained.memory
+        return in_chunks(lambda part: edited_rendering(model, nodes, part, self.changes, memory), rays)
 
     @property
     def object_ids(self) -> list[int]:
         return self.method.object_ids
+
+
+def in_chunks(render: Callable[[Rays], Rendering], rays: Rays) -> Rendering:
+    """What a function renders of a few thousand rays at a time without gradients, side by side on CPU cores."""
+
+    def part(chosen: Int64[Tensor, "chunk"]) -> Rendering:
+        with torch.no_grad():
+            return render(rays[chosen])
+
+    chunks = torch.arange(len(rays.frames), device=rays.frames.device).split(RAYS_AT_ONCE)
+    with workers(rays.frames.device) as parallel_map:
+        parts = list(parallel_map(part, chunks))
+    return Rendering(*(torch.cat([getattr(one, name) for one in parts]) for name in vars(parts[0])))
 
 
 def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.device) -> SemanticFlowMethod:

@@ -1,6 +1,7 @@
 """Training of Semantic Flow step by step: a run begins, passes through its two stages, and keeps its state."""
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,10 +147,10 @@ def train_stage(state: TrainingState, context: TrainingContext) -> None:
             set_rates(state.optimiser, config, state.step / total)
             state.optimiser.zero_grad(set_to_none=True)
             parts = measured_losses(state, context, parallel_map, nodes)
-            update(state, parts)
+            values = update(state, parts)
             state.step += 1
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value) / STEPS_PER_ROW
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0.0) + value / STEPS_PER_ROW
             if state.step % STEPS_PER_ROW == 0:
                 state.rows.append({"stage": state.stage, "step": state.step, "loss": sum(sums.values()), **sums})
                 sums = {}
@@ -211,13 +212,14 @@ def measured_losses(
     return parts
 
 
-def update(state: TrainingState, parts: dict[str, Float[Tensor, ""]]) -> None:
-    """One step downhill; a step whose loss is no number is left out, and many of them end the run."""
-    if all(bool(torch.isfinite(value)) for value in parts.values()):
+def update(state: TrainingState, parts: dict[str, Float[Tensor, ""]]) -> dict[str, float]:
+    """One step downhill; a step whose loss is no number is left out, and many of them end the run. Gives the losses read."""
+    values = dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))  # read at once: a GPU waits
+    if all(math.isfinite(value) for value in values.values()):
         state.optimiser.step()
-        return
+        return values
     state.broken += 1
-    names = ", ".join(name for name, value in parts.items() if not bool(torch.isfinite(value)))
+    names = ", ".join(name for name, value in values.items() if not math.isfinite(value))
     log.warning(
         "step %d of the %s stage: the loss is no number (%s); the step is left out", state.step, state.stage, names
     )
@@ -225,6 +227,7 @@ def update(state: TrainingState, parts: dict[str, Float[Tensor, ""]]) -> None:
         raise StageError(
             f"training broke down ({names}); lower train_semantic_flow.grid_lr, reference_lr or network_lr"
         )
+    return values
 
 
 def set_rates(adam: torch.optim.Adam, config: TrainSemanticFlowConfig, done: float) -> None:

@@ -1,12 +1,15 @@
 """Rendering of a scene that is known exactly."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from models.rendering import Rendering
 from pipeline.formats.renders_folder import read_renders, read_set_depth, read_set_ids, read_set_images
 from pipeline.formats.scene_file import write_scene
 from pipeline.formats.video_file import read_video
@@ -70,6 +73,31 @@ def test_every_set_has_its_video_and_nothing_else_is_left(rendered: AnalyticScen
 
 def test_rays_are_rendered_in_chunks(rendered: AnalyticScene) -> None:
     assert 0 < rendered.method.largest_chunk <= FEW_VIEWS.rays_per_chunk
+
+
+def test_pixels_do_not_depend_on_the_number_of_cores(
+    rendered: AnalyticScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = judged_scene(tmp_path, monkeypatch)
+    threads: set[str] = set()
+    render = scene.method.render
+
+    def seen(*arguments: Any) -> Rendering:
+        threads.add(threading.current_thread().name)
+        return render(*arguments)
+
+    monkeypatch.setattr(scene.method, "render", seen)
+    torch.set_num_threads(3)
+    try:
+        scene.render()
+    finally:
+        torch.set_num_threads(1)
+    assert len(threads) > 1
+    alone, together = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*") if path.suffix in (".png", ".npy")}
+        for folder in (rendered / "osn/renders", scene / "osn/renders")
+    )
+    assert len(alone) > 10 and together == alone
 
 
 def test_without_truth_there_are_no_held_out_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

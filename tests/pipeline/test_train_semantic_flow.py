@@ -125,10 +125,10 @@ def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
     whole = train(written.scene, tmp_path / "whole", config)
     update = training.update
 
-    def kill(state: training.TrainingState, parts: dict[str, torch.Tensor]) -> None:
+    def kill(state: training.TrainingState, parts: dict[str, torch.Tensor]) -> dict[str, float]:
         if (state.stage, state.step) == (killed_at[0], killed_at[1] + 3):
             raise KeyboardInterrupt
-        update(state, parts)
+        return update(state, parts)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "update", kill)

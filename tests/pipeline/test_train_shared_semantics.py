@@ -122,10 +122,10 @@ def test_a_killed_run_of_several_scenes_ends_like_one_that_was_not(
 ) -> None:
     update = training.update
 
-    def kill(state: training.TrainingState, parts: dict[str, torch.Tensor]) -> None:
+    def kill(state: training.TrainingState, parts: dict[str, torch.Tensor]) -> dict[str, float]:
         if (state.stage, state.step) == killed_at:
             raise KeyboardInterrupt
-        update(state, parts)
+        return update(state, parts)
 
     with monkeypatch.context() as patch:
         for module in (training, stage):

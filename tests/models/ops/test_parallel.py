@@ -1,12 +1,13 @@
 """Parallel map over threads, and how many of them it takes."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from models.ops.parallel import MEASURED, SETTLED, UNMEASURED, Autotuner, autotuners, workers
+from models.ops.parallel import MEASURED, SETTLED, UNMEASURED, Autotuner, autotuners, side_by_side, workers
 
 CPU = torch.device("cpu")
 
@@ -68,3 +69,26 @@ def test_kinds_of_work_are_measured_apart_and_errors_come_through(four_threads: 
             list(parallel_map(fails, range(3)))
         names: set[str] = set(parallel_map(lambda _: threading.current_thread().name, range(8)))
     assert len(autotuners(4)) == 3 and all(name != threading.main_thread().name for name in names)
+
+
+def test_large_items_come_in_order_and_few_are_held(four_threads: None) -> None:
+    begun: list[int] = []
+    names: set[str] = set()
+    gate = threading.Barrier(4, timeout=20)
+
+    def square(item: int) -> int:
+        begun.append(item)
+        names.add(threading.current_thread().name)
+        if item < 4:
+            gate.wait()  # four work at once, or this breaks
+        assert torch.get_num_threads() == 1
+        with workers(CPU) as parallel_map:
+            return sum(parallel_map(lambda _: item, range(item)))
+
+    with side_by_side(CPU) as ordered_map:
+        assert list(itertools.islice(ordered_map(square, itertools.count()), 6)) == [0, 1, 4, 9, 16, 25]
+        assert len(names) == 4 and max(begun) < 6 + 2 * 4
+    assert torch.get_num_threads() == 4
+    with pytest.raises(ZeroDivisionError), side_by_side(CPU) as ordered_map:
+        list(ordered_map(lambda item: 1 // item, range(3)))
+    assert torch.get_num_threads() == 4

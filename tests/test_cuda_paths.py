@@ -1,0 +1,205 @@
+"""On the simulated device: training and its resume, rendering, edits, judging of scales, surfaces; and what a step costs.
+
+A budget is (kernels, synchronisations, of these inside the pass forwards and backwards) of one step of the tiny scene with
+its three objects. docs/ARCHITECTURE.md states the same table.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jaxtyping
+import pytest
+import torch
+
+from pipeline import train_osn as osn_stage
+from pipeline.config import Edit
+from pipeline.evaluation.scales import scale_results
+from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.osn import training as osn_training
+from pipeline.rendering.trained_method import TrainedMethod, load_method
+from pipeline.runtime.sources import ROOT
+from pipeline.semantic_flow import training as flow_training
+from pipeline.train_osn import train_osn
+from pipeline.train_semantic_flow import train_semantic_flow
+from tests.pipeline.small_semantic_flow import small
+from tests.pipeline.test_train_osn import TINY, frame_rays
+from tests.simulated_cuda import Card, Seen, simulated_cuda
+from tests.synthetic import write_synthetic_scene
+
+CUDA = torch.device("cuda")
+BUDGETS = {
+    "OSN, bootstrap": (3000, 2, 0),
+    "OSN, composite": (3000, 2, 0),
+    "Semantic Flow, static": (1450, 3, 0),
+    "Semantic Flow, joint": (2250, 2, 0),
+}
+FEW = {
+    "bootstrap_steps": 2,
+    "steps": 3,
+    "grids": [12],
+    "network_steps": 2,
+    "scale_samples": 3,
+    "samples_per_step": 512,
+    "pose_lr": 1e-3,
+    "mixed_precision": True,
+}
+Costs = dict[str, list[tuple[Seen, Seen]]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cuda")
+
+
+@pytest.fixture(scope="module")
+def scene(folder: Path) -> Path:
+    return write_synthetic_scene(folder).scene
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+    monkeypatch.setenv("MONOVERSE_DEVICE", "cuda")
+    jaxtyping.config.update("jaxtyping_disable", True)  # checks of wrapped tensors cost more than what they check
+    monkeypatch.setattr(osn_stage, "VIEW_RAYS", 256)
+    monkeypatch.setattr(osn_stage, "BANK", 64)
+    monkeypatch.setattr(osn_stage, "OBJECT_RAYS", 8)
+    monkeypatch.setattr(flow_training, "STEPS_PER_ROW", 1)
+    monkeypatch.setattr(flow_training, "ACTIVE_SAMPLE", 50)
+    try:
+        with simulated_cuda() as device:
+            yield device
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@contextmanager
+def costs(card: Card, module: ModuleType, phase_of: Any) -> Iterator[Costs]:
+    """What each step of training costs, by phase: drawing, pass and update together, and the pass alone."""
+    found: Costs = {}
+    inside: list[Seen] = []
+    begun: list[Seen] = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def accumulate(*arguments: Any, _of: Any = module.accumulate_gradients) -> Any:
+            with card.watched() as seen:
+                inside.append(seen)
+                return _of(*arguments)
+
+        def measured(state: Any, *arguments: Any, _of: Any = module.measured_losses) -> Any:
+            with card.watched() as seen:
+                begun.append(seen)
+                return _of(state, *arguments)
+
+        def update(state: Any, *arguments: Any, _of: Any = module.update) -> Any:
+            with card.watched() as seen:
+                values = _of(state, *arguments)
+            whole = Seen(seen.kernels + begun[-1].kernels, waits=seen.waits + begun[-1].waits)
+            found.setdefault(phase_of(state, arguments), []).append((whole, inside[-1]))
+            return values
+
+        patch.setattr(module, "accumulate_gradients", accumulate)
+        patch.setattr(module, "measured_losses", measured)
+        patch.setattr(module, "update", update)
+        yield found
+
+
+def check(found: Costs) -> None:
+    """The last step of each phase is within its budget."""
+    over = []
+    for phase, steps in found.items():
+        whole, inside = steps[-1]
+        cost = whole.kernels, whole.syncs, inside.syncs
+        if any(spent > most for spent, most in zip(cost, BUDGETS[phase], strict=True)):
+            over.append(f"{phase}: {cost}, budget {BUDGETS[phase]}\n{whole.text()}")
+    assert not over, "\n".join(over)
+
+
+def parameters(checkpoint: Path, part: str) -> dict[str, torch.Tensor]:
+    state = torch.load(checkpoint, weights_only=True)[part]["weights"]
+    assert all(tensor.device.type == "cpu" for tensor in state.values())
+    return state
+
+
+def osn(scene: Path, out: Path) -> dict[str, torch.Tensor]:
+    config = TINY.model_copy(update=FEW)
+    train_osn(scene, None, out / "checkpoint.pt", out / "history.csv", out / "scales.csv", config)
+    return parameters(out / "checkpoint.pt", "fields")
+
+
+def semantic_flow(scene: Path, out: Path) -> dict[str, torch.Tensor]:
+    config = small(static_steps=4, steps=3, rays=48, static_rays=48, sparse_points=8, semantic_rays=8, warped_rays=8)
+    train_semantic_flow(scene, None, None, None, None, out / "checkpoint.pt", out / "history.csv", config)
+    return parameters(out / "checkpoint.pt", "model")
+
+
+def test_osn_trains_within_its_budget_and_goes_on_bit_by_bit(
+    scene: Path, folder: Path, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with costs(card, osn_training, lambda state, given: f"OSN, {given[1].name}") as found:
+        whole = osn(scene, folder / "osn")
+    note = osn_training.note
+
+    def killed(state: Any, *arguments: Any) -> None:
+        if state.field_step == 4:
+            raise KeyboardInterrupt
+        note(state, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(osn_training, "note", killed)
+        osn(scene, folder / "killed_osn")
+    resumed = osn(scene, folder / "killed_osn")
+    assert len(whole) > 30 and all(torch.equal(whole[name], resumed[name]) for name in whole)
+    check(found)
+
+
+def test_semantic_flow_trains_within_its_budget_and_goes_on_bit_by_bit(
+    scene: Path, folder: Path, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with costs(card, flow_training, lambda state, given: f"Semantic Flow, {state.stage}") as found:
+        whole = semantic_flow(scene, folder / "semantic_flow")
+    update = flow_training.update
+
+    def killed(state: Any, *arguments: Any) -> dict[str, float]:
+        if (state.stage, state.step) == ("joint", 2):
+            raise KeyboardInterrupt
+        return update(state, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(flow_training, "update", killed)
+        semantic_flow(scene, folder / "killed_flow")
+    resumed = semantic_flow(scene, folder / "killed_flow")
+    assert len(whole) > 20 and all(torch.equal(whole[name], resumed[name]) for name in whole)
+    check(found)
+
+
+def seen_by(method: TrainedMethod, scene: Scene) -> torch.Tensor:
+    rays = frame_rays(scene, 2)[:300]
+    return method.render(rays.to(method.device)).colour.cpu()
+
+
+@pytest.mark.parametrize("name", ["osn", "semantic_flow"])
+def test_a_checkpoint_shows_on_the_device_what_it_shows_on_the_cpu(
+    scene: Path, folder: Path, card: Card, name: str
+) -> None:
+    packed, path = read_scene(scene), folder / name / "checkpoint.pt"
+    on_cpu, on_cuda = (load_method(path, packed, torch.device(kind)) for kind in ("cpu", "cuda"))
+    assert (seen_by(on_cpu, packed) - seen_by(on_cuda, packed)).abs().max() < 2e-3
+    edits = [Edit(object="left box", action="remove"), Edit(object="right box", action="move", offset=(0.2, 0, 0))]
+    scales = on_cpu.scales[0].numpy()
+    edited = [seen_by(method.edited(edits, scales), packed) for method in (on_cpu, on_cuda)]
+    assert (edited[0] - edited[1]).abs().mean() < 2e-3
+    results = [scale_results(method, name, None) for method in (on_cpu, on_cuda)]
+    assert [row.metric for row in results[0].findings.rows] == [row.metric for row in results[1].findings.rows]
+    if name == "osn":
+        assert on_cuda.scales.is_cuda and on_cuda.scale_limits() is not None
+        on_cuda.surface(1)
+
+
+def test_the_table_of_budgets_is_the_one_that_is_kept() -> None:
+    text = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| (OSN|Semantic Flow), (\w+) \| (\d+) \| (\d+) \| (\d+) \|$", text, re.M)
+    assert {f"{method}, {phase}": tuple(map(int, numbers)) for method, phase, *numbers in rows} == BUDGETS
