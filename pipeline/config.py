@@ -529,6 +529,11 @@ class RenderViewsConfig(Section):
     held_out_candidates: int = Field(
         1, ge=1, description="valid scenes nearest to the true scales that held-out views are rendered of"
     )
+    held_out_more: int = Field(
+        0,
+        ge=0,
+        description="further candidates, drawn from twice as many that come next; OSN's own evaluation has 5 and 5 more",
+    )
     scale_samples: int = Field(3, ge=1, description="valid scenes shown side by side from one new view")
     scales: list[Positive] = Field(
         [], description="show the valid scene nearest to these scales of the moving objects", json_schema_extra=SHOWN

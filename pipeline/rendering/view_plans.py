@@ -180,7 +180,7 @@ def plan_held_out(
     scene: Scene, valid: ValidScales, fixed: dict[str, np.ndarray], views: HeldOut, config: RenderViewsConfig
 ) -> list[Plan]:
     """Truth's test views: of the valid scenes nearest to the true one, of some others, and at fixed scales."""
-    nearest = nearest_scales(valid.scales, views.alignment.true_scales, config.held_out_candidates)
+    nearest = candidates(scene, valid, views.alignment.true_scales, config)
     several = len(valid.scales) > 1
     samples = evenly_chosen(len(valid.scales), config.held_out_samples) if several and config.held_out_samples else []
     chosen: list[tuple[Kind, list[int]]] = [("held_out", nearest), ("sample", samples)]
@@ -190,6 +190,25 @@ def plan_held_out(
         for number, index in enumerate(indices)
     ]
     return plans + [views.plan(scene, f"fixed_{name}", "fixed", scale, 1.0) for name, scale in fixed.items()]
+
+
+def candidates(
+    scene: Scene, valid: ValidScales, true_scales: Float[np.ndarray, "object"], config: RenderViewsConfig
+) -> list[int]:
+    """The valid scenes of which each number's best is taken: the nearest to the true scales, and some that come next.
+
+    Where more are asked for, nearness is OSN's (sample.py): the Euclidean distance of scales as parts of their ranges.
+    """
+    count, more = config.held_out_candidates, config.held_out_more
+    if not more:
+        return nearest_scales(valid.scales, true_scales, count)
+    low, high = scene.scale_range.astype(np.float64).T
+    known = np.isfinite(true_scales) & (high > low)
+    away = np.linalg.norm(((valid.scales - true_scales) / np.where(high > low, high - low, 1))[:, known], axis=1)
+    order = np.argsort(away, kind="stable")
+    next_ones = order[count : count + 2 * more]
+    drawn = np.random.default_rng(0).choice(next_ones, min(more, len(next_ones)), replace=False)
+    return [*order[:count].tolist(), *drawn.tolist()]
 
 
 def plan_scenes(

@@ -12,6 +12,7 @@ from pipeline.formats.scene_file import Scene
 from pipeline.rendering.trained_method import TrainedMethod
 from pipeline.rendering.valid_scales import ValidScales
 from pipeline.rendering.view_plans import (
+    candidates,
     frame_rate,
     held_out_camera,
     held_out_cameras,
@@ -101,6 +102,20 @@ def test_the_valid_scenes_nearest_to_the_truth_are_judged_with_some_others_and_f
     assert plans["held_out_001"].scale == SAMPLES[2].tolist()
     assert [plans[f"sample_00{n}"].scale for n in (0, 1)] == [SAMPLES[0].tolist(), SAMPLES[3].tolist()]
     assert plans["fixed_middle"].scale == [1.0, 2.0, 3.0] and plans["fixed_middle"].kind == "fixed"
+
+
+def test_more_candidates_are_drawn_from_those_that_come_next_as_in_osns_evaluation() -> None:
+    """Scales are 1.0, 1.1, ..., 2.9 times the true one of the first object: rank is the place in a shuffled list."""
+    rank = np.random.default_rng(1).permutation(20)
+    scales = np.stack([np.ones(20), TRUE_SCALES[1] * (1 + rank / 10), np.full(20, TRUE_SCALES[2])], axis=1)
+    valid = ValidScales(scales, np.ones(20), np.ones(20, bool))
+    chosen = candidates(
+        SCENE, valid, TRUE_SCALES, CONFIG.model_copy(update={"held_out_candidates": 5, "held_out_more": 5})
+    )
+    assert rank[chosen[:5]].tolist() == [0, 1, 2, 3, 4]
+    assert len(set(chosen)) == 10 and set(rank[chosen[5:]]) <= set(range(5, 15))
+    few = ValidScales(scales[:3], np.ones(3), np.ones(3, bool))
+    assert sorted(candidates(SCENE, few, TRUE_SCALES, CONFIG.model_copy(update={"held_out_more": 5}))) == [0, 1, 2]
 
 
 def test_of_truths_other_scenes_the_nearest_valid_ones_are_judged_in_the_views_that_show_them() -> None:
