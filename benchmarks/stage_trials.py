@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import torch
 
-from pipeline.runtime.digests import FOLDER as DIGESTS
 from pipeline.runtime.resume_file import NAME as RESUME
 from pipeline.runtime.sources import ROOT
 
@@ -43,7 +44,7 @@ class Stage:
         given = [Path(word) for word in self.words if word.startswith("results/")]
         read = [folder / path for path in given if path not in self.outputs and "logs" not in path.parts]
         files = [entry for path in read for entry in (path.rglob("*") if path.is_dir() else [path])]
-        return sorted(entry for entry in files if entry.is_file() and DIGESTS not in entry.parts)
+        return sorted(entry for entry in files if entry.is_file() and not hidden(entry.relative_to(folder)))
 
 
 @dataclass
@@ -178,7 +179,7 @@ def killed_after(stage: Stage, folder: Path, seconds: float) -> Outcome:
 
 def partials(folder: Path) -> list[Path]:
     """Half-written files that are left."""
-    return [path for path in folder.rglob("*.partial*") if DIGESTS not in path.parts]
+    return list(folder.rglob("*.partial*"))
 
 
 def damage(path: Path, choose: random.Random) -> str:
@@ -200,10 +201,8 @@ def contents(stage: Stage, folder: Path) -> dict[str, Any]:
     for path in stage.outputs:
         full = folder / path
         files += sorted(full.rglob("*")) if full.is_dir() else [full]
-    hidden = (path.relative_to(folder) for path in files if path.is_file())
-    names = [
-        path for path in hidden if DIGESTS not in path.parts and path.name != RESUME and "records" not in path.parts
-    ]
+    found = (path.relative_to(folder) for path in files if path.is_file())
+    names = [path for path in found if not hidden(path) and path.name != RESUME and "records" not in path.parts]
     return {str(name): readable(folder / name) for name in names}
 
 
@@ -221,7 +220,21 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def read_tensors(path: Path) -> Any:
+    """All tensors of a file."""
     return unclocked(torch.load(path, weights_only=True))
+
+
+def read_datasets(path: Path) -> dict[str, Any]:
+    """All datasets and attributes of an HDF5 file."""
+    with h5py.File(path) as file:
+        names: list[str] = []
+        file.visit(names.append)
+        parts = [file, *(file[name] for name in names)]
+        attributes = {part.name: unclocked({key: str(value) for key, value in part.attrs.items()}) for part in parts}
+        arrays = {
+            part.name: (part.shape, np.asarray(part[()]).tobytes()) for part in parts if isinstance(part, h5py.Dataset)
+        }
+    return {"attributes": attributes, "arrays": arrays}
 
 
 def unclocked(value: Any) -> Any:
@@ -234,6 +247,8 @@ def unclocked(value: Any) -> Any:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
+    ".h5": read_datasets,
+    ".html": lambda path: path.stat().st_size > 0,  # times and memory of every stage are all over it
     ".csv": read_table,
     ".pt": read_tensors,
     ".json": lambda path: unclocked(json.loads(path.read_text())),

@@ -120,7 +120,8 @@ def gather_volume(volume, points, values):
         values[sample] = trilinear(volume, points[0, sample], points[1, sample], points[2, sample])
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+# Not `fastmath`: other kernels hold copies of it, and which copy runs depends on whether they come from the cache.
+@njit(nogil=True, cache=True)
 @no_type_check
 def density_and_blend(space, time, weight, bias, x, y, z, t):
     """The dynamic field at one point: density and blending weight."""

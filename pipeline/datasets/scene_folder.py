@@ -11,6 +11,7 @@ from pipeline.datasets.imported_scene import ImportedScene
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.guarded_file import write_array
 from pipeline.truth.truth_file import write_truth
 
 IMAGES, MASKS, POSES, DEPTH, LABELS, TRUTH = "images", "masks", "transforms.json", "depth", "labels", "truth.h5"
@@ -35,7 +36,7 @@ def write_scene_folder(folder: Path, scene: ImportedScene, parts: Collection[str
     if scene.depth is not None and "depth" in parts:
         (folder / DEPTH).mkdir()
         for name, depth in zip(names, scene.depth, strict=True):
-            np.save(folder / DEPTH / Path(name).with_suffix(".npy"), depth.astype(np.float32))
+            write_array(folder / DEPTH / Path(name).with_suffix(".npy"), depth.astype(np.float32))
     if "poses" in parts:
         (folder / POSES).write_text(json.dumps(transforms(scene, names), indent=1))
     if "labels" in parts:

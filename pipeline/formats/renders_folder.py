@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.formats.frames_folder import read_frame, read_json, write_image
 from pipeline.formats.video_file import write_video
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.guarded_file import write_array
 
 Kind = Literal["observed", "held_out", "path", "scales", "sample", "fixed", "scene", "edit"]
 FLOAT16_MAX = float(np.finfo(np.float16).max)
@@ -92,7 +93,7 @@ def write_set(
     for index, (image, ids) in enumerate(zip(images, object_ids, strict=True)):
         write_image(folder / (entry.images % index), image)
         write_image(folder / (entry.ids % index), ids)
-    np.save(folder / entry.depth, np.minimum(depth, FLOAT16_MAX).astype(np.float16))
+    write_array(folder / entry.depth, np.minimum(depth, FLOAT16_MAX).astype(np.float16))
     write_video(folder / entry.video, images, entry.fps)
 
 

@@ -1,6 +1,7 @@
 """config.yaml and `--config` checked before the graph is built: every error names the key, the line and the way out."""
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -254,7 +255,9 @@ def nearby(path: Path) -> str:
 
 def explain(fault: Mapping[str, Any], files: Sequence[Path]) -> str:
     """One validation error as the key, its line, the value and what would be valid."""
-    keys = tuple(key for key in fault["loc"] if not is_union_branch(key))
+    *above, last = fault["loc"] or ("settings",)
+    named = fault["type"] == "extra_forbidden" or not is_union_branch(last)
+    keys = (*(key for key in above if not is_union_branch(key)), *((last,) if named else ()))
     dotted = ".".join(map(str, keys))
     where = line_of(keys, files)
     if new := new_key(keys):
@@ -273,7 +276,7 @@ def explain(fault: Mapping[str, Any], files: Sequence[Path]) -> str:
 
 def is_union_branch(key: str | int) -> bool:
     """Pydantic puts the tried branch of a union into the location (`literal[...]`, `list[...]`)."""
-    return isinstance(key, str) and "[" in key
+    return isinstance(key, str) and re.fullmatch(r"[a-z-]+\[.*\]", key) is not None
 
 
 def valid_names(keys: Sequence[str | int]) -> list[str]:

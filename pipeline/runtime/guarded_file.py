@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 
 class GuardedFile(io.FileIO):
     """A new file whose writes never fail; `check` raises what the first of them met."""
@@ -47,3 +49,10 @@ def guarded(path: Path) -> Iterator[GuardedFile]:
     with GuardedFile(path) as file:
         yield file
         file.check()
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """A `.npy` file; `np.save` to a full disk says neither what happened nor where."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    path.write_bytes(content.getbuffer())

@@ -18,6 +18,7 @@ from pipeline.formats.frames_folder import frame_name
 from pipeline.runtime.errors import StageError
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors, usable
 
+SPACE = 1 << 20  # bytes that a disk can take which does not stand in COLMAP's way
 log = logging.getLogger(__name__)
 GAPS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256)
 FEWEST_MATCHES = 12
@@ -139,13 +140,23 @@ def run_mapper(mapper, options, method, seen, camera, pairs, focal_known, seed) 
     pycolmap.set_random_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "database.db"
-        write_database(database, seen, camera, pairs, focal_known)
+        try:
+            write_database(database, seen, camera, pairs, focal_known)
+        except RuntimeError as error:
+            check_space(Path(folder))
+            raise StageError(f"COLMAP cannot write {database} ({error}); set TMPDIR to another folder") from error
         try:
             models = mapper(database, folder, folder, options)
         except (RuntimeError, ValueError) as error:
+            check_space(Path(folder))
             log.info("COLMAP's %s mapper gave up: %s", method, error)
             return []
     return [model_poses(model, seen, method) for model in models.values()]
+
+
+def check_space(folder: Path) -> None:
+    """Raise what a disk says that takes no more files; COLMAP does not pass it on."""
+    (folder / "space").write_bytes(bytes(SPACE))
 
 
 def model_poses(model: pycolmap.Reconstruction, seen: Observations, method: str) -> RigidModel:

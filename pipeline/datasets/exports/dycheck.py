@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 from pipeline.datasets.nerfies_camera import write_camera
 from pipeline.datasets.posed_video import PosedVideo
 from pipeline.formats.frames_folder import write_image
+from pipeline.runtime.guarded_file import write_array
 
 LISTS = ("frame_names", "camera_ids", "time_ids")
 
@@ -30,7 +31,7 @@ def write(folder: Path, video: PosedVideo) -> None:
         for factor in factors(video):
             write_image(folder / "rgb" / f"{factor}x" / f"{name}.png", reduced(image, factor))
             write_depth(folder / "depth" / f"{factor}x" / f"{name}.npy", reduced_depth(depth, factor))
-    np.save(folder / "points.npy", video.points.astype(np.float32))
+    write_array(folder / "points.npy", video.points.astype(np.float32))
     times = video.number.tolist()
     metadata = {
         name: {"camera_id": 0, "warp_id": time, "appearance_id": time} for name, time in zip(ids, times, strict=True)
@@ -72,7 +73,7 @@ def reduced_depth(depth: Float[np.ndarray, "height width"], factor: int) -> Floa
 def write_depth(path: Path, depth: Float[np.ndarray, "height width"]) -> None:
     """A depth map with its one channel."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, depth[..., None].astype(np.float32))
+    write_array(path, depth[..., None].astype(np.float32))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Compiled kernels are of the sources as they are."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,22 @@ def test_digest_changes_with_any_file(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "c.py").write_text("")
     assert sources_digest(tmp_path) != before
+
+
+def test_no_kernel_that_may_reorder_sums_is_called_by_another() -> None:
+    """Callers hold copies of it, optimised each in its own way; which one runs depends on what came from the cache."""
+    models = Path(__file__).parents[3] / "models"
+    kernels = [
+        (node, "".join(map(ast.unparse, node.decorator_list)))
+        for path in models.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and "njit(" in "".join(map(ast.unparse, node.decorator_list))
+    ]
+    reordering = {node.name for node, how in kernels if "fastmath=True" in how and "inline='always'" not in how}
+    called = {
+        call.func.id if isinstance(call.func, ast.Name) else call.func.attr
+        for node, _ in kernels
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name | ast.Attribute)
+    }
+    assert len(reordering) > 4 and not reordering & called

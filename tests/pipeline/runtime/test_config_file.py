@@ -229,3 +229,10 @@ def test_paths_with_spaces_at_an_end_too_long_or_with_control_characters_are_exp
 def test_the_way_to_write_such_paths_passes_through_snakemake(name: str) -> None:
     written = quoted("video", name).removeprefix("--config '").partition("' (")[0]
     assert parse_config([written]) == {"video": name}
+
+
+@pytest.mark.parametrize("key", ["[", "ste[ps", "list[str]"])
+def test_a_key_with_a_bracket_is_a_key_too(key: str) -> None:
+    """Pydantic names branches of unions so."""
+    with pytest.raises(StageError, match=r"there is no setting of this name"):
+        checked_config({"scenes": {"demo": {"video": "simulate"}}, key: 1}, [])

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.runtime.guarded_file import GuardedFile, guarded
+from pipeline.runtime.guarded_file import GuardedFile, guarded, write_array
 
 
 def test_what_is_written_is_there(tmp_path: Path) -> None:
@@ -29,3 +29,12 @@ def test_a_long_writer_can_ask_and_stop_early() -> None:
         disk.write(b"abc")
         with pytest.raises(OSError, match="No space left"):
             disk.check()
+
+
+def test_an_array_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    write_array(tmp_path / "array.npy", array)
+    assert np.array_equal(np.load(tmp_path / "array.npy"), array)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_array(Path("/dev/full"), array)
+    assert caught.value.errno == errno.ENOSPC

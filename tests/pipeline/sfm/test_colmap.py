@@ -1,5 +1,7 @@
 """COLMAP's files and mappers in our conventions."""
 
+import resource
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,3 +71,16 @@ def test_mappers_find_the_poses(mapper) -> None:  # type: ignore[no-untyped-def]
 def test_a_folder_without_a_model_says_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"is not a COLMAP model .* needs cameras, images and points3D"):
         read_model(tmp_path)
+
+
+def test_a_full_disk_of_temporary_files_is_no_mapper_that_gave_up() -> None:
+    _, seen = tracked(turning_poses(), solid(40), length=6)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            map_incrementally(seen, CAMERA, [], True, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
