@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 import torch
 
+from pipeline.runtime.digests import hidden
 from pipeline.runtime.resume_file import NAME as RESUME
 from pipeline.runtime.sources import ROOT
 
