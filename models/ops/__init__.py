@@ -1,5 +1,5 @@
 """Operators that more than one method is made of, and how they are spread over cores.
 
 May import: nothing of ours.
-May be imported by: osn, semantic_flow, splats, pipeline.sfm, pipeline.osn, pipeline.semantic_flow, pipeline.splats, pipeline.rendering, pipeline.evaluation.
+May be imported by: everything.
 """
