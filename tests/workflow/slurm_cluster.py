@@ -51,7 +51,7 @@ ReturnToService=2
 SlurmdTimeout=10
 InactiveLimit=0
 KillWait=5
-MinJobAge=600
+MinJobAge=7200
 NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={node1_port} CPUs=1 RealMemory=64000
 NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port={node2_port} CPUs=1 RealMemory=64000 Gres=gpu:test:1
 PartitionName=cpu Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from benchmarks.reliability import SETTINGS
+from pipeline.runtime.atomic import host_name
 from tests.workflow.project import Project, copy_project
 from tests.workflow.slurm_cluster import Cluster, missing, processes, running_cluster
 from tests.workflow.test_graph import assert_same, wait_for_file
@@ -196,7 +197,9 @@ def test_killed_snakemake_says_which_job_works_on_and_a_second_training_waits_it
     training.run.kill()
     training.run.wait()
     code, said = finished(start(cluster, project, *training.arguments))
-    assert code != 0 and f"job {training.job['job']} of SLURM (running)" in said, said
+    assert code != 0 and f"train_osn of left (process {stage} on {host_name()}, job {training.job['job']})" in said, (
+        said
+    )
     command = re.search(r"To go on: snakemake (--unlock .*), then", said)
     assert command is not None, said
     words = [word for word in shlex.split(command[1]) if word not in (*PROFILE, *NO_GPU)]
