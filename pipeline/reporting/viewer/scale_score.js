@@ -16,6 +16,7 @@ class ScaleScore {
       weights: decoded(weights, Float32Array),
       biases: decoded(biases, Float32Array),
     }));
+    this.room = [new Float64Array(data.range.length - 1), ...this.layers.map(({ biases }) => new Float64Array(biases.length))];
     this.depth = decoded(data.depth, Float32Array);
     this.seen = decoded(data.seen, Uint8Array);
     this.frames = decoded(data.frames, Uint16Array);
@@ -29,17 +30,21 @@ class ScaleScore {
   // Validity in [0, 1] of one scale for each object; the background's is 1.
   score(scales) {
     if (!this.layers.length) return 1;
-    let values = scales.slice(1).map((scale, n) => {
-      const [low, high] = this.range[n + 1];
-      return (2 * (scale - low)) / Math.max(high - low, 1e-6) - 1;
-    });
-    this.layers.forEach(({ weights, biases }, place) => {
-      const last = place === this.layers.length - 1;
-      const next = Float64Array.from(biases);
-      for (let i = 0; i < values.length; i++)
-        for (let j = 0; j < next.length; j++) next[j] += values[i] * weights[i * next.length + j];
-      values = last ? next : next.map((value) => Math.max(0, value));
-    });
+    let values = this.room[0];
+    for (let k = 1; k < scales.length; k++) {
+      const [low, high] = this.range[k];
+      values[k - 1] = (2 * (scales[k] - low)) / Math.max(high - low, 1e-6) - 1;
+    }
+    for (let place = 0; place < this.layers.length; place++) {
+      const { weights, biases } = this.layers[place], next = this.room[place + 1], wide = next.length;
+      next.set(biases);
+      for (let i = 0; i < values.length; i++) {
+        const value = values[i];
+        if (value === 0 || (place && value < 0)) continue; // ReLU
+        for (let j = 0; j < wide; j++) next[j] += value * weights[i * wide + j];
+      }
+      values = next;
+    }
     return 1 / (1 + Math.exp(-values[0] - this.shift));
   }
 

@@ -168,7 +168,7 @@ class ScaleMap {
 
   // The scores over the map, made anew only where the other objects' scales or the axes are others.
   picture() {
-    const { page, axes } = this, size = 72, scales = page.state.scales.slice();
+    const { page, axes } = this, size = 48, scales = page.state.scales.slice();
     const key = JSON.stringify([axes, scales.map((scale, k) => (axes.includes(k) ? 0 : scale))]);
     if (key === this.key) return this.drawn;
     this.key = key;

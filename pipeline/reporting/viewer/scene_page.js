@@ -23,10 +23,13 @@ class ScenePage {
     this.base = this.outsideBase();
     this.controls();
     this.gestures();
-    this.map = new ScaleMap(this);
     addEventListener("resize", () => this.ask());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.ask());
     this.change({});
+    setTimeout(() => {
+      this.map = new ScaleMap(this);
+      this.map.paint();
+    });
   }
 
   // What the view from elsewhere turns about: the moving things in the middle of the film, seen from its camera.

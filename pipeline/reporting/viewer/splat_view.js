@@ -1,43 +1,30 @@
 // Splats drawn by WebGL: sorted on the CPU, far ones first, each as a quad that its bell fills (3D Gaussian Splatting).
 "use strict";
 
-const TEXELS = 4; // of a splat: place and object; covariance xx xy xz yy; yz zz; colour and opacity
-const ROW = 1024; // splats in a row of the texture
 const MOST_OBJECTS = 24;
+const WORDS = 8; // of a drawn splat: its centre and two axes in pixels, its colour, nothing
+const ROW = 1024; // splats in a row of the texture that carries them
+const NEAREST = 1e-3;
+const LOG_NEAREST = Math.log(NEAREST), STEPS = 65535 / (Math.log(1e4) - LOG_NEAREST); // of depth, in sorting
+const BLUR_PX2 = 0.3; // added to every variance in the picture, as in models/splats/gaussians.py
 
+// Where a processor stands in for a graphics card, projecting here is faster than in the shader, and two triangles a splat in
+// one draw are many times faster than an instance a splat.
 const VERTEX = `#version 300 es
 precision highp float;
-uniform highp sampler2D splats;
-uniform mat4 views[${MOST_OBJECTS}];
-uniform vec4 camera;
 uniform vec2 size;
-in vec2 corner;
-in float splat;
+uniform highp usampler2D splats;
 out vec4 colour;
 out vec2 place;
 void main() {
-  int number = int(splat);
-  ivec2 first = ivec2((number % ${ROW}) * ${TEXELS}, number / ${ROW});
-  vec4 a = texelFetch(splats, first, 0), b = texelFetch(splats, first + ivec2(1, 0), 0);
-  vec4 c = texelFetch(splats, first + ivec2(2, 0), 0);
-  colour = texelFetch(splats, first + ivec2(3, 0), 0);
-  mat4 view = views[int(a.w)];
-  vec3 p = (view * vec4(a.xyz, 1.0)).xyz;
-  vec2 slope = clamp(p.xy / p.z, -1.3 * camera.zw / camera.xy, 1.3 * (size - camera.zw) / camera.xy);
-  mat3 sigma = mat3(b.x, b.y, b.z, b.y, b.w, c.x, b.z, c.x, c.y);
-  mat3 turn = transpose(mat3(view));
-  vec3 along = turn * (vec3(camera.x, 0.0, -camera.x * slope.x) / p.z);
-  vec3 down = turn * (vec3(0.0, camera.y, -camera.y * slope.y) / p.z);
-  float xx = dot(along, sigma * along) + 0.3, xy = dot(along, sigma * down), yy = dot(down, sigma * down) + 0.3;
-  float middle = 0.5 * (xx + yy), spread = length(vec2(0.5 * (xx - yy), xy));
-  float large = middle + spread, small = max(middle - spread, 0.05);
-  vec2 axis = abs(xy) < 1e-6 ? (xx >= yy ? vec2(1.0, 0.0) : vec2(0.0, 1.0)) : normalize(vec2(xy, large - xx));
-  float reach = sqrt(2.0 * log(max(255.0 * colour.a, 1.0)));
-  place = corner * reach;
-  vec2 pixel = camera.xy * p.xy / p.z + camera.zw
-    + place.x * sqrt(large) * axis + place.y * sqrt(small) * vec2(-axis.y, axis.x);
-  bool hidden = p.z < 1e-4 || colour.a < 0.004;
-  gl_Position = hidden ? vec4(2.0, 2.0, 2.0, 1.0) : vec4(2.0 * pixel / size - 1.0, 0.0, 1.0) * vec4(1.0, -1.0, 1.0, 1.0);
+  int splat = gl_VertexID / 4, corner = gl_VertexID % 4;
+  ivec2 at = ivec2(2 * (splat % ${ROW}), splat / ${ROW});
+  uvec4 words = texelFetch(splats, at + ivec2(1, 0), 0);
+  vec4 start = uintBitsToFloat(texelFetch(splats, at, 0));
+  colour = vec4(uvec4(words.z, words.z >> 8, words.z >> 16, words.z >> 24) & 255u) / 255.0;
+  place = vec2(corner % 2 == 0 ? -1.0 : 1.0, corner < 2 ? -1.0 : 1.0) * sqrt(2.0 * log(max(255.0 * colour.a, 1.0)));
+  vec2 pixel = start.xy + place.x * start.zw + place.y * uintBitsToFloat(words.xy);
+  gl_Position = vec4(2.0 * pixel.x / size.x - 1.0, 1.0 - 2.0 * pixel.y / size.y, 0.0, 1.0);
 }`;
 
 const FRAGMENT = `#version 300 es
@@ -54,29 +41,26 @@ void main() {
 // The splats of all objects as the page carries them: quantised places, sizes, turns and colours.
 function unpackedSplats(objects) {
   const count = objects.reduce((sum, one) => sum + one.count, 0);
-  const rows = Math.max(1, Math.ceil(count / ROW));
-  const texture = new Float32Array(rows * ROW * TEXELS * 4);
-  const splats = { count, rows, texture, places: new Float32Array(3 * count), owner: new Uint8Array(count) };
+  const places = new Float32Array(3 * count), spread = new Float32Array(6 * count);
+  const owner = new Uint8Array(count), colours = new Uint8Array(4 * count), reach = new Float32Array(count);
   let n = 0;
   objects.forEach((one, k) => {
-    const places = decoded(one.places, Int16Array), sizes = decoded(one.sizes, Uint8Array);
-    const turns = decoded(one.turns, Int8Array), colours = decoded(one.colours, Uint8Array);
+    const packed = decoded(one.places, Int16Array), sizes = decoded(one.sizes, Uint8Array);
+    const turns = decoded(one.turns, Int8Array), size = [0, 0, 0];
     const [low, high] = one.size_range;
+    colours.set(decoded(one.colours, Uint8Array), 4 * n);
     for (let i = 0; i < one.count; i++, n++) {
-      const at = n * TEXELS * 4;
-      splats.owner[n] = k;
+      owner[n] = k;
       for (let axis = 0; axis < 3; axis++) {
-        const q = places[3 * i + axis] / 32767;
-        splats.places[3 * n + axis] = texture[at + axis] = (one.reach * q) / (1 - Math.abs(q));
-        texture[at + 12 + axis] = colours[4 * i + axis] / 255;
+        const q = packed[3 * i + axis] / 32767;
+        places[3 * n + axis] = (one.reach * q) / (1 - Math.abs(q));
+        size[axis] = Math.exp(low + ((high - low) * sizes[3 * i + axis]) / 255);
       }
-      texture[at + 3] = k;
-      texture[at + 15] = colours[4 * i + 3] / 255;
-      const size = [0, 1, 2].map((axis) => Math.exp(low + ((high - low) * sizes[3 * i + axis]) / 255));
-      covariance(turns, 4 * i, size, texture, at + 4);
+      reach[n] = Math.sqrt(2 * Math.log(Math.max(1, colours[4 * n + 3])));
+      covariance(turns, 4 * i, size, spread, 6 * n);
     }
   });
-  return splats;
+  return { count, places, spread, owner, colours: new Uint32Array(colours.buffer), reach };
 }
 
 // R S S R^T as xx, xy, xz, yy, yz, zz.
@@ -100,71 +84,95 @@ class SplatView {
   constructor(canvas, objects) {
     const gl = canvas.getContext("webgl2", { alpha: false, antialias: false });
     if (!gl) throw new Error("this browser has no WebGL 2");
+    if (objects.length > MOST_OBJECTS) throw new Error(`there are more than ${MOST_OBJECTS} objects`);
     this.gl = gl;
     this.splats = unpackedSplats(objects);
     this.program = linked(gl, VERTEX, FRAGMENT);
-    this.uniforms = Object.fromEntries(
-      ["views", "camera", "size", "splats"].map((name) => [name, gl.getUniformLocation(this.program, name)])
-    );
-    this.order = new Float32Array(this.splats.count);
-    this.keys = new Uint32Array(this.splats.count);
+    this.size = gl.getUniformLocation(this.program, "size");
+    const { count } = this.splats;
+    this.drawn = new Float32Array(6 * count);
+    this.keys = new Uint32Array(count);
     this.counts = new Uint32Array(65537);
+    this.rows = Math.max(1, Math.ceil(count / ROW));
+    this.words = new Uint32Array(WORDS * ROW * this.rows);
+    this.floats = new Float32Array(this.words.buffer);
     this.buffers();
   }
 
   buffers() {
-    const { gl, program, splats } = this;
+    const { gl, rows } = this, corners = new Uint32Array(6 * this.splats.count);
+    for (let n = 0; n < this.splats.count; n++) [0, 1, 2, 2, 1, 3].forEach((corner, i) => (corners[6 * n + i] = 4 * n + corner));
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners, gl.STATIC_DRAW);
     gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-    for (const [name, value] of [["MIN", "NEAREST"], ["MAG", "NEAREST"]])
-      gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_${name}_FILTER`], gl[value]);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, ROW * TEXELS, splats.rows, 0, gl.RGBA, gl.FLOAT, splats.texture);
-    const corner = gl.getAttribLocation(program, "corner"), splat = gl.getAttribLocation(program, "splat");
-    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
-    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), gl.STATIC_DRAW);
-    gl.enableVertexAttribArray(corner);
-    gl.vertexAttribPointer(corner, 2, gl.FLOAT, false, 0, 0);
-    this.sorted = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.sorted);
-    gl.bufferData(gl.ARRAY_BUFFER, this.order.byteLength, gl.DYNAMIC_DRAW);
-    gl.enableVertexAttribArray(splat);
-    gl.vertexAttribPointer(splat, 1, gl.FLOAT, false, 0, 0);
-    gl.vertexAttribDivisor(splat, 1);
+    for (const name of ["MIN", "MAG"]) gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_${name}_FILTER`], gl.NEAREST);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32UI, 2 * ROW, rows);
   }
 
-  // Splats in front of a camera, the farthest first: a counting sort by the logarithm of depth.
-  sort(views) {
-    const { places, owner, count } = this.splats, { keys, counts, order } = this;
+  // Where a splat lies in the picture, and its key for sorting; the last key for one that is not seen.
+  project(n, view, [fx, fy, cx, cy], width, height) {
+    const { places, spread, reach } = this.splats, { drawn } = this, [x0, y0, z0] = [places[3 * n], places[3 * n + 1], places[3 * n + 2]];
+    const z = view[2] * x0 + view[6] * y0 + view[10] * z0 + view[14];
+    if (z < NEAREST) return 65536;
+    const x = (view[0] * x0 + view[4] * y0 + view[8] * z0 + view[12]) / z;
+    const y = (view[1] * x0 + view[5] * y0 + view[9] * z0 + view[13]) / z;
+    const right = Math.min(Math.max(x, (-1.3 * cx) / fx), (1.3 * (width - cx)) / fx);
+    const down = Math.min(Math.max(y, (-1.3 * cy) / fy), (1.3 * (height - cy)) / fy);
+    const [s, t] = [fx / z, fy / z];
+    const [a, b, c] = [s * (view[0] - right * view[2]), s * (view[4] - right * view[6]), s * (view[8] - right * view[10])];
+    const [d, e, f] = [t * (view[1] - down * view[2]), t * (view[5] - down * view[6]), t * (view[9] - down * view[10])];
+    const o = 6 * n, sxx = spread[o], sxy = spread[o + 1], sxz = spread[o + 2], syy = spread[o + 3], syz = spread[o + 4], szz = spread[o + 5];
+    const [p, q, r] = [sxx * a + sxy * b + sxz * c, sxy * a + syy * b + syz * c, sxz * a + syz * b + szz * c];
+    const xx = a * p + b * q + c * r + BLUR_PX2, xy = d * p + e * q + f * r;
+    const yy = d * (sxx * d + sxy * e + sxz * f) + e * (sxy * d + syy * e + syz * f) + f * (sxz * d + syz * e + szz * f) + BLUR_PX2;
+    const [px, py, far] = [fx * x + cx, fy * y + cy, reach[n]];
+    const [wide, high] = [far * Math.sqrt(xx), far * Math.sqrt(yy)];
+    if (!far || px + wide < 0 || px - wide > width || py + high < 0 || py - high > height) return 65536;
+    const middle = (xx + yy) / 2, apart = Math.sqrt(((xx - yy) * (xx - yy)) / 4 + xy * xy);
+    const large = Math.sqrt(middle + apart), small = Math.sqrt(Math.max(middle - apart, 0.05));
+    let [ux, uy] = [xy, middle + apart - xx];
+    const length = Math.sqrt(ux * ux + uy * uy);
+    if (length < 1e-6) [ux, uy] = xx >= yy ? [1, 0] : [0, 1];
+    else [ux, uy] = [ux / length, uy / length];
+    drawn[o] = px;
+    drawn[o + 1] = py;
+    drawn[o + 2] = large * ux;
+    drawn[o + 3] = large * uy;
+    drawn[o + 4] = -small * uy;
+    drawn[o + 5] = small * ux;
+    return 65535 - Math.min(65535, Math.floor((Math.log(z) - LOG_NEAREST) * STEPS));
+  }
+
+  // The splats that are seen, the farthest first: a counting sort by the logarithm of depth. How many there are.
+  sort(views, camera, width, height) {
+    const { owner, count, colours } = this.splats, { keys, counts, drawn, floats, words } = this;
     counts.fill(0);
-    let shown = 0;
-    const low = Math.log(1e-3), steps = 65535 / (Math.log(1e4) - low);
     for (let n = 0; n < count; n++) {
       const view = views[owner[n]];
-      const depth = view
-        ? view[2] * places[3 * n] + view[6] * places[3 * n + 1] + view[10] * places[3 * n + 2] + view[14]
-        : 0;
-      if (depth < 1e-3) {
-        keys[n] = 65536;
-        continue;
-      }
-      keys[n] = 65535 - Math.min(65535, Math.floor((Math.log(depth) - low) * steps));
+      keys[n] = view ? this.project(n, view, camera, width, height) : 65536;
       counts[keys[n]]++;
-      shown++;
     }
+    const shown = count - counts[65536];
     for (let key = 0, place = 0; key < 65536; key++) {
       const here = counts[key];
       counts[key] = place;
       place += here;
     }
-    for (let n = 0; n < count; n++) if (keys[n] < 65536) order[counts[keys[n]]++] = n;
+    for (let n = 0; n < count; n++) {
+      if (keys[n] === 65536) continue;
+      const to = WORDS * counts[keys[n]]++;
+      for (let i = 0; i < 6; i++) floats[to + i] = drawn[6 * n + i];
+      words[to + 6] = colours[n];
+    }
     return shown;
   }
 
   // One picture in a rectangle of the canvas, of pixels from the top left; views are null for objects that are not there.
   draw(box, camera, views) {
     const { gl } = this;
-    const shown = this.sort(views);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.sorted);
-    gl.bufferSubData(gl.ARRAY_BUFFER, 0, this.order, 0, shown);
+    const shown = this.sort(views, camera, box.width, box.height);
+    const rows = Math.max(1, Math.ceil(shown / ROW));
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 2 * ROW, rows, gl.RGBA_INTEGER, gl.UNSIGNED_INT, this.words);
     const bottom = gl.drawingBufferHeight - box.y - box.height;
     gl.enable(gl.SCISSOR_TEST);
     gl.viewport(box.x, bottom, box.width, box.height);
@@ -174,12 +182,8 @@ class SplatView {
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.useProgram(this.program);
-    const matrices = new Float32Array(16 * MOST_OBJECTS);
-    views.forEach((view, k) => view && matrices.set(view, 16 * k));
-    gl.uniformMatrix4fv(this.uniforms.views, false, matrices);
-    gl.uniform4fv(this.uniforms.camera, camera);
-    gl.uniform2f(this.uniforms.size, box.width, box.height);
-    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, shown);
+    gl.uniform2f(this.size, box.width, box.height);
+    gl.drawElements(gl.TRIANGLES, 6 * shown, gl.UNSIGNED_INT, 0);
   }
 }
 
