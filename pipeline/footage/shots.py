@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from pipeline.footage.likeness import BLANK, EXPLAINED, even_contrast, nothing_goes_on, share
-from pipeline.footage.survey import Survey
+from pipeline.footage.survey import LEAST_PX, Survey
 from pipeline.footage.transitions import Transition, around_cut, find_transitions
 
 REACH = 5  # frames after which a flash is over
@@ -62,7 +62,7 @@ def find_changes(seen: Survey) -> list[tuple[int, int]]:
 def find_cuts(small: UInt8[np.ndarray, "frame height width"]) -> list[int]:
     """The positions at which a new shot begins."""
     shows = [position for position in range(len(small)) if small[position].std() > BLANK]
-    if len(shows) < FEWEST_FRAMES:
+    if len(shows) < FEWEST_FRAMES or min(small.shape[1:]) < LEAST_PX:
         return []
     even = [even_contrast(small[position]) for position in shows]
     cuts: list[int] = []

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from pipeline.formats.video_source import SourceFrame
 
 SMALL_PX = 128  # longer side of the small pictures
-LEAST_PX = 16  # their shorter side, where the image has as much: dense flow needs 12
+LEAST_PX = 24  # their shorter side, where the image has as much: less is too thin for dense flow
 
 
 @dataclass(frozen=True)

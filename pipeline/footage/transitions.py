@@ -24,6 +24,7 @@ from pipeline.footage.likeness import (
     nothing_goes_on,
     share,
 )
+from pipeline.footage.survey import LEAST_PX
 
 HALVES = (3, 5, 8, 12, 18, 27, 40)  # frames from the middle of a transition to its ends
 DIP = 0.87  # of the smaller of both contrasts; 0.5 for equal ones, 0.8 where one is four times the other
@@ -55,7 +56,7 @@ class Transition:
 def find_transitions(small: Pictures) -> list[Transition]:
     """The gradual transitions within pictures that no cut divides, in the order of time."""
     shows = [place for place in range(len(small)) if small[place].std() > BLANK]
-    if len(shows) < 2 * HALVES[0] + 1:
+    if len(shows) < 2 * HALVES[0] + 1 or min(small.shape[1:]) < LEAST_PX:
         return []
     shown = small[shows]
     contrast = smoothed(np.array([detail(picture) for picture in shown]))

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from pipeline.footage.shots import blank_frames, find_cuts, find_shots, longest
+from pipeline.footage.transitions import find_transitions
 from tests.pipeline.footage.moving import panned, surveyed
 
 
@@ -63,3 +64,8 @@ def test_blank_frames_are_found_but_a_dark_scene_has_none() -> None:
     assert blank_frames(surveyed([black, black, *pictures, black])).tolist() == [0, 1, 14]
     assert len(blank_frames(surveyed([black] * 5))) == 5
     assert not len(blank_frames(surveyed([(picture // 24) for picture in pictures])))
+
+
+def test_a_strip_is_too_thin_to_be_cut() -> None:
+    strips = [picture[:16] for picture in panned(0, 12)]
+    assert cuts(strips + [picture[:16] for picture in panned(1, 12)]) == [] and find_transitions(np.stack(strips)) == []
