@@ -29,6 +29,7 @@ from pipeline.sfm.shape_hypotheses import best_shape_hypothesis
 from pipeline.sfm.verdicts import (
     Judgement,
     Numbers,
+    bends,
     fit_numbers,
     judge,
     uncertainty_numbers,
