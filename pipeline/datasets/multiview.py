@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from pipeline.cameras import Intrinsics
 from pipeline.datasets.files import IMAGE_SUFFIXES, bright_pixels, by_area, listed, nearest, read_npy, read_rgb
@@ -194,9 +194,9 @@ def check_cameras(video: RigVideo, cameras: int) -> None:
     poses = video.world_from_camera
     if len(poses) < cameras:
         raise StageError(f"the rig has {cameras} cameras, the video only {len(poses)} frames, so some have no pose")
-    moved: Bool[np.ndarray, frame] = np.abs(poses[cameras:] - poses[:-cameras]).max(
-        axis=(1, 2), initial=0
-    ) > SAME_POSE * (1 + np.abs(poses[:, :3, 3]).max())
+    moved = np.abs(poses[cameras:] - poses[:-cameras]).max(axis=(1, 2), initial=0) > SAME_POSE * (
+        1 + np.abs(poses[:, :3, 3]).max()
+    )
     if moved.any():
         frame = int(np.flatnonzero(moved)[0]) + cameras
         raise StageError(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -96,7 +96,7 @@ def object_points(
     scene: Scene, index: int
 ) -> tuple[Float[np.ndarray, "point xyz=3"], Float[np.ndarray, "point rgb=3"]]:
     """Sparse points of an object in its own frame, with the colours that the images have there."""
-    chosen: Int[np.ndarray, point] = np.flatnonzero(scene.observation_object == index)
+    chosen = np.flatnonzero(scene.observation_object == index)
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_POINTS)).astype(int)]
     frames, xy = scene.observation_frame[chosen], scene.observation_xy[chosen].astype(np.float64)
     local = unproject(scene.camera, xy, scene.observation_depth[chosen])

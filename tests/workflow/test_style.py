@@ -1,8 +1,12 @@
 """Formatting, types and lint are tests too."""
 
+import io
+import json
 import re
 import subprocess
 import sys
+import tokenize
+from pathlib import Path
 
 import pytest
 import yaml
@@ -24,6 +28,23 @@ COMMANDS = {
 def test_code_is_clean(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_name_is_defined() -> None:
+    """Neither ruff nor mypy is asked for undefined names: to both, jaxtyping's shape strings are full of them."""
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", "--output-format", "json", "."]
+    found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout)
+    undefined = [
+        f"{each['filename']}:{each['location']['row']} {each['message']}" for each in found if not quoted(each)
+    ]
+    assert found and not undefined, "\n".join(undefined)
+
+
+def quoted(found: dict) -> bool:
+    """Whether what ruff found is in a string."""
+    place = (found["location"]["row"], found["location"]["column"] - 1)
+    tokens = tokenize.generate_tokens(io.StringIO(Path(found["filename"]).read_text()).readline)
+    return any(token.type == tokenize.STRING and token.start <= place < token.end for token in tokens)
 
 
 def test_hooks_before_a_commit_are_these_commands() -> None:
