@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.runtime.owner_note import STAGES, host_name
 from tests.workflow.project import TINY, Project, copy_project
 
 pytestmark = pytest.mark.graph
@@ -124,6 +125,7 @@ def test_killed_snakemake_says_what_still_works_and_how_to_go_on(project: Projec
     flow.unlink()
     process = start(project, flow)
     stage = wait_for_stage(project, "pipeline.estimate_flow")
+    wait_for_file(results(project) / STAGES / f"estimate_flow.{host_name()}-{stage}.json")
     os.kill(stage, signal.SIGSTOP)
     process.kill()
     process.wait(timeout=60)
@@ -155,7 +157,6 @@ def test_run_after_kills_makes_what_is_stale_and_leaves_nothing_to_do(project: P
     done = project.snakemake()
     assert done.returncode == 0, done.stdout + done.stderr
     assert project.planned() == set()
-    assert not list(project.folder.rglob("*.partial*"))
 
 
 def start(project: Project, target: Path) -> subprocess.Popen[bytes]:
