@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import time
 import types
@@ -205,6 +206,27 @@ def read_options(stage: Callable[..., None], options: str, flags: Mapping[str, A
         section = section_name(model, stage.__name__)
         faults = "; ".join(fault_text(section, flags, fault) for fault in error.errors())
         raise StageError(f"{faults}; see --help for the names and defaults") from error
+
+
+def run_server(serve: Callable[..., None], values: Mapping[str, Any]) -> None:
+    """Run what serves a page until Ctrl-C or SIGTERM, which end alike; errors end in one line and exit code 1."""
+    start_logging()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        serve(**values)
+    except StageError as error:
+        log.error("%s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        log.info("done")
+
+
+def port(text: str) -> int:
+    """A port number of the command line."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
+    return number
 
 
 def start_logging() -> WarningsKept:

@@ -10,7 +10,6 @@ the graph depends on it.
 import argparse
 import json
 import logging
-import signal
 import subprocess
 import sys
 import webbrowser
@@ -20,12 +19,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from pipeline.cli import start_logging
+from pipeline.cli import port, run_server
 from pipeline.config import Config, EstimateFlowConfig, ExtractFramesConfig, Prompt, SceneConfig, SegmentObjectsConfig
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_json
 from pipeline.picker.mask_answers import MadeMasks
@@ -174,31 +172,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def port(text: str) -> int:
-    """A port number of the command line."""
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
-    return number
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends like Ctrl-C, so that temporary frames are removed."""
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run from the command line; errors end in one line and exit code 1."""
-    values = vars(parse(arguments))
-    start_logging()
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        pick_prompts(**values)
-    except StageError as error:
-        log.error("%s", error)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        log.info("done")
+    """Run from the command line."""
+    run_server(pick_prompts, vars(parse(arguments)))
 
 
 if __name__ == "__main__":

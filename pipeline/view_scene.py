@@ -9,15 +9,12 @@ It needs viser: `pip install -e '.[viewer]'`.
 
 import argparse
 import logging
-import signal
 import socket
-import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from pipeline.cli import start_logging
+from pipeline.cli import port, run_server
 from pipeline.formats.scene_file import FLOW_FIELDS, read_scene
 from pipeline.formats.splats_folder import read_object_splats
 from pipeline.live.page import LivePage
@@ -70,27 +67,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m pipeline.view_scene", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results", type=Path, metavar="RESULTS", help="results/NAME of a trained scene")
-    parser.add_argument("--port", type=int, default=8080, help="default: 8080, or the next that is free")
+    parser.add_argument("--port", type=port, default=8080, help="default: 8080, or the next that is free")
     return parser.parse_args(arguments)
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends like Ctrl-C."""
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run from the command line; errors end in one line and exit code 1."""
-    values = vars(parse(arguments))
-    start_logging()
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        view_scene(**values)
-    except StageError as error:
-        log.error("%s", error)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        log.info("done")
+    """Run from the command line."""
+    run_server(view_scene, vars(parse(arguments)))
 
 
 if __name__ == "__main__":
