@@ -1,5 +1,6 @@
 """What a person can do next for a better result: each piece of advice follows from something that this run measured."""
 
+import shlex
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,20 @@ def mask_advice(name: str, objects: dict[str, Any], scene: Scene) -> list[str]:
     found = []
     index_of = {int(entry["id"]): index for index, entry in enumerate(scene.objects)}
     for entry in objects["objects"]:
-        sure = entry.get("confidence")
-        if entry["id"] and sure is not None and sure < DOUBTED_MASK:
+        if entry["id"] and is_doubted(entry):
             frame = clearest_frame(scene, index_of.get(int(entry["id"])))
             where = f" in frame {frame}" if frame is not None else ""
             found.append(
-                f"Click on {entry['name']}{where} (`python -m pipeline.pick_prompts {name}`): its mask is doubtful, {sure:.2f}."
+                f"Click on {entry['name']}{where} (`python -m pipeline.pick_prompts {shlex.quote(name)}`): its mask is doubtful, "
+                f"{entry['confidence']:.2f}. Not in config.yaml? Give the video's path in place of the name."
             )
     return found
+
+
+def is_doubted(entry: dict[str, Any]) -> bool:
+    """Whether an object's mask is unsure; of a mask that was given nobody can say."""
+    sure = entry.get("confidence")
+    return sure is not None and sure < DOUBTED_MASK
 
 
 def clearest_frame(scene: Scene, index: int | None) -> int | None:
@@ -64,7 +71,7 @@ def clearest_frame(scene: Scene, index: int | None) -> int | None:
 
 def geometry_advice(geometry: Geometry, objects: dict[str, Any]) -> list[str]:
     """Of objects whose reconstruction is weak or failed although their masks are not what is doubted."""
-    doubted = {entry["id"] for entry in objects["objects"] if (entry.get("confidence") or 1.0) < DOUBTED_MASK}
+    doubted = {entry["id"] for entry in objects["objects"] if is_doubted(entry)}
     bad = [entry for entry in geometry.objects if entry.verdict != "ok" and entry.id not in doubted]
     return [object_advice(entry) for entry in bad]
 

@@ -63,5 +63,12 @@ def test_a_doubtful_mask_asks_for_a_click_in_the_frame_that_shows_most_of_it() -
     assert f"Click on {NAMES[1]} in frame {frame} (`python -m pipeline.pick_prompts clip`)" in text
 
 
+def test_a_mask_without_any_confidence_asks_for_a_click_and_for_no_other_film() -> None:
+    judged = geometry(SCENE, "moving")
+    weak = [one.model_copy(update={"verdict": "weak" if one.id == 1 else "ok"}) for one in judged.objects]
+    (text,) = advised(objects=masks(0.0), geometry=judged.model_copy(update={"objects": weak}))
+    assert text.startswith(f"Click on {NAMES[1]}") and "doubtful, 0.00." in text
+
+
 def test_a_bounded_scale_asks_for_nothing() -> None:
     assert advised(limits={"osn": [{"object": 1, "above": True, "frames": [3]}]}) == []
