@@ -50,7 +50,7 @@ def motion_of(numbers: Mapping[str, float]) -> Motion:
 def chosen(motions: Mapping[str, Motion]) -> Choice:
     """The methods for objects that move so, by their names."""
     if not motions:
-        return Choice(("osn",), "nothing moves, and OSN's background alone is the scene")
+        return Choice(("osn",), "no moving object was found, and OSN's background alone is the scene")
     reason = "; ".join(
         f"{', '.join(names)} {words}"
         for kind, words in (("rigid", RIGID), ("bending", BENDING), ("unknown", UNKNOWN))

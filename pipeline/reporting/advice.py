@@ -42,6 +42,10 @@ def camera_advice(geometry: Geometry) -> list[str]:
 
 def mask_advice(name: str, objects: dict[str, Any], scene: Scene) -> list[str]:
     """Where to click."""
+    command = f"`python -m pipeline.pick_prompts {shlex.quote(name)}`"
+    elsewhere = "Not in config.yaml? Give the video's path in place of the name."
+    if not any(entry["id"] for entry in objects["objects"]):
+        return [f"If something moves, click on it ({command}): no moving object was found. {elsewhere}"]
     found = []
     index_of = {int(entry["id"]): index for index, entry in enumerate(scene.objects)}
     for entry in objects["objects"]:
@@ -49,8 +53,7 @@ def mask_advice(name: str, objects: dict[str, Any], scene: Scene) -> list[str]:
             frame = clearest_frame(scene, index_of.get(int(entry["id"])))
             where = f" in frame {frame}" if frame is not None else ""
             found.append(
-                f"Click on {entry['name']}{where} (`python -m pipeline.pick_prompts {shlex.quote(name)}`): its mask is doubtful, "
-                f"{entry['confidence']:.2f}. Not in config.yaml? Give the video's path in place of the name."
+                f"Click on {entry['name']}{where} ({command}): its mask is doubtful, {entry['confidence']:.2f}. {elsewhere}"
             )
     return found
 

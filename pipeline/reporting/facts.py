@@ -107,7 +107,7 @@ def choice_sentence(choice: Mapping[str, Any]) -> str:
 def objects_sentence(moving: list[ObjectGeometry]) -> str:
     """What moves."""
     if not moving:
-        return "Nothing moves: no moving object was found, so only the still background was reconstructed."
+        return "Nothing moves, as far as could be told: there is a still background only, with whatever did move blurred into it."
     sound = sum(entry.verdict == "ok" for entry in moving)
     noun = "moving object was" if len(moving) == 1 else "moving objects were"
     return f"{len(moving)} {noun} found, {sound} of them with a sound reconstruction."

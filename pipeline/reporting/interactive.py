@@ -39,6 +39,7 @@ def interactive_scene(folder: Path, scene: Scene, fps: float) -> dict[str, Any] 
     data = scene_data(scene, splats, read_scale_record(folder), fps)
     height, width = scene.size
     return {
+        "moves": scene.object_count > 1,
         "width": width,
         "height": height,
         "splats": f"{sum(one['count'] for one in data['objects']):,}".replace(",", " "),

@@ -70,5 +70,10 @@ def test_a_mask_without_any_confidence_asks_for_a_click_and_for_no_other_film() 
     assert text.startswith(f"Click on {NAMES[1]}") and "doubtful, 0.00." in text
 
 
+def test_where_nothing_was_found_to_move_a_click_may_help() -> None:
+    (text,) = advised(objects={"objects": [{"id": 0, "name": "background", "confidence": None}]})
+    assert text.startswith("If something moves, click on it (`python -m pipeline.pick_prompts clip`)")
+
+
 def test_a_bounded_scale_asks_for_nothing() -> None:
     assert advised(limits={"osn": [{"object": 1, "above": True, "frames": [3]}]}) == []
