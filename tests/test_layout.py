@@ -22,7 +22,7 @@ WITHOUT = {
     "models/osn/layers.py": "tests/pipeline/osn/test_edits.py",
     "models/osn/rendering.py": "tests/models/osn/test_object_scene.py renders by it",
     "models/osn/training.py": KILLED,
-    "models/rendering.py": "a record of tensors",
+    "models/rendering.py": "every test that renders goes through it",
     "pipeline/correspondence/flow_backend.py": "tests/pipeline/runtime/test_backends.py and test_estimate_flow.py choose by it",
     "pipeline/datasets/files.py": LAYOUT,
     "pipeline/datasets/imported_scene.py": LAYOUT,

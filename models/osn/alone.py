@@ -5,10 +5,9 @@ from torch import Tensor
 
 from models.osn.marching import ObjectRays
 from models.osn.object_scene import DensityLogits, ObjectScene
-from models.osn.rendering import in_chunks
 from models.osn.training import composed
 from models.rays import Rays
-from models.rendering import Rendering
+from models.rendering import Rendering, in_chunks
 
 LEAST_OPACITY = 1e-3
 

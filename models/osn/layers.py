@@ -8,10 +8,9 @@ from torch import Tensor
 
 from models.osn.marching import ObjectRays
 from models.osn.object_scene import DensityLogits, ObjectScene
-from models.osn.rendering import in_chunks
 from models.osn.training import composed
 from models.rays import Rays, TensorFields
-from models.rendering import Rendering
+from models.rendering import Rendering, in_chunks
 
 PAPER = 1.0  # what is seen where nothing is and the background is left out: white
 

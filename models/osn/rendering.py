@@ -1,18 +1,13 @@
 """Images of a trained scene from any camera, under any scales."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.ops.parallel import workers
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import composed
 from models.rays import Rays
-from models.rendering import Rendering
-
-RAYS_AT_ONCE = 4096
+from models.rendering import Rendering, in_chunks
 
 
 def render_world(
@@ -20,15 +15,6 @@ def render_world(
 ) -> Rendering:
     """Render a flat batch of world rays in chunks, without gradients."""
     return in_chunks(lambda chunk: render_chunk(scene, grids, chunk, scales), rays)
-
-
-def in_chunks(render: Callable[[Rays], Rendering], rays: Rays) -> Rendering:
-    """What a function renders of a few thousand rays at a time, side by side on CPU cores."""
-    device = rays.frames.device
-    chunks = torch.arange(len(rays.frames), device=device).split(RAYS_AT_ONCE)
-    with workers(device) as parallel_map:
-        parts = list(parallel_map(lambda chunk: render(rays[chunk]), chunks))
-    return Rendering(*(torch.cat([getattr(part, name) for part in parts]) for name in Rendering.__dataclass_fields__))
 
 
 def render_chunk(

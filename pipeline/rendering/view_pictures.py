@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.ops.parallel import side_by_side
 from models.rays import Rays
-from models.rendering import Rendering
+from models.rendering import Rendering, joined
 from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres
 from pipeline.formats.renders_folder import write_set
 from pipeline.rendering.trained_method import TrainedMethod
@@ -50,13 +50,9 @@ def view_rays(camera: Intrinsics, world_from_camera: Float[np.ndarray, "4 4"], f
 def render_chunks(method: TrainedMethod, rays: Rays, scales: Float[Tensor, "object"], chunk: int) -> Rendering:
     """Render rays in pieces that fit into memory."""
     with torch.no_grad():
-        parts = [method.render(rays[start : start + chunk], scales) for start in range(0, len(rays.frames), chunk)]
-    return Rendering(
-        torch.cat([part.colour for part in parts]),
-        torch.cat([part.depth for part in parts]),
-        torch.cat([part.opacity for part in parts]),
-        torch.cat([part.object_weights for part in parts]),
-    )
+        return joined(
+            [method.render(rays[start : start + chunk], scales) for start in range(0, len(rays.frames), chunk)]
+        )
 
 
 def as_picture(rendering: Rendering, camera: Intrinsics, ids: UInt8[np.ndarray, "object"]) -> Picture:

@@ -1,17 +1,15 @@
 """A trained Semantic Flow as every other stage sees it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from models.ops.parallel import workers
 from models.rays import Rays
-from models.rendering import Rendering
+from models.rendering import Rendering, in_chunks
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.editing import Change, edited_rendering
 from pipeline.config import Edit, TrainSemanticFlowConfig
@@ -20,8 +18,6 @@ from pipeline.scene.method_interface import Classes, TrainedMethod
 from pipeline.semantic_flow.checkpoint import TrainedModel, trained_model
 from pipeline.semantic_flow.edits import change_of
 from pipeline.semantic_flow.shared_semantics import label_map_classes
-
-RAYS_AT_ONCE = 4096
 
 
 class SemanticFlowMethod(TrainedMethod):
@@ -91,19 +87,6 @@ class EditedSemanticFlow(TrainedMethod):
     @property
     def object_ids(self) -> list[int]:
         return self.method.object_ids
-
-
-def in_chunks(render: Callable[[Rays], Rendering], rays: Rays) -> Rendering:
-    """What a function renders of a few thousand rays at a time without gradients, side by side on CPU cores."""
-
-    def part(chosen: Int64[Tensor, "chunk"]) -> Rendering:
-        with torch.no_grad():
-            return render(rays[chosen])
-
-    chunks = torch.arange(len(rays.frames), device=rays.frames.device).split(RAYS_AT_ONCE)
-    with workers(rays.frames.device) as parallel_map:
-        parts = list(parallel_map(part, chunks))
-    return Rendering(*(torch.cat([getattr(one, name) for one in parts]) for name in vars(parts[0])))
 
 
 def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.device) -> SemanticFlowMethod:
