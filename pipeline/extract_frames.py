@@ -21,17 +21,13 @@ from jaxtyping import Float, Int, UInt8
 
 from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
-from pipeline.footage.borders import find_borders
-from pipeline.footage.borders import in_words as borders_in_words
 from pipeline.footage.overlays import find_overlays
 from pipeline.footage.overlays import in_words as overlays_in_words
-from pipeline.footage.shots import Shot, blank_frames, changes_in_words, find_shots, longest
-from pipeline.footage.shots import in_words as shots_in_words
-from pipeline.footage.survey import survey
+from pipeline.footage.shown_part import OUT_OF_SHOT, SHOWS_NOTHING, Footage, judge_footage, until
 from pipeline.formats.frames_folder import frame_name, read_frame, write_image
 from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.formats.source_view import SourceShape, SourceView
-from pipeline.formats.video_source import DIAGONAL_35MM, Source, SourceFrame, open_source
+from pipeline.formats.video_source import DIAGONAL_35MM, Source, open_source
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
@@ -45,10 +41,8 @@ REPEATED = "repeats the frame before"
 OUTSIDE = "outside start and end"
 OTHER_SHOT = "of another shot"
 BLANK = "black, or of one colour: it shows nothing"
-OUT_OF_SHOT, SHOWS_NOTHING = -2, -3  # in place of an interval
 LEFT_OUT = {-1: OUTSIDE, OUT_OF_SHOT: OTHER_SHOT, SHOWS_NOTHING: BLANK}
 CHOICES = (BLURRED, REPEATED, OUTSIDE, OTHER_SHOT)  # dropped on purpose: not worth a warning
-SMALLEST_PX = 16  # of a side of the frames; no stage finds motion in less
 STILL = 0.8  # share of repeated frames above which a video hardly moves; 12 frames a second shown at 30 have 0.6
 FEW = 3  # unreadable images that are called by name
 
@@ -62,25 +56,6 @@ class Candidate:
     time_s: float
     image: UInt8[np.ndarray, "height width rgb=3"]
     sharpness: float
-
-
-@dataclass(frozen=True)
-class Footage:
-    """What a look at the whole video tells: the intervals of the frames to take, the shots, and the part to show."""
-
-    intervals: Int[np.ndarray, "frame"]
-    shots: list[Shot]
-    shape: SourceShape
-    shot: int = 1
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What frames.json says of it."""
-        shots = [
-            {"first": one.first, "last": one.last, "start_s": one.start_s, "end_s": one.end_s} for one in self.shots
-        ]
-        cut = {"shots": shots, "shot": self.shot} if len(shots) > 1 else {}
-        return cut | ({"crop": self.shape.crop.values} if self.shape.crop else {})
 
 
 @dataclass
@@ -113,68 +88,6 @@ def extract_frames(video: Path, poses: Path | None, frames: Path, info: Path, co
             facts |= overlay_facts(folder, len(ledger.taken), ledger.size)
         info_file.write_text(json.dumps(facts, indent=1))
     report_ledger(video, source, ledger)
-
-
-def judge_footage(
-    video: Path, source: Source, intervals: Int[np.ndarray, "frame"], config: ExtractFramesConfig
-) -> Footage:
-    """One look at all frames from start to end: the shot to take, and what is inside borders."""
-    wanted = np.flatnonzero(intervals >= 0)
-    seen = survey(frame for frame in until(source.glance(), int(wanted.max())) if frame.index >= wanted.min())
-    if seen is None:
-        return Footage(intervals, [], SourceShape((0, 0), (0, 0)))
-    check_size(video, (seen.rows.shape[1], seen.columns.shape[1]), config)
-    shots = [shot for shot in find_shots(seen, source.times_s, int(wanted.min()), int(wanted.max()))]
-    number = chosen_shot(video, shots, config)
-    shot = shots[number - 1]
-    kept = intervals.copy()
-    kept[blank_frames(seen.part(shot.first, shot.last))] = SHOWS_NOTHING
-    kept[: shot.first], kept[shot.last + 1 :] = OUT_OF_SHOT, OUT_OF_SHOT
-    kept[intervals < 0] = -1
-    if not (kept >= 0).any():
-        raise StageError(
-            f"{video} shows nothing: all {len(seen)} frames are black, or of one colour; is it the right file?"
-        )
-    size = (seen.rows.shape[1], seen.columns.shape[1])
-    known = source.facts
-    stored = (known["stored_height"], known["stored_width"]) if "pixel_aspect" in known else size
-    crop = find_borders(seen.part(shot.first, shot.last)) if config.crop_borders else None
-    if crop:
-        log.warning(
-            "%s has bars, %s: the frames show the %dx%d inside (extract_frames.crop_borders: false keeps them)",
-            video.name,
-            borders_in_words(crop, size),
-            crop.width,
-            crop.height,
-        )
-    return Footage(kept, shots, SourceShape(size, stored, crop), number)
-
-
-def check_size(video: Path, size: tuple[int, int], config: ExtractFramesConfig) -> None:
-    """Refuse a video of (height, width) whose frames would be too small for anything to be found in them."""
-    height, width = size
-    smaller = min(size) * min(1.0, config.max_size / max(size))
-    if smaller < SMALLEST_PX:
-        raise StageError(
-            f"{video} is {width}x{height}, which gives frames with a side of {smaller:.0f} px, {SMALLEST_PX} are needed; give "
-            "a larger video, or raise extract_frames.max_size"
-        )
-
-
-def chosen_shot(video: Path, shots: list[Shot], config: ExtractFramesConfig) -> int:
-    """The number of the shot to take, counted from 1: the one asked for, else the longest."""
-    if config.shot is not None and config.shot > len(shots):
-        raise StageError(f"{video} has no shot {config.shot}; its shots are {shots_in_words(shots)}")
-    number = config.shot or longest(shots) + 1
-    if len(shots) > 1:
-        log.warning(
-            "%s is cut at %s; shot %d is taken of %s; another by extract_frames.shot, or start and end",
-            video.name,
-            changes_in_words(shots),
-            number,
-            shots_in_words(shots),
-        )
-    return number
 
 
 def report_ledger(video: Path, source: Source, ledger: Ledger) -> None:
@@ -305,14 +218,6 @@ def candidates(
         ledger.drop(int(index), source.times_s[index], LEFT_OUT[int(intervals[index])])
     for index in np.flatnonzero(~came & (intervals >= 0)):
         ledger.drop(int(index), source.times_s[index], "cannot be decoded")
-
-
-def until(frames: Iterator[SourceFrame], last: int) -> Iterator[SourceFrame]:
-    """Frames up to a place in the video."""
-    for frame in frames:
-        if frame.index > last:
-            return
-        yield frame
 
 
 def fitted(
