@@ -108,7 +108,8 @@ class SceneConfig(Section):
         None, description="a scene, an entry of shared_semantics, or a checkpoint, whose Semantic Flow to start from"
     )
     depth: str | None = Field(
-        None, description="folder of depth maps, one a frame: for Semantic Flow, and a baseline of OSN"
+        None,
+        description="folder of depth maps, one a frame, or `estimate`: for Semantic Flow, and a baseline of OSN",
     )
     truth: str | None = Field(None, description="truth.h5, for evaluation only")
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")
@@ -332,6 +333,13 @@ class OsnAblation(Section):
     )
     z_buffer: Literal["hard", "soft"] = Field("hard", description="hard: the nearest object is seen; soft: blended")
     soft_sharpness: float = Field(10.0, gt=0, description="of the soft z-buffer, per depth of the background")
+
+
+class EstimateDepthConfig(Section):
+    model: str | None = Field(
+        None, description="folder under weights/ of a depth network; the largest one there when empty"
+    )
+    batch_frames: int = Field(4, ge=1, description="frames that the network takes at once")
 
 
 class TrainOsnConfig(Section):
@@ -613,6 +621,7 @@ class Config(Section):
     track_points: TrackPointsConfig = TrackPointsConfig()
     reconstruct_objects: ReconstructObjectsConfig = ReconstructObjectsConfig()
     pack_scene: PackSceneConfig = PackSceneConfig()
+    estimate_depth: EstimateDepthConfig = EstimateDepthConfig()
     train_osn: TrainOsnConfig = TrainOsnConfig()
     train_semantic_flow: TrainSemanticFlowConfig = TrainSemanticFlowConfig()
     render_views: RenderViewsConfig = RenderViewsConfig()

@@ -277,3 +277,12 @@ def true_scene(truth: Truth, tracks: Tracks, points: np.ndarray) -> Scene:
         observation_weight=np.full(len(owner), 2.0, np.float32),
         objects=objects,
     )
+
+
+def unit_of_scene(scene: Scene, truth: Truth) -> float:
+    """World units of the scene in one of truth's."""
+    chosen = scene.observation_object == 0
+    column, row = scene.observation_xy[chosen].astype(int).T
+    return float(
+        np.median(scene.observation_depth[chosen] / truth.train.depth[scene.observation_frame[chosen], row, column])
+    )

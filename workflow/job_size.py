@@ -50,6 +50,7 @@ DEMANDS: Mapping[str, Demand] = {
     "reconstruct_objects": Demand(3000, 100, 30, 1.0),
     "choose_method": Demand(1000, 1, 5),
     "pack_scene": Demand(2000, 100, 10, 0.3),
+    "estimate_depth": Demand(6000, 100, 30, 3.0),
     "train_osn": Demand(4000, 60, 30),
     "train_semantic_flow": Demand(4000, 180, 30),
     "train_shared_semantics": Demand(6000, 180, 60),

@@ -18,6 +18,9 @@ from pipeline.runtime.presets import with_preset
 from pipeline.runtime.renamed_keys import new_key, new_value
 
 SIMULATE = "simulate"
+ESTIMATE = "estimate"
+# Values of a scene that name what the graph makes, not a file.
+MADE = {"video": SIMULATE, "depth": ESTIMATE}
 PATHS_OF_SCENE = ("masks", "poses", "labels", "depth", "truth")
 # What `--config` may say of one video without writing config.yaml; `name` is the scene's.
 COMMAND_LINE_KEYS = (
@@ -189,7 +192,7 @@ def check_scene(name: str, scene: SceneConfig, files: Sequence[Path]) -> None:
         raise StageError(f"scenes.{name}.video{where}: is missing; add video: PATH, or dataset: LAYOUT:PATH")
     for key in ("video", *PATHS_OF_SCENE):
         path = getattr(scene, key)
-        if not path or (key == "video" and path == SIMULATE):
+        if not path or path == MADE.get(key):
             continue
         where = line_of(("scenes", name, key), files)
         check_path(f"scenes.{name}.{key}{where}", path)

@@ -11,9 +11,8 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from PIL import Image
-from scipy.stats import spearmanr
 
 from pipeline.formats.frame_files import (
     ARRAYS,
@@ -29,15 +28,12 @@ from pipeline.formats.id_files import array_of_archive, frames_of_array
 from pipeline.formats.scene_file import Scene
 from pipeline.formats.source_view import SourceView
 from pipeline.runtime.errors import StageError
+from pipeline.scene.depth_alignment import aligned_depths, at_observations, is_disparity
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 DEPTH_KEYS = ("depth", "depths", "depth_map", "depth_maps", "disparity", "disp", "pred", "arr_0")
 LEAST_OBSERVATIONS = 8
-LEAST_ALIGNED = 12  # observations of the background in a frame
-ROUNDS = 30
-GOOD_FIT = 0.15  # median relative error above which a frame's map is not believed
-REVERSED = -0.3  # rank correlation with the depth of sparse points below which larger means nearer
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,8 @@ def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
         log.warning(
             "%s holds disparity (larger is nearer): it becomes depth by the sparse points of each frame", folder
         )
-        depth, used = aligned_depths(depth, scene)
-        depth[~used] = 0
+        aligned = aligned_depths(depth, scene)
+        depth = np.where(aligned.used[:, None, None], aligned.maps, 0)
     there = at_observations(depth, scene)
     usable = np.isfinite(there) & (there > 0) & (scene.observation_depth > 0)
     ratios = []
@@ -71,25 +67,6 @@ def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
         ratios.append(float(np.median(there[chosen] / scene.observation_depth[chosen])))
     low, high = scene.scale_range.astype(np.float64).T
     return (np.array(ratios) / ratios[0]).clip(low, high)
-
-
-def at_observations(maps: Float[np.ndarray, "frame height width"], scene: Scene) -> Float[np.ndarray, "observation"]:
-    """The maps' values where the sparse points are seen."""
-    height, width = scene.size
-    column, row = np.floor(scene.observation_xy).astype(int).clip(0, [width - 1, height - 1]).T
-    return maps[scene.observation_frame, row, column]
-
-
-def is_disparity(maps: Float[np.ndarray, "frame height width"], scene: Scene) -> bool:
-    """Whether larger values are nearer: by the background's sparse points, in most frames."""
-    given = at_observations(maps, scene)
-    usable = np.isfinite(given) & (given > 0) & (scene.observation_object == 0)
-    signs = []
-    for frame in range(scene.frame_count):
-        chosen = usable & (scene.observation_frame == frame)
-        if chosen.sum() >= LEAST_ALIGNED and np.ptp(given[chosen]) > 0:
-            signs.append(spearmanr(given[chosen], scene.observation_depth[chosen]).statistic)
-    return bool(signs and np.median(signs) < REVERSED)
 
 
 def read_depths(folder: Path, scene: Scene) -> Float[np.ndarray, "frame height width"]:
@@ -164,66 +141,3 @@ def read_numbers(path: Path) -> np.ndarray:
             f"{path} holds {found.dtype}, a depth map has numbers; is it a mask, or another array of the tool?"
         )
     return found
-
-
-def aligned_depths(
-    maps: Float[np.ndarray, "frame height width"], scene: Scene
-) -> tuple[Float[np.ndarray, "frame height width"], Bool[np.ndarray, "frame"]]:
-    """Maps in the background's units, and the frames whose map fits the background's points."""
-    given = at_observations(maps, scene)
-    usable = np.isfinite(given) & (given > 0) & (scene.observation_object == 0)
-    result, used = np.zeros_like(maps), np.zeros(len(maps), bool)
-    for frame in range(len(maps)):
-        chosen = usable & (scene.observation_frame == frame)
-        if chosen.sum() < LEAST_ALIGNED:
-            continue
-        depth = scene.observation_depth[chosen].astype(np.float64)
-        whole = np.where(np.isfinite(maps[frame]) & (maps[frame] > 0), maps[frame], np.nan).astype(np.float64)
-        result[frame], error = best_alignment(given[chosen].astype(np.float64), depth, whole)
-        used[frame] = error < GOOD_FIT
-    return result, used
-
-
-def best_alignment(
-    given: Float[np.ndarray, "observation"],
-    depth: Float[np.ndarray, "observation"],
-    whole: Float[np.ndarray, "height width"],
-) -> tuple[Float[np.ndarray, "height width"], float]:
-    """A map by scale and shift of what it holds, whichever fits the points best, and its median error.
-
-    Networks know depth, or inverse depth, up to scale and shift; what they write may be either, or disparity.
-    """
-    lines = (
-        (robust_line(given, depth), given, whole, identity),
-        (robust_line(1 / given, 1 / depth), 1 / given, 1 / whole, positive_inverse),
-        (robust_line(given, 1 / depth), given, whole, positive_inverse),
-    )
-    # A negative slope may fit a narrow range, but it means nothing beyond it.
-    fits = [(as_depth(a * x + b), as_depth(a * every + b)) for (a, b), x, every, as_depth in lines if a > 0]
-    errors = [float(np.median(np.abs(there / depth - 1))) for there, _ in fits]
-    if not errors:
-        return np.zeros_like(whole), np.inf
-    best = int(np.argmin(errors))
-    return np.nan_to_num(fits[best][1], nan=0.0), errors[best]
-
-
-def identity(values: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    return values
-
-
-def positive_inverse(values: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """1 / value, 0 (unknown) where that is no depth."""
-    return np.where(values > 0, 1 / np.where(values > 0, values, 1.0), 0.0)
-
-
-def robust_line(x: Float[np.ndarray, "observation"], y: Float[np.ndarray, "observation"]) -> tuple[float, float]:
-    """Scale and shift with the least relative absolute errors of y, by reweighted least squares."""
-    weights = 1 / y**2
-    columns = np.stack([x, np.ones_like(x)], axis=1)
-    solution = np.zeros(2)
-    for _ in range(ROUNDS):
-        root = np.sqrt(weights)
-        solution = np.linalg.lstsq(columns * root[:, None], y * root, rcond=None)[0]
-        error = np.abs(columns @ solution - y) / y
-        weights = 1 / (y**2 * np.maximum(error, 1e-4))
-    return float(solution[0]), float(solution[1])

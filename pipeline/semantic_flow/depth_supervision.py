@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from pipeline.formats.scene_file import Scene
-from pipeline.scene.depth_maps import aligned_depths, read_depths
+from pipeline.scene.depth_alignment import aligned_depths
+from pipeline.scene.depth_maps import read_depths
 from pipeline.semantic_flow.data import UNKNOWN, Points
 from pipeline.semantic_flow.labels import Labels
 from pipeline.semantic_flow.moving_pixels import moving_pixels
@@ -21,7 +22,8 @@ CONFIDENCE = 0.5  # an observation of SfM has 2 exp(-(e / mean e)^2)
 
 def depth_points(folder: Path, scene: Scene, labels: Labels, seed: int) -> Points:
     """Random pixels of the maps as if they had been observed; the motion there is not known."""
-    maps, used = aligned_depths(read_depths(folder, scene), scene)
+    aligned = aligned_depths(read_depths(folder, scene), scene)
+    maps, used = aligned.maps, aligned.used
     if not used.all():
         log.warning(
             "depth maps of %d of %d frames do not fit the sparse points and are not used", (~used).sum(), len(used)

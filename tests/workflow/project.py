@@ -14,6 +14,7 @@ import yaml
 from pipeline.runtime.sources import ROOT
 
 PARTS = ("config.yaml", "profiles", "workflow", "pipeline", "models", "envs")
+SNAKEMAKE = (sys.executable, "-m", "snakemake")
 # The smallest scene on which every stage has work to do.
 TINY: dict[str, dict[str, Any]] = {
     "simulate_scene": {"frames": 12, "height": 96, "width": 128},
@@ -54,7 +55,7 @@ class Project:
         path.write_text(yaml.safe_dump(values, sort_keys=False))
 
     def command(self, *arguments: str, cores: int = 1) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
+        return [*SNAKEMAKE, "--cores", str(cores), *arguments]
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake here."""

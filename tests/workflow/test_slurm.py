@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.reliability import SETTINGS
 from pipeline.runtime.atomic import host_name
-from tests.workflow.project import Project, copy_project
+from tests.workflow.project import SNAKEMAKE, Project, copy_project
 from tests.workflow.slurm_cluster import Cluster, missing, processes, running_cluster
 from tests.workflow.test_graph import assert_same, wait_for_file
 
@@ -67,10 +67,9 @@ def expected(project: Project, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 def start(cluster: Cluster, project: Project, *arguments: str) -> subprocess.Popen[str]:
     """Snakemake with the shipped profile, in the background."""
-    command = [word for word in project.command() if word not in ("--cores", "2")]
     gpus = () if "--resources" in arguments else NO_GPU
     return subprocess.Popen(
-        [*command, *arguments, *PROFILE, *gpus],
+        [*SNAKEMAKE, *arguments, *PROFILE, *gpus],
         cwd=project.folder,
         env={**cluster.environment, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,

@@ -11,7 +11,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from pipeline.config import METHODS
+from pipeline.depth.model_choice import depth_model
 from pipeline.runtime.config_file import (
+    ESTIMATE,
     SIMULATE,
     checked_config,
     preset_of,
@@ -174,6 +176,8 @@ def scene_path(key):
             return f"results/{wildcards.scene}/dataset/{DATASET_FILES[key]}"
         if key == "truth" and scene.video == SIMULATE and not scene.truth:
             return f"results/{wildcards.scene}/truth.h5"
+        if key == "depth" and scene.depth == ESTIMATE:
+            return f"results/{wildcards.scene}/depth"
         return getattr(scene, key) or []
 
     return of_scene
@@ -186,9 +190,30 @@ def scene_files(key):
         if key in dataset_parts(wildcards):
             return f"results/{wildcards.scene}/dataset"
         path = scene_path(key)(wildcards)
-        return files_under(path) if path else []
+        if not path or path == f"results/{wildcards.scene}/depth":
+            return path
+        return files_under(path)
 
     return of_scene
+
+
+def given_depth(of_scene):
+    """What `scene_path` or `scene_files` say of depth maps that a person, or a data set, gives; nothing of estimated ones."""
+
+    def of_given(wildcards):
+        estimated = scene_of(wildcards).depth == ESTIMATE
+        return [] if estimated else of_scene(wildcards)
+
+    return of_given
+
+
+def depth_network(wildcards):
+    """The files of the depth network that a scene asks for; no job starts where there is none."""
+    name = stage_options(CONFIG, "estimate_depth", known_scene(wildcards))["model"]
+    try:
+        return files_under(depth_model(Path(WEIGHTS), name))
+    except StageError as error:
+        raise WorkflowError(f"scenes.{wildcards.scene}: {error}") from None
 
 
 def dataset_parts(wildcards):
@@ -303,9 +328,9 @@ def records_before_evaluation(wildcards):
     scene = scene_of(wildcards)
     first = ["simulate_scene"] * (scene.video == SIMULATE)
     first += ["import_dataset"] * bool(scene.dataset)
-    before = (
-        first + list(PREPARING) + ["choose_method"] * (CONFIG.given_methods is None)
-    )
+    before = first + list(PREPARING)
+    before += ["estimate_depth"] * (scene.depth == ESTIMATE)
+    before += ["choose_method"] * (CONFIG.given_methods is None)
     stages = before + [
         f"{verb}_{method}"
         for method in methods_of(wildcards.scene)

@@ -98,6 +98,38 @@ rule pack_scene:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
+# Of scenes with `depth: estimate` only.
+rule estimate_depth:
+    input:
+        frames="results/{scene}/frames",
+        scene="results/{scene}/scene.h5",
+        network=depth_network,
+        code=sources("pipeline.estimate_depth"),
+    output:
+        depth=directory("results/{scene}/depth"),
+        record="results/{scene}/records/estimate_depth.json",
+    log:
+        "results/{scene}/logs/estimate_depth.log",
+    benchmark:
+        "results/{scene}/benchmarks/estimate_depth.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        mem_mb=memory("estimate_depth"),
+        runtime=run_time("estimate_depth"),
+        gpu=GPU,
+    params:
+        weights=WEIGHTS,
+        options=options("estimate_depth"),
+    message:
+        "Depth maps of {wildcards.scene}"
+    shell:
+        "python -m pipeline.estimate_depth"
+        " --frames {input.frames:q} --scene {input.scene:q} --weights {params.weights:q} --depth {output.depth:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
 # Of `method: auto` only: what is trained is known when this has run.
 checkpoint choose_method:
     input:

@@ -90,7 +90,7 @@ rule check_inputs:
         mask_folder=scene_files("masks"),
         poses=scene_files("poses"),
         labels=scene_files("labels"),
-        depth=scene_files("depth"),
+        depth=given_depth(scene_files("depth")),
         truth=scene_files("truth"),
         code=sources("pipeline.check_inputs"),
     output:
@@ -110,7 +110,7 @@ rule check_inputs:
         mask_folder=scene_path("masks"),
         poses=scene_path("poses"),
         labels=scene_path("labels"),
-        depth=scene_path("depth"),
+        depth=given_depth(scene_path("depth")),
         truth=scene_path("truth"),
         options=input_options,
     message:

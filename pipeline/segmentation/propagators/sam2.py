@@ -5,7 +5,6 @@ Every object has a session of its own, because objects may be known in different
 of the frame at hand. Frames are prepared when their turn comes, and of the frames gone by only the model's window stays.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.model_folders import model_folder, model_type
 from pipeline.runtime.progress import progress
 from pipeline.segmentation.video_model import Hint, Hints
 
@@ -29,7 +29,7 @@ FETCH = "put a model's folder there, as in `hf download facebook/sam2.1-hiera-ti
 
 def load(weights: Path | None, device: torch.device, required: bool) -> "Sam2Video | None":
     """The largest model at hand; None where there is none, or `transformers` is missing, and it is not required."""
-    folder = video_model_folder(weights)
+    folder = model_folder(weights, NETWORKS)
     if folder is None and required:
         place = weights or "weights"
         raise StageError(
@@ -42,20 +42,6 @@ def load(weights: Path | None, device: torch.device, required: bool) -> "Sam2Vid
         log.warning("%s is not used, because transformers is not installed: %s", folder, INSTALL)
         return None
     return Sam2Video(folder, device) if folder else None
-
-
-def video_model_folder(weights: Path | None) -> Path | None:
-    """The folder under weights/ that holds a video model; the largest of several."""
-    found = []
-    for path in sorted(weights.glob("*/config.json")) if weights else []:
-        try:
-            entries = json.loads(path.read_text())
-        except (ValueError, OSError) as error:
-            raise StageError(f"{path} cannot be read ({error}); fetch the folder again, or take it away") from error
-        if isinstance(entries, dict) and entries.get("model_type") in NETWORKS:
-            size = sum(file.stat().st_size for file in path.parent.glob("*.safetensors"))
-            found.append((size, path.parent))
-    return max(found)[1] if found else None
 
 
 class Sam2Video:
@@ -148,7 +134,7 @@ def read_video_model(folder: Path) -> tuple[Any, Any]:
 
     transformers.utils.logging.disable_progress_bar()
     try:
-        name = NETWORKS[json.loads((folder / "config.json").read_text())["model_type"]]
+        name = NETWORKS[model_type(folder)]
         network, notes = getattr(transformers, name).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )

@@ -13,7 +13,7 @@ from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
 from pipeline.segmentation.propagators import sam2
-from pipeline.segmentation.propagators.sam2 import Sam2Video, video_model_folder
+from pipeline.segmentation.propagators.sam2 import Sam2Video
 from pipeline.segmentation.video_model import choose_video_model, followed_ids, hints_from_prompts
 from tests.pipeline.segmentation.test_video_model import HEIGHT, WIDTH, box
 from tests.pipeline.test_segment_objects import moving_squares
@@ -57,13 +57,6 @@ def test_without_transformers_sam2_says_what_to_install_and_auto_warns(
     assert choose_video_model(tmp_path, "auto", CPU) is None
     assert "is not used, because transformers is not installed" in caplog.text
     assert choose_video_model(tmp_path, "flow", CPU) is None
-
-
-def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
-    (tmp_path / "tiny").mkdir()
-    (tmp_path / "tiny" / "config.json").write_text("{")
-    with pytest.raises(StageError, match=r"tiny/config.json cannot be read .*; fetch the folder again"):
-        video_model_folder(tmp_path)
 
 
 def test_the_real_networks_follow_masks_both_ways_and_keep_what_is_given(folder: Path, images: np.ndarray) -> None:
