@@ -13,7 +13,7 @@ DatasetLayout = Literal[
     "osn", "multimotion", "nvidia", "nsff", "semantic_nvidia", "dycheck", "hypernerf", "dnerf", "nerfstudio"
 ]
 DatasetPart = Literal["masks", "poses", "depth", "labels"]
-DatasetFormat = Literal["nerfstudio", "colmap", "dycheck", "dnerf"]
+DatasetFormat = Literal["nerfstudio", "colmap", "dycheck", "dnerf", "osn", "llff"]
 EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50"]
 Positive = Annotated[float, Field(gt=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
@@ -575,7 +575,10 @@ class ExportDatasetConfig(Section):
     formats: list[DatasetFormat] = Field(
         ["nerfstudio", "colmap", "dycheck", "dnerf"],
         min_length=1,
-        description="what to write: dycheck is also Nerfies' and HyperNeRF's form",
+        description="what to write: dycheck is also Nerfies' and HyperNeRF's form, llff also DynamicNeRF's; osn is OSN's",
+    )
+    dense_depth: Literal["osn", "semantic_flow"] | None = Field(
+        None, description="trained method whose depth is written at every pixel; sparse points' depth when empty"
     )
 
 

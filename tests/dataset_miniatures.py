@@ -183,6 +183,25 @@ def osn_transforms(
     return {"camera_angle_x": angle, "img_h": camera.height, "img_w": camera.width, "frames": frames}
 
 
+def write_multimotion(folder: Path, frames: int = FRAMES) -> np.ndarray:
+    """A real scene of OSN's: the left camera of a stereo pair trains, the right one of the same times tests."""
+    left, camera = sideways_cameras(frames), loader_camera()
+    right = left @ rigid(np.eye(3), np.array([0.3, 0.0, 0.0]))
+    for split, cameras in (("train", left), ("test", right)):
+        shots = [shoot(camera, pose, t) for t, pose in enumerate(cameras)]
+        for t, shot in enumerate(shots):
+            save_image(folder / f"images_{split}" / f"{t:04d}.png", shot.image)
+            if split == "train":
+                save_array(folder / "segm_sam" / f"{t:04d}.npy", shot.ids.astype(np.int64))
+        said = [
+            {"transform_matrix": (pose @ GL).tolist(), "time": t / (frames - 1), "time_step": t, "view": t}
+            for t, pose in enumerate(cameras)
+        ]
+        size = {"focal": camera.fx, "img_h": camera.height, "img_w": camera.width}
+        save_json(folder / f"transforms_{split}.json", size | {"frames": said})
+    return left
+
+
 def home_of_osn() -> np.ndarray:
     """Where the background is in the data set's world."""
     turned = np.array([[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]])

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.cameras import Intrinsics
 from pipeline.datasets.imported_scene import ImportedScene
-from pipeline.datasets.posed_video import PosedVideo
+from pipeline.datasets.posed_video import HeldOutViews, PosedVideo
+from pipeline.truth.truth_file import TruthViews
 from tests.dataset_miniatures import GL, Shot, save_array, save_image, save_json, shoot
 from tests.synthetic import synthetic_cameras
 
@@ -143,7 +144,7 @@ def video_of(scene: ImportedScene) -> PosedVideo:
     count = len(scene.names)
     return PosedVideo(
         images=scene.images,
-        background=np.ones(scene.images.shape[:3], bool) if scene.masks is None else scene.masks == 0,
+        object_ids=np.zeros(scene.images.shape[:3], np.uint8) if scene.masks is None else scene.masks,
         depth=depth,
         number=np.arange(count),
         times_s=scene.times,
@@ -153,4 +154,25 @@ def video_of(scene: ImportedScene) -> PosedVideo:
         observed_point=np.arange(12),
         observed_frame=np.zeros(12, int),
         observed_xy=np.full((12, 2), 5.5),
+        held_out=None if scene.test is None else held_out_of(scene.test),
     )
+
+
+def held_out_of(test: TruthViews) -> HeldOutViews:
+    """Test views that are all of times of the video."""
+    assert test.intrinsics is not None
+    cameras = [Intrinsics.from_values(values, *test.size) for values in test.intrinsics]
+    return HeldOutViews(test.images, test.time, cameras, test.world_from_camera, test.covisible)
+
+
+def assert_same_tests(found: ImportedScene, wanted: ImportedScene) -> None:
+    """Two scenes have the same test views: images, times, poses, cameras, and what is to be judged."""
+    ours, theirs = found.test, wanted.test
+    assert ours is not None and theirs is not None and ours.intrinsics is not None and theirs.intrinsics is not None
+    np.testing.assert_array_equal(ours.time, theirs.time)
+    np.testing.assert_array_equal(ours.images, theirs.images)
+    np.testing.assert_allclose(ours.world_from_camera, theirs.world_from_camera, atol=1e-9)
+    np.testing.assert_allclose(ours.intrinsics, theirs.intrinsics, atol=1e-9)
+    assert (ours.covisible is None) == (theirs.covisible is None)
+    if ours.covisible is not None:
+        np.testing.assert_array_equal(ours.covisible, theirs.covisible)

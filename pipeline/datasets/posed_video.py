@@ -1,13 +1,15 @@
 """A video whose camera is known, as the data sets of other tools hold it; `exports/` has a writer for each format."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from pipeline.cameras import Intrinsics, pixel_centres, transform, unproject
+from pipeline.cameras import BACKGROUND_ID, IGNORE_ID, Intrinsics, pixel_centres, transform, unproject
 from pipeline.formats.frames_folder import frame_name
 from pipeline.runtime.errors import StageError
 
@@ -18,15 +20,39 @@ STILL_FPS = 10.0  # where the frames have no times of their own
 
 
 @dataclass(frozen=True)
+class HeldOutViews:
+    """Views of the same scene that no method is to train on, at times of the video, in its world and units.
+
+    `frame` is the frame of the same time, as an index into those of the video. Only co-visible pixels are to be judged.
+    """
+
+    images: UInt8[np.ndarray, "view height width rgb=3"]
+    frame: Int[np.ndarray, "view"]
+    cameras: list[Intrinsics]
+    world_from_camera: Float[np.ndarray, "view 4 4"]
+    covisible: Bool[np.ndarray, "view height width"] | None = None
+
+    @property
+    def camera_numbers(self) -> list[int]:
+        """A number above 0 for each view's camera: views of one time are of different ones."""
+        before: Counter[int] = Counter()
+        numbers = []
+        for frame in self.frame.tolist():
+            before[frame] += 1
+            numbers.append(before[frame])
+        return numbers
+
+
+@dataclass(frozen=True)
 class PosedVideo:
     """Frames with a pose in the world of the background; `number` is each one's place among all frames.
 
-    Depth is z in the camera, 0 where it is not known; `background` is False on all that moves or is to be ignored.
-    Points are the background's, with the places where frames show them.
+    Depth is z in the camera, 0 where it is not known, `dense` where that is hardly anywhere. Ids are 0 on the background, 255
+    where a pixel is to be ignored. Points are the background's, with the places where frames show them.
     """
 
     images: UInt8[np.ndarray, "frame height width rgb=3"]
-    background: Bool[np.ndarray, "frame height width"]
+    object_ids: UInt8[np.ndarray, "frame height width"]
     depth: Float[np.ndarray, "frame height width"]
     number: Int[np.ndarray, "frame"]
     times_s: Float[np.ndarray, "frame"]
@@ -36,6 +62,13 @@ class PosedVideo:
     observed_point: Int[np.ndarray, "observation"]
     observed_frame: Int[np.ndarray, "observation"]
     observed_xy: Float[np.ndarray, "observation xy=2"]
+    held_out: HeldOutViews | None = None
+    dense: bool = False
+
+    @property
+    def background(self) -> Bool[np.ndarray, "frame height width"]:
+        """False on all that moves or is to be ignored."""
+        return self.object_ids == BACKGROUND_ID
 
     @property
     def names(self) -> list[str]:
@@ -116,3 +149,32 @@ def sparse_depth(
     maps = np.full((len(camera_from_world), height, width), np.inf)
     np.minimum.at(maps, (frame[seen], row[seen], column[seen]), z[seen])
     return np.where(np.isfinite(maps), maps, 0.0)
+
+
+def seen_by(
+    image: UInt8[np.ndarray, "height width rgb=3"], camera: Intrinsics, other: Intrinsics
+) -> UInt8[np.ndarray, "height width rgba=4"]:
+    """An image as another camera at the same place sees it, transparent where it sees nothing."""
+    opaque = np.full(image.shape[:2], 255, np.uint8)
+    if np.array_equal(camera.values, other.values):
+        return np.dstack([image, opaque])
+    warp, size = moving_pixels(camera, other), image.shape[1::-1]
+    moved = cv2.warpAffine(image, warp, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.dstack([moved, cv2.warpAffine(opaque, warp, size, flags=cv2.INTER_NEAREST)])
+
+
+def ids_seen_by(
+    ids: UInt8[np.ndarray, "height width"], camera: Intrinsics, other: Intrinsics
+) -> UInt8[np.ndarray, "height width"]:
+    """Ids as another camera at the same place sees them, 255 where it sees nothing."""
+    if np.array_equal(camera.values, other.values):
+        return ids
+    warp, size = moving_pixels(camera, other), ids.shape[1::-1]
+    return np.asarray(cv2.warpAffine(ids, warp, size, flags=cv2.INTER_NEAREST, borderValue=IGNORE_ID), np.uint8)
+
+
+def moving_pixels(camera: Intrinsics, other: Intrinsics) -> Float[np.ndarray, "2 3"]:
+    """Where pixels of one camera are in another one at the same place, as OpenCV counts: from pixel centres."""
+    stretch = np.array([other.fx / camera.fx, other.fy / camera.fy])
+    middle, own = np.array([other.cx, other.cy]), np.array([camera.cx, camera.cy])
+    return np.column_stack([np.diag(stretch), middle - stretch * own - 0.5 * (1 - stretch)])

@@ -179,8 +179,12 @@ def write_transforms(
     masks: Sequence[str],
     points: str | None = None,
     more: Sequence[Mapping[str, Any]] = (),
+    lists: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Cameras for nerfstudio, each with the mask of its image, and `more` of it; `points` is a PLY file beside it."""
+    """Cameras for nerfstudio, each with the mask of its image, and `more` of it; `points` is a PLY file beside it.
+
+    `lists` names the images that train and those that test, where some are held out.
+    """
     matrices = poses.world_from_camera @ OPENGL_FROM_OPENCV
     frames = [
         {"file_path": name, "mask_path": mask, **said, "transform_matrix": matrix.tolist()}
@@ -194,6 +198,7 @@ def write_transforms(
         "h": camera.height,
         **dict.fromkeys(("k1", "k2", "p1", "p2"), 0.0),
         **({"ply_file_path": points} if points else {}),
+        **(lists or {}),
         "frames": frames,
     }
     with whole(path) as partial:

@@ -17,7 +17,7 @@ from pipeline.rendering.trained_method import TrainedMethod
 from pipeline.rendering.valid_scales import ValidScales
 from pipeline.runtime.errors import StageError
 from pipeline.scene.edit_requests import edit_caption, edits_by_video
-from pipeline.truth.alignment import TruthAlignment, align_to_truth, nearest_scales
+from pipeline.truth.alignment import TruthAlignment, align_to_truth, held_out_camera, nearest_scales
 from pipeline.truth.truth_file import TrueScenes, Truth
 
 log = logging.getLogger(__name__)
@@ -144,20 +144,6 @@ def held_out_cameras(scene: Scene, info: dict[str, Any], truth: Truth, config: R
     frames = [frame_of_time[int(truth.test.time[row])] for row in rows]
     poses = alignment.estimated_from_true.poses(truth.test.world_from_camera[rows].astype(np.float64))
     return HeldOut(rows, frames, poses, [held_out_camera(scene.camera, truth, row) for row in rows], alignment)
-
-
-def held_out_camera(estimated: Intrinsics, truth: Truth, row: int) -> Intrinsics:
-    """The camera of a test view: it differs from the estimated one as the true ones differ."""
-    own, video = truth.camera(truth.test, row), truth.camera(truth.train, 0)
-    x, y = estimated.width / video.width, estimated.height / video.height
-    return Intrinsics(
-        estimated.fx * own.fx / video.fx,
-        estimated.fy * own.fy / video.fy,
-        estimated.cx + x * (own.cx - video.cx),
-        estimated.cy + y * (own.cy - video.cy),
-        round(own.width * x),
-        round(own.height * y),
-    )
 
 
 def plan_judged(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from pipeline.cameras import Intrinsics
 from pipeline.formats.scene_file import Scene
 from pipeline.geometry.similarity_alignment import Similarity, align_poses
 from pipeline.truth.truth_file import Truth, TruthViews
@@ -49,6 +50,20 @@ def align_to_truth(scene: Scene, info: dict[str, Any], truth: Truth) -> TruthAli
         shift = estimated_poses[:, :3, 3].mean(0) - scale * similarity.rotation @ centre
         similarity = Similarity(scale, similarity.rotation, shift)
     return TruthAlignment(rows, similarity, ratios / ratios[0], objects)
+
+
+def held_out_camera(estimated: Intrinsics, truth: Truth, row: int) -> Intrinsics:
+    """The camera of a test view: it differs from the estimated one as the true ones differ."""
+    own, video = truth.camera(truth.test, row), truth.camera(truth.train, 0)
+    x, y = estimated.width / video.width, estimated.height / video.height
+    return Intrinsics(
+        estimated.fx * own.fx / video.fx,
+        estimated.fy * own.fy / video.fy,
+        estimated.cx + x * (own.cx - video.cx),
+        estimated.cy + y * (own.cy - video.cy),
+        round(own.width * x),
+        round(own.height * y),
+    )
 
 
 def truth_rows(info: dict[str, Any], views: TruthViews) -> Int[np.ndarray, "frame"]:

@@ -3,26 +3,35 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 import pycolmap
 import pytest
+import torch
 import trimesh
 
 from pipeline.cameras import Intrinsics, inverse, look_at, project, transform
-from pipeline.config import ExportDatasetConfig
-from pipeline.datasets.exports import colmap, dnerf, dycheck, nerfstudio
-from pipeline.datasets.posed_video import PosedVideo, sparse_depth
+from pipeline.config import DatasetFormat, ExportDatasetConfig
+from pipeline.datasets.exports import nerfstudio
+from pipeline.datasets.held_out_views import held_out_views
+from pipeline.datasets.posed_video import HeldOutViews, PosedVideo, sparse_depth
 from pipeline.export_dataset import WRITERS, export_dataset, posed_video
 from pipeline.formats.frames_folder import read_frames
 from pipeline.formats.lens import Lens, undistortion
 from pipeline.formats.masks_file import read_masks
+from pipeline.geometry.similarity_alignment import Similarity
+from pipeline.rendering.dense_depth import dense_depth
 from pipeline.runtime.errors import StageError
+from pipeline.truth.truth_file import Truth, known_views
+from tests.analytic_world import analytic_scene, analytic_truth
+from tests.pipeline.flat_method import DEPTH, FlatMethod
 from tests.synthetic import FRAMES, HEIGHT, WIDTH, SyntheticScene, write_synthetic_scene
 
 SIZE = (36, 48)
 OFF_CENTRE = Intrinsics(50.0, 47.0, 21.3, 19.6, SIZE[1], SIZE[0])
+OTHER = Intrinsics(44.0, 44.0, 24.6, 17.7, SIZE[1], SIZE[0])
 POINTS = np.array([[0.3, -0.2, 0.1], [-0.6, 0.4, 0.9], [0.5, 0.3, -0.4]])
 
 
@@ -39,7 +48,7 @@ def video(scene: SyntheticScene) -> PosedVideo:
 @pytest.fixture(scope="module")
 def exported(scene: SyntheticScene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     dataset = tmp_path_factory.mktemp("export") / "dataset"
-    paths = (scene.frames, scene.info, scene.masks, scene.reconstruction, scene.geometry)
+    paths = (scene.frames, scene.info, scene.masks, scene.reconstruction, scene.geometry, None, None, None)
     export_dataset(*paths, dataset, ExportDatasetConfig())
     return dataset
 
@@ -52,16 +61,37 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[PosedVideo, Path]:
     xy = project(OFF_CENTRE, transform(inverse(poses)[frame], POINTS[point]))
     images = np.stack([dots(xy[frame == t]) for t in range(3)])
     depth = sparse_depth(POINTS[point], xy, frame, inverse(poses), SIZE)
-    background = np.ones((3, *SIZE), bool)
-    background[:, 5:9, 7:12] = False
+    ids = np.zeros((3, *SIZE), np.uint8)
+    ids[:, 5:9, 7:12] = 1
     times = np.array([0.5, 1.0, 2.0])
     video = PosedVideo(
-        images, background, depth, np.array([0, 1, 3]), times, OFF_CENTRE, poses, POINTS, point, frame, xy
+        images,
+        ids,
+        depth,
+        np.array([0, 1, 3]),
+        times,
+        OFF_CENTRE,
+        poses,
+        POINTS,
+        point,
+        frame,
+        xy,
+        seen_from_elsewhere(POINTS),
     )
     folder = tmp_path_factory.mktemp("odd")
     for name, write in WRITERS.items():
         write(folder / name, video)
     return video, folder
+
+
+def seen_from_elsewhere(points: np.ndarray) -> HeldOutViews:
+    """Two test views of one time and one of another, whose camera is not the video's; a part of the first is not judged."""
+    eyes = [np.array([0.4, -0.9, -2.8]), np.array([-0.5, 0.2, -3.1]), np.array([0.4, -0.9, -2.8])]
+    poses = np.stack([look_at(eye, np.zeros(3), np.array([0.0, 1.0, 0.1])) for eye in eyes])
+    images = np.stack([dots(project(OTHER, transform(inverse(pose), points))) for pose in poses])
+    covisible = np.ones((3, *SIZE), bool)
+    covisible[0, :10] = False
+    return HeldOutViews(images, np.array([1, 1, 2]), [OTHER] * 3, poses, covisible)
 
 
 def dots(places: np.ndarray) -> np.ndarray:
@@ -215,7 +245,8 @@ def test_odd_cameras_see_the_dots_where_points_project(odd: tuple[PosedVideo, Pa
     applied = json.loads((folder / "dnerf" / "dataparser_transforms.json").read_text())
     focal = 0.5 * SIZE[1] / np.tan(0.5 * flat["camera_angle_x"])
     names = json.loads((folder / "dycheck" / "dataset.json").read_text())["ids"]
-    assert names == ["0_00000", "0_00001", "0_00003"]
+    assert names == ["0_00000", "0_00001", "0_00003", "1_00001", "2_00001", "1_00003"]
+    names = names[:3]
     assert [entry["time"] for entry in flat["frames"]] == pytest.approx([0, 1 / 3, 1])
     moved = applied["scale"] * (POINTS + np.array(applied["transform"])[:, 3])
     for frame, name in enumerate(names):
@@ -231,6 +262,69 @@ def test_odd_cameras_see_the_dots_where_points_project(odd: tuple[PosedVideo, Pa
         image = cv2.imread(str(folder / "dnerf" / "train" / f"r_{frame:03d}.png"), cv2.IMREAD_UNCHANGED)
         np.testing.assert_allclose([centroid(image[..., 0], place) for place in there], there, atol=0.05)
         assert (image[..., 3] == 0).any()  # what the video did not show
+
+
+def test_test_views_see_the_dots_where_their_own_cameras_have_them(odd: tuple[PosedVideo, Path]) -> None:
+    video, folder = odd
+    assert video.held_out is not None
+    images = video.held_out.images[..., 0]
+    said = json.loads((folder / "dycheck" / "splits" / "val.json").read_text())
+    assert (said["frame_names"], said["camera_ids"]) == (["1_00001", "2_00001", "1_00003"], [1, 2, 1])
+    assert said["time_ids"] == [1, 1, 3]
+    data = json.loads((folder / "nerfstudio" / "transforms.json").read_text())
+    flat = json.loads((folder / "dnerf" / "transforms_test.json").read_text())
+    applied = json.loads((folder / "dnerf" / "dataparser_transforms.json").read_text())
+    moved = applied["scale"] * (POINTS + np.array(applied["transform"])[:, 3])
+    focal = 0.5 * SIZE[1] / np.tan(0.5 * flat["camera_angle_x"])
+    assert data["test_filenames"] == [entry["file_path"] for entry in data["frames"][3:]]
+    assert [entry["time"] for entry in flat["frames"]] == pytest.approx([1 / 3, 1 / 3, 1])
+    for row, name in enumerate(said["frame_names"]):
+        there = project_dycheck(folder / "dycheck", name, POINTS)
+        np.testing.assert_allclose([centroid(images[row], place) for place in there], there, atol=0.05)
+        entry = data["frames"][3 + row]
+        own = project_opengl(
+            entry["transform_matrix"], (entry["fl_x"], entry["fl_y"]), (entry["cx"], entry["cy"]), POINTS
+        )
+        np.testing.assert_allclose(own, there, atol=1e-6)
+        image = cv2.imread(str(folder / "dnerf" / f"{flat['frames'][row]['file_path']}.png"))[..., 0]
+        matrix = flat["frames"][row]["transform_matrix"]
+        shown = project_opengl(matrix, (focal, focal), (SIZE[1] / 2, SIZE[0] / 2), moved)
+        np.testing.assert_allclose([centroid(image, place) for place in shown], shown, atol=0.08)
+    judged = cv2.imread(str(folder / "dycheck" / "covisible" / "1x" / "val" / "1_00001.png"), cv2.IMREAD_UNCHANGED)
+    mask = cv2.imread(str(folder / "nerfstudio" / data["frames"][3]["mask_path"]), cv2.IMREAD_UNCHANGED)
+    assert video.held_out.covisible is not None
+    for seen in (judged, mask):
+        np.testing.assert_array_equal(seen > 0, video.held_out.covisible[0])
+
+
+def test_truths_test_views_come_into_the_world_of_the_reconstruction(video: PosedVideo) -> None:
+    """A world that is turned, three times as large and elsewhere: what truth sees is then where it was."""
+    turn = look_at(np.array([1.0, 2.0, 3.0]), np.zeros(3), np.array([0.0, 1.0, 0.2]))
+    similarity = Similarity(3.0, turn[:3, :3], turn[:3, 3])
+    count, size = len(video.number), video.images.shape[1:3]
+    intrinsics = np.tile(video.camera.values, (count, 1))
+    true = similarity.poses(video.world_from_camera)
+    own = known_views(size, true, np.arange(count), intrinsics=intrinsics)
+    test = known_views(size, true[[2, 5]], np.array([4, 99]), images=video.images[[2, 5]], intrinsics=intrinsics[:2])
+    truth = Truth(own, test, np.zeros((1, count, *size)), video.camera.fx)
+    info = {"frames": [{"source_index": index} for index in range(count)]}
+    views = held_out_views(truth, info, video.number, video.world_from_camera, video.camera, 3.0)
+    assert views is not None and views.frame.tolist() == [4]
+    np.testing.assert_allclose(views.world_from_camera[0], video.world_from_camera[2], atol=1e-9)
+    np.testing.assert_allclose(views.cameras[0].values, video.camera.values)
+    np.testing.assert_array_equal(views.images[0], video.images[2])
+    still = np.repeat(video.world_from_camera[:1], count, axis=0)
+    assert held_out_views(truth, info, video.number, still, video.camera, 3.0) is None
+
+
+def test_dense_depth_is_that_of_a_method_in_the_units_of_the_video() -> None:
+    scene = analytic_scene(analytic_truth())
+    number = np.array([1, 3])
+    moved = scene.object_from_camera[0, number].astype(float)
+    moved[:, :3, 3] *= 2.5
+    depth = dense_depth(FlatMethod(scene, torch.ones(1, 3), torch.ones(1)), number, moved, 700)
+    np.testing.assert_allclose(depth, 2.5 * DEPTH, rtol=1e-5)
+    assert depth.shape == (2, *scene.size)
 
 
 def test_depth_that_16_bits_cannot_hold_is_named(
@@ -253,7 +347,7 @@ def test_a_lens_of_the_frames_is_undone(scene: SyntheticScene, video: PosedVideo
 
 
 def test_only_the_formats_asked_for_are_written(scene: SyntheticScene, tmp_path: Path) -> None:
-    paths = (scene.frames, scene.info, scene.masks, scene.reconstruction, scene.geometry)
+    paths = (scene.frames, scene.info, scene.masks, scene.reconstruction, scene.geometry, None, None, None)
     export_dataset(*paths, tmp_path / "dataset", ExportDatasetConfig(formats=["dnerf"]))
     assert [path.name for path in (tmp_path / "dataset").iterdir()] == ["dnerf"]
 
@@ -269,5 +363,5 @@ def test_a_background_without_points_is_refused(scene: SyntheticScene, tmp_path:
 
 
 def test_every_format_has_a_writer() -> None:
-    assert list(WRITERS.values()) == [nerfstudio.write, colmap.write, dycheck.write, dnerf.write]
-    assert list(WRITERS) == ExportDatasetConfig().formats
+    assert tuple(WRITERS) == get_args(DatasetFormat)
+    assert all(write.__module__.endswith(f".{name}") for name, write in WRITERS.items())

@@ -323,6 +323,20 @@ def with_objects(pattern):
     return of_scene
 
 
+def with_dense_depth(pattern):
+    """A file that an exported data set with a trained method's depth needs; empty where it has sparse depth."""
+
+    def of_scene(wildcards):
+        method = stage_options(CONFIG, "export_dataset", wildcards.scene)["dense_depth"]
+        return (
+            pattern.format(scene=wildcards.scene, method=method)
+            if method is not None
+            else []
+        )
+
+    return of_scene
+
+
 def records_before_evaluation(wildcards):
     """What every stage up to the renders noted of itself, in the order of the graph."""
     scene = scene_of(wildcards)

@@ -193,6 +193,9 @@ rule export_dataset:
         masks="results/{scene}/masks.h5",
         reconstruction="results/{scene}/reconstruction",
         geometry="results/{scene}/geometry.json",
+        truth=scene_files("truth"),
+        scene=with_dense_depth("results/{scene}/scene.h5"),
+        checkpoint=with_dense_depth("results/{scene}/{method}/checkpoint.pt"),
         code=sources("pipeline.export_dataset"),
     output:
         exported_dataset=directory("results/{scene}/exported_dataset"),
@@ -202,12 +205,13 @@ rule export_dataset:
     benchmark:
         "results/{scene}/benchmarks/export_dataset.tsv"
     conda:
-        "../../envs/colmap.yaml"
+        "../../envs/torch.yaml"
     threads: 2
     resources:
         mem_mb=memory("export_dataset"),
         runtime=run_time("export_dataset"),
     params:
+        truth=scene_path("truth"),
         options=options("export_dataset"),
     message:
         "{wildcards.scene} as a data set for other tools"
@@ -215,5 +219,6 @@ rule export_dataset:
         "python -m pipeline.export_dataset"
         " --frames {input.frames:q} --info {input.info:q} --masks {input.masks:q}"
         " --reconstruction {input.reconstruction:q} --geometry {input.geometry:q}"
+        " --truth {params.truth:q} --scene {input.scene:q} --checkpoint {input.checkpoint:q}"
         " --exported-dataset {output.exported_dataset:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

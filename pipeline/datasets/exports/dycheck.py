@@ -3,8 +3,9 @@
 Writes  camera/, rgb/1x (and 2x where both sides are even), depth/ of the same sizes, points.npy, dataset.json, scene.json,
         metadata.json, extra.json, splits/
 
-One camera, number 0; the time of a frame is its number in the video. All frames train and none is held out. Units are
-those of the world; scene.json has what its readers normalise by, near and far after that.
+The video is camera 0; the time of a frame is its number in the video. All frames train. Truth's test views, if there are
+any, are those of cameras 1, 2, ... in the list val, with covisible/. Units are those of the world; scene.json has what its
+readers normalise by, near and far after that.
 """
 
 import json
@@ -15,6 +16,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from pipeline.cameras import Intrinsics
+from pipeline.datasets.files import nearest
 from pipeline.datasets.nerfies_camera import write_camera
 from pipeline.datasets.posed_video import PosedVideo
 from pipeline.formats.frames_folder import write_image
@@ -25,34 +28,74 @@ LISTS = ("frame_names", "camera_ids", "time_ids")
 
 def write(folder: Path, video: PosedVideo) -> None:
     """Write the folder."""
-    ids = [f"0_{number:05d}" for number in video.number]
+    times = video.number.tolist()
+    ids = [f"0_{number:05d}" for number in times]
     for name, image, depth, pose in zip(ids, video.images, video.depth, video.world_from_camera, strict=True):
-        write_camera(folder / "camera" / f"{name}.json", video.camera, pose)
+        write_view(folder, video, name, image, video.camera, pose)
         for factor in factors(video):
-            write_image(folder / "rgb" / f"{factor}x" / f"{name}.png", reduced(image, factor))
             write_depth(folder / "depth" / f"{factor}x" / f"{name}.npy", reduced_depth(depth, factor))
     write_array(folder / "points.npy", video.points.astype(np.float32))
-    times = video.number.tolist()
-    metadata = {
-        name: {"camera_id": 0, "warp_id": time, "appearance_id": time} for name, time in zip(ids, times, strict=True)
-    }
-    train = dict(zip(LISTS, (ids, [0] * len(ids), times), strict=True))
+    of_train = dict.fromkeys(ids, 0)
+    of_val = write_held_out(folder, video)
+    cameras = of_train | of_val
+    metadata = {name: {"camera_id": camera, **moment(name)} for name, camera in cameras.items()}
+    lists = {"train_ids": ids, "val_ids": list(of_val)}
     write_json(
-        folder / "dataset.json",
-        {"count": len(ids), "num_exemplars": len(ids), "ids": ids, "train_ids": ids, "val_ids": []},
+        folder / "dataset.json", {"count": len(cameras), "num_exemplars": len(ids), "ids": list(cameras), **lists}
     )
     write_json(folder / "metadata.json", metadata)
-    write_json(folder / "splits" / "train.json", train)
+    for split, own in (("train", of_train), ("val", of_val)):
+        if own:
+            columns = (list(own), list(own.values()), [moment(name)["warp_id"] for name in own])
+            write_json(folder / "splits" / f"{split}.json", dict(zip(LISTS, columns, strict=True)))
     centre, scale = centre_and_scale(video)
     near, far = (scale * bound for bound in video.bounds)
     write_json(folder / "scene.json", {"center": centre.tolist(), "scale": scale, "near": near, "far": far})
     write_json(folder / "extra.json", extra(video, centre, scale))
 
 
+def moment(name: str) -> dict[str, int]:
+    """What metadata.json says of the time of an ID."""
+    time = int(name.split("_")[1])
+    return {"warp_id": time, "appearance_id": time}
+
+
+def write_view(
+    folder: Path,
+    video: PosedVideo,
+    name: str,
+    image: UInt8[np.ndarray, "height width rgb=3"],
+    camera: Intrinsics,
+    pose: Float[np.ndarray, "4 4"],
+) -> None:
+    """The camera of an ID, and its image at every factor."""
+    write_camera(folder / "camera" / f"{name}.json", camera, pose)
+    for factor in factors(video):
+        write_image(folder / "rgb" / f"{factor}x" / f"{name}.png", reduced(image, factor))
+
+
+def write_held_out(folder: Path, video: PosedVideo) -> dict[str, int]:
+    """The views that test, with what of them is to be judged: ID -> camera; nothing where there are none."""
+    views = video.held_out
+    if views is None:
+        return {}
+    numbers = views.camera_numbers
+    ids = [f"{camera}_{video.number[frame]:05d}" for camera, frame in zip(numbers, views.frame.tolist(), strict=True)]
+    for row, name in enumerate(ids):
+        write_view(folder, video, name, views.images[row], views.cameras[row], views.world_from_camera[row])
+        if views.covisible is None:
+            continue
+        seen = np.where(views.covisible[row], np.uint8(255), np.uint8(0))
+        for factor in factors(video):
+            size = (seen.shape[0] // factor, seen.shape[1] // factor)
+            write_image(folder / "covisible" / f"{factor}x" / "val" / f"{name}.png", nearest(seen, size))
+    return dict(zip(ids, numbers, strict=True))
+
+
 def factors(video: PosedVideo) -> tuple[int, ...]:
     """What images are divided by; DyCheck's own scenes are read at half size."""
-    height, width = video.images.shape[1:3]
-    return (1, 2) if height % 2 == 0 and width % 2 == 0 else (1,)
+    sides = [*video.images.shape[1:3], *(video.held_out.images.shape[1:3] if video.held_out else ())]
+    return (1, 2) if all(side % 2 == 0 for side in sides) else (1,)
 
 
 def reduced(image: UInt8[np.ndarray, "height width rgb=3"], factor: int) -> UInt8[np.ndarray, "small narrow rgb=3"]:

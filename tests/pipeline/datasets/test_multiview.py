@@ -1,5 +1,6 @@
 """The three layouts of NVIDIA Dynamic Scene, which share a rig of cameras."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from pipeline.cameras import inverse, project, transform
 from pipeline.config import ImportDatasetConfig
+from pipeline.datasets.exports import llff
 from pipeline.datasets.imported_scene import ImportedScene, read_dataset
 from pipeline.runtime.errors import StageError
 from tests.dataset_miniatures import (
@@ -21,6 +23,7 @@ from tests.dataset_miniatures import (
     write_nvidia,
     write_semantic_nvidia,
 )
+from tests.posed_miniatures import video_of
 
 WRITERS = {"nvidia": write_nvidia, "nsff": write_nsff, "semantic_nvidia": write_semantic_nvidia}
 
@@ -64,6 +67,20 @@ def test_images_without_a_reduced_folder_are_reduced_with_their_camera(folders: 
     assert half.size == (HEIGHT // 2, WIDTH // 2) and half.test is not None and half.test.size == half.size
     assert half.lenses[0].camera.fx == pytest.approx(FOCAL * WIDTH / 2)
     assert half.images[0, 0, 0] == pytest.approx(imported(folders, "nsff").images[0, :2, :2].mean((0, 1)), abs=1)
+
+
+def test_import_export_import_is_the_identity(folders: dict[str, Path], tmp_path: Path) -> None:
+    scene = imported(folders, "nvidia")
+    assert scene.depth is not None and scene.masks is not None
+    llff.write(tmp_path, replace(video_of(replace(scene, depth=1 / scene.depth)), dense=True))
+    again = read_dataset("nvidia", tmp_path, ImportDatasetConfig(factor=1))
+    np.testing.assert_array_equal(again.images, scene.images)
+    np.testing.assert_array_equal(again.masks, scene.masks)
+    np.testing.assert_allclose(again.depth, scene.depth, rtol=1e-5)
+    np.testing.assert_allclose(again.world_from_camera, scene.world_from_camera, atol=1e-9)
+    np.testing.assert_allclose(again.lenses[3].camera.values, scene.lenses[3].camera.values, atol=1e-9)
+    close_and_far = np.load(tmp_path / "poses_bounds.npy")[:, 15:]
+    np.testing.assert_allclose(close_and_far[2], np.percentile(1 / scene.depth[2], [5, 95]), rtol=1e-6)
 
 
 def test_first_camera_is_judged_at_all_times_or_as_yoon_has_it(folders: dict[str, Path]) -> None:

@@ -18,6 +18,7 @@ from tests.posed_miniatures import (
     HOLE,
     MISSING,
     TIMES,
+    assert_same_tests,
     nerfies_json,
     pose_of,
     shot_of,
@@ -108,7 +109,8 @@ def test_depth_is_in_the_unit_of_the_poses_whichever_it_was_in(unit: float, tmp_
 def test_import_export_import_is_the_identity(scene: ImportedScene, tmp_path: Path) -> None:
     dycheck.write(tmp_path / "again", video_of(scene))
     again = read_dataset("dycheck", tmp_path / "again", FULL)
-    assert scene.depth is not None and again.depth is not None and again.test is None
+    assert scene.depth is not None and again.depth is not None
+    assert_same_tests(again, scene)
     np.testing.assert_array_equal(again.images, scene.images)
     np.testing.assert_allclose(again.world_from_camera, scene.world_from_camera, atol=1e-9)
     np.testing.assert_allclose(again.depth, scene.depth, rtol=1e-6)

@@ -14,7 +14,6 @@ from pipeline.rendering.valid_scales import ValidScales
 from pipeline.rendering.view_plans import (
     candidates,
     frame_rate,
-    held_out_camera,
     held_out_cameras,
     path_rate,
     plan_edits,
@@ -23,6 +22,7 @@ from pipeline.rendering.view_plans import (
     plan_views,
     viewing_depth,
 )
+from pipeline.truth.alignment import held_out_camera
 from pipeline.truth.truth_file import TrueScenes
 from tests.analytic_world import FRAMES, TRUE_SCALES, UNITS, analytic_scene, analytic_truth
 from tests.pipeline.flat_method import FlatMethod

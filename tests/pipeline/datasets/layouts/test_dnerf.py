@@ -51,6 +51,9 @@ def test_import_export_import_is_the_identity(scene: ImportedScene, tmp_path: Pa
     np.testing.assert_allclose(poses, scene.world_from_camera, atol=1e-9)
     np.testing.assert_array_equal(again.images, scene.images)
     np.testing.assert_allclose(again.times, scene.times)
+    assert again.test is not None and scene.test is not None
+    np.testing.assert_array_equal(again.test.images, scene.test.images)
+    np.testing.assert_array_equal(again.test.time, scene.test.time)
     np.testing.assert_allclose(again.lenses[0].camera.values, scene.lenses[0].camera.values, atol=1e-9)
 
 

@@ -10,7 +10,7 @@ from pipeline.config import ImportDatasetConfig
 from pipeline.datasets.exports import nerfstudio
 from pipeline.datasets.imported_scene import ImportedScene, read_dataset
 from pipeline.runtime.errors import StageError
-from tests.posed_miniatures import CAMERAS, FIRST, TIMES, shot_of, video_of, write_nerfstudio
+from tests.posed_miniatures import CAMERAS, FIRST, TIMES, assert_same_tests, shot_of, video_of, write_nerfstudio
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,7 @@ def test_test_views_are_those_of_the_list_that_are_there(scene: ImportedScene) -
 def test_import_export_import_is_the_identity(scene: ImportedScene, tmp_path: Path) -> None:
     nerfstudio.write(tmp_path, video_of(scene))
     again = read_dataset("nerfstudio", tmp_path, ImportDatasetConfig())
+    assert_same_tests(again, scene)
     assert scene.masks is not None and scene.depth is not None and again.masks is not None and again.depth is not None
     np.testing.assert_array_equal(again.images, scene.images)
     np.testing.assert_array_equal(again.masks, scene.masks)

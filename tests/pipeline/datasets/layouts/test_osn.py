@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from pipeline.cameras import inverse, project, transform
 from pipeline.config import ImportDatasetConfig
+from pipeline.datasets.exports import osn
 from pipeline.datasets.imported_scene import ImportedScene, read_dataset
 from pipeline.runtime.errors import StageError
 from tests.dataset_miniatures import (
@@ -17,8 +19,10 @@ from tests.dataset_miniatures import (
     loader_camera,
     shoot,
     world_from_objects,
+    write_multimotion,
     write_osn,
 )
+from tests.posed_miniatures import assert_same_tests, video_of
 
 TRUTHS = (0.8, 1.25)
 
@@ -114,6 +118,23 @@ def as_real(folder: Path, to: Path) -> Path:
         data = {key: value for key, value in data.items() if key != "camera_angle_x"} | {"focal": focal}
         (to / f"transforms_{split}.json").write_text(json.dumps(data))
     return to
+
+
+def test_import_export_import_is_the_identity(tmp_path: Path) -> None:
+    write_multimotion(tmp_path / "stereo")
+    scene = read_dataset("multimotion", tmp_path / "stereo", ImportDatasetConfig())
+    assert scene.test is not None and scene.masks is not None
+    judged = np.zeros((FRAMES, HEIGHT, WIDTH), bool)
+    judged[:, 3:9, 5:] = True
+    scene = replace(scene, test=replace(scene.test, covisible=judged))
+    osn.write(tmp_path / "again", video_of(scene))
+    again = read_dataset("multimotion", tmp_path / "again", ImportDatasetConfig())
+    np.testing.assert_array_equal(again.images, scene.images)
+    np.testing.assert_array_equal(again.masks, scene.masks)
+    np.testing.assert_array_equal(again.times, scene.times)
+    np.testing.assert_allclose(again.world_from_camera, scene.world_from_camera, atol=1e-9)
+    np.testing.assert_allclose(again.lenses[3].camera.values, scene.lenses[3].camera.values, atol=1e-9)
+    assert_same_tests(again, scene)
 
 
 @pytest.mark.parametrize(
