@@ -4,6 +4,7 @@ A budget is (kernels, synchronisations, of these inside the pass forwards and ba
 its three objects. docs/ARCHITECTURE.md states the same table.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,19 @@ from types import ModuleType
 from typing import Any
 
 import jaxtyping
+import numpy as np
 import pytest
 import torch
 
 from pipeline import train_osn as osn_stage
-from pipeline.config import Edit
+from pipeline.config import Edit, EvaluateConfig, ExportObjectsConfig, RenderViewsConfig
+from pipeline.evaluate import evaluate
 from pipeline.evaluation.scales import scale_results
+from pipeline.export_objects import export_objects
+from pipeline.formats.metrics_table import read_metrics
 from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.osn import training as osn_training
+from pipeline.render_views import render_views
 from pipeline.rendering.trained_method import TrainedMethod, load_method
 from pipeline.runtime.sources import ROOT
 from pipeline.semantic_flow import training as flow_training
@@ -197,6 +203,24 @@ def test_a_checkpoint_shows_on_the_device_what_it_shows_on_the_cpu(
     if name == "osn":
         assert on_cuda.scales.is_cuda and on_cuda.scale_limits() is not None
         on_cuda.surface(1)
+
+
+@pytest.mark.parametrize("name", ["osn", "semantic_flow"])
+def test_views_are_rendered_judged_and_exported(scene: Path, folder: Path, card: Card, name: str) -> None:
+    """The stages after training, as a run of the graph calls them."""
+    checkpoint, renders = folder / name / "checkpoint.pt", folder / name / "renders"
+    views = RenderViewsConfig(observed_frames=1, path_frames=1, scale_samples=1)
+    render_views(checkpoint, scene, folder / "frames.json", None, None, renders, views)
+    inputs = [folder / file for file in ("frames.json", "flow.h5", "masks.h5", "geometry.json")]
+    outputs = folder / name / "metrics.csv", folder / name / "evaluation.json"
+    evaluate(scene, *inputs, [checkpoint], [renders], [], [], None, None, None, *outputs, EvaluateConfig())
+    table = read_metrics(outputs[0])
+    assert (table.method == name).any() and np.isfinite(table["value"]).all()
+    assert float(table[(table.metric == "psnr_db") & (table.method == name)]["value"].iloc[0]) > 5
+    if name == "osn":
+        (folder / "splats").mkdir()
+        export_objects(checkpoint, scene, folder / "splats", folder / "objects", ExportObjectsConfig())
+        assert set(json.loads((folder / "objects/poses.json").read_text()))
 
 
 def test_the_table_of_budgets_is_the_one_that_is_kept() -> None:

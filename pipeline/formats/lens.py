@@ -8,7 +8,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pycolmap
 from jaxtyping import Bool, Float
 
 from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres
@@ -47,7 +46,10 @@ class Lens:
         return {"model": self.model, "params": list(self.params), "width": self.width, "height": self.height}
 
     @property
-    def colmap(self) -> pycolmap.Camera:
+    def colmap(self) -> Any:
+        """The same lens as a pycolmap.Camera."""
+        import pycolmap  # here: rendered scenes have pinholes, and machines that only train have no COLMAP
+
         return pycolmap.Camera(model=self.model, width=self.width, height=self.height, params=list(self.params))
 
     @property
@@ -96,6 +98,8 @@ def make_lens(model: str, params: list[float], width: int, height: int, where: s
             f"{where}: {PANORAMIC} images see all around and have no pinhole view; cut them into perspective views first "
             "(`ffmpeg -vf v360=e:flat`, or nerfstudio's `ns-process-data --camera-type equirectangular`)"
         )
+    import pycolmap
+
     if model not in pycolmap.CameraModelId.__members__ or model == "INVALID":
         known = ", ".join(name for name in pycolmap.CameraModelId.__members__ if name != "INVALID")
         raise StageError(f"{where}: the camera model {model} is not known; known are {known}")

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from jaxtyping import UInt8
 
@@ -16,6 +15,8 @@ def write_video(
     path: Path, images: Iterable[UInt8[np.ndarray, "height width rgb=3"]], fps: float, quality: int = 20
 ) -> None:
     """Write frames as they come; `quality` is x264's rate factor, lower is better."""
+    import av  # here: machines that only train decode no video
+
     with whole(path) as partial, av.open(str(partial), "w", options={"movflags": "faststart"}) as container:
         stream = None
         for image in images:
@@ -41,6 +42,8 @@ def even_size(image: UInt8[np.ndarray, "height width rgb=3"]) -> UInt8[np.ndarra
 
 def read_video(path: Path) -> Iterator[UInt8[np.ndarray, "height width rgb=3"]]:
     """The frames of a video that `write_video` wrote."""
+    import av
+
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,7 @@ class TrainingContext:
     resume: Path
     fingerprint: str
     config: TrainSemanticFlowConfig
+    watch: Callable[[TrainingState], None] | None = None  # sees the run after each of its steps; benchmarks look on
 
 
 def on_device(scene: Scene, labels: Labels, state: TrainingState, device: torch.device) -> Points:
@@ -157,6 +159,8 @@ def train_stage(state: TrainingState, context: TrainingContext) -> None:
                 if time.monotonic() - saved > config.resume_seconds:
                     save_state(context.resume, context.fingerprint, state)
                     saved = time.monotonic()
+            if context.watch:
+                context.watch(state)
 
 
 def refine_static(state: TrainingState, config: TrainSemanticFlowConfig) -> None:

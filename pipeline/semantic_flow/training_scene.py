@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from pipeline.semantic_flow.training import TrainingContext, on_device, second_s
 from pipeline.semantic_flow.training_state import TrainingState
 
 log = logging.getLogger(__name__)
+Watch = Callable[[TrainingState], None]
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ def begun(scene: TrainingScene, device: torch.device) -> TrainingState:
     return started(scene.packed, scene.labels, scene.features.maps, scene.config, device)
 
 
-def training_context(scene: TrainingScene, state: TrainingState, resume: Path, device: torch.device) -> TrainingContext:
-    """What the state's stage trains on."""
+def training_context(
+    scene: TrainingScene, state: TrainingState, resume: Path, device: torch.device, watch: Watch | None = None
+) -> TrainingContext:
+    """What the state's stage trains on; who watches sees the run after each step."""
     points = on_device(scene.packed, scene.labels, state, device)
     points = joined_points(points, scene.depths) if scene.depths else points
     pixels = scene.pixels
@@ -89,16 +93,16 @@ def training_context(scene: TrainingScene, state: TrainingState, resume: Path, d
         colours = propagated_colours(scene.packed, scene.labels, scene.config.label_propagation_frames)
         with workers(device) as parallel_map:
             pixels = filtered_labels(state.model, pixels, scene.labels, colours, parallel_map)
-    return TrainingContext(pixels, points, resume, scene.fingerprint, scene.config)
+    return TrainingContext(pixels, points, resume, scene.fingerprint, scene.config, watch)
 
 
 def through_first_stage(
-    scene: TrainingScene, state: TrainingState, resume: Path, device: torch.device
+    scene: TrainingScene, state: TrainingState, resume: Path, device: torch.device, watch: Watch | None = None
 ) -> TrainingState:
     """The state at stage 2, where it was at stage 1."""
     if state.stage != "static":
         return state
-    train_stage(state, training_context(scene, state, resume, device))
+    train_stage(state, training_context(scene, state, resume, device, watch))
     return second_stage(state, scene.packed, scene.labels, scene.pixels, scene.config, device, scene.shared)
 
 

@@ -48,6 +48,19 @@ class Autocast(HostAutocast):
         super().__init__("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
 
 
+class Inference:
+    """Inference mode without gradients but with versions: views of wrapped tensors have none of their own there."""
+
+    def __init__(self, mode: bool) -> None:
+        self.gradients = torch.set_grad_enabled(torch.is_grad_enabled() and not mode)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: Any) -> None:
+        self.gradients.__exit__(*error)
+
+
 def to(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """`Tensor.to` of host tensors."""
     target, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **{k: v for k, v in kwargs.items() if k != "copy"})
@@ -104,7 +117,7 @@ def quantile_of(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 REPLACED: list[tuple[Any, str, Any]] = [
-    (torch, "Generator", Generator), (torch, "autocast", Autocast), (Tensor, "to", to),
+    (torch._C, "_InferenceMode", Inference), (torch, "Generator", Generator), (torch, "autocast", Autocast), (Tensor, "to", to),
     (torch.nn.functional, "one_hot", one_hot_of(torch.nn.functional.one_hot)),
     (torch, "quantile", quantile_of(torch.quantile)), (Tensor, "pin_memory", lambda tensor: tensor),
     (Tensor, "cuda", lambda tensor, *_, **__: brought(tensor, False)),
