@@ -3,8 +3,9 @@
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,13 +58,17 @@ ACTIVE_SAMPLE = 4000
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Training context: what a run trains on, and how often and where it keeps its state."""
+    """Training context: what a run trains on, and how often and where it keeps its state.
+
+    `facts` are what a checkpoint says of the run: they are kept, too, for those who look at it while it trains.
+    """
 
     pixels: Pixels
     points: Points
     resume: Path
     fingerprint: str
     config: TrainSemanticFlowConfig
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def on_device(scene: Scene, labels: Labels, state: TrainingState, device: torch.device) -> Points:
@@ -155,7 +160,7 @@ def train_stage(state: TrainingState, context: TrainingContext) -> None:
                 state.rows.append({"stage": state.stage, "step": state.step, "loss": sum(sums.values()), **sums})
                 sums = {}
                 if time.monotonic() - saved > config.resume_seconds:
-                    save_state(context.resume, context.fingerprint, state)
+                    save_state(context.resume, context.fingerprint, state, context.facts)
                     saved = time.monotonic()
 
 
