@@ -27,8 +27,8 @@ from pipeline.cli import port, run_server
 from pipeline.config import Config, EstimateFlowConfig, ExtractFramesConfig, Prompt, SceneConfig, SegmentObjectsConfig
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_json
 from pipeline.picker.mask_answers import MadeMasks
-from pipeline.picker.prompt_block import parsed, read_text
 from pipeline.picker.server import PickerScene, PickerServer
+from pipeline.runtime.config_edit import parsed, read_text
 from pipeline.runtime.config_file import SIMULATE, check_scene, checked_config, stage_options
 from pipeline.runtime.errors import StageError
 

@@ -1,10 +1,11 @@
-"""Look at a trained scene live: move through time, and give each object another scale.
+"""Look at trained scenes live: move through time, give each object another scale, edit, lay a camera path.
 
-    python -m pipeline.view_scene results/NAME
+    python -m pipeline.view_scene results/NAME [results/OTHER ...]
 
-serves a page on this machine alone. Splats show at once what is chosen; where a view rests, the trained fields are
-rendered behind them. The page says whether the scales explain the video, and who would hide whom where they do not.
-It needs viser: `pip install -e '.[viewer]'`.
+serves a page on this machine alone. Splats or points show at once what is chosen; where a view rests, the trained fields
+are rendered in their place. The page says whether the scales explain the video, and who would hide whom where they do not.
+A run that is still in training is shown as it was kept last. Several runs are shown side by side; results/NAME/METHOD
+names one method of a scene. Not a stage: nothing in the graph depends on it.
 """
 
 import argparse
@@ -12,53 +13,46 @@ import logging
 import socket
 import threading
 from pathlib import Path
-from typing import Any
 
 from pipeline.cli import port, run_server
-from pipeline.formats.scene_file import FLOW_FIELDS, read_scene
-from pipeline.formats.splats_folder import read_object_splats
+from pipeline.live.local_server import HOST, started_server
 from pipeline.live.page import LivePage
-from pipeline.live.scene_choice import SceneChoice
-from pipeline.rendering.trained_method import load_method
-from pipeline.runtime.device import stage_device
-from pipeline.runtime.errors import StageError
+from pipeline.live.renewal import keep_new
+from pipeline.live.side_by_side import FramesServer, Together, page_of_frames
+from pipeline.live.trained_run import TrainedRun, read_run
 
 log = logging.getLogger("pipeline.view_scene")
-HOST = "127.0.0.1"
 
 
-def view_scene(results: Path, port: int) -> None:
+def view_scene(results: list[Path], port: int, config: Path) -> None:
     """Serve the page until it is interrupted."""
-    choice, splats = trained_scene(results)
-    server = started_server(port, results.resolve().name)
-    LivePage(server, choice, splats)
-    found = server.get_port()
-    log.info("http://%s:%d shows %s; end with Ctrl-C", HOST, found, results)
-    log.info("from another machine: ssh -L %d:%s:%d %s", found, HOST, found, socket.gethostname())
-    threading.Event().wait()
+    runs = [read_run(folder) for folder in results]
+    if len(runs) == 1:
+        page = served(runs[0], port, config)
+        tell(page.server.get_port(), [], runs[0].label)
+        threading.Event().wait()
+        return
+    pages = [served(run, port + 1 if port else 0, config) for run in runs]
+    Together(pages)
+    ports = [page.server.get_port() for page in pages]
+    frames = page_of_frames([(run.label, number) for run, number in zip(runs, ports, strict=True)])
+    with FramesServer(port, frames) as server:
+        tell(server.server_port, ports, " beside ".join(run.label for run in runs))
+        server.serve_forever()
 
 
-def trained_scene(results: Path) -> tuple[SceneChoice, dict[int, Any]]:
-    """The trained OSN of a scene and its splats."""
-    folder = results / "osn"
-    if not (folder / "splats").is_dir():
-        raise StageError(f"{folder / 'splats'} does not exist; run `snakemake --cores all {folder / 'splats'}` first")
-    scene = read_scene(results / "scene.h5", without=FLOW_FIELDS)
-    if not scene.visible[0].any():
-        raise StageError(
-            f"{results} has no frame with a known camera, so there is nothing to look at; see geometry.json"
-        )
-    method = load_method(folder / "checkpoint.pt", scene, stage_device())
-    return SceneChoice.suggested(method), read_object_splats(folder / "splats")
+def served(run: TrainedRun, port: int, config: Path) -> LivePage:
+    """The page of one run, which takes over what its training keeps."""
+    page = LivePage(started_server(port, run.name), run, config)
+    keep_new(page)
+    return page
 
 
-def started_server(port: int, label: str) -> Any:
-    """A viser server that this machine alone can reach."""
-    try:
-        import viser
-    except ImportError as error:
-        raise StageError(f"view_scene needs viser ({error}): pip install -e '.[viewer]'") from error
-    return viser.ViserServer(host=HOST, port=port, label=label, verbose=False)
+def tell(port: int, more: list[int], what: str) -> None:
+    """Where the page is, from here and from elsewhere."""
+    tunnels = " ".join(f"-L {number}:{HOST}:{number}" for number in [port, *more])
+    log.info("http://%s:%d shows %s; end with Ctrl-C", HOST, port, what)
+    log.info("from another machine: ssh %s %s", tunnels, socket.gethostname())
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -66,8 +60,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.view_scene", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", type=Path, metavar="RESULTS", help="results/NAME of a trained scene")
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="+",
+        metavar="RESULTS",
+        help="results/NAME of a trained scene, or results/NAME/METHOD",
+    )
     parser.add_argument("--port", type=port, default=8080, help="default: 8080, or the next that is free")
+    parser.add_argument(
+        "--config", type=Path, default=Path("config.yaml"), metavar="PATH", help="where edits are saved: config.yaml"
+    )
     return parser.parse_args(arguments)
 
 

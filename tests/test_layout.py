@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.runtime.sources import ROOT
 
-LIVE = "tests/pipeline/test_view_scene.py"
+LIVE = "tests/pipeline/live/test_page.py"
 LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
 SPLATS = "tests/pipeline/test_export_splats.py"
 KILLED = "tests/pipeline/test_train_*.py train, kill and resume it"
@@ -51,7 +51,11 @@ WITHOUT = {
     "pipeline/formats/masks_file.py": "tests/pipeline/test_segment_objects.py",
     "pipeline/formats/splats_folder.py": SPLATS,
     "pipeline/formats/video_source.py": "tests/pipeline/test_extract_frames.py drives it in full",
-    "pipeline/live/page.py": LIVE,
+    "pipeline/live/edit_panel.py": LIVE,
+    "pipeline/live/field_renders.py": LIVE,
+    "pipeline/live/part_nodes.py": LIVE,
+    "pipeline/live/path_panel.py": LIVE,
+    "pipeline/live/renewal.py": LIVE,
     "pipeline/osn/checkpoint.py": METHOD,
     "pipeline/osn/method.py": METHOD,
     "pipeline/osn/scale_judge.py": SPLATS,
@@ -64,6 +68,7 @@ WITHOUT = {
     "pipeline/reporting/figures.py": "tests/pipeline/test_report.py",
     "pipeline/reporting/sections.py": "tests/pipeline/test_report.py",
     "pipeline/reporting/videos.py": "tests/pipeline/test_report.py",
+    "pipeline/runtime/config_edit.py": "tests/pipeline/picker/test_prompt_block.py",
     "pipeline/runtime/device.py": "tests/pipeline/test_cli.py",
     "pipeline/runtime/errors.py": "a class without code",
     "pipeline/runtime/progress.py": "every stage's tests; it writes lines only",

@@ -2,6 +2,8 @@
 
 import numpy as np
 from jaxtyping import Float
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation, RotationSpline
 
 from pipeline.cameras import look_at, rigid
 
@@ -76,3 +78,17 @@ def evenly_chosen(count: int, most: int) -> list[int]:
     if most == 1:
         return [count // 2]
     return sorted(set(np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()))
+
+
+def path_through(
+    world_from_camera: Float[np.ndarray, "key 4 4"], count: int
+) -> tuple[Float[np.ndarray, "view 4 4"], Float[np.ndarray, "view"]]:
+    """A smooth path through some views, evenly in time, and where between them each of its views is (0 to key - 1).
+
+    Places on a natural cubic spline, turns on a spline of rotations with continuous angular velocity and acceleration.
+    """
+    keys = np.arange(len(world_from_camera))
+    at = np.linspace(0, keys[-1], count)
+    places = CubicSpline(keys, world_from_camera[:, :3, 3], bc_type="natural")(at)
+    turns = RotationSpline(keys, Rotation.from_matrix(world_from_camera[:, :3, :3]))(at)
+    return rigid(turns.as_matrix(), places), at

@@ -1,5 +1,5 @@
 """The live viewer: what a person sets of a trained scene, what follows from it, and its page.
 
-May import: formats, scene, rendering.
+May import: runtime, formats, geometry, scene, rendering, reporting, splats.
 May be imported by: stages only.
 """

@@ -74,7 +74,7 @@ class SceneChoice:
         if self.valid(self.scales):
             return self.scales
         samples = self.method.scales.cpu().numpy().astype(np.float64)
-        known = samples[[self.valid(row) for row in samples]]
+        known = samples[(self.method.validity(self.method.scales) >= VALID_SCORE).cpu().numpy()]
         if not len(known):
             return suggested_scales(self.method)
         away = np.linalg.norm(np.log(known / self.scales), axis=1)
@@ -100,13 +100,18 @@ class SceneChoice:
         names = [as_markdown(str(entry["name"])) for entry in self.scene.objects]
         return ", ".join(f"{name} × {scale:.3f}" for name, scale in list(zip(names, self.scales, strict=True))[1:])
 
-    def place(self, index: int) -> Place | None:
-        """Where an object is now; None where it has no pose."""
-        pose = world_from_object(self.scene, index, self.frame, float(self.scales[index]))
+    def place(self, index: int, moved: Float[np.ndarray, "4 4"] | None = None) -> Place | None:
+        """Where an object is now, after a motion in the world if it was moved; None where it has no pose."""
+        scale = float(self.scales[index])
+        pose = world_from_object(self.scene, index, self.frame, scale)
         if pose is None:
             return None
-        scale = float(self.scales[index])
-        return Place(pose[:3, 3], quaternion(pose[:3, :3] / scale), scale)
+        return as_place(pose if moved is None else moved @ pose, scale)
+
+
+def as_place(pose: Float[np.ndarray, "4 4"], scale: float) -> Place:
+    """A similarity of a known scale taken apart."""
+    return Place(pose[:3, 3], quaternion(pose[:3, :3] / scale), scale)
 
 
 def suggested_scales(method: TrainedMethod) -> Scales:

@@ -14,6 +14,7 @@ from models.osn.layers import Layers, render_layers
 from models.osn.object_scene import ObjectScene
 from models.osn.rendering import render_world
 from models.osn.scale_network import ScaleNetwork
+from models.osn.scale_sampling import ScaleSamples, nearest_first
 from models.osn.validity import Limit, conflict_text, conflicts, limits
 from models.osn.z_buffer import GLIMPSE, SoloViews, visibility_accuracy
 from models.rays import Rays
@@ -22,7 +23,7 @@ from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.checkpoint import fields_from_state, network_from_state
 from pipeline.osn.edits import layers
-from pipeline.osn.fixed_scales import fixed_scales
+from pipeline.osn.fixed_scales import fixed_scales, scale_prior
 from pipeline.osn.scale_judge import network_judge
 from pipeline.osn.surfaces import object_surface
 from pipeline.scene.method_interface import ScaleJudge, ScaleLimit, Surface, TrainedMethod
@@ -98,6 +99,8 @@ class OsnMethod(TrainedMethod):
         if float(self.validity(scales[None])[0]) >= VALID_SCORE:
             return ""
         found = conflicts(self.views, scales, unlike=unlike) if self.views else []
+        if self.views and not found:  # all are small: the largest is told
+            found = conflicts(self.views, scales, least_share=0.0, unlike=unlike)[:1]
         names = [str(entry["name"]) for entry in self.scene.objects]
         return "; ".join(conflict_text(conflict, names) for conflict in found) or "the scale network rejects them"
 
@@ -175,3 +178,13 @@ def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.de
     )
     scales, scores = (state[name].to(device) for name in ("scales", "scores"))
     return OsnMethod(scene, fields, network, views, scales, scores, object_views)
+
+
+def method_from_training(kept: dict[str, Any], scene: Scene, device: torch.device) -> OsnMethod:
+    """The method as a training left it last: its scales are those that the fields are trained under."""
+    samples = ScaleSamples(*kept["pool"])
+    if kept["views"] is not None:
+        prior = scale_prior(SoloViews(**kept["views"]), scene)
+        samples = nearest_first(samples, torch.from_numpy(prior).to(samples.scales))
+    state = {**kept, "object_views": None, "scales": samples.scales, "scores": samples.scores}
+    return method_from_checkpoint(state, scene, device)

@@ -25,22 +25,29 @@ __all__ = [
     "Surface",
     "TrainedMethod",
     "load_method",
+    "load_training",
     "read_checkpoint",
 ]
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a method's checkpoint is read: the version that is understood, and from its contents to the trained method."""
+    """How a method's checkpoint is read: the version that is understood, and from its contents to the trained method.
+
+    `from_training` takes what a training that still runs has kept last.
+    """
 
     schema_version: int
     from_checkpoint: Callable[[dict[str, Any], Scene, torch.device], TrainedMethod]
+    from_training: Callable[[dict[str, Any], Scene, torch.device], TrainedMethod]
 
 
 METHODS = {
-    osn_checkpoint.METHOD: Method(osn_checkpoint.SCHEMA_VERSION, osn.method_from_checkpoint),
+    osn_checkpoint.METHOD: Method(osn_checkpoint.SCHEMA_VERSION, osn.method_from_checkpoint, osn.method_from_training),
     semantic_flow_checkpoint.METHOD: Method(
-        semantic_flow_checkpoint.SCHEMA_VERSION, semantic_flow.method_from_checkpoint
+        semantic_flow_checkpoint.SCHEMA_VERSION,
+        semantic_flow.method_from_checkpoint,
+        semantic_flow.method_from_training,
     ),
 }
 
@@ -52,6 +59,15 @@ def load_method(checkpoint: Path, scene: Scene, device: torch.device) -> Trained
         return METHODS[state["method"]].from_checkpoint(state, scene, device)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StageError(f"{checkpoint} is damaged ({error}); delete it and train again") from error
+
+
+def load_training(resume: Path, name: str, scene: Scene, device: torch.device) -> TrainedMethod:
+    """A method of a name as far as it is trained: from the state that its training keeps."""
+    state = load_tensors(resume)
+    try:
+        return METHODS[name].from_training(state, scene, device)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise StageError(f"{resume} holds no state of {name} that can be shown ({error}); wait for the next") from error
 
 
 def read_checkpoint(checkpoint: Path) -> dict[str, Any]:

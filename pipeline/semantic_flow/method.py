@@ -92,3 +92,8 @@ class EditedSemanticFlow(TrainedMethod):
 def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.device) -> SemanticFlowMethod:
     """The trained method in a checkpoint's contents."""
     return SemanticFlowMethod(scene, trained_model(state, device))
+
+
+def method_from_training(kept: dict[str, Any], scene: Scene, device: torch.device) -> SemanticFlowMethod:
+    """The method as a training left it last, without colours taken from frames."""
+    return method_from_checkpoint({**kept["facts"], "model": kept["model"]}, scene, device)

@@ -4,8 +4,9 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,13 +59,17 @@ ACTIVE_SAMPLE = 4000
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Training context: what a run trains on, and how often and where it keeps its state."""
+    """Training context: what a run trains on, and how often and where it keeps its state.
+
+    `facts` are what a checkpoint says of the run: they are kept, too, for those who look at it while it trains.
+    """
 
     pixels: Pixels
     points: Points
     resume: Path
     fingerprint: str
     config: TrainSemanticFlowConfig
+    facts: dict[str, Any] = field(default_factory=dict)
     watch: Callable[[TrainingState], None] | None = None  # sees the run after each of its steps; benchmarks look on
 
 
@@ -157,7 +162,7 @@ def train_stage(state: TrainingState, context: TrainingContext) -> None:
                 state.rows.append({"stage": state.stage, "step": state.step, "loss": sum(sums.values()), **sums})
                 sums = {}
                 if time.monotonic() - saved > config.resume_seconds:
-                    save_state(context.resume, context.fingerprint, state)
+                    save_state(context.resume, context.fingerprint, state, context.facts)
                     saved = time.monotonic()
             if context.watch:
                 context.watch(state)

@@ -49,9 +49,14 @@ def stored_state(state: TrainingState) -> dict[str, Any]:
     }
 
 
-def save_state(path: Path, fingerprint: str, state: TrainingState, done_by: str = "") -> None:
-    """Keep everything, so that a killed run can go on; `done_by` is the digest of the code that has finished it."""
-    keep_state(path, fingerprint, stored_state(state), done_by)
+def save_state(
+    path: Path, fingerprint: str, state: TrainingState, facts: dict[str, Any] | None = None, done_by: str = ""
+) -> None:
+    """Keep everything, so that a killed run can go on; `done_by` is the digest of the code that has finished it.
+
+    `facts` are what the checkpoint will say beside the model, for those who look at a model that is still trained.
+    """
+    keep_state(path, fingerprint, {**stored_state(state), "facts": facts or {}}, done_by)
 
 
 def write_history(path: Path, rows: Sequence[dict[str, float | str]]) -> None:

@@ -96,7 +96,7 @@ MODULES = {
     "skimage": "scikit-image",
     "yaml": "PyYAML",
 }
-EXTRAS = {"transformers", "viser"}  # asked for where they are wanted, and told where they are absent
+EXTRAS = {"transformers"}  # asked for where they are wanted, and told where they are absent
 
 
 def libraries(module: str) -> set[str]:

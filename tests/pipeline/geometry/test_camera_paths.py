@@ -14,6 +14,7 @@ from pipeline.geometry.camera_paths import (
     orbit,
     orbit_amplitude,
     path_frames,
+    path_through,
     smoothed_poses,
 )
 from tests.analytic_world import world_from_camera
@@ -77,3 +78,15 @@ def test_frames_are_chosen_evenly_with_both_ends(count: int, most: int) -> None:
 
 def test_time_passes_once_over_the_path() -> None:
     assert path_frames(5, 9) == [0, 0, 1, 2, 2, 2, 3, 4, 4]
+
+
+def test_laid_path_goes_through_its_views_and_straight_between_two() -> None:
+    keys = np.stack([world_from_camera(t) for t in (0, 2, 7)])
+    poses, at = path_through(keys, 21)
+    np.testing.assert_allclose(poses[[0, 10, 20]], keys, atol=1e-9)
+    np.testing.assert_allclose(at[[0, 10, 20]], [0, 1, 2])
+    np.testing.assert_allclose(np.linalg.det(poses[:, :3, :3]), 1, atol=1e-9)
+    straight, _ = path_through(keys[:2], 3)
+    np.testing.assert_allclose(straight[1, :3, 3], keys[:2, :3, 3].mean(0))
+    halves = rotation_angle_deg(straight[1, :3, :3].T @ keys[:2, :3, :3])
+    assert halves[0] == pytest.approx(halves[1], rel=1e-6)

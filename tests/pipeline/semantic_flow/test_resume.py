@@ -34,8 +34,8 @@ def keep_all(folder: Path, patch: pytest.MonkeyPatch, die: bool) -> None:
     """Every state in which a run is to be killed stays in the folder; the run dies there, once at each."""
     save = training.save_state
 
-    def saved(path: Path, fingerprint: str, state: training.TrainingState) -> None:
-        save(path, fingerprint, state)
+    def saved(path: Path, fingerprint: str, state: training.TrainingState, facts: dict[str, Any]) -> None:
+        save(path, fingerprint, state, facts)
         copy = folder / f"{state.stage}_{state.step}.pt"
         if (state.stage, state.step) in KILLED_AT and not copy.exists():
             shutil.copy(path, copy)

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from pipeline.picker.yaml_edit import with_value
+from pipeline.runtime.yaml_edit import with_value
 
 TEXT = """\
 # settings
