@@ -93,9 +93,7 @@ def training_context(
         colours = propagated_colours(scene.packed, scene.labels, scene.config.label_propagation_frames)
         with workers(device) as parallel_map:
             pixels = filtered_labels(state.model, pixels, scene.labels, colours, parallel_map)
-    return TrainingContext(
-        pixels, points, resume, scene.fingerprint, scene.config, facts(scene, state), watch
-    )
+    return TrainingContext(pixels, points, resume, scene.fingerprint, scene.config, facts(scene, state), watch)
 
 
 def through_first_stage(
