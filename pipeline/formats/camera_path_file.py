@@ -19,7 +19,8 @@ from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 
 Row = tuple[float, float, float, float]
-SCHEMA, VERSION = "monoverse-camera-path", 1
+SCHEMA: Literal["monoverse-camera-path"] = "monoverse-camera-path"
+VERSION: Literal[1] = 1
 MOST_SECONDS, MOST_PIXELS = 600.0, 4096
 
 

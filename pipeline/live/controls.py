@@ -124,19 +124,24 @@ class Controls:
 
     def add_layers(self) -> None:
         page, gui = self.page, self.gui
-        self.neural = gui.add_checkbox("trained fields where the view rests", True)
+        self.neural = gui.add_checkbox(
+            "trained fields", True, hint="rendered where the view rests, in the splats' place"
+        )
         self.neural.on_update(lambda _: self.toggle_renders())
         texts = {
-            "colours": "classes as colours" if page.run.method.classes else "objects as colours",
-            "cameras": "cameras of the film",
-            "points": "reconstructed points",
-            "trajectories": "trajectories of the objects",
-            "masks": "masks over the frame",
-            "tracks": "tracks over the frame",
+            "colours": ("plain colours", "each class or object in a colour of its own"),
+            "camera": ("film's camera", "with the frame that it saw; not while you look through it"),
+            "cameras": ("all cameras", "of the film; click on one to go to its frame"),
+            "points": ("points", "those of the reconstruction, under the chosen scales"),
+            "trajectories": ("trajectories", "the objects' ways through the world, under the chosen scales"),
+            "masks": ("masks", "over the film's frame"),
+            "tracks": ("tracks", "over the film's frame: where points come from"),
         }
         if page.run.tracks is None:
             del texts["tracks"]
-        self.layer_boxes = {name: gui.add_checkbox(text, name == "cameras") for name, text in texts.items()}
+        self.layer_boxes = {
+            name: gui.add_checkbox(text, name == "camera", hint=hint) for name, (text, hint) in texts.items()
+        }
         for name, box in self.layer_boxes.items():
             box.on_update(lambda _, name=name: self.toggle(name))
 
@@ -156,11 +161,10 @@ class Controls:
 
     # ---- what is told ----
 
-    def tell(self, choice: SceneChoice, picture: np.ndarray) -> None:
-        """The frame's picture, and the verdict on the scales."""
+    def tell(self, choice: SceneChoice) -> None:
+        """What is shown, and the verdict on the scales."""
         self.about.content = as_markdown(self.page.run.label)
         self.legend.content = self.legend_html()
-        self.picture.image = picture
         if self.sliders:
             self.badge.content = "\n\n".join(text for text in (choice.scale_text(), choice.verdict()) if text)
 

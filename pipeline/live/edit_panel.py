@@ -26,8 +26,7 @@ class EditPanel:
     def __init__(self, page: "LivePage", config: Path) -> None:
         self.page, self.config, self.gui = page, config, page.server.gui
         self.quiet = False
-        parts = page.nodes.parts[1:] if page.run.method.classes else page.nodes.parts
-        self.parts = {page.controls.names[part.column]: part for part in parts}
+        self.parts = {page.controls.names[part.column]: part for part in page.nodes.parts[1:]}
         if not self.parts:
             self.gui.add_markdown("nothing was found to move, so there is nothing to edit")
             return

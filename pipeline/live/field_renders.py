@@ -35,13 +35,16 @@ class Wanted:
 
 
 class FieldRenders:
-    """One thread for each client of a page; `wanted` may take its time, `cover` hides what the picture stands for."""
+    """One thread for each client of a page; `wanted` may take its time, `cover` hides what the picture stands for.
+
+    Nothing is rendered where nothing is wanted.
+    """
 
     def __init__(
         self,
         server: Any,
         unit: float,
-        wanted: Callable[[], Wanted],
+        wanted: Callable[[], Wanted | None],
         cover: Callable[[bool], None],
         turned_on: bool = True,
     ) -> None:
@@ -72,15 +75,22 @@ class FieldRenders:
                 done, shown = (changed, 0), False
             if not self.turned_on or time.monotonic() - changed <= RESTED_S or done[1] >= len(HEIGHTS):
                 continue
-            try:
-                image, depth = field_image(self.wanted(), client.camera, HEIGHTS[done[1]], self.unit)
-            except StageError as error:
-                log.warning("nothing is rendered: %s", error)
+            wanted = self.asked()
+            if wanted is None:
                 done = (changed, len(HEIGHTS))
                 continue
-            if max(state["moved"], self.moved) == changed:
+            image, depth = field_image(wanted, client.camera, HEIGHTS[done[1]], self.unit)
+            if max(state["moved"], self.moved) == changed and client.client_id in self.server.get_clients():
                 self.show(client, image, depth)
                 done, shown = (changed, done[1] + 1), True
+
+    def asked(self) -> Wanted | None:
+        """What is to be rendered; None where that cannot be, which is told."""
+        try:
+            return self.wanted()
+        except StageError as error:
+            log.warning("nothing is rendered: %s", error)
+            return None
 
     def show(self, client: Any, image: UInt8[np.ndarray, "h w 3"], depth: Float[np.ndarray, "h w"]) -> None:
         """A picture behind the layers, in the place of splats and points; before all where others look, too."""

@@ -26,7 +26,8 @@ class Layers:
 
     def __init__(self, server: Any, unit: float, scene: Scene, go_to: Callable[[int], None]) -> None:
         self.server, self.unit, self.scene = server, unit, scene
-        self.shown = {"cameras": True, "points": False, "trajectories": False}
+        self.shown = {"camera": True, "cameras": False, "points": False, "trajectories": False}
+        self.looked_through = False
         self.add_cameras(go_to)
         self.points = {k: self.points_node(k) for k in range(scene.object_count)}
         self.paths = {k: self.path_node(k) for k in range(1, scene.object_count)}
@@ -36,7 +37,8 @@ class Layers:
         scene, add = self.scene, self.server.scene
         camera = scene.camera
         shape = {"fov": 2 * np.arctan(camera.height / 2 / camera.fy), "aspect": camera.width / camera.height}
-        self.film = add.add_camera_frustum("/film/now", **shape, scale=FRUSTUM, color=FILM, thickness=0.012)
+        lines = {"thickness": LINE_PX, "thickness_units": "screen"}
+        self.film = add.add_camera_frustum("/film/now", **shape, **lines, scale=FRUSTUM, color=FILM)
         known = np.flatnonzero(scene.visible[0])
         chosen = known[evenly_chosen(len(known), MOST_CAMERAS)].tolist()
         self.cameras = []
@@ -45,17 +47,18 @@ class Layers:
             node = add.add_camera_frustum(
                 f"/film/{frame}",
                 **shape,
+                **lines,
                 scale=SMALL_FRUSTUM,
                 color=FILM_SOFT,
-                thickness=0.006,
                 position=pose[:3, 3] * self.unit,
                 wxyz=quaternion(pose[:3, :3]),
             )
             node.on_click(lambda _, frame=frame: go_to(frame))
             self.cameras.append(node)
         if len(known) > 1:
-            centres = scene.object_from_camera[0, known, :3, 3].astype(np.float64) * self.unit
-            self.cameras.append(add.add_spline_catmull_rom("/film/path", centres, color=FILM_SOFT, thickness=0.008))
+            centres = scene.object_from_camera[0, known, :3, 3] * self.unit
+            path = np.stack([centres[:-1], centres[1:]], axis=1)
+            self.cameras.append(add.add_line_segments("/film/path", path, colors=FILM_SOFT, **lines))
 
     def film_pose(self, frame: int) -> Float[np.ndarray, "4 4"]:
         return self.scene.object_from_camera[0, frame].astype(np.float64)
@@ -79,18 +82,18 @@ class Layers:
         colour = object_colour(int(self.scene.objects[index]["id"]))
         return self.server.scene.add_line_segments(
             f"/trajectories/{index}",
-            np.zeros((1, 2, 3), np.float32),
+            np.float32([[[0, 0, 0], [0, 0, 1]]]),
             colors=tuple(colour.tolist()),
             thickness=LINE_PX,
             thickness_units="screen",
             visible=False,
         )
 
-    def place(self, choice: SceneChoice, seen: Mapping[int, bool], picture: np.ndarray) -> None:
+    def place(self, choice: SceneChoice, seen: Mapping[int, bool]) -> None:
         """Everything as it is chosen."""
         pose = self.film_pose(choice.frame)
         self.film.position, self.film.wxyz = pose[:3, 3] * self.unit, quaternion(pose[:3, :3])
-        self.film.image, self.film.visible = picture, self.shown["cameras"]
+        self.show_film()
         for node in self.cameras:
             node.visible = self.shown["cameras"]
         for index, node in self.points.items():
@@ -105,6 +108,18 @@ class Layers:
             node.visible = self.shown["trajectories"] and len(lines) > 0 and seen.get(index, True)
             if node.visible:
                 node.points = lines.astype(np.float32)
+
+    def show_film(self) -> None:
+        """The camera of the frame that is shown, unless one looks through it: its picture would hide the scene."""
+        visible = self.shown["camera"] and not self.looked_through
+        if self.film.visible != visible:
+            self.film.visible = visible
+
+    def look_from(self, places: list[np.ndarray]) -> None:
+        """From where the page is looked at."""
+        away = [np.linalg.norm(np.asarray(place) - np.asarray(self.film.position)) for place in places]
+        self.looked_through = any(distance < FRUSTUM for distance in away)
+        self.show_film()
 
 
 def reconstructed_points(

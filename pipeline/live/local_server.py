@@ -22,7 +22,7 @@ def started_server(port: int, label: str) -> Any:
     with own_pages_only(), redirect_stdout(StringIO()):  # it tells its address by itself; the command does that
         server = viser.ViserServer(host=HOST, port=port, label=label, verbose=False)
     server.request_share_url = never_shared  # type: ignore[method-assign]
-    server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="large")
+    server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
     return server
 
 

@@ -34,6 +34,7 @@ class LivePage:
         self.unit = SHOWN_DEPTH / viewing_depth(run.scene)
         self.lock = threading.RLock()
         self.covered = False
+        self.pictured: tuple[int, bool, bool] | None = None
         self.frame_set: list[Callable[[int], None]] = []
         self.edited: tuple[tuple[Any, ...], TrainedMethod] | None = None
         server.scene.set_up_direction("-y")
@@ -64,12 +65,19 @@ class LivePage:
             choice, controls = self.choice, self.controls
             visible = {part.column: controls.visible(part) for part in self.nodes.parts}
             seen = {column: shown and not self.covered for column, shown in visible.items()}
-            picture = self.pictures.picture(choice.frame, controls.layer("masks"), controls.layer("tracks"))
             with self.server.atomic():
                 self.nodes.place(choice, seen, self.motions())
-                self.layers.place(choice, visible, picture)
+                self.layers.place(choice, visible)
                 self.edit_panel.place_gizmo()
-            controls.tell(choice, picture)
+            controls.tell(choice)
+            self.show_picture()
+
+    def show_picture(self) -> None:
+        """The film's frame beside the scene and in its camera, where it is another one: pictures take time to send."""
+        asked = (self.choice.frame, self.controls.layer("masks"), self.controls.layer("tracks"))
+        if asked != self.pictured:
+            self.pictured = asked
+            self.layers.film.image = self.controls.picture.image = self.pictures.picture(*asked)
 
     def changed(self) -> None:
         """Something else is chosen."""
@@ -92,9 +100,14 @@ class LivePage:
             self.covered = covered
             self.show()
 
-    def wanted(self) -> Wanted:
-        """What the fields are to be rendered of: hidden parts are removed, edits carried out."""
-        edits = self.shown_edits()
+    def wanted(self) -> Wanted | None:
+        """What the fields are to be rendered of: hidden parts are removed, edits carried out.
+
+        None where a method with classes would have to leave out the background, which it cannot.
+        """
+        edits, classes = self.shown_edits(), self.run.method.classes
+        if classes is not None and not self.controls.visible(self.nodes.parts[0]):
+            return None
         key = (*(edit.model_dump_json() for edit in edits), *self.choice.scales.tolist(), id(self.run.method))
         if self.edited is None or self.edited[0] != key:
             method = self.run.method.edited(edits, self.choice.scales) if edits else self.run.method
@@ -161,7 +174,11 @@ class LivePage:
     def greet(self, client: Any) -> None:
         """A new client looks from the film's camera, and gets renders of the fields where it rests."""
         self.look_as_filmed(client)
+        client.camera.on_update(lambda _: self.layers.look_from(self.looked_from()))
         self.renders.attend(client)
+
+    def looked_from(self) -> list[np.ndarray]:
+        return [client.camera.position for client in self.server.get_clients().values()]
 
     def look_as_filmed(self, client: Any) -> None:
         scene = self.run.scene

@@ -22,6 +22,7 @@ FOLDER = Path("camera_paths")
 FPS, SHOWN_FPS = 24.0, 12.0
 COLOUR = (70, 130, 220)
 LINE_VIEWS = 64
+LINES: dict[str, Any] = {"thickness": 2.0, "thickness_units": "screen"}
 NAME = re.compile(r"[\w][\w .-]{0,59}")
 
 
@@ -64,6 +65,7 @@ class PathPanel:
                 aspect=camera.width / camera.height,
                 scale=0.25,
                 color=COLOUR,
+                **LINES,
                 position=view.pose[:3, 3] * unit,
                 wxyz=quaternion(view.pose[:3, :3]),
             )
@@ -71,7 +73,8 @@ class PathPanel:
         ]
         if len(self.views) > 1:
             places = path_through(np.stack([view.pose for view in self.views]), LINE_VIEWS)[0][:, :3, 3] * unit
-            self.nodes.append(scene.add_spline_catmull_rom("/path/line", places, color=COLOUR, thickness=0.01))
+            lines = np.stack([places[:-1], places[1:]], axis=1).astype(np.float32)
+            self.nodes.append(scene.add_line_segments("/path/line", lines, colors=COLOUR, **LINES))
         frames = ", ".join(str(view.frame) for view in self.views)
         self.said.content = f"{len(self.views)} views, at frames {frames}" if self.views else "no view yet"
 

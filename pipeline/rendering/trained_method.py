@@ -30,6 +30,11 @@ __all__ = [
 ]
 
 
+def only_when_trained(kept: dict[str, Any], scene: Scene, device: torch.device) -> TrainedMethod:
+    """A method that keeps nothing which could be shown before it is trained."""
+    raise ValueError("this method is shown when it is trained")
+
+
 @dataclass(frozen=True)
 class Method:
     """How a method's checkpoint is read: the version that is understood, and from its contents to the trained method.
@@ -39,7 +44,7 @@ class Method:
 
     schema_version: int
     from_checkpoint: Callable[[dict[str, Any], Scene, torch.device], TrainedMethod]
-    from_training: Callable[[dict[str, Any], Scene, torch.device], TrainedMethod]
+    from_training: Callable[[dict[str, Any], Scene, torch.device], TrainedMethod] = only_when_trained
 
 
 METHODS = {

@@ -3,18 +3,18 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
+from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import write_scene
 from pipeline.live.trained_run import method_folder, newest_state, read_run
-from pipeline.osn.checkpoint import fields_state, network_state
+from pipeline.osn.fixed_scales import scale_prior
+from pipeline.osn.training_state import keep, started
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.tensor_file import save_tensors
 from tests.analytic_world import analytic_scene, analytic_truth
 from tests.pipeline.reporting.test_interactive import decided_network, some_views
-from tests.pipeline.trained_balls import trained_balls
 
 
 def touched(path: Path, second: int) -> None:
@@ -56,24 +56,21 @@ def test_run_without_a_known_camera_is_refused(tmp_path: Path) -> None:
 
 def test_training_is_shown_as_it_was_kept_last(tmp_path: Path) -> None:
     scene = analytic_scene(analytic_truth())
-    method = trained_balls(scene, decided_network(scene))
     write_scene(tmp_path / "scene.h5", scene, {})
     (tmp_path / "osn").mkdir()
     resume = tmp_path / "osn" / "resume.pt"
-    save_tensors(
-        resume,
-        {
-            "fields": fields_state(method.fields),
-            "network": network_state(method.network),
-            "views": {name: getattr(some_views(), name) for name in type(some_views()).__dataclass_fields__},
-            "pool": [method.scales, method.scores],
-        },
-    )
+    state = started(scene, TrainOsnConfig(grids=[8]), torch.device("cpu"))
+    state.views, state.network = some_views(), decided_network(scene)
+    keep(resume, state, "of a scene")
     run = read_run(tmp_path)
     assert "in training" in run.label and not run.splats and run.tracks is None
     scales = torch.tensor([[1.0, 1.0, 0.6], [1.0, 2.9, 0.4]])
-    torch.testing.assert_close(run.method.validity(scales), method.validity(scales))
-    assert np.array_equal(np.sort(run.method.scales.numpy(), axis=0), np.sort(method.scales.numpy(), axis=0))
+    with torch.no_grad():
+        expected = state.network(state.network.normalised(scales))
+    torch.testing.assert_close(run.method.validity(scales), expected)
+    prior, pool = torch.from_numpy(scale_prior(some_views(), scene)), state.pool.scales
+    away = (pool / prior).log().square().sum(1)
+    torch.testing.assert_close(run.method.scales[0], pool[away.argmin()])
     save_tensors(resume, {"fields": 3})
     with pytest.raises(StageError, match="no state of osn that can be shown"):
         read_run(tmp_path)
