@@ -66,6 +66,7 @@ class ScenePage {
     this.fit();
     for (const [name, pose] of [["camera", this.placement.camera(this.state.frame)], ["outside", this.outside()]]) {
       const box = this.box(name);
+      if (name === "camera" && this.rests()) continue;
       this.view.draw(box, this.intrinsics(box), this.seenFrom(pose));
     }
     this.lines();
@@ -73,6 +74,11 @@ class ScenePage {
     if (!this.drawn) performance.mark("scene-shown");
     this.drawn = (this.drawn || 0) + 1;
     this.pace(started);
+  }
+
+  // While something is dragged the view from the film's camera stays the same: where that helps it is drawn one time in three.
+  rests() {
+    return this.dragging && this.view.keeps && !this.cleared && (this.drawn || 0) % 3 !== 0;
   }
 
   // Every object that is shown, in the frame of a camera; null for the others.
@@ -104,8 +110,8 @@ class ScenePage {
     const factor = Math.min(devicePixelRatio, 1.5) * (this.moving ? this.quality : 1);
     const { clientWidth, clientHeight } = this.canvas;
     const [width, height] = [Math.round(clientWidth * factor), Math.round(clientHeight * factor)];
-    if (this.canvas.width !== width) this.canvas.width = width;
-    if (this.canvas.height !== height) this.canvas.height = height;
+    this.cleared = this.canvas.width !== width || this.canvas.height !== height;
+    if (this.cleared) Object.assign(this.canvas, { width, height });
     this.factor = factor;
   }
 

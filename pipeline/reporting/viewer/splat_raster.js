@@ -11,12 +11,17 @@ class SplatRaster {
     this.context = canvas.getContext("2d", { alpha: false });
     this.order = new SplatOrder(objects);
     this.light = new Float32Array(0);
+    this.keeps = true; // what is not drawn anew stays on the canvas
+    this.shown = new Map(); // what was drawn where: a view that nothing changed in stays
   }
 
   // One picture in a rectangle of the canvas, of pixels from the top left; views are null for objects that are not there.
   draw(box, camera, views) {
-    const { x, y, width, height } = box, shown = this.order.sort(views, camera, width, height);
-    if (!width || !height) return;
+    const { x, y, width, height } = box, { canvas } = this.context;
+    const what = [canvas.width, canvas.height, width, height, ...camera, ...views.map((view) => (view ? view.join() : ""))].join();
+    if (!width || !height || this.shown.get(x) === what) return;
+    this.shown.set(x, what);
+    const shown = this.order.sort(views, camera, width, height);
     if (this.light.length !== 4 * width * height) this.light = new Float32Array(4 * width * height);
     const { light } = this;
     for (let i = 0; i < light.length; i += 4) {
