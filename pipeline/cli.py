@@ -28,8 +28,8 @@ from pipeline.runtime.device import DEVICE_VARIABLE, set_threads
 from pipeline.runtime.digests import changed, check_whole, keep_digests, stamps
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.overlay import overlaid
-from pipeline.runtime.owner_note import STAGES, noted
 from pipeline.runtime.record import write_record
+from pipeline.runtime.run_status import reported_stage
 from pipeline.runtime.setting_flags import (
     add_setting_flags,
     fault_text,
@@ -87,13 +87,13 @@ def run_stage(stage: Callable[..., None]) -> None:
         os.environ[DEVICE_VARIABLE] = call.device
         set_threads(call.threads)
         paths = all_paths(call.paths)
-        check_whole(paths, stage.__name__)
-        before = stamps(paths)
         with at_work(call.record):
+            check_whole(paths, stage.__name__)
+            before = stamps(paths)
             stage(**call.paths, **({"config": call.config} if call.config is not None else {}))
-        keep_digests(changed(before), stage.__name__)
-        if call.record:
-            write_record(call.record, stage.__name__, time.monotonic() - start, kept.texts, call.config)
+            keep_digests(changed(before), stage.__name__)
+            if call.record:
+                write_record(call.record, stage.__name__, time.monotonic() - start, kept.texts, call.config)
     except (StageError, BrokenPipeError) as error:
         log.error("%s: %s", stage.__name__, error)
         sys.exit(1)
@@ -109,10 +109,10 @@ def run_stage(stage: Callable[..., None]) -> None:
 
 
 def at_work(record: Path | None) -> AbstractContextManager[None]:
-    """A note that this stage works, beside the records of a scene; none for a stage that is run alone."""
+    """Says that this stage works, beside the records of a scene; nothing for a stage that is run alone."""
     if record is None or record.parent.name != "records":
         return nullcontext()
-    return noted(record.parent.parent / STAGES, record.stem)
+    return reported_stage(record.parent.parent, record.stem)
 
 
 def all_paths(given: Mapping[str, Any]) -> list[Path]:

@@ -616,6 +616,10 @@ class Config(Section):
         "default",
         description="draft: a first look; quality: for a night; paper: the papers' sizes and steps, for a GPU",
     )
+    compare: list[str] = Field(
+        [],
+        description="folders of results/ that results/compare.html holds against each other; none: all that have numbers",
+    )
     simulate_scene: SimulateSceneConfig = SimulateSceneConfig()
     import_dataset: ImportDatasetConfig = ImportDatasetConfig()
     extract_frames: ExtractFramesConfig = ExtractFramesConfig()
@@ -645,6 +649,13 @@ class Config(Section):
         if "auto" in methods and len(methods) > 1:
             raise ValueError("auto chooses among all methods: write `method: auto`, or name methods without it")
         return methods
+
+    @field_validator("compare")
+    @classmethod
+    def runs_are_folders_of_results(cls, names: list[str]) -> list[str]:
+        if wrong := [name for name in names if name in ("", ".", "..") or "/" in name or "\\" in name]:
+            raise ValueError(f"{wrong[0]} is not a folder of results/: give its name alone, as `compare: [demo]`")
+        return names
 
     @property
     def given_methods(self) -> list[Method] | None:

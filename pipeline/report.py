@@ -9,9 +9,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup, escape
-
 from pipeline.cli import run_stage
 from pipeline.config import ReportConfig
 from pipeline.formats.frames_folder import read_frames, read_frames_info, read_json
@@ -21,8 +18,9 @@ from pipeline.formats.metrics_table import own_numbers, read_metrics
 from pipeline.formats.scene_file import read_scene
 from pipeline.reporting.advice import advice
 from pipeline.reporting.facts import choice_sentence, metric_groups, object_rows, tiles, trust, warnings
-from pipeline.reporting.interactive import interactive_scene
-from pipeline.reporting.pictures import hex_colour
+from pipeline.reporting.interactive import interactive_scene, why_no_scene
+from pipeline.reporting.page import render_page
+from pipeline.reporting.scales import limit_sentences
 from pipeline.reporting.sections import (
     Facts,
     camera_section,
@@ -37,7 +35,6 @@ from pipeline.runtime.atomic import whole
 from pipeline.truth.truth_file import read_truth
 
 log = logging.getLogger(__name__)
-TEMPLATE = Path(__file__).parent / "reporting" / "template.html"
 
 
 def report(
@@ -72,6 +69,7 @@ def report(
     )
     verdicts, images = read_geometry(geometry), read_frames(frames)
     names = {row["id"]: row["name"] for row in object_rows(facts.objects, verdicts)}
+    shown, no_scene = first_scene(splats, facts, names)
     page = {
         "title": facts.title,
         "subtitle": subtitle(facts),
@@ -80,7 +78,8 @@ def report(
         "advice": advice(facts.title, verdicts, facts.objects, facts.metrics, facts.notes["limits"], facts.scene),
         "warnings": warnings(facts.records, facts.objects, verdicts),
         "tiles": tiles(facts.metrics, verdicts),
-        "scene": first_scene(splats, facts),
+        "scene": shown,
+        "no_scene": no_scene,
         "objects": object_rows(facts.objects, verdicts),
         "camera": camera_section(verdicts, facts.scene),
         "input": input_section(images, masks, facts.info, config.video_width),
@@ -91,34 +90,21 @@ def report(
         "run": run_section(facts),
     }
     with whole(report) as partial:
-        partial.write_text(render_page(page))
+        partial.write_text(render_page("template.html", page))
     log.info("%s, %.1f MB", report.name, report.stat().st_size / 1e6)
 
 
-def render_page(page: dict[str, Any]) -> str:
-    """The page from its parts; everything that is not marked as HTML is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["colour"] = hex_colour
-    environment.filters["code"] = with_code
-    return environment.get_template(TEMPLATE.name).render(page)
-
-
-def with_code(text: str) -> Markup:
-    """Text whose parts in backticks are set as code."""
-    parts = str(escape(text)).split("`")
-    return Markup("".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts)))
-
-
-def first_scene(splats: list[Path], facts: Facts) -> dict[str, Any] | None:
-    """The interactive scene, of the first method that has one."""
-    found = (interactive_scene(folder, facts.scene, frame_rate_span(facts.info)[0]) for folder in splats)
-    return next((one for one in found if one), None)
+def first_scene(splats: list[Path], facts: Facts, names: dict[int, str]) -> tuple[dict[str, Any] | None, str]:
+    """The interactive scene, of the first method that has splats; or why there is none."""
+    if not splats:
+        return None, "it is drawn from the objects' splats, which no method of this run leaves (OSN does)"
+    folder = splats[0]
+    obstacle = why_no_scene(folder, facts.scene)
+    if obstacle:
+        return None, obstacle
+    shown = interactive_scene(folder, facts.scene, frame_rate_span(facts.info)[0])
+    limits = facts.notes["limits"].get(folder.parent.name) or []
+    return {**shown, "limits": limit_sentences(limits, names)}, ""
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ DEMANDS: Mapping[str, Demand] = {
 }
 # A thousand steps of a training, minutes: five times what the demo's take on two cores; a GPU is faster.
 MINUTES_OF_STEPS = 15.0
+TIME_MARGIN, STEPS_MARGIN = 4.0, 5.0  # by which what was measured was multiplied, in the slopes above and in the steps
 # What a step of each training works on, in the default preset.
 SAMPLES_OF_STEP = {
     "train_osn": TrainOsnConfig().samples_per_step,
@@ -82,6 +83,12 @@ def run_minutes(stage: str, size: Size, attempt: int, training_minutes: float = 
     """Run time to ask for, minutes; each further attempt asks for as much again."""
     demand = DEMANDS[stage]
     return attempt * ceil(demand.minutes + demand.minutes_slope * size.work + training_minutes)
+
+
+def usual_seconds(stage: str, size: Size, training_minutes: float = 0.0) -> float:
+    """About what a stage takes on one core: what was measured before it was multiplied; 0 where size does not tell."""
+    slope = DEMANDS[stage].minutes_slope if stage in DEMANDS else 0.0
+    return 60 * (slope * size.work / TIME_MARGIN + training_minutes / STEPS_MARGIN)
 
 
 def training_minutes(stage: str, options: Mapping[str, Any]) -> float:

@@ -1,7 +1,7 @@
 """The folder that everything is written into."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.runtime.errors import StageError
@@ -32,3 +32,10 @@ def stage_errors(since: float, folder: Path = RESULTS) -> list[str]:
     """What stages that failed after a moment (seconds since the epoch) said last, from their logs."""
     logs = [log for log in sorted(folder.glob("*/logs/*.log")) if log.stat().st_mtime >= since]
     return [line for log in logs for line in log.read_text(errors="replace").splitlines() if " ERROR " in line]
+
+
+def compared_runs(named: Sequence[str], folder: Path = RESULTS) -> list[Path]:
+    """The folders of runs to compare: those that are named, else all that have numbers."""
+    if named:
+        return [folder / name for name in named]
+    return sorted(path.parent for path in folder.glob("*/metrics.csv"))

@@ -23,18 +23,35 @@ from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.reporting.embedding import image_uri
 from pipeline.reporting.pictures import fitted, hex_colour
 
-SCRIPTS = ("scale_score.js", "placement.js", "splat_view.js", "scene_page.js", "scene_controls.js")
+SCRIPTS = (
+    "scale_score.js",
+    "placement.js",
+    "splat_order.js",
+    "splat_raster.js",
+    "splat_view.js",
+    "scene_page.js",
+    "scene_controls.js",
+)
 FOLDER = Path(__file__).parent / "viewer"
 MOST_SPLATS = 90_000  # of all objects: 17 bytes each, of which base64 makes 23
 FILM_FRAMES, FILM_WIDTH, FILM_QUALITY = 48, 320, 60
-MOST_OBJECTS = 24  # that the page's shader knows
+MOST_OBJECTS = 255  # a byte of each splat says whose it is
 
 
-def interactive_scene(folder: Path, scene: Scene, fps: float) -> dict[str, Any] | None:
-    """What the template needs of one method's splats; None where there is nothing to show."""
+def why_no_scene(folder: Path, scene: Scene) -> str:
+    """What keeps a method's splats from being shown; empty where nothing does."""
+    if not read_object_splats(folder):
+        return "no object left any splats"
+    if not scene.visible[0].any():
+        return "no frame has a known camera"
+    if scene.object_count > MOST_OBJECTS:
+        return f"it shows at most {MOST_OBJECTS} objects, and this scene has {scene.object_count}"
+    return ""
+
+
+def interactive_scene(folder: Path, scene: Scene, fps: float) -> dict[str, Any]:
+    """What the template needs of one method's splats, which nothing keeps from being shown."""
     splats = read_object_splats(folder)
-    if not splats or not scene.visible[0].any() or scene.object_count > MOST_OBJECTS:
-        return None
     likeness = read_likeness(folder)
     data = scene_data(scene, splats, read_scale_record(folder), fps)
     height, width = scene.size

@@ -26,6 +26,27 @@ def limit_rows(limits: list[dict[str, Any]], names: dict[int, str]) -> list[dict
     ]
 
 
+def limit_sentences(limits: list[dict[str, Any]], names: dict[int, str]) -> list[str]:
+    """What the film rules out, a sentence for each side of each object's scale."""
+    return [limit_sentence(entry, names) for entry in limits]
+
+
+def limit_sentence(entry: dict[str, Any], names: dict[int, str]) -> str:
+    """How far an object's scale may go, and what the film shows against more."""
+    name, side = names[entry["object"]], "farther" if entry["above"] else "nearer"
+    if not entry["frames"]:
+        return f"{name} {side}: nothing in the film contradicts it, to the end of its slider."
+    frames = ", ".join(str(frame) for frame in sorted(entry["frames"])[:4])
+    more = " and others" if len(entry["frames"]) > 4 else ""
+    if entry["above"] and entry["seen"] == entry["object"]:
+        why = f"it would stand in or behind {names[entry['shown']]}, and the film shows it in front"
+    elif not entry["above"] and entry["shown"] == entry["object"]:
+        why = f"it would hide {names[entry['seen']]}, which the film shows in front of it"
+    else:
+        why = f"{limit_words(entry, names)}, which the film shows"
+    return f"{name} {side} than at scale {entry['scale']:.2f}: {why} (frames {frames}{more})."
+
+
 def limit_words(entry: dict[str, Any], names: dict[int, str]) -> str:
     """Who would hide whom."""
     return f"{names[entry['shown']]} would hide {names[entry['seen']]}"

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from pipeline.reporting.videos import (
 )
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
+from pipeline.runtime.status_words import span
 from pipeline.truth.truth_file import Truth
 
 SHEET_WIDTH = 300
@@ -175,11 +177,23 @@ def run_section(facts: Facts) -> dict[str, Any]:
         if records
         else "",
         "seconds": f"{sum(record['seconds'] for record in records):.0f}",
+        "times": [time_row(stage, record) for stage, record in zip(stages, records, strict=True)],
         "versions": versions,
         "devices": sorted({record["device"] for record in records}),
         "commit": commit(),
         "settings": [(r["stage"], json.dumps(r["options"], indent=1)) for r in records if r["options"]],
         "masks_backend": facts.objects.get("backend", ""),
+    }
+
+
+def time_row(stage: str, record: dict[str, Any]) -> dict[str, str]:
+    """When a stage began, how long it took, and how long it was expected to; of older records not all is known."""
+    began, expected = record.get("started"), record.get("expected_seconds")
+    return {
+        "stage": stage,
+        "began": datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if began else "",
+        "took": span(record["seconds"]),
+        "expected": f"about {span(expected)}" if expected else "",
     }
 
 

@@ -44,10 +44,10 @@ def this_process() -> Owner:
 
 
 def write_note(path: Path, flags: int = os.O_TRUNC) -> None:
-    """Write who we are; `flags` say what is done where there is a note already."""
+    """Write who we are and since when; `flags` say what is done where there is a note already."""
     with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | flags), "w") as file:
         try:
-            json.dump(asdict(this_process()), file)
+            json.dump({**asdict(this_process()), "started": time.time()}, file)
             file.flush()
         except OSError:
             path.unlink(missing_ok=True)
@@ -64,6 +64,14 @@ def read_note(path: Path) -> tuple[Owner, float] | None:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None if not path.exists() else (UNKNOWN, time.time() - path.stat().st_mtime)
+
+
+def read_start(path: Path) -> float | None:
+    """When the owner of a note began, seconds since the epoch; None where the note does not tell."""
+    try:
+        return float(json.loads(path.read_bytes())["started"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def is_gone(owner: Owner, age: float) -> bool:

@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,15 +12,19 @@ from pydantic import BaseModel
 
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
+from pipeline.runtime.run_plan import planned
 
 LIBRARIES = ("torch", "torchvision", "pycolmap", "opencv-python-headless", "numpy", "h5py", "av", "snakemake")
 
 
 def write_record(path: Path, stage: str, seconds: float, warnings: list[str], config: BaseModel | None) -> None:
-    """What the report says of a run: time, memory, warnings, versions, settings."""
+    """What the report says of a run: time taken and expected, memory, warnings, versions, settings."""
+    plan = planned(path.parent.parent, path.stem)
     record = {
         "stage": stage,
+        "started": round(time.time() - seconds, 1),
         "seconds": round(seconds, 2),
+        "expected_seconds": plan.expected_s if plan else None,
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "warnings": warnings,
         "versions": {name: installed for name in LIBRARIES if (installed := library_version(name))},

@@ -23,3 +23,10 @@ def test_sections_are_frozen() -> None:
 def test_method_is_one_or_many(method: str | list[str]) -> None:
     methods = Config(scenes={"a": {"video": "a"}}, method=method).method
     assert methods == (method if isinstance(method, list) else [method])
+
+
+@pytest.mark.parametrize("name", ["../other", "/etc", "..", "a\\b", ""])
+def test_runs_to_compare_lie_in_the_results(name: str) -> None:
+    assert Config(scenes={"a": {"video": "a"}}, compare=["a b"]).compare == ["a b"]
+    with pytest.raises(ValidationError, match="is not a folder of results/"):
+        Config(scenes={"a": {"video": "a"}}, compare=[name])

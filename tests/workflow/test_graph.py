@@ -54,6 +54,14 @@ def test_every_stage_left_its_record(project: Project) -> None:
     assert len(records) >= 11 and all(record["seconds"] >= 0 for record in records.values())
 
 
+def test_status_says_that_the_run_and_all_its_stages_are_done(project: Project) -> None:
+    status = json.loads((results(project) / "status.json").read_text())
+    records = {path.stem for path in (results(project) / "records").glob("*.json")}
+    assert status["run"]["state"] == "done" and {stage["stage"] for stage in status["stages"]} == records
+    assert {stage["state"] for stage in status["stages"]} == {"done"}
+    assert all((project.folder / stage["log"]).exists() for stage in status["stages"])
+
+
 def test_snakemakes_own_report_has_pages_numbers_and_views_by_scene_and_method(project: Project) -> None:
     done = project.snakemake("--report", "snakemake.zip")
     assert done.returncode == 0, done.stdout + done.stderr

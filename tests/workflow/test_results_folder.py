@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workflow.results_folder import finished_trainings
+from workflow.results_folder import compared_runs, finished_trainings
 
 
 def test_a_training_is_finished_where_its_checkpoint_lies(tmp_path: Path) -> None:
@@ -18,3 +18,12 @@ def test_a_training_is_finished_where_its_checkpoint_lies(tmp_path: Path) -> Non
         for name in files:
             (tmp_path / folder / name).write_text("")
     assert finished_trainings(["mine", "again", "absent"], tmp_path) == [tmp_path / "mine" / "osn" / "resume.pt"]
+
+
+def test_runs_to_compare_are_those_named_else_all_with_numbers(tmp_path: Path) -> None:
+    for name in ("b", "a", "unfinished"):
+        (tmp_path / name).mkdir()
+    for name in ("b", "a"):
+        (tmp_path / name / "metrics.csv").touch()
+    assert compared_runs([], tmp_path) == [tmp_path / "a", tmp_path / "b"]
+    assert compared_runs(["never", "b"], tmp_path) == [tmp_path / "never", tmp_path / "b"]

@@ -169,3 +169,27 @@ rule report:
         " --histories {input.histories:q} --renders {input.renders:q} --splats {input.splats:q} --metrics {input.metrics:q} --notes {input.notes:q}"
         " --records {input.records:q} --method {input.method:q} --truth {params.truth:q} --report {output.report:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+# What it compares is found, not made: a look at old runs must not train anything.
+rule compare_runs:
+    input:
+        code=sources("pipeline.compare_runs") + REPORT_TEMPLATES,
+    output:
+        compare="results/compare.html",
+    log:
+        "results/logs/compare_runs.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        runs=compared_folders,
+        seen=times_of_numbers,
+    message:
+        "Runs compared"
+    shell:
+        "python -m pipeline.compare_runs"
+        " --runs {params.runs:q} --compare {output.compare:q} --threads {threads} 2>&1 | tee {log:q}"

@@ -18,7 +18,7 @@ class ScenePage {
     this.quality = 0.5; // of a side of the pictures while something moves
     this.find = (name) => root.querySelector(`[data-part="${name}"]`);
     this.canvas = this.find("canvas");
-    this.view = new SplatView(this.canvas, data.objects);
+    this.view = splatView(this.canvas, data.objects);
     this.films = data.film.map((address) => Object.assign(new Image(), { src: address, onload: () => this.ask() }));
     this.base = this.outsideBase();
     this.controls();
@@ -64,17 +64,28 @@ class ScenePage {
   paint() {
     const started = performance.now();
     this.fit();
-    const { frame, scales } = this.state;
-    const world = this.objects.map((_, k) => (this.shown[k] ? this.placement.worldFromObject(k, frame, scales[k]) : null));
-    for (const [name, pose] of [["camera", this.placement.camera(frame)], ["outside", this.outside()]]) {
-      const box = this.box(name), fromWorld = inverse(pose);
-      this.view.draw(box, this.intrinsics(box), world.map((one) => one && product(fromWorld, one)));
+    for (const [name, pose] of [["camera", this.placement.camera(this.state.frame)], ["outside", this.outside()]]) {
+      const box = this.box(name);
+      if (name === "camera" && this.rests()) continue;
+      this.view.draw(box, this.intrinsics(box), this.seenFrom(pose));
     }
     this.lines();
     this.film();
     if (!this.drawn) performance.mark("scene-shown");
     this.drawn = (this.drawn || 0) + 1;
     this.pace(started);
+  }
+
+  // While something is dragged the view from the film's camera stays the same: where that helps it is drawn one time in three.
+  rests() {
+    return this.dragging && this.view.keeps && !this.cleared && (this.drawn || 0) % 3 !== 0;
+  }
+
+  // Every object that is shown, in the frame of a camera; null for the others.
+  seenFrom(pose) {
+    const { frame, scales } = this.state, fromWorld = inverse(pose);
+    const world = this.objects.map((_, k) => (this.shown[k] ? this.placement.worldFromObject(k, frame, scales[k]) : null));
+    return world.map((one) => one && product(fromWorld, one));
   }
 
   // Fewer pixels while things move too slowly; all of them once they rest.
@@ -99,8 +110,8 @@ class ScenePage {
     const factor = Math.min(devicePixelRatio, 1.5) * (this.moving ? this.quality : 1);
     const { clientWidth, clientHeight } = this.canvas;
     const [width, height] = [Math.round(clientWidth * factor), Math.round(clientHeight * factor)];
-    if (this.canvas.width !== width) this.canvas.width = width;
-    if (this.canvas.height !== height) this.canvas.height = height;
+    this.cleared = this.canvas.width !== width || this.canvas.height !== height;
+    if (this.cleared) Object.assign(this.canvas, { width, height });
     this.factor = factor;
   }
 

@@ -2,11 +2,11 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-import jinja2
 import numpy as np
 import pytest
 import torch
@@ -23,7 +23,8 @@ from pipeline.formats.splats_folder import (
     write_scale_record,
 )
 from pipeline.osn.scale_judge import network_judge
-from pipeline.reporting.interactive import FOLDER, interactive_scene, packed, squeezed
+from pipeline.reporting.interactive import interactive_scene, packed, squeezed, why_no_scene
+from pipeline.reporting.page import page_environment
 from pipeline.splats.whole_scene import scene_picture
 from tests.analytic_world import CAMERA, RADIUS, TRUE_SCALES, TURNS, UNITS, WALL, analytic_scene, analytic_truth, paint
 
@@ -92,8 +93,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scene, dict[in
     write_scale_record(folder / "splats", ScaleRecord(samples, **vars(network_judge(network, some_views()))))
     write_likeness(folder / "splats", Likeness(objects={0: 30.0}, field_db=30.0, frames_db=28.0))
     parts = interactive_scene(folder / "splats", scene, 10.0)
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(FOLDER.parent), autoescape=True)
-    (folder / "page.html").write_text(environment.from_string(PAGE).render(scene=parts))
+    parts["limits"] = ["left <b>ball</b> nearer"]
+    (folder / "page.html").write_text(page_environment().from_string(PAGE).render(scene=parts))
     return folder / "page.html", scene, splats, network
 
 
@@ -128,16 +129,17 @@ def score(network: ScaleNetwork, scales: np.ndarray) -> float:
         return float(network(network.normalised(torch.from_numpy(scales[None]).float()))[0])
 
 
-def camera_picture(page: Any) -> np.ndarray:
-    """What is drawn from the film's camera."""
-    script = """const view = scenePage.view.gl; scenePage.paint();
-        const box = scenePage.box("camera"), pixels = new Uint8Array(4 * box.width * box.height);
-        const bottom = view.drawingBufferHeight - box.y - box.height;
-        view.readPixels(box.x, bottom, box.width, box.height, view.RGBA, view.UNSIGNED_BYTE, pixels);
+def camera_picture(page: Any, by: str = "scenePage.paint(), scenePage.canvas") -> np.ndarray:
+    """What is drawn from the film's camera, on the page's canvas or on another of its size."""
+    script = f"""const canvas = ({by}), box = scenePage.box("camera"), copy = document.createElement("canvas");
+        [copy.width, copy.height] = [box.width, box.height];
+        const context = copy.getContext("2d");
+        context.drawImage(canvas, box.x, box.y, box.width, box.height, 0, 0, box.width, box.height);
+        const pixels = context.getImageData(0, 0, box.width, box.height).data;
         let text = ""; for (const value of pixels) text += String.fromCharCode(value);
         return [btoa(text), box.height, box.width]"""
     text, height, width = page.execute_script(script)
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)[::-1, :, :3] / 255
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)[..., :3] / 255
 
 
 def psnr_db(image: np.ndarray, target: np.ndarray) -> float:
@@ -152,6 +154,19 @@ def test_picture_from_the_films_camera_is_the_rasterisers_and_like_the_frame(pag
     assert psnr_db(image, expected) > 35
     frame = cv2.resize(image, (CAMERA.width, CAMERA.height), interpolation=cv2.INTER_AREA)
     assert psnr_db(frame, scene.images[FRAME] / 255) > 22
+
+
+def test_graphics_cards_draw_what_the_page_draws_without_one(page: Any) -> None:
+    """Here WebGL is drawn in software, so that the page draws by itself; a graphics card takes the other way."""
+    assert page.execute_script("return scenePage.view instanceof SplatRaster && !hasGraphicsCard()")
+    webgl = """(() => {
+        const { width, height } = scenePage.canvas, canvas = Object.assign(document.createElement("canvas"), { width, height });
+        const view = new SplatView(canvas.getContext("webgl2", { preserveDrawingBuffer: true }), scenePage.data.objects);
+        const box = scenePage.box("camera");
+        view.draw(box, scenePage.intrinsics(box), scenePage.seenFrom(scenePage.placement.camera(scenePage.state.frame)));
+        return canvas;
+    })()"""
+    assert psnr_db(camera_picture(page, webgl), camera_picture(page)) > 40
 
 
 def test_scores_are_those_of_the_network(page: Any, made) -> None:
@@ -259,5 +274,12 @@ def test_of_too_many_splats_the_faint_and_small_ones_are_left_out() -> None:
     assert kept["count"] == 2462 and min(base64.b64decode(kept["colours"])[3::4]) > 200
 
 
-def test_without_splats_there_is_no_interactive_scene(tmp_path: Path) -> None:
-    assert interactive_scene(tmp_path, analytic_scene(analytic_truth()), 10.0) is None
+def test_what_keeps_a_scene_from_being_shown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = analytic_scene(analytic_truth())
+    assert why_no_scene(tmp_path, scene) == "no object left any splats"
+    write_object_splats(tmp_path, {1: surface_splats(1)})
+    assert why_no_scene(tmp_path, scene) == ""
+    blind = replace(scene, visible=np.zeros_like(scene.visible))
+    assert why_no_scene(tmp_path, blind) == "no frame has a known camera"
+    monkeypatch.setattr("pipeline.reporting.interactive.MOST_OBJECTS", 2)
+    assert why_no_scene(tmp_path, scene) == "it shows at most 2 objects, and this scene has 3"
