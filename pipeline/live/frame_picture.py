@@ -4,7 +4,7 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Int, UInt8
 
 from pipeline.formats.scene_file import Scene
 from pipeline.formats.tracks_file import Tracks

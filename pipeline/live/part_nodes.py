@@ -17,12 +17,16 @@ from pipeline.rendering.trained_method import TrainedMethod
 from pipeline.reporting.pictures import object_colour
 
 Pose = Float[np.ndarray, "4 4"]
-POINT_SIZE = 0.018  # of what lies in the middle of the scene, at SHOWN_DEPTH
-WAIT_S = 0.2
+OBJECT_POINT, FRAME_POINT = (
+    0.025,
+    0.05,
+)  # about the distance of neighbours in the middle of the scene, where it is shown
 
 
 class PartNodes(ABC):
     """The nodes of all parts; None of a part of which nothing is there."""
+
+    point_size = OBJECT_POINT
 
     def __init__(self, server: Any, unit: float, method: TrainedMethod) -> None:
         self.server, self.unit, self.method = server, unit, method
@@ -54,7 +58,7 @@ class PartNodes(ABC):
             f"/parts/{part.column}",
             points.places * self.unit,
             colours,
-            point_size=POINT_SIZE,
+            point_size=self.point_size,
             point_shape="circle",
             point_shading="flat",
             precision="float32",
@@ -120,6 +124,8 @@ class ObjectNodes(PartNodes):
 
 class FrameNodes(PartNodes):
     """Parts that are other points at every time: those of the frame that is shown come first, the others meanwhile."""
+
+    point_size = FRAME_POINT
 
     def __init__(self, server: Any, unit: float, method: TrainedMethod) -> None:
         super().__init__(server, unit, method)
