@@ -6,7 +6,11 @@ from workflow.run_progress import RunJob, RunProgress
 
 
 def run_jobs():
-    """The jobs of this run that leave a record, as far as the graph is known by now."""
+    """The jobs of this run that leave a record, as far as the graph is known by now.
+
+    Asked from another thread than that which changes the graph: the jobs are copied in one step.
+    """
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
     return [
         RunJob(
             path.parent.parent,
@@ -15,7 +19,7 @@ def run_jobs():
             str(Path(job.log[0]).relative_to(path.parent.parent)),
             job.wildcards,
         )
-        for job in workflow.dag.needrun_jobs(exclude_finished=False)
+        for job in jobs
         for path in map(Path, job.output)
         if path.parent.name == "records" and job.log
     ]
