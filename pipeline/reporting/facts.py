@@ -28,6 +28,7 @@ STAGE_TITLES = {
     "extract_frames": "Frames",
     "check_inputs": "What was given",
     "estimate_flow": "Flow",
+    "estimate_depth": "Depth",
     "segment_objects": "Masks",
     "track_points": "Tracks",
     "reconstruct_objects": "Geometry",

@@ -26,10 +26,8 @@ from pipeline.runtime.errors import StageError
 from pipeline.runtime.owner_note import noted
 from pipeline.runtime.sources import sources as own_sources
 from pipeline.runtime.weights import weights_present
-from workflow.expected_time import Job, expected_seconds
 from workflow.interpreter import put_code_on_path, put_interpreter_on_path
 from workflow.job_size import (
-    DEMANDS,
     Size,
     memory_mb,
     run_minutes,
@@ -44,7 +42,6 @@ from workflow.results_folder import (
     stage_errors,
 )
 from workflow.run_lock import RUN, RUNS, still_working, why_locked
-from workflow.run_progress import RunJob, RunProgress
 
 # Weights beside the results, else the workflow's own.
 WEIGHTS = "weights" if Path("weights").is_dir() else own("weights")
@@ -428,32 +425,3 @@ def times_of_numbers(wildcards):
     """When their numbers were last written: newer ones make the comparison stale."""
     tables = [path / "metrics.csv" for path in compared_runs(CONFIG.compare)]
     return [table.stat().st_mtime_ns for table in tables if table.exists()]
-
-
-def run_jobs():
-    """The jobs of this run that leave a record, as far as the graph is known by now."""
-    return [
-        RunJob(
-            path.parent.parent,
-            job.rule.name,
-            path.stem,
-            str(Path(job.log[0]).relative_to(path.parent.parent)),
-            job.wildcards,
-        )
-        for job in workflow.dag.needrun_jobs(exclude_finished=False)
-        for path in map(Path, job.output)
-        if path.parent.name == "records" and job.log
-    ]
-
-
-def expected_time(job):
-    """Seconds that a job of this run may take, and what says so."""
-    size, steps = size_of(job.wildcards), minutes_of_steps(job.rule, job.wildcards)
-    return expected_seconds(
-        Job(job.rule, job.stage, size, steps), job.results.name, job.results.parent
-    )
-
-
-PROGRESS = RunProgress(
-    run_jobs, expected_time, ["simulate_scene", "import_dataset", *PREPARING, *DEMANDS]
-)
