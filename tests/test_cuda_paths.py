@@ -38,8 +38,8 @@ from tests.synthetic import write_synthetic_scene
 
 CUDA = torch.device("cuda")
 BUDGETS = {
-    "OSN, bootstrap": (3000, 2, 0),
-    "OSN, composite": (3000, 2, 0),
+    "OSN, bootstrap": (1000, 2, 0),
+    "OSN, composite": (1000, 2, 0),
     "Semantic Flow, static": (1450, 3, 0),
     "Semantic Flow, joint": (2250, 2, 0),
 }

@@ -6,6 +6,9 @@ from pipeline.runtime.sources import ROOT
 
 LIVE = "tests/pipeline/live/test_page.py"
 LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
+OPERATORS = (
+    "tests/models/ops/test_operators.py holds every kernel against its reference, and gradients against differences"
+)
 SPLATS = "tests/pipeline/test_export_splats.py"
 KILLED = "tests/pipeline/test_train_*.py train, kill and resume it"
 EXPORTED = "tests/pipeline/test_export_dataset.py reads what it writes"
@@ -13,8 +16,22 @@ METHOD = "tests of render_views, evaluate and export_objects go through it"
 LAYOUT = "tests/pipeline/datasets/layouts/ read every layout through it"
 RIGS = "tests/pipeline/datasets/test_multiview.py"
 WITHOUT = {
+    "models/ops/composite/cpu.py": OPERATORS,
+    "models/ops/composite/cuda.py": OPERATORS,
+    "models/ops/contract_points/cpu.py": OPERATORS,
+    "models/ops/contract_points/cuda.py": OPERATORS,
+    "models/ops/contract_points/reference.py": OPERATORS,
+    "models/ops/interpolate_vm/cpu.py": OPERATORS,
+    "models/ops/interpolate_vm/cuda.py": OPERATORS,
+    "models/ops/interpolate_vm/reference.py": OPERATORS,
+    "models/ops/interpolate_volume/cpu.py": OPERATORS,
+    "models/ops/interpolate_volume/cuda.py": OPERATORS,
+    "models/ops/interpolate_volume/reference.py": OPERATORS,
+    "models/ops/march/cpu.py": OPERATORS,
+    "models/ops/march/cuda.py": OPERATORS,
+    "models/ops/places.py": OPERATORS,
     "models/osn/alone.py": SPLATS,
-    "models/osn/kernels.py": LOOPS,
+    "models/osn/compositing.py": "a class without code",
     "models/osn/loops.py": LOOPS,
     "models/osn/pose_kernels.py": LOOPS,
     "models/semantic_flow/kernels.py": LOOPS,

@@ -105,3 +105,30 @@ def scatter_product(plane, line, first, second, along, width, gradient, by_plane
             gd[channel] += wd * to_plane
             ge[channel] += (ONE - w) * to_line
             gf[channel] += w * to_line
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+@no_type_check
+def product_slope(plane, line, first, second, along, width, gradient, by_first, by_second, by_along):
+    """The derivative of `gather_product` by the point, times `gradient`, added to the rows of its three axes."""
+    height, length, channels = len(plane) // width, len(line), plane.shape[1]
+    for sample in range(len(first)):
+        i, u = cell(first[sample], height)
+        j, v = cell(second[sample], width)
+        k, w = cell(along[sample], length)
+        row = i * width + j
+        a, b, c, d = plane[row], plane[row + 1], plane[row + width], plane[row + width + 1]
+        e, f = line[k], line[k + 1]
+        out, by_u, by_v, by_w = gradient[sample], ZERO, ZERO, ZERO
+        for channel in range(channels):
+            near = (ONE - v) * a[channel] + v * b[channel]
+            far = (ONE - v) * c[channel] + v * d[channel]
+            left = (ONE - u) * a[channel] + u * c[channel]
+            right = (ONE - u) * b[channel] + u * d[channel]
+            on_line = out[channel] * ((ONE - w) * e[channel] + w * f[channel])
+            by_u += on_line * (far - near)
+            by_v += on_line * (right - left)
+            by_w += out[channel] * ((ONE - u) * near + u * far) * (f[channel] - e[channel])
+        by_first[sample] += by_u * np.float32(height - 1)
+        by_second[sample] += by_v * np.float32(width - 1)
+        by_along[sample] += by_w * np.float32(length - 1)

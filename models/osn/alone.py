@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from models.osn.marching import ObjectRays
-from models.osn.object_scene import DensityLogits, ObjectScene
+from models.osn.object_scene import Grids, ObjectScene
 from models.osn.training import composed
 from models.rays import Rays
 from models.rendering import Rendering, in_chunks
@@ -12,7 +12,7 @@ from models.rendering import Rendering, in_chunks
 LEAST_OPACITY = 1e-3
 
 
-def render_alone(scene: ObjectScene, grids: list[DensityLogits], index: int, rays: Rays) -> Rendering:
+def render_alone(scene: ObjectScene, grids: Grids, index: int, rays: Rays) -> Rendering:
     """What rays in an object's own frame and units see of it, in the light of their frames, without gradients.
 
     The background comes with what lies beyond it, and is opaque. Of a moving object colours are over black.
@@ -20,7 +20,7 @@ def render_alone(scene: ObjectScene, grids: list[DensityLogits], index: int, ray
     return in_chunks(lambda chunk: alone_chunk(scene, grids, index, chunk), rays)
 
 
-def alone_chunk(scene: ObjectScene, grids: list[DensityLogits], index: int, rays: Rays) -> Rendering:
+def alone_chunk(scene: ObjectScene, grids: Grids, index: int, rays: Rays) -> Rendering:
     """A few thousand rays."""
     with torch.no_grad():
         sums = scene.render_per_object(grids, only_through(rays, index, scene.object_count), rays.frames, None)

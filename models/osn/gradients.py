@@ -6,17 +6,19 @@ neither on how many cores there are nor on which was faster.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from models.ops.parallel import ParallelMap
+from models.osn.field_tables import field_tables, set_gradients
 from models.osn.loops import SampleGradients, product_gradients, volume_gradient
 from models.osn.object_scene import DensityLogits, ObjectScene
 from models.osn.training import StepLosses
 
-ShardLosses = Callable[[int, list[DensityLogits], list[SampleGradients]], StepLosses]
+ShardLosses = Callable[[int, Any, list[SampleGradients]], StepLosses]
 SLABS = 4  # pieces of an object's dense grid
 
 
@@ -43,33 +45,60 @@ def accumulate_gradients(
     scene: ObjectScene, losses_of: ShardLosses, shards: int, weights: LossWeights, parallel_map: ParallelMap
 ) -> StepLosses:
     """Set every parameter's gradient; returns the losses, means over the shards."""
+    if not scene.loops:
+        return batched_gradients(scene, losses_of, shards, weights)
     grids = parallel_density_grids(scene, parallel_map)
-    left_out = (".density_", ".colour_") if scene.loops else (".density_",)
-    named = list(scene.named_parameters())
-    graphed: list[Tensor] = [parameter for name, parameter in named if not any(part in name for part in left_out)]
+    graphed = [parameter for name, parameter in scene.named_parameters() if not in_tables(name)]
 
     def shard(index: int) -> tuple[StepLosses, list[SampleGradients], Sequence[Tensor | None]]:
-        leaves = grids if scene.loops else [grid.detach().requires_grad_() for grid in grids]
         buffer: list[SampleGradients] = []
-        losses = losses_of(index, leaves, buffer)
+        losses = losses_of(index, grids, buffer)
         total = weights.total(losses) / shards
-        wanted = graphed if scene.loops else graphed + leaves
-        gradients = torch.autograd.grad(total, wanted, allow_unused=True) if total.requires_grad else ()
+        gradients = torch.autograd.grad(total, graphed, allow_unused=True) if total.requires_grad else ()
         return losses.map(torch.detach), buffer, gradients
 
     results = list(parallel_map(shard, range(shards)))
-    sums = summed([gradients for *_, gradients in results if gradients])
     scene.zero_grad(set_to_none=True)
-    for parameter, gradient in zip(graphed, sums, strict=False):
+    for parameter, gradient in zip(
+        graphed, summed([gradients for *_, gradients in results if gradients]), strict=False
+    ):
         parameter.grad = gradient
-    by_grid: Sequence[DensityLogits | None] = sums[len(graphed) :]
-    if scene.loops:
-        by_grid = sample_gradients(scene, [buffer for _, buffer, _ in results], parallel_map)
+    by_grid = sample_gradients(scene, [buffer for _, buffer, _ in results], parallel_map)
     add_density_gradients(grids, by_grid, weights.density)
     shape_gradients(scene, by_grid, weights.variation, parallel_map)
-    stacked = (torch.stack([getattr(losses, name) for losses, *_ in results]) for name in vars(results[0][0]))
-    means = StepLosses(*(values.mean() for values in stacked))
-    return replace(means, samples=means.samples * shards)
+    return means([losses for losses, *_ in results])
+
+
+def batched_gradients(scene: ObjectScene, losses_of: ShardLosses, shards: int, weights: LossWeights) -> StepLosses:
+    """The same by tensor code, for devices that share out their own work: all objects at once."""
+    fields, tables = list(scene.fields), field_tables(list(scene.fields)).leaves()
+    leaves = [tables.volumes, tables.planes, tables.lines]
+    graphed = [parameter for name, parameter in scene.named_parameters() if not in_tables(name)]
+    parts, found = [], []
+    for index in range(shards):
+        losses = losses_of(index, tables, [])
+        total = weights.total(losses) / shards
+        found.append(torch.autograd.grad(total, [*leaves, *graphed], allow_unused=True))
+        parts.append(losses.map(torch.detach))
+    sums = summed(found)
+    scene.zero_grad(set_to_none=True)
+    for parameter, gradient in zip(graphed, sums[len(leaves) :], strict=True):
+        parameter.grad = gradient
+    by_table = [torch.zeros_like(leaf) if one is None else one for leaf, one in zip(leaves, sums, strict=False)]
+    set_gradients(fields, tables, by_table, weights.density, weights.variation)
+    return means(parts)
+
+
+def in_tables(name: str) -> bool:
+    """Whether a parameter is one of the planes and lines, whose gradients are made without a graph."""
+    return ".density_" in name or ".colour_" in name
+
+
+def means(parts: Sequence[StepLosses]) -> StepLosses:
+    """Means over the shards, but the sum of their samples."""
+    stacked = (torch.stack([getattr(losses, name) for losses in parts]) for name in vars(parts[0]))
+    result = StepLosses(*(values.mean() for values in stacked)) if len(parts) > 1 else parts[0]
+    return replace(result, samples=result.samples * len(parts))
 
 
 def sample_gradients(
@@ -92,10 +121,10 @@ def sample_gradients(
     return by_grid
 
 
-def add_density_gradients(grids: list[DensityLogits], by_grid: Sequence[DensityLogits | None], weight: float) -> None:
+def add_density_gradients(grids: list[DensityLogits], by_grid: Sequence[DensityLogits], weight: float) -> None:
     """Of the mean density of each object's nodes, added in place: what no ray needs becomes empty."""
     for grid, gradient in zip(grids, by_grid, strict=False):
-        if weight and gradient is not None:
+        if weight:
             gradient.add_(torch.sigmoid(grid), alpha=weight / grid.numel())
 
 

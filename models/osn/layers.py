@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.osn.marching import ObjectRays
-from models.osn.object_scene import DensityLogits, ObjectScene
+from models.osn.object_scene import Grids, ObjectScene
 from models.osn.training import composed
 from models.rays import Rays, TensorFields
 from models.rendering import Rendering, in_chunks
@@ -24,14 +24,14 @@ class Layers(TensorFields):
 
 
 def render_layers(
-    scene: ObjectScene, grids: list[DensityLogits], rays: Rays, scales: Float[Tensor, "object"], layers: Layers
+    scene: ObjectScene, grids: Grids, rays: Rays, scales: Float[Tensor, "object"], layers: Layers
 ) -> Rendering:
     """Render a flat batch of world rays in chunks, without gradients."""
     return in_chunks(lambda chunk: layered_chunk(scene, grids, chunk, scales, layers), rays)
 
 
 def layered_chunk(
-    scene: ObjectScene, grids: list[DensityLogits], rays: Rays, scales: Float[Tensor, "object"], layers: Layers
+    scene: ObjectScene, grids: Grids, rays: Rays, scales: Float[Tensor, "object"], layers: Layers
 ) -> Rendering:
     """Render a few thousand rays."""
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Rendering of all objects' samples on CPU by the loops of `kernels`, with the same results as the tensor code.
+"""Rendering of all objects' samples on CPU by the loops of `models.ops`, with the same results as the tensor code.
 
 Gradients of the grids are not made here: each shard of a step leaves those of its samples in a list, and they are
 added to the grids once, whichever core made them.
@@ -12,11 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from models.ops import grid as grid_kernels
-from models.osn import kernels, pose_kernels
+from models.ops.composite.cpu import merge_gradient, merge_samples
+from models.ops.march.cpu import march_rays
+from models.ops.march.reference import shell_edges
+from models.osn import pose_kernels
 from models.osn.field import VmField
 from models.osn.interpolation import AXES
 from models.osn.marching import LEAST_WEIGHT, ObjectRays, Steps, offsets
-from models.osn.space import Space, shell_edges
+from models.osn.space import Space
 
 MOMENTS = 4  # weight, depth, log depth and its square come before the channels
 
@@ -63,18 +66,18 @@ def march_all(
 def march_one(
     space: Space, logits: Float[Tensor, "x y z"], rays: ObjectRays, index: int, steps: Steps, density_scale: float
 ) -> tuple[np.ndarray, ...]:
-    """What `kernels.march_rays` says of one object."""
+    """What `march_rays` says of one object."""
     present = rays.present[index]
     tensors = rays.origins[index], rays.directions[index], present, offsets(present, steps.jitter), space.half_extent
     numbers = np.array([space.near, space.shell, space.unit, density_scale, LEAST_WEIGHT], np.float32)
-    edges = shell_edges(steps.outer if space.shell else 0, present.device).numpy()
+    edges = shell_edges(steps.outer if space.shell else 0, torch.float32, present.device).numpy()
     arrays = (tensor.detach().contiguous().numpy() for tensor in tensors)
     reach, stretch = np.empty((0, 2), np.float32), np.empty(0, np.float32)
     if steps.reach is not None:
         reach = torch.stack([steps.reach.first, steps.reach.last], dim=1).numpy()
         stretch = steps.reach.stretch.contiguous().numpy()
     grid = logits.detach().numpy()
-    return kernels.march_rays(*arrays, *numbers[:3], grid, steps.inner, edges, reach, stretch, *numbers[3:])
+    return march_rays(*arrays, *numbers[:3], grid, steps.inner, edges, reach, stretch, *numbers[3:])
 
 
 def products_at(field: VmField, points: Float[np.ndarray, "xyz=3 sample"]) -> Float[Tensor, "sample channels"]:
@@ -112,7 +115,7 @@ class SampleSums(torch.autograd.Function):
         channels[:, :3].sigmoid_()
         sums, alone = torch.zeros(*size, MOMENTS + width), scales is None
         factors = np.ones(size, np.float32) if scales is None else scales.contiguous().numpy()
-        met = kernels.merge_samples(
+        met = merge_samples(
             marched.ray, marched.base, marched.depth, marched.tau, channels.numpy(), factors, alone, sums.numpy()
         )
         ctx.kept = marched, buffer, products, bases, channels, factors, alone, met  # type: ignore[attr-defined]
@@ -126,7 +129,7 @@ class SampleSums(torch.autograd.Function):
         marched, buffer, products, bases, channels, factors, alone, met = ctx.kept  # type: ignore[attr-defined]
         assert buffer is not None, "gradients of samples need a list to go to"
         wanted = gradients[0].contiguous().numpy()
-        by_logit, by_channel = kernels.merge_gradient(
+        by_logit, by_channel = merge_gradient(
             marched.ray, marched.depth, marched.slope, channels.numpy(), factors, alone, *met, wanted
         )
         by_basis, by_tint = [], []
@@ -160,7 +163,7 @@ def ray_gradients(
             plane, line = field.colour_planes[i].detach().numpy(), field.colour_lines[i].detach().numpy()
             wanted = part.by_product[:, i * field.colour_channels : (i + 1) * field.colour_channels]
             where = part.points[a], part.points[b], part.points[c], field.resolution[b]
-            pose_kernels.product_slope(plane, line, *where, wanted, by_point[a], by_point[b], by_point[c])
+            grid_kernels.product_slope(plane, line, *where, wanted, by_point[a], by_point[b], by_point[c])
         rays = (tensor[k].detach().contiguous().numpy() for tensor in (origins, directions))
         into = by_origin[k].numpy(), by_direction[k].numpy()
         mine = marched.ray[marched.of(k)], marched.depth[marched.of(k)]

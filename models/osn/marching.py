@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from models.ops.compaction import places
-from models.osn.field import density_at
-from models.osn.space import Space, box_interval, ray_bins
+from models.ops.constants import constant
+from models.ops.march import march as march_operator
+from models.osn.field_tables import FieldTables
+from models.osn.space import Space
 from models.rays import TensorFields
 
 LEAST_WEIGHT = 3e-3  # a sample that adds less to its object's own image is dropped
@@ -36,9 +37,9 @@ class Samples(TensorFields):
     depth: Float[Tensor, "sample"]
     optical_length: Float[Tensor, "sample"]
 
-    @staticmethod
-    def joined(parts: list["Samples"]) -> "Samples":
-        return Samples(*(torch.cat([getattr(part, name) for part in parts]) for name in Samples.__dataclass_fields__))
+    def places(self) -> Int64[Tensor, "sample"]:
+        """The samples' own numbers."""
+        return torch.arange(len(self.ray), device=self.ray.device)
 
 
 @dataclass(frozen=True)
@@ -63,51 +64,37 @@ class Steps:
     reach: Reach | None = None
 
 
-def offsets(present: Bool[Tensor, "ray"], jitter: torch.Generator | None) -> Float[Tensor, "ray"]:
-    """Where in their bins a ray's samples lie: in the middle, or anywhere."""
+def offsets(present: Bool[Tensor, "*ray"], jitter: torch.Generator | None) -> Float[Tensor, "*ray"]:
+    """Where in their bins rays' samples lie: in the middle, or anywhere."""
     if jitter is None:
         return torch.full(present.shape, 0.5, device=present.device)
     return torch.rand(present.shape, generator=jitter, device=present.device)
 
 
 def march(
-    space: Space,
-    logits: Float[Tensor, "x y z"],
+    grids: FieldTables,
+    boxes: Float[Tensor, "object number=8"],
+    spaces: list[Space],
     rays: ObjectRays,
-    index: int,
-    steps: Steps,
+    steps: list[Steps],
+    reach: Float[Tensor, "object ray numbers=3"] | None,
     density_scale: float,
-    most: int | None = None,
+    most: int = 0,
 ) -> Samples:
-    """The samples of one object that would be seen if it stood alone. No gradients flow here.
-
-    With `most` they come in a buffer of this size, so that the host need not know how many there are: its rest has no
-    optical length, and what does not fit is left out.
-    """
-    with torch.no_grad():
-        origins, directions = rays.origins[index].detach(), rays.directions[index].detach()
-        offset = offsets(rays.present[index], steps.jitter)
-        if steps.reach is None:
-            enter, leave, hit = box_interval(space, origins, directions)
-        else:
-            enter, leave = steps.reach.first, steps.reach.last
-            hit = leave > enter
-        hit = hit & rays.present[index]
-        bins = ray_bins(space, directions, enter, torch.where(hit, leave, enter), steps.inner, steps.outer)
-        depth = bins.start + bins.length * offset[:, None]
-        positions = origins.T[..., None] + depth * directions.T[..., None]
-        density = density_at(logits.detach(), space.grid_points(positions).flatten(1)).view_as(depth)
-        if steps.reach is not None:
-            bins = bins.stretched(steps.reach.stretch)
-            density = density * space.contains(positions)
-        kept = (solo_weights(density * density_scale * bins.optical_length) > LEAST_WEIGHT) & hit[:, None]
-        place, filled = places(kept.flatten(), most)
-        ray = torch.div(place, kept.shape[1], rounding_mode="floor")
-        length = bins.optical_length.flatten()[place] * filled
-        return Samples(ray, torch.full_like(ray, index), depth.flatten()[place], length)
-
-
-def solo_weights(optical_depth: Float[Tensor, "ray bin"]) -> Float[Tensor, "ray bin"]:
-    """Weight of each sample in ordinary volume rendering (NeRF, eq. 3), samples in order of depth."""
-    through = optical_depth.cumsum(dim=1)
-    return torch.exp(optical_depth - through) - torch.exp(-through)
+    """The samples of all objects, of each those that would be seen if it stood alone. See `models.ops.march`."""
+    near, unit = (constant(tuple(numbers), boxes) for numbers in zip(*((s.near, s.unit) for s in spaces), strict=True))
+    outer = [step.outer if space.shell else 0 for step, space in zip(steps, spaces, strict=True)]
+    ray, owner, depth, length = march_operator(
+        *(
+            grids.volumes.detach(),
+            grids.layout.last,
+            boxes,
+            near,
+            unit,
+            rays.origins.detach(),
+            rays.directions.detach(),
+        ),
+        *(rays.present, offsets(rays.present, steps[0].jitter), boxes.new_empty(0) if reach is None else reach),
+        *([step.inner for step in steps], outer, density_scale, LEAST_WEIGHT, most),
+    )
+    return Samples(ray.clamp(max=rays.present.shape[1] - 1), owner, depth, length)

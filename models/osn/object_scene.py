@@ -8,17 +8,23 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from models.osn.compositing import PerObjectSums, accumulate_per_object, weights_by_depth
-from models.osn.field import VmField, density_at
+from models.ops.composite import composite
+from models.ops.contract_points import boxes_of, contract_points
+from models.ops.interpolate_vm import interpolate_vm
+from models.ops.interpolate_volume import interpolate_volume
+from models.osn.compositing import PerObjectSums
+from models.osn.field import VmField
+from models.osn.field_tables import FieldTables, field_tables
 from models.osn.loops import SampleGradients, SampleSums, march_all
 from models.osn.marching import ObjectRays, Reach, Samples, Steps, march
 from models.osn.pose_refinement import corrected
-from models.osn.shading import FarColour, Shader
+from models.osn.shading import FarColour, Shader, shaded_together
 from models.osn.space import Space
 from models.rays import Rays
 
 LEAST_SHADED = 1e-2  # weight of an object on a ray, below which its colour is not corrected
 DensityLogits = Float[Tensor, "_ _ _"]  # of one object, at its nodes
+Grids = list[DensityLogits] | FieldTables  # of all objects, for loops or for tensor code
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class ObjectScene(nn.Module):
         if shape.refined_poses:
             self.corrections = nn.Parameter(torch.zeros_like(geometry.object_from_camera[..., 0, :3].repeat(1, 1, 2)))
         self.loops = geometry.half_extent.device.type == "cpu"
-        self.most_samples: int | None = None  # of one object in a step of training on GPUs
+        self.most_samples: int | None = None  # in a step of training on GPUs
         self.mixed = shape.mixed_precision and not self.loops
 
     @property
@@ -143,27 +149,34 @@ class ObjectScene(nn.Module):
             diagonal /= 1 + self.shape.shell
         return max(2, round(diagonal * self.shape.bins_per_node))
 
-    def density_grids(self) -> list[DensityLogits]:
+    def density_grids(self) -> Grids:
         """Every object's density; made once, used for all rays of a step."""
-        return [field.density_logits() for field in self.fields]
+        return [field.density_logits() for field in self.fields] if self.loops else field_tables(list(self.fields))
+
+    def boxes(self) -> Float[Tensor, "object number=8"]:
+        """The objects' boxes, for `contract_points`."""
+        return boxes_of(torch.zeros_like(self.half_extent), self.half_extent, [space.shell for space in self.spaces])
 
     def samples(
         self,
-        grids: list[DensityLogits],
+        grids: FieldTables,
         rays: ObjectRays,
         jitter: torch.Generator | None,
         scales: Float[Tensor, "ray object"] | None,
-    ) -> list[Samples]:
-        """The samples that matter, of each object."""
-        most = None if jitter is None else self.most_samples
-        return [
-            march(space, logits, rays, k, self.steps(k, jitter, scales, rays), self.shape.density_scale, most)
-            for k, (space, logits) in enumerate(zip(self.spaces, grids, strict=True))
-        ]
+    ) -> Samples:
+        """The samples that matter, of all objects. No gradients flow here."""
+        every = [self.steps(k, jitter, scales, rays) for k in range(self.object_count)]
+        bounds = [step.reach for step in every if step.reach is not None]
+        reach = (
+            torch.stack([torch.stack([own.first, own.last, own.stretch], dim=-1) for own in bounds]) if bounds else None
+        )
+        most = 0 if jitter is None or self.most_samples is None else self.most_samples
+        with torch.no_grad():
+            return march(grids, self.boxes(), self.spaces, rays, every, reach, self.shape.density_scale, most)
 
     def render_per_object(
         self,
-        grids: list[DensityLogits],
+        grids: Grids,
         rays: ObjectRays,
         frames: Int64[Tensor, "ray"],
         scales: Float[Tensor, "ray object"] | None,
@@ -203,52 +216,55 @@ class ObjectScene(nn.Module):
 
     def per_object_by_tensors(
         self,
-        grids: list[DensityLogits],
+        grids: FieldTables,
         rays: ObjectRays,
         scales: Float[Tensor, "ray object"] | None,
         jitter: torch.Generator | None,
         colour: bool,
         buffer: list[SampleGradients] | None,
     ) -> PerObjectSums:
-        """On GPUs; gradients flow through the graph."""
+        """On GPUs, all objects at once; gradients flow through the graph."""
         objects, count = rays.present.shape
-        parts = self.samples(grids, rays, jitter, scales)
-        queried = [self.query(grids[k], rays, k, part, colour) for k, part in enumerate(parts)]
-        samples = Samples.joined(parts)
-        optical_depth, channels = (torch.cat(values) for values in zip(*queried, strict=True))
-        ray_object = samples.ray * objects + samples.object
-        depth = samples.depth if scales is None else samples.depth * scales.flatten()[ray_object]
-        weights = weights_by_depth(optical_depth, ray_object if scales is None else samples.ray, depth)
-        sums = accumulate_per_object(ray_object, weights, depth, channels, count, objects)
-        taken = (samples.optical_length > 0).to(depth.dtype)  # the rest of a buffer is empty
-        return replace(
-            sums, samples=torch.zeros_like(sums.weight).flatten().index_add(0, ray_object, taken).view_as(sums.weight)
-        )
+        samples = self.samples(grids, rays, jitter, scales)
+        optical_depth, features = self.query(grids, rays, samples, colour)
+        depth = samples.depth
+        if scales is not None:
+            depth = depth * scales.flatten()[samples.ray * objects + samples.object]
+        there = torch.where(samples.optical_length > 0, samples.ray, count)  # the rest of a buffer is empty
+        sums, *_ = composite(optical_depth, features, depth, there, samples.object, count, objects, scales is None)
+        taken = (samples.optical_length > 0).sum() / max(1, count * objects)
+        rgb = sums[..., 4:7] if colour else sums.new_zeros(count, objects, 3)
+        return PerObjectSums(*sums[..., :4].unbind(-1), rgb, sums[..., 7:], taken.expand(count, objects))
 
     def query(
-        self, logits: Float[Tensor, "x y z"], rays: ObjectRays, index: int, samples: Samples, colour: bool
+        self, grids: FieldTables, rays: ObjectRays, samples: Samples, colour: bool
     ) -> tuple[Float[Tensor, "sample"], Float[Tensor, "sample channel"]]:
-        """Optical depth and colour channels of one object's samples, with gradients."""
-        origins, directions = rays.origins[index, samples.ray].T, rays.directions[index, samples.ray].T
-        points = self.spaces[index].grid_points(origins + samples.depth * directions)
-        optical_depth = density_at(logits, points) * (samples.optical_length * self.shape.density_scale)
+        """Optical depth, and colour and features before their activation, of all objects' samples, with gradients."""
+        pair = samples.object * rays.present.shape[1] + samples.ray
+        own = torch.cat([rays.origins, rays.directions], dim=-1).flatten(0, 1).index_select(0, pair).T
+        points = contract_points(own[:3] + samples.depth * own[3:], self.boxes(), samples.object)
+        logits = interpolate_volume(grids.volumes, grids.layout.last, points, samples.object)
+        optical_depth = nn.functional.softplus(logits) * (samples.optical_length * self.shape.density_scale)
         if not colour:
             return optical_depth, points.new_zeros(points.shape[1], 3)
+        tables = grids.planes, grids.lines, grids.layout.table, grids.layout.last
+        products = interpolate_vm(*tables, points, samples.object)
         with self.network_precision():
-            features = self.fields[index].colour_features(points).float()
-        return optical_depth, torch.cat([torch.sigmoid(features[:, :3]), features[:, 3:]], dim=1)
+            # Every object's basis for every sample: one product of matrices, of which each sample keeps its own part.
+            all_features = products @ torch.cat([field.basis for field in self.fields], dim=1)
+            own_features = all_features.view(len(products), self.object_count, -1)[samples.places(), samples.object]
+        return optical_depth, own_features.float() + torch.stack([field.tint for field in self.fields])[samples.object]
 
     def shaded(self, sums: PerObjectSums, rays: ObjectRays, frames: Int64[Tensor, "ray"]) -> PerObjectSums:
         """The sums with each object's colour corrected for direction and light."""
         light = self.light_axes(frames)
+        return self.shaded_by_object(sums, rays, light) if self.loops else self.shaded_at_once(sums, rays, light)
+
+    def shaded_by_object(self, sums: PerObjectSums, rays: ObjectRays, light: Tensor) -> PerObjectSums:
+        """Only where an object is seen."""
         colours = []
         for k, shader in enumerate(self.shaders):
             weight = sums.weight[:, k : k + 1]
-            if not self.loops:
-                colours.append(
-                    sums.colour[:, k] + self.everywhere_shaded(shader, sums, k, rays.directions[k], light[k])
-                )
-                continue
             seen = (weight[:, 0] > LEAST_SHADED).nonzero()[:, 0]
             view = nn.functional.normalize(rays.directions[k, seen], dim=1)
             features = sums.features[seen, k] / weight[seen]
@@ -258,14 +274,12 @@ class ObjectScene(nn.Module):
             colours.append(sums.colour[:, k].index_add(0, seen, added))
         return replace(sums, colour=torch.stack(colours, dim=1))
 
-    def everywhere_shaded(
-        self, shader: Shader, sums: PerObjectSums, index: int, directions: Float[Tensor, "ray xyz=3"], light: Tensor
-    ) -> Float[Tensor, "ray rgb=3"]:
-        """What direction and light add, computed for all rays, so that no size depends on values."""
-        weight = sums.weight[:, index : index + 1]
-        seen = weight > LEAST_SHADED
-        features = sums.features[:, index] / torch.where(seen, weight, torch.ones_like(weight))
-        context = torch.cat([nn.functional.normalize(directions, dim=1), light], dim=1)
+    def shaded_at_once(self, sums: PerObjectSums, rays: ObjectRays, light: Tensor) -> PerObjectSums:
+        """All objects on all rays, so that no size depends on values."""
+        seen = sums.weight > LEAST_SHADED
+        features = sums.features / torch.where(seen, sums.weight, 1)[..., None]
+        context = torch.cat([nn.functional.normalize(rays.directions, dim=2), light], dim=2)
         with self.network_precision():
-            residual = shader(features, context).float()
-        return torch.where(seen, residual * weight, torch.zeros_like(residual))
+            residual = shaded_together(list(self.shaders), features.transpose(0, 1), context).float()
+        added = residual.transpose(0, 1) * (sums.weight * seen)[..., None]
+        return replace(sums, colour=sums.colour + added)

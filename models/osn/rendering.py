@@ -4,22 +4,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.osn.object_scene import DensityLogits, ObjectScene
+from models.osn.object_scene import Grids, ObjectScene
 from models.osn.training import composed
 from models.rays import Rays
 from models.rendering import Rendering, in_chunks
 
 
-def render_world(
-    scene: ObjectScene, grids: list[DensityLogits], rays: Rays, scales: Float[Tensor, "object"]
-) -> Rendering:
+def render_world(scene: ObjectScene, grids: Grids, rays: Rays, scales: Float[Tensor, "object"]) -> Rendering:
     """Render a flat batch of world rays in chunks, without gradients."""
     return in_chunks(lambda chunk: render_chunk(scene, grids, chunk, scales), rays)
 
 
-def render_chunk(
-    scene: ObjectScene, grids: list[DensityLogits], rays: Rays, scales: Float[Tensor, "object"]
-) -> Rendering:
+def render_chunk(scene: ObjectScene, grids: Grids, rays: Rays, scales: Float[Tensor, "object"]) -> Rendering:
     """Render a few thousand rays."""
     with torch.no_grad():
         local = scene.world_rays(rays, scales)

@@ -32,6 +32,18 @@ class Shader(nn.Module):
         return hidden @ self.second
 
 
+def shaded_together(
+    shaders: list[Shader],
+    features: Float[Tensor, "object ray channel"],
+    context: Float[Tensor, "object ray context"],
+) -> Float[Tensor, "object ray rgb=3"]:
+    """Every object's own shader on its own rays, as products of stacked matrices."""
+    first, bias, second = (
+        torch.stack([getattr(shader, name) for shader in shaders]) for name in ("first", "first_bias", "second")
+    )
+    return torch.bmm(torch.relu(torch.baddbmm(bias[:, None], torch.cat([features, context], dim=2), first)), second)
+
+
 class FarColour(nn.Module):
     """The colour of what lies beyond everything, by direction in the world."""
 

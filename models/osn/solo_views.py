@@ -6,7 +6,7 @@ As in OSN's z-buffer rendering: one volume rendering serves all scale vectors. F
 import torch
 
 from models.ops.parallel import ParallelMap
-from models.osn.object_scene import DensityLogits, ObjectScene
+from models.osn.object_scene import Grids, ObjectScene
 from models.osn.training_pixels import PixelBatch
 from models.osn.z_buffer import SoloViews
 
@@ -22,7 +22,7 @@ def solo_views(scene: ObjectScene, batch: PixelBatch, parallel_map: ParallelMap)
     return SoloViews(*(torch.cat([getattr(part, name) for part in parts]) for name in SoloViews.__dataclass_fields__))
 
 
-def solo_views_chunk(scene: ObjectScene, grids: list[DensityLogits], pixels: PixelBatch) -> SoloViews:
+def solo_views_chunk(scene: ObjectScene, grids: Grids, pixels: PixelBatch) -> SoloViews:
     """A few thousand rays."""
     with torch.no_grad():
         rays = scene.observed_rays(pixels.frames, pixels.directions)

@@ -10,7 +10,7 @@ from models.osn.compositing import PerObjectSums
 from models.osn.loops import SampleGradients
 from models.osn.losses import colour_loss, depth_loss, distortion_loss, segmentation_loss, silhouette_loss
 from models.osn.marching import ObjectRays
-from models.osn.object_scene import DensityLogits, ObjectScene
+from models.osn.object_scene import Grids, ObjectScene
 from models.osn.training_pixels import PixelBatch
 from models.rays import TensorFields
 
@@ -38,7 +38,7 @@ def own_object(objects: Int64[Tensor, "ray"], count: int) -> Bool[Tensor, "objec
 
 def bootstrap_losses(
     scene: ObjectScene,
-    grids: list[DensityLogits],
+    grids: Grids,
     batch: PixelBatch,
     jitter: torch.Generator,
     buffer: list[SampleGradients],
@@ -70,7 +70,7 @@ def bootstrap_losses(
 
 def composite_losses(
     scene: ObjectScene,
-    grids: list[DensityLogits],
+    grids: Grids,
     batch: PixelBatch,
     scales: Float[Tensor, "ray object"],
     jitter: torch.Generator,

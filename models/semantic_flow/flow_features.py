@@ -74,11 +74,11 @@ def sample_maps(
     x, y = (position - low).unbind(-1)
     column, row = low.long().unbind(-1)
     table = maps.flatten(0, 2)
-    total = torch.zeros((), device=xy.device)
-    for down, right, weight in ((0, 0, (1 - x) * (1 - y)), (0, 1, x * (1 - y)), (1, 0, (1 - x) * y), (1, 1, x * y)):
-        index = (frame * height + (row + down).clamp(max=height - 1)) * width + (column + right).clamp(max=width - 1)
-        total = total + table[index].float() * weight[..., None]
-    return total
+    across, down = torch.stack([1 - x, x]), torch.stack([1 - y, y])
+    rows = frame * height + torch.stack([row, row + 1]).clamp(max=height - 1)
+    index = rows[:, None] * width + torch.stack([column, column + 1]).clamp(max=width - 1)
+    corners = table[index].float() * (across * down[:, None])[..., None]
+    return corners[0, 0] + corners[0, 1] + corners[1, 0] + corners[1, 1]
 
 
 def largest_around(
@@ -93,10 +93,9 @@ def largest_around(
     """
     height, width = maps.shape[1:]
     row, column = cells(maps, cameras, xy)
-    rows = [(row + down).clamp(0, height - 1) for down in (-1, 0, 1)]
-    columns = [(column + right).clamp(0, width - 1) for right in (-1, 0, 1)]
-    index = torch.stack([(frame * height + r) * width + c for r in rows for c in columns])
-    return maps.flatten()[index].amax(0)
+    rows = frame * height + torch.stack([row - 1, row, row + 1]).clamp(0, height - 1)
+    columns = torch.stack([column - 1, column, column + 1]).clamp(0, width - 1)
+    return maps.flatten()[rows[:, None] * width + columns].amax((0, 1))
 
 
 def cells(

@@ -14,7 +14,7 @@ import torch
 from models.ops.parallel import ParallelMap
 from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.loops import SampleGradients
-from models.osn.object_scene import DensityLogits, ObjectScene
+from models.osn.object_scene import Grids, ObjectScene
 from models.osn.pose_refinement import prior_gradient, without_common_motion
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
 from pipeline.config import TrainOsnConfig
@@ -28,7 +28,8 @@ from pipeline.runtime.progress import SECONDS_BETWEEN_LINES, progress_line
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 25
 FEWEST_RAYS = 64
-CAPACITY = 2  # times the samples that a step aims at: room for those of one object, on GPUs
+RAYS_EVERY = 8  # steps with one number of rays, on GPUs
+CAPACITY = 4  # times the samples that a step aims at: room for those of all objects, on GPUs
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def measured_losses(state: TrainingState, phase: Phase, context: TrainingContext
     seeds = torch.randint(1 << 62, (shards,), generator=state.generator, device=device).tolist()
     scales = state.pool.scales[rows]
 
-    def shard(index: int, grids: list[DensityLogits], buffer: list[SampleGradients]) -> StepLosses:
+    def shard(index: int, grids: Grids, buffer: list[SampleGradients]) -> StepLosses:
         mine = slice(index, None, shards)
         jitter = torch.Generator(device).manual_seed(seeds[index])
         if phase.name == "bootstrap":
@@ -137,13 +138,21 @@ def update(state: TrainingState, losses: StepLosses, phase: Phase, config: Train
     samples = max(1.0, values["samples"])
     if not state.fields.loops and samples >= CAPACITY * config.samples_per_step:
         log.warning(
-            "step %d: %.0f samples may not have fit into the buffers of its objects (%d each), so some of its last rays count"
-            " less; the next step has fewer rays",
+            "step %d: %.0f samples may not have fit into their buffer (%d), so some of its last rays count less; the next step"
+            " has fewer rays",
             *(state.step, samples, CAPACITY * config.samples_per_step),
         )
     state.taken = samples / state.rays
-    state.rays = int(min(config.max_rays, max(FEWEST_RAYS, state.rays * min(1.5, config.samples_per_step / samples))))
+    state.rays = next_rays(state, samples, config)
     return values
+
+
+def next_rays(state: TrainingState, samples: float, config: TrainOsnConfig) -> int:
+    """As many rays as the samples allow; on GPUs a new number at set steps only, so that most steps have the last one's shapes."""
+    fits = state.fields.loops or samples < CAPACITY * config.samples_per_step
+    if fits and not state.fields.loops and state.field_step % RAYS_EVERY:
+        return state.rays
+    return int(min(config.max_rays, max(FEWEST_RAYS, state.rays * min(1.5, config.samples_per_step / samples))))
 
 
 @contextmanager

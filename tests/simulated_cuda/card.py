@@ -30,6 +30,10 @@ LAUNCHES = {
     "_unsafe_view": 0, "_reshape_alias": 0, "lift_fresh": 0, "empty": 0, "empty_like": 0, "empty_strided": 0,
     "new_empty": 0, "new_empty_strided": 0, "set_": 0, "is_same_size": 0, "_to_copy": 1, "quantile": 12,
 }  # fmt: skip
+# Of our own operators with a kernel each: Triton's, and those of the tensor code around them.
+LAUNCHES |= {
+    "march": 32, "composite": 24, "composite_backward": 9, "interpolate_vm_backward": 4, "interpolate_volume_backward": 3,
+}  # fmt: skip
 TENSORS_AT_ONCE = 24  # of an optimiser's fused step, in one kernel
 
 
@@ -58,7 +62,8 @@ class Seen:
 class Card:
     """The device: who watches it, and how much of its memory is taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, fused: bool = False) -> None:
+        self.fused = fused
         self.watching: list[Seen] = []
         self.taken = 0
 

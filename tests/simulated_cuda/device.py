@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.simulated_cuda.card import CARDS, Card
 from tests.simulated_cuda.tensors import (
+    CARD_MODE,
     CUDA,
     HOST,
     HOST_TO,
@@ -145,9 +146,9 @@ def answers(card: Card) -> dict[str, Callable[..., Any]]:
 
 
 @contextmanager
-def simulated_cuda() -> Iterator[Card]:
-    """Inside, torch sees one CUDA device."""
-    CARDS.append(Card())
+def simulated_cuda(fused: bool = False) -> Iterator[Card]:
+    """Inside, torch sees one CUDA device; with `fused` one with a kernel for each of our operators, else tensor code runs."""
+    CARDS.append(Card(fused))
     overwritten = SETTINGS.get_overwrite_module_params_on_conversion()
     SETTINGS.set_overwrite_module_params_on_conversion(True)
     try:
@@ -156,8 +157,9 @@ def simulated_cuda() -> Iterator[Card]:
                 stack.enter_context(mock.patch.object(torch.cuda, name, answer))
             for owner, name, replacement in REPLACED:
                 stack.enter_context(mock.patch.object(owner, name, replacement))
-            stack.enter_context(Device())
+            CARD_MODE.append(stack.enter_context(Device()))
             yield CARDS[-1]
     finally:
         SETTINGS.set_overwrite_module_params_on_conversion(overwritten)
         CARDS.pop()
+        CARD_MODE.clear()

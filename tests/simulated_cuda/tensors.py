@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map_only
 
+from models.ops.operators import NAMESPACE, OPERATORS
 from tests.simulated_cuda.card import LAUNCHES, TENSORS_AT_ONCE, WAITING, card
 
 CUDA, HOST = torch.device("cuda", 0), torch.device("cpu")
 HOST_TO, HOST_TENSOR, HOST_QUANTILE = Tensor.to, torch.tensor, torch.quantile
+CARD_MODE: list[Any] = []  # the dispatch mode, in which references run as tensor code of the device
 INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index")
 
 
@@ -151,6 +153,9 @@ def computed(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     asked = device is not None and device.type == "cuda"
     if not here and not asked:
         return operation(*args, **kwargs)
+    if here and operation.namespace == NAMESPACE and not card().fused:
+        with CARD_MODE[-1]:
+            return OPERATORS[name].reference(*args)
     if here:
         check_devices(name, args, leaves)
         if why := waits(name, args):

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from models.osn.compositing import PerObjectSums, accumulate_per_object
+from models.osn.compositing import PerObjectSums
 from models.osn.losses import depth_loss, distortion_loss, segmentation_loss, silhouette_loss
 
 ALL = torch.ones(2)
@@ -12,10 +12,9 @@ ALL = torch.ones(2)
 
 def sums(weights: list[float], depths: list[float]) -> PerObjectSums:
     """One ray through one object."""
-    count = len(weights)
-    return accumulate_per_object(
-        torch.zeros(count, dtype=torch.int64), torch.tensor(weights), torch.tensor(depths), torch.zeros(count, 3), 1, 1
-    )
+    weight, log_depth = torch.tensor(weights), torch.tensor(depths).log()
+    moments = ((weight * part).sum().view(1, 1) for part in (1, torch.tensor(depths), log_depth, log_depth.square()))
+    return PerObjectSums(*moments, torch.zeros(1, 1, 3), torch.zeros(1, 1, 0), torch.full((1, 1), float(len(weights))))
 
 
 def test_depth_loss_counts_every_sample_by_its_log_distance():

@@ -4,7 +4,10 @@ import math
 
 import torch
 
-from models.osn.marching import LEAST_WEIGHT, ObjectRays, Reach, Samples, Steps, march, solo_weights
+from models.ops.contract_points import boxes_of
+from models.ops.march.reference import solo_weights
+from models.osn.field_tables import FieldTables, table_layout
+from models.osn.marching import LEAST_WEIGHT, ObjectRays, Reach, Samples, Steps, march
 from models.osn.space import Space
 
 FOG = torch.full((4, 4, 4), -3.0)  # softplus(-3) = 0.0486
@@ -17,7 +20,10 @@ def one_ray(present: bool = True) -> ObjectRays:
 
 
 def marched(steps: Steps, rays: ObjectRays, shell: float = 0.0) -> Samples:
-    return march(Space(torch.ones(3), 1e-3, shell), FOG, rays, 0, steps, 1.0)
+    layout, space = table_layout(((4, 4, 4),), 1, torch.device("cpu")), Space(torch.ones(3), 1e-3, shell)
+    tables = FieldTables(FOG[None], torch.zeros(48, 1), torch.zeros(12, 1), layout)
+    reach = steps.reach and torch.stack([steps.reach.first, steps.reach.last, steps.reach.stretch], dim=-1)[None]
+    return march(tables, boxes_of(torch.zeros(1, 3), torch.ones(1, 3), [shell]), [space], rays, [steps], reach, 1.0)
 
 
 def test_weights_of_three_samples_by_hand() -> None:

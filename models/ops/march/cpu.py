@@ -1,21 +1,24 @@
-"""The inner loops of training on CPU, compiled by Numba: one pass over rays or samples instead of a chain of tensors.
+"""Marching by a compiled loop over the rays of one object, which leaves a ray where nothing behind can be seen.
 
-Tensor code of the same meaning runs on GPUs and is what the tests compare with. A chain of tensor operations spends
-most of a CPU step on memory traffic; a loop leaves a ray where nothing behind can be seen, and holds no lock, so that
-shards of a step run side by side. Each kernel works on one core and adds in a fixed order.
+A chain of tensor operations spends most of a CPU step on memory traffic; the loop holds no lock, so that shards of a step
+run side by side.
 """
 
 import math
+from collections.abc import Sequence
 from typing import no_type_check
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from models.ops.compiled import njit
 from models.ops.contract import contracted_distance_in_loops as contracted_distance
 from models.ops.grid import ONE, ZERO, trilinear
+from models.ops.interpolate_volume.cpu import interpolate_volume
+from models.ops.march.reference import shell_edges
 
 EMPTY_LOGIT = np.float32(-10)  # softplus(-10) = 5e-5: nothing
-LEAST_DEPTH = np.float32(1e-6)
 
 
 @njit(nogil=True, cache=True)
@@ -102,69 +105,44 @@ def march_rays(
     return rays[:count].copy(), *found, points[:, :count].copy()
 
 
-@njit(nogil=True, cache=True)
-@no_type_check
-def merge_samples(ray, base, depth, tau, channels, scales, alone, sums):
-    """Mix the samples of all objects along each ray by scaled depth, or each object alone, and add them to `sums`.
-
-    OSN, scaled composite rendering, with the weights of NeRF, eq. 3: `compositing` in one pass.
-
-    Object k's samples are those from `base[k]` to `base[k + 1]`, in order of ray and depth. Returns the order in which
-    samples were met, each sample's object, its weight, and what passes behind it.
-    """
-    objects = len(base) - 1
-    order, owner = np.empty(len(ray), np.int64), np.empty(len(ray), np.int64)
-    weights, after = np.empty_like(tau), np.empty_like(tau)
-    nexts, through, met = base[:-1].copy(), np.empty(objects), 0
-    for row in range(len(sums)):
-        through[:] = 1.0
-        while True:
-            nearest, k = np.inf, -1
-            for other in range(objects):
-                sample = nexts[other]
-                if sample < base[other + 1] and ray[sample] == row and depth[sample] * scales[row, other] < nearest:
-                    nearest, k = depth[sample] * scales[row, other], other
-            if k < 0:
-                break
-            sample, group = nexts[k], k if alone else 0
-            nexts[k] += 1
-            behind = through[group] * math.exp(-tau[sample])
-            weight, log_depth = through[group] - behind, math.log(max(nearest, LEAST_DEPTH))
-            weights[sample], after[sample], owner[sample], order[met] = weight, behind, k, sample
-            through[group], met = behind, met + 1
-            total = sums[row, k]
-            total[0] += weight
-            total[1] += weight * nearest
-            total[2] += weight * log_depth
-            total[3] += weight * log_depth * log_depth
-            for channel in range(channels.shape[1]):
-                total[4 + channel] += weight * channels[sample, channel]
-    return order, owner, weights, after
-
-
-@njit(nogil=True, cache=True)
-@no_type_check
-def merge_gradient(ray, depth, slope, channels, scales, alone, order, owner, weights, after, gradient):
-    """Gradients of the density's logits and of the channels before the colours' sigmoid.
-
-    A denser sample gains what it lets not pass, and takes from those behind it.
-    """
-    by_logit, by_channel = np.empty_like(depth), np.empty_like(channels)
-    behind, row = np.zeros(gradient.shape[1]), -1
-    for index in range(len(order) - 1, -1, -1):
-        sample = order[index]
-        if ray[sample] != row:
-            row = ray[sample]
-            behind[:] = 0.0
-        k = owner[sample]
-        group, wanted = k if alone else 0, gradient[row, k]
-        scaled = depth[sample] * scales[row, k]
-        log_depth = math.log(max(scaled, LEAST_DEPTH))
-        value = wanted[0] + wanted[1] * scaled + wanted[2] * log_depth + wanted[3] * log_depth * log_depth
-        for channel in range(channels.shape[1]):
-            seen, by = channels[sample, channel], weights[sample] * wanted[4 + channel]
-            value += wanted[4 + channel] * seen
-            by_channel[sample, channel] = by * seen * (ONE - seen) if channel < 3 else by
-        by_logit[sample] = (after[sample] * value - behind[group]) * slope[sample]
-        behind[group] += weights[sample] * value
-    return by_logit, by_channel
+def march(
+    volumes: Tensor,
+    last: Tensor,
+    boxes: Tensor,
+    near: Tensor,
+    unit: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    present: Tensor,
+    jitter: Tensor,
+    reach: Tensor,
+    inner: Sequence[int],
+    outer: Sequence[int],
+    scale: float,
+    least: float,
+    most: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One object after another, brought into the order of rays."""
+    found, sizes = [], (last + 1).long().tolist()
+    for k, (x, y, z) in enumerate(sizes):
+        places = (origins[k] - boxes[k, :3], directions[k], present[k], jitter[k], boxes[k, 3:6])
+        arrays = [tensor.contiguous().numpy() for tensor in places]
+        numbers = np.array([near[k], boxes[k, 6], unit[k], scale, least], volumes.numpy().dtype)
+        edges = shell_edges(outer[k], volumes.dtype).numpy()
+        stretch = reach[k, :, 2].contiguous().numpy() if reach.numel() else numbers[:0]
+        bounds = reach[k, :, :2].contiguous().numpy() if reach.numel() else np.empty((0, 2), numbers.dtype)
+        grid = volumes[k, :x, :y, :z].contiguous().numpy()
+        found.append(march_rays(*arrays, *numbers[:3], grid, inner[k], edges, bounds, stretch, *numbers[3:]))
+    ray, depth, tau = (np.concatenate([arrays[i] for arrays in found]) for i in range(3))
+    owner = np.repeat(np.arange(len(found)), [len(arrays[0]) for arrays in found])
+    points = torch.from_numpy(np.concatenate([arrays[4] for arrays in found], axis=1)).to(volumes.dtype)
+    logits = interpolate_volume(volumes, last, points, torch.from_numpy(owner))
+    length = (torch.from_numpy(tau) / (torch.nn.functional.softplus(logits) * scale)).numpy()
+    order = np.lexsort((depth, owner, ray))
+    samples = [torch.from_numpy(array[order]) for array in (ray, owner, depth.astype(length.dtype), length)]
+    if most <= 0:
+        return samples[0], samples[1], samples[2], samples[3]
+    padded = (torch.nn.functional.pad(tensor[:most], (0, max(0, most - len(ray)))) for tensor in samples)
+    ray_padded, *rest = padded
+    ray_padded[len(ray) :] = present.shape[1]
+    return ray_padded, *rest

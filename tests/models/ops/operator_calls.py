@@ -1,0 +1,135 @@
+"""Random calls of every operator, with samples at every cut-off; and, as a program, what Triton's kernels make of them.
+
+    TRITON_INTERPRET=1 python -m tests.models.ops.operator_calls results.pt
+
+Triton reads that variable when it is imported, so its kernels are interpreted on the CPU in a process of their own.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.ops.composite import composite
+from models.ops.contract_points import boxes_of
+from models.ops.interpolate_vm import vm_table
+from models.ops.interpolate_volume import interpolate_volume
+from models.ops.march import march
+from models.ops.operators import OPERATORS
+
+SCENES = 20
+SIZES = ((5, 6, 7), (9, 4, 8))
+POINTS, RAYS, OBJECTS, CHANNELS = 48, 12, 2, 3
+Call = tuple[str, tuple[Any, ...]]
+
+
+def calls(seed: int, dtype: torch.dtype) -> Iterator[Call]:
+    """One call of each operator in a random scene of two objects, the first with a shell; names with a variant after a colon."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*size: int) -> Tensor:
+        return torch.randn(size, generator=generator, dtype=dtype)
+
+    def uniform(*size: int) -> Tensor:
+        return torch.rand(size, generator=generator, dtype=dtype)
+
+    owner = torch.randint(OBJECTS, (POINTS,), generator=generator)
+    last = torch.tensor(SIZES, dtype=dtype) - 1
+    volumes = 3 * normal(OBJECTS, 9, 6, 8) - 1
+    places = in_and_around_the_cube(uniform, last, owner)
+    yield interpolate_volume.name, (volumes, last, places, owner)
+    yield "interpolate_volume_backward", (normal(POINTS), volumes, last, places, owner, True)
+    rows = sum(x * y + x * z + y * z for x, y, z in SIZES)
+    factors = normal(rows, CHANNELS), normal(sum(map(sum, SIZES)), CHANNELS), vm_table(SIZES), last, places, owner
+    yield "interpolate_vm", factors
+    yield "interpolate_vm_backward", (normal(POINTS, 3 * CHANNELS), *factors, True)
+    boxes = boxes_of(normal(OBJECTS, 3), uniform(OBJECTS, 3) + 0.5, [0.3, 0.0])
+    yield from contractions(normal, boxes, owner)
+    for alone in (False, True):
+        yield from compositing(normal, uniform, owner, generator, alone)
+    for even in (False, True):
+        yield from marches(normal, uniform, volumes, last, boxes, even)
+
+
+def in_and_around_the_cube(uniform: Callable[..., Tensor], last: Tensor, owner: Tensor) -> Tensor:
+    """Points of the cube and beyond it, some on its faces, some on nodes."""
+    places = uniform(3, POINTS) * 1.4 - 0.2
+    places[:, :2], places[:, 2:4] = 0, 1
+    places[:, 4:8] = (places[:, 4:8].clamp(0, 1) * last[owner[4:8]].T).round() / last[owner[4:8]].T
+    return places
+
+
+def contractions(normal: Callable[..., Tensor], boxes: Tensor, owner: Tensor) -> Iterator[Call]:
+    """Points in boxes, on their faces, beyond and very far."""
+    relative = normal(3, POINTS) * 2
+    relative[:, :4] /= relative[:, :4].abs().amax(0)
+    relative[:, 4] *= 1e4
+    own = boxes[owner].T
+    points = relative * own[3:6] + own[:3]
+    yield "contract_points", (points, boxes, owner)
+    yield "contract_points_backward", (normal(3, POINTS), points, boxes, owner)
+
+
+def compositing(
+    normal: Callable[..., Tensor],
+    uniform: Callable[..., Tensor],
+    owner: Tensor,
+    generator: torch.Generator,
+    alone: bool,
+) -> Iterator[Call]:
+    """Rays with many samples and with none, samples opaque and clear, at depth 0, and beyond the rays (a buffer's rest)."""
+    ray = torch.randint(RAYS + 1, (POINTS,), generator=generator)
+    ray[ray == 3] = 4
+    optical_depth, depth = uniform(POINTS) * 2, uniform(POINTS) * 5
+    optical_depth[:3], optical_depth[3:6], depth[6] = 0, 50, 0
+    given = normal(POINTS, 5), depth, ray, owner
+    call = (optical_depth, *given, RAYS, OBJECTS, alone)
+    found = composite.reference(*call)
+    yield f"composite:{alone}", call
+    yield f"composite_backward:{alone}", (normal(RAYS, OBJECTS, 9), *given, *found[1:], alone)
+
+
+def marches(
+    normal: Callable[..., Tensor],
+    uniform: Callable[..., Tensor],
+    volumes: Tensor,
+    last: Tensor,
+    boxes: Tensor,
+    even: bool,
+) -> Iterator[Call]:
+    """Rays from in and out of boxes, that hit and miss; grids empty in part; buffers that hold all samples and that do not."""
+    volumes = torch.where(volumes > 4, -30, volumes)
+    aim = boxes[:, None, :3] + 0.5 * normal(OBJECTS, RAYS, 3)
+    origins = boxes[:, None, :3] + 2 * normal(OBJECTS, RAYS, 3)
+    directions = (aim - origins) / 2
+    present = uniform(OBJECTS, RAYS) > 0.1
+    near, unit = torch.tensor([0.5, 1e-3]).to(boxes), boxes[:, 3:6].amax(1)
+    bounds = torch.stack([0.2 + uniform(OBJECTS, RAYS), 2 + uniform(OBJECTS, RAYS), 1 + uniform(OBJECTS, RAYS)], dim=-1)
+    reach = bounds if even else boxes.new_empty(0)
+    rays = near, unit, origins, directions, present, uniform(OBJECTS, RAYS), reach
+    for most in (0, 40, 400):
+        outer = [0, 0] if even else [3, 0]
+        yield f"{march.name}:{even}, {most}", (volumes, last, boxes, *rays, [7, 5], outer, 4.0, 3e-3, most)
+
+
+def tensors(result: Any) -> list[Tensor]:
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def triton_results() -> dict[str, list[Tensor]]:
+    """What each kernel for CUDA returns, in float32."""
+    found = {}
+    for seed in range(SCENES):
+        for name, arguments in calls(seed, torch.float32):
+            operator = name.split(":")[0]
+            if "cuda" in OPERATORS[operator].kernels:
+                module = import_module(f"models.ops.{operator.removesuffix('_backward')}.cuda")
+                found[f"{seed} {name}"] = tensors(getattr(module, operator)(*arguments))
+    return found
+
+
+if __name__ == "__main__":
+    torch.save(triton_results(), sys.argv[1])
