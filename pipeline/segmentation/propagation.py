@@ -163,31 +163,6 @@ def take_back(
             track.mask, track.lost = fits[int(np.argmax(scores))], False
 
 
-def known_again(
-    images: UInt8[np.ndarray, "frame height width rgb=3"], ids: UInt8[np.ndarray, "frame height width"]
-) -> UInt8[np.ndarray, "frame height width"]:
-    """An object that begins after another has ended, and looks like it, is that other one, back again."""
-    table, tracks = np.arange(256, dtype=np.uint8), {}
-    for k in (int(k) for k in np.unique(ids) if k):
-        frames = np.flatnonzero((ids == k).any((1, 2)))
-        middle = int(frames[len(frames) // 2])
-        tracks[k] = frames[0], frames[-1], Track.start(images[middle], ids[middle] == k)
-    for k in sorted(tracks, key=lambda k: tracks[k][0]):
-        start, end, track = tracks[k]
-        ended = [j for j in tracks if table[j] == j and tracks[j][1] < start and is_like(tracks[j][2], track)]
-        if ended:
-            old = max(ended, key=lambda j: similarity(tracks[j][2].histogram, track.histogram))
-            table[k] = old
-            tracks[old] = tracks[old][0], end, track
-    return table[ids]
-
-
-def is_like(first: Track, second: Track) -> bool:
-    """Whether two tracks may be the same thing."""
-    alike = similarity(first.histogram, second.histogram) >= KNOWN_AGAIN
-    return alike and 1 / LARGEST_CHANGE < first.area / max(second.area, 1) < LARGEST_CHANGE
-
-
 def inner_points(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "point xy=2"]:
     """A few points deep inside of a mask, each far from the others."""
     depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]

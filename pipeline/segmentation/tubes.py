@@ -16,13 +16,16 @@ from pipeline.segmentation.trajectory_clustering import clustered_trajectories
 MOVING, SURELY_MOVING = 0.4, 0.7  # mean residual: every pixel of a tube, and its clearest tenth
 SMEARED = 0.5  # of a region's strong residual: less is flow smeared over its border
 WORKING_PX, SPACING_PX = 320, 4  # longer side at which motion is compared, and from one trajectory to the next there
-FEWEST_OBSERVATIONS = 40  # of a cluster's points, in all frames
+FEWEST_OBSERVATIONS = 20  # of a cluster's points, in all frames
 STEEP = 0.2  # change of flow from pixel to pixel
 TAKEN_OVER, TOGETHER = 0.4, 0.25  # of the area of a region
 VOTERS = 5  # trajectories that decide where a pixel belongs
 VOTER_PX, VOTER_MOTION_PX = 4.0, 0.4  # how much place and motion count for being near
+FARTHEST_VOTER = 6.0  # in these units; what has none nearer gets its id along the flow
 NEAR = 0.06  # of the image's diagonal
 ALIKE = 0.7  # of the motion against the background
+TURN, NOISE_PX = 0.12, 0.5  # pixels a frame for each pixel between two parts; and what flow errs
+PARTED = 0.5  # of their sizes, by which the distance of two things changes; parts of one thing stay together
 LIMB, ATTACHED, TOUCHING_PX = 0.25, 0.8, 4  # of the larger one's area, of the frames
 MOST_FRAMES, FEWEST_FRAMES = 12, 4
 Pairs = list[tuple[int, np.ndarray, np.ndarray]]  # frame, and the two tubes in it
@@ -41,7 +44,8 @@ def find_tubes(
     smooth = [mask & ~smeared(chain, t) for t, mask in enumerate(moving)]
     observations = point_trajectories(smooth, chain, SPACING_PX)
     clusters = evident(clustered_trajectories(observations, size), observations, residual)
-    labels = [labelled(mask, observations[t], clusters, chain, t) for t, mask in enumerate(moving)]
+    voted = [labelled(mask, observations[t], clusters, chain, t) for t, mask in enumerate(moving)]
+    labels = carried_labels(voted, moving, chain)
     clear = np.stack([without_smear(*frame, smallest_px // 2) for frame in zip(labels, residual, strict=True)])
     tubes = merged_tubes(lasting(taken_over(clear, chain)), chain)
     return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST) for frame in tubes])
@@ -97,7 +101,7 @@ def labelled(
     chain: FlowChain,
     frame: int,
 ) -> UInt8[np.ndarray, "height width"]:
-    """Each moving pixel's id, by a vote of the trajectories that are near it and move like it."""
+    """Each moving pixel's id, by a vote of the trajectories that are near it and move like it; 0 where none is."""
     known = points.where(ids[points.trajectories] > 0)
     result = np.zeros(mask.shape, np.uint8)
     if not len(known.trajectories) or not mask.any():
@@ -111,11 +115,27 @@ def labelled(
         np.concatenate(wanted, axis=1), k=[*range(1, count + 1)]
     )
     votes = np.zeros((len(rows), int(ids.max()) + 1))
+    votes[:, 0] = np.where(distance[:, 0] > FARTHEST_VOTER, np.inf, 0)
     for column in range(count):
         np.add.at(
             votes, (np.arange(len(rows)), ids[known.trajectories[index[:, column]]]), 1 / (1 + distance[:, column])
         )
     result[rows, columns] = votes.argmax(1)
+    return result
+
+
+def carried_labels(
+    labels: Sequence[UInt8[np.ndarray, "height width"]],
+    moving: Sequence[Bool[np.ndarray, "height width"]],
+    chain: FlowChain,
+) -> list[UInt8[np.ndarray, "height width"]]:
+    """Moving pixels without an id get that of the frame before or after, wherever flow brings one."""
+    result = list(labels)
+    for direction, order in ((-1, range(1, len(result))), (1, range(len(result) - 2, -1, -1))):
+        for t in order:
+            flow, valid = chain.step(t, direction)
+            brought = warp(result[t + direction], flow, nearest=True)
+            result[t] = np.where((result[t] == 0) & moving[t] & valid, brought, result[t])
     return result
 
 
@@ -147,8 +167,9 @@ def taken_over(
     areas = np.stack([np.bincount(frame.ravel(), minlength=256) for frame in labels]).astype(float)
     passed = np.zeros((256, 256))
     for t in range(1, len(labels)):
-        before = warp(labels[t - 1], chain.step(t, -1)[0], nearest=True)
-        np.add.at(passed, (before, labels[t]), 1)
+        flow, valid = chain.step(t, -1)
+        sure = valid & ~smeared(chain, t)
+        np.add.at(passed, (warp(labels[t - 1], flow, nearest=True)[sure], labels[t][sure]), 1)
     net, typical = np.abs(passed - passed.T), areas.sum(0) / np.maximum((areas > 0).sum(0), 1)
     large = areas > TOGETHER * typical
     table = np.arange(256, dtype=np.uint8)
@@ -171,7 +192,12 @@ def merged_tubes(
         both = [t for t, present in enumerate(seen) if a in present and b in present]
         sampled = both[:: max(1, len(both) // MOST_FRAMES)]
         pairs = [(t, tubes[t] == a, tubes[t] == b) for t in sampled]
-        if (near(pairs) and alike(velocities[a], velocities[b])) or attached(pairs):
+        together = (
+            near(pairs)
+            and alike(velocities[a], velocities[b])
+            and joined_by_turning(velocities[a], velocities[b], pairs)
+        )
+        if (together or attached(pairs)) and not parted(pairs):
             old, new = parent[b], parent[a]
             parent = {k: new if root == old else root for k, root in parent.items()}
     table = np.arange(256, dtype=np.uint8)
@@ -199,10 +225,40 @@ def alike(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 
     both = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
     if both.sum() < 2:
         return False
+    motion = min(np.linalg.norm(v[:, 2:], axis=1).mean() for v in (smoothed(first, both), smoothed(second, both)))
+    return bool(relative_speed(first, second, both) < ALIKE * motion)
+
+
+def joined_by_turning(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"], pairs: Pairs) -> bool:
+    """Whether two tubes may be parts of a thing that turns: the farther apart, the more differently these may move."""
+    both = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
+    return relative_speed(first, second, both) < NOISE_PX + TURN * float(np.median(distances(pairs)))
+
+
+def relative_speed(
+    first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"], both: Bool[np.ndarray, "frame"]
+) -> float:
+    """Mean difference of their flow, in pixels a frame."""
+    apart = smoothed(first, both)[:, :2] - smoothed(second, both)[:, :2]
+    return float(np.linalg.norm(apart, axis=1).mean())
+
+
+def smoothed(velocity: Float[np.ndarray, "frame 4"], both: Bool[np.ndarray, "frame"]) -> Float[np.ndarray, "window 4"]:
+    """A tube's velocity over a few of the chosen frames at a time."""
     kernel = np.ones(min(5, int(both.sum())))
-    smooth = [np.stack([np.convolve(c, kernel / kernel.size, "valid") for c in v[both].T], 1) for v in (first, second)]
-    apart = np.linalg.norm(smooth[0][:, :2] - smooth[1][:, :2], axis=1).mean()
-    return bool(apart < ALIKE * min(np.linalg.norm(v[:, 2:], axis=1).mean() for v in smooth))
+    return np.stack([np.convolve(column, kernel / kernel.size, "valid") for column in velocity[both].T], 1)
+
+
+def distances(pairs: Pairs) -> Float[np.ndarray, "pair"]:
+    """Between the middles of two tubes."""
+    middles = np.array([[np.argwhere(mask).mean(0) for mask in masks] for _, *masks in pairs])
+    return np.linalg.norm(middles[:, 0] - middles[:, 1], axis=-1)
+
+
+def parted(pairs: Pairs) -> bool:
+    """Whether two tubes come closer or go apart by more than parts of one thing can: by half of their size."""
+    areas = np.array([[mask.sum() for mask in masks] for _, *masks in pairs])
+    return bool(np.ptp(np.percentile(distances(pairs), (5, 95))) > PARTED * np.sqrt(np.median(areas, axis=0)).sum())
 
 
 def attached(pairs: Pairs) -> bool:

@@ -11,7 +11,7 @@ from pipeline.segmentation.boundary_refinement import refine_masks
 from pipeline.segmentation.motion_test import objects_that_move
 from pipeline.segmentation.object_confidence import kept_objects
 from pipeline.segmentation.prompts import prompted_objects
-from pipeline.segmentation.propagation import known_again
+from pipeline.segmentation.reidentification import known_again
 from pipeline.segmentation.video import Video
 
 

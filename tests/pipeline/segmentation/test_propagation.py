@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.correspondence.flow_chain import FlowChain
-from pipeline.segmentation.propagation import box_of, flattened, inner_points, known_again, propagated_ids
+from pipeline.segmentation.propagation import box_of, flattened, inner_points, propagated_ids
 
 SIZE, FRAMES = (40, 80), 8
 
@@ -82,15 +82,6 @@ def test_a_region_that_looks_different_is_not_taken_for_the_lost_object() -> Non
     images, ids, chain = sliding_square(hidden=(3, 4))
     images[5:][ids[5:] == 1] = (20, 200, 40)
     assert not propagated_ids(images, chain, {0: {1: ids[0] == 1}}, None, 7 * ids)[3:].any()
-
-
-def test_two_tubes_of_one_look_that_never_meet_are_one_object() -> None:
-    images, ids, _ = sliding_square(hidden=(3, 4))
-    split = ids.copy()
-    split[5:][ids[5:] == 1] = 2
-    np.testing.assert_array_equal(known_again(images, split), ids)
-    split[2, 30:38, 60:68] = 2
-    assert set(np.unique(known_again(images, split))) == {0, 1, 2}, "both are seen in frame 2"
 
 
 def test_points_lie_inside_and_the_box_around() -> None:

@@ -2,7 +2,19 @@
 
 import numpy as np
 
-from pipeline.segmentation.tubes import alike, attached, lasting, near, taken_over, without_smear
+from pipeline.segmentation.trajectories import TrackedPoints
+from pipeline.segmentation.tubes import (
+    alike,
+    attached,
+    carried_labels,
+    joined_by_turning,
+    labelled,
+    lasting,
+    near,
+    parted,
+    taken_over,
+    without_smear,
+)
 from tests.pipeline.segmentation.small_videos import still_chain
 
 
@@ -50,3 +62,40 @@ def test_weak_residual_around_a_region_is_smear() -> None:
     labels[5:35, 5:35], residual[5:35, 5:35], residual[10:30, 10:30] = 3, 0.4, 1.5
     clear = without_smear(labels, residual, 20)
     assert clear[20, 20] == 3 and not clear[7, 20] and 350 < (clear > 0).sum() <= 400
+
+
+def square(row: int, column: int) -> np.ndarray:
+    mask = np.zeros((60, 80), bool)
+    mask[row : row + 10, column : column + 10] = True
+    return mask
+
+
+def test_what_goes_apart_by_more_than_half_of_its_size_is_two_things() -> None:
+    assert parted([(t, square(20, 10), square(20, 22 + 4 * t)) for t in range(8)])
+    turning = [(t, square(25, 30), square(25 + round(12 * np.sin(t)), 30 + round(12 * np.cos(t)))) for t in range(8)]
+    assert not parted(turning), "parts of a thing that turns keep their distance"
+
+
+def test_pixels_far_from_all_trajectories_have_no_id_until_flow_brings_one() -> None:
+    chain, moving = still_chain(3, (40, 60)), np.zeros((40, 60), bool)
+    moving[10:20, 5:15], moving[10:20, 45:55] = True, True
+    points = TrackedPoints(np.arange(2), np.float32([[8, 14], [12, 14]]))
+    voted = labelled(moving, points, np.array([1, 1]), chain, 1)
+    assert (voted[10:20, 5:15] == 1).all()
+    assert not voted[10:20, 45:55].any()
+    before = np.zeros((40, 60), np.uint8)
+    before[5:25, 40:60] = 2
+    carried = carried_labels([before, voted, np.zeros_like(before)], [moving] * 3, chain)
+    for t in (1, 2):
+        assert (carried[t][10:20, 45:55] == 2).all() and (carried[t][10:20, 5:15] == 1).all()
+        assert not carried[t][~moving].any()
+    chain.forward_valid[:], chain.backward_valid[:] = False, False
+    assert not carried_labels([before, voted, before], [moving] * 3, chain)[1][10:20, 45:55].any()
+
+
+def test_parts_of_a_thing_move_differently_only_as_far_as_they_are_apart() -> None:
+    first, second = np.tile([9.0, 0.0, 9.0, 0.0], (6, 1)), np.tile([12.0, 0.0, 12.0, 0.0], (6, 1))
+    near_by, far = ([(t, square(20, 5), square(20, left)) for t in range(6)] for left in (16, 45))
+    assert alike(first, second)
+    assert not joined_by_turning(first, second, near_by), "3 px a frame, 11 px apart"
+    assert joined_by_turning(first, second, far), "3 px a frame, 40 px apart: 4 degrees"
