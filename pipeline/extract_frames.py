@@ -21,6 +21,7 @@ from jaxtyping import Float, Int, UInt8
 
 from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
+from pipeline.footage.holes import mark_holes
 from pipeline.footage.overlays import find_overlays
 from pipeline.footage.overlays import in_words as overlays_in_words
 from pipeline.footage.shown_part import OUT_OF_SHOT, SHOWS_NOTHING, Footage, judge_footage, until
@@ -86,6 +87,7 @@ def extract_frames(video: Path, poses: Path | None, frames: Path, info: Path, co
         facts = frames_info(video, source, ledger, footage) | lens_facts(lens, view, ledger)
         if config.find_overlays:
             facts |= overlay_facts(folder, len(ledger.taken), ledger.size)
+        facts |= hole_facts(video, source, ledger, folder, SourceView(footage.shape, view))
         info_file.write_text(json.dumps(facts, indent=1))
     report_ledger(video, source, ledger)
 
@@ -281,6 +283,23 @@ def overlay_facts(folder: Path, count: int, size: tuple[int, int]) -> dict[str, 
         return {}
     log.warning("text or logos are drawn over the video (%s): masks ignore them", overlays_in_words(found.sure, size))
     return {"overlays": [box.values for box in found.sure]}
+
+
+def hole_facts(video: Path, source: Source, ledger: Ledger, folder: Path, shown: SourceView) -> dict[str, Any]:
+    """What frames.json says of transparent pixels of a folder of images: their share, where frames are marked with them."""
+    files = [video / name for name in source.facts.get("names", [])]
+    share, holes = mark_holes(folder, ledger.taken, files, shown) if files else (0.0, False)
+    if not share:
+        return {}
+    if not holes:
+        log.warning("%.0f %% of the pixels of %s are transparent: they are laid on black", 100 * share, video.name)
+        return {}
+    log.warning(
+        "%.2g %% of the pixels of %s are transparent: they are painted over from around, and masks ignore them",
+        100 * share,
+        video.name,
+    )
+    return {"transparent": share}
 
 
 def frames_info(video: Path, source: Source, ledger: Ledger, footage: Footage) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
 from pipeline.formats.frame_files import KeptFrames
-from pipeline.formats.frames_folder import read_frames, read_frames_info
+from pipeline.formats.frames_folder import read_frames, read_frames_info, read_holes
 from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.runtime.device import stage_device
@@ -74,6 +74,7 @@ def segment_objects(
         else given_objects(video, kept, mask_folder, weights, config)
     )
     found.object_ids[:, drawn] = IGNORE_ID
+    found.object_ids[holes_in(frames, info)] = IGNORE_ID
     log_objects(found)
     write_masks(masks, found.object_ids, {"backend": found.backend})
     write_objects(objects, found.backend, found.rows, found.warnings)
@@ -82,6 +83,11 @@ def segment_objects(
 def kept_frames(info: Path | None, count: int) -> KeptFrames:
     """Which frames of the video the scene has."""
     return KeptFrames.of_info(read_frames_info(info)) if info is not None else KeptFrames.all_of(count)
+
+
+def holes_in(frames: Path, info: Path | None) -> Bool[np.ndarray, "frame height width"] | bool:
+    """Pixels of frames that show nothing; False where frames.json knows of none."""
+    return read_holes(frames) if info is not None and read_frames_info(info).get("transparent") else False
 
 
 def drawn_over(boxes: list[list[int]], size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from pipeline.cameras import IGNORE_ID, Intrinsics
 from pipeline.config import DatasetLayout, ImportDatasetConfig
@@ -30,9 +30,10 @@ class ImportedScene:
     The video: `images` in the order of time with the data set's own `names` and `times`, a pose (NaN where there is none)
     and a lens for each. What the pipeline may see beside it: `masks` (ids from 0, the background; 255 is ignored; what ids
     are called in `mask_names`), `labels` (classes by their place in `classes`, 255 is ignored) and `depth` along the axis
-    or disparity (0 is unknown). What only judges: `train` (what is known of the video's views), `test` (held-out views)
-    and `scenes` (others that show the same video). `protocol` names how the data set's own numbers are computed, `split`
-    which of its lists of test views was taken. `notes` say what was understood, `doubts` what a person should look at.
+    or disparity (0 is unknown); `holes`, where images show nothing and were painted over. What only judges: `train` (what is
+    known of the video's views), `test` (held-out views) and `scenes` (others that show the same video). `protocol` names how
+    the data set's own numbers are computed, `split` which of its lists of test views was taken. `notes` say what was
+    understood, `doubts` what a person should look at.
     """
 
     protocol: str
@@ -50,6 +51,7 @@ class ImportedScene:
     labels: UInt8[np.ndarray, "frame height width"] | None = None
     classes: list[tuple[str, Colour]] = field(default_factory=list)
     depth: Float[np.ndarray, "frame height width"] | None = None
+    holes: Bool[np.ndarray, "frame height width"] | None = None
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 

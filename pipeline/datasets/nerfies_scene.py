@@ -99,14 +99,18 @@ def imported(capture: Capture, lists: Lists, notes: Sequence[str]) -> ImportedSc
     times = np.array([view.time for view in train])
     test, further = test_views(capture, lists, times) if lists.test else (None, [])
     holes = 1 - float(np.mean([view.used.mean() for view in train]))
+    straight = [view.straight for view in train]
     if holes:
-        doubts.append(f"{100 * holes:.1f} % of the video's pixels are transparent: they are painted over from around")
+        doubts.append(
+            f"{100 * holes:.1f} % of the video's pixels are transparent: they are painted over from around, and ignored"
+        )
     return scene_of_views(
-        [view.straight.filled for view in train],
+        [view.filled for view in straight],
         PROTOCOL,
         lists.split,
         test=test,
         depth=None if depth is None else np.stack([depth_seen(*pair) for pair in zip(train, depth, strict=True)]),
+        holes=np.stack([~view.used for view in straight]) if holes else None,
         notes=[f"images of factor {capture.factor}, list {lists.split}; pixel centres are at +0.5", *notes],
         doubts=[*doubts, *further],
     )

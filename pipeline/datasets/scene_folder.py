@@ -28,8 +28,8 @@ def write_scene_folder(folder: Path, scene: ImportedScene, parts: Collection[str
     """Write the images, the parts that are asked for, and dataset.json; files are named by frame."""
     folder.mkdir(parents=True)
     names = [frame_name(index) for index in range(len(scene.names))]
-    for name, image in zip(names, scene.images, strict=True):
-        write_image(folder / IMAGES / name, image)
+    for index, name in enumerate(names):
+        write_image(folder / IMAGES / name, with_holes(scene, index))
     if scene.masks is not None and "masks" in parts:
         for name, ids in zip(names, scene.masks, strict=True):
             write_image(folder / MASKS / name, ids)
@@ -44,6 +44,14 @@ def write_scene_folder(folder: Path, scene: ImportedScene, parts: Collection[str
     if "truth" in parts:
         write_truth(folder / TRUTH, scene.truth)
     (folder / FACTS).write_text(json.dumps(facts | scene_facts(scene, parts), indent=1))
+
+
+def with_holes(scene: ImportedScene, index: int) -> np.ndarray:
+    """An image of the video, transparent where it shows nothing, if it has such places."""
+    image = scene.images[index]
+    if scene.holes is None or not scene.holes[index].any():
+        return image
+    return np.dstack([image, np.where(scene.holes[index], 0, 255).astype(np.uint8)])
 
 
 def write_labels(folder: Path, scene: ImportedScene, names: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from pipeline.runtime.errors import StageError
 
@@ -53,10 +53,19 @@ def read_sized(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "height 
     return image
 
 
+def read_holes(frames: Path) -> Bool[np.ndarray, "frame height width"]:
+    """Where the images of a scene are transparent: they show nothing there."""
+    read = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in frame_paths(frames))
+    return np.stack(
+        [image[..., 3] == 0 if image.shape[2:] == (4,) else np.zeros(image.shape[:2], bool) for image in read]
+    )
+
+
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write an image (sRGB or one channel) in the format of its suffix."""
+    """Write an image (sRGB, with transparency or without, or one channel) in the format of its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    done, encoded = cv2.imencode(path.suffix, image[..., ::-1] if image.ndim == 3 else image)
+    swapped = image[..., [2, 1, 0, *range(3, image.shape[2])]] if image.ndim == 3 else image
+    done, encoded = cv2.imencode(path.suffix, swapped)
     if not done:
         raise StageError(f"an image of shape {image.shape} and {image.dtype} cannot be written as {path}")
     path.write_bytes(encoded.tobytes())

@@ -20,6 +20,7 @@ from pipeline.runtime.errors import StageError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy", ".npz")
 LOSSY = (".jpg", ".jpeg", ".webp")
+WHITE_BORDER, NEARLY_EVERY = 0.9, 0.8  # share of the border, and of frames, that is white where masks are inverted
 MASK_KEYS = ("mask", "masks", "segmentation", "ids", "object_ids", "labels", "arr_0")
 FEWEST_BLENDS = 8  # values that are nowhere an area; fewer may be thin things
 MOST_BLENDS = 0.5  # share of all pixels that soft edges may have; a picture has more
@@ -249,3 +250,16 @@ def value_counts(values: Int[np.ndarray, "*shape"]) -> dict[int, int]:
         return dict(zip(found.tolist(), counts[found].tolist(), strict=True))
     found, counts = np.unique(values, return_counts=True)
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def looks_inverted(white: UInt8[np.ndarray, "frame height width"]) -> bool:
+    """Whether white is what is around an object: most of nearly every frame, and nearly all of its border.
+
+    A thing in front that fills the picture still leaves some border to what is behind it; only what is behind shows all
+    around.
+    """
+    border = np.ones(white.shape[1:], bool)
+    border[1:-1, 1:-1] = False
+    around = (white[:, border] > 0).mean(1) >= WHITE_BORDER
+    most = (white > 0).mean((1, 2)) > 0.5
+    return bool((around & most).mean() >= NEARLY_EVERY)

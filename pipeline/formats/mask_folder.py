@@ -38,6 +38,7 @@ from pipeline.formats.id_files import (
     form_of,
     frames_of_array,
     layered,
+    looks_inverted,
     read_array,
     read_id_map,
     value_counts,
@@ -252,6 +253,12 @@ def understood(maps: list[IdMap], folder: Path, decided: list[str], doubts: list
     if form.from_value is not None:
         ids = (values >= form.from_value).astype(np.uint8)
         white = float(ids.mean())
+        if looks_inverted(ids):
+            raise StageError(
+                f"the masks of {folder} look inverted: white covers {100 * white:.0f} % and nearly the whole border of nearly "
+                "every frame, so the object is the black part; exchange black and white (255 - mask), or, where white is the "
+                "object after all, save it as the id 1"
+            )
         if white > MOSTLY_WHITE:
             doubts = [
                 *doubts,

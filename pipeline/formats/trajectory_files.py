@@ -3,6 +3,7 @@
 Every one of these conventions is written down here and nowhere else; what comes out looks along z with y down.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -95,7 +96,8 @@ def read_lines(path: Path) -> NamedPoses:
     if path.name in COLMAP_FILES:
         raise StageError(f"{path} is a part of a COLMAP model; give its folder, {path.parent}")
     try:
-        lines = [line.split("#")[0].replace(",", " ").split() for line in path.read_text("utf-8-sig").splitlines()]
+        text = path.read_text("utf-8-sig").splitlines()
+        lines = [line.split("#")[0].replace(",", " ").split() for line in text]
         lines = [line for line in lines if line]
         table = np.array(lines[1:] if lines and not is_number(lines[0][0]) else lines, dtype=float)
     except ValueError as error:
@@ -105,7 +107,22 @@ def read_lines(path: Path) -> NamedPoses:
         return NamedPoses(numbered(len(poses)), poses, None, (f"{path.name} is read as KITTI's, in order",), True)
     if table.ndim != 2 or table.shape[1] != 8:
         raise StageError(f"{path} has {len(table)} lines of {table.shape[-1]} numbers; {words}")
+    if w_first(text):
+        return noted(
+            tum_poses(path, table[:, [0, 1, 2, 3, 5, 6, 7, 4]]), f"{path.name} names qw before qx, and is read so"
+        )
     return tum_poses(path, table)
+
+
+def w_first(text: list[str]) -> bool:
+    """Whether a line of names, a comment or not, has a quaternion's w before its x."""
+    first = text[0].lower() if text else ""
+    return bool(re.search(r"\bq?_?w\b.*\bq?_?x\b.*\bq?_?y\b.*\bq?_?z\b", first))
+
+
+def noted(found: NamedPoses, note: str) -> NamedPoses:
+    """Poses with one more word on how they were read."""
+    return replace(found, notes=(*found.notes, note))
 
 
 def is_number(word: str) -> bool:

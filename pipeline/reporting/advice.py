@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.formats.geometry_file import Geometry, ObjectGeometry
+from pipeline.formats.geometry_file import ZOOMS, Geometry, ObjectGeometry
 from pipeline.formats.scene_file import Scene
 
 DOUBTED_MASK = 0.6  # confidence below which a click is worth more than anything else
@@ -80,6 +80,8 @@ def geometry_advice(geometry: Geometry, objects: dict[str, Any]) -> list[str]:
 
 
 def object_advice(entry: ObjectGeometry) -> str:
+    if entry.id == 0 and ZOOMS in entry.reason:
+        return "Film without zooming, or give the scene a `start` and an `end` between which the video does not zoom."
     if entry.id == 0:
         return f"Film more of the still background, sharply and from further apart: {entry.reason}."
     return f"Film {entry.name} larger, sharper or from more sides: {entry.reason}."

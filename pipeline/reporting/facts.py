@@ -73,7 +73,11 @@ def trust(geometry: Geometry, metrics: pd.DataFrame, has_truth: bool) -> Trust:
     background = [entry for entry in geometry.objects if entry.id == 0]
     moving = [entry for entry in geometry.objects if entry.id != 0]
     doubtful = [entry for entry in geometry.objects if entry.verdict != "ok"]
-    sentences = [CAMERA_WORDS[geometry.camera], objects_sentence(moving), *likeness_sentences(metrics, has_truth)]
+    doubts = [
+        f"{entry.name.capitalize()} ({entry.verdict}): {entry.reason}." for entry in background if entry in doubtful
+    ]
+    likeness = likeness_sentences(metrics, has_truth)
+    sentences = [CAMERA_WORDS[geometry.camera], objects_sentence(moving), *doubts, *likeness]
     no_parallax = geometry.camera != "moving"
     if no_parallax or not background or background[0].verdict == "failed":
         headline = "No parallax: depth is a guess" if no_parallax else "The background could not be reconstructed"

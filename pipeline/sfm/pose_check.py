@@ -1,8 +1,8 @@
 """Poses that a person gave, held against the tracks: what contradicts them is named by the mistake that would explain it.
 
 A disturbance is undone by the right change of the poses, or of the tracks, so each common one is tried: shifted by some
-frames, inverted, other axes, other order, another focal length, a lens that was left out. The change under which the tracks
-agree far better is the likely cause.
+frames, inverted, other axes, other order, a quaternion's numbers in another order, another focal length, a lens that was
+left out. The change under which the tracks agree far better is the likely cause.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
 from pipeline.cameras import Intrinsics, inverse
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate
@@ -115,7 +116,13 @@ def longer_side(camera: Intrinsics) -> int:
 def pose_changes(model: RigidModel) -> Iterator[tuple[str, RigidModel]]:
     """Every common mistake of poses undone, by what was done wrong, in words."""
     poses = model.camera_from_object
-    for name, changed in (*shifted(poses), *inverted(poses), *turned(poses), *reordered(poses)):
+    for name, changed in (
+        *shifted(poses),
+        *inverted(poses),
+        *turned(poses),
+        *reordered(poses),
+        *quaternions(poses),
+    ):
         yield name, replace(model, camera_from_object=changed)
 
 
@@ -178,6 +185,24 @@ def reordered(poses: Poses) -> Iterator[tuple[str, Poses]]:
         as_text = [index - first for index in sorted(range(first, len(poses) + first), key=str)]
         yield "their order is wrong: sorted as text, 10 before 2", poses[np.argsort(as_text)]
         yield "their order is wrong: sorted as text, 10 before 2", poses[as_text]
+
+
+def quaternions(poses: Poses) -> Iterator[tuple[str, Poses]]:
+    """The four numbers of a quaternion in another order: of the camera in the world beside its place (TUM), or of the world in
+    the camera (COLMAP). The sign that a rotation leaves open does not matter."""
+    for places, told, wanted in (((1, 2, 3, 0), "w x y z", "x y z w"), ((3, 0, 1, 2), "x y z w", "w x y z")):
+        words = f"the order of their quaternions is wrong: {told} where {wanted} is expected"
+        yield words, inverse(with_numbers_moved(inverse(poses), places))
+        yield words, with_numbers_moved(poses, places)
+
+
+def with_numbers_moved(poses: Poses, places: tuple[int, ...]) -> Poses:
+    """Poses with the numbers of their quaternions taken from other places."""
+    known = np.isfinite(poses).all(axis=(1, 2))
+    moved = poses.copy()
+    numbers = Rotation.from_matrix(poses[known, :3, :3]).as_quat()
+    moved[known, :3, :3] = Rotation.from_quat(numbers[:, places]).as_matrix()
+    return moved
 
 
 def zoomed(camera: Intrinsics, factor: float) -> Intrinsics:

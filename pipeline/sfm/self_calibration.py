@@ -15,6 +15,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.spatial.transform import Rotation
 
 from pipeline.cameras import Intrinsics, inverse, rigid, transform
+from pipeline.formats.geometry_file import ZOOMS
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, Shape, adjust, residuals, robust_costs
 from pipeline.sfm.focal_curve import FINE, FocalCurve, FocalPrior, flat_curve, focal_curve, focal_range
 from pipeline.sfm.mapping import refined_points, subsampled
@@ -172,7 +173,7 @@ def zoom_doubts(best: Adjustment, zoomed: Adjustment) -> Iterable[str]:
     factor = float(focals[last] / focals[first])
     if zoomed.cost < ZOOMED_COST * best.cost and max(factor, 1 / factor) > LEAST_ZOOM:
         yield (
-            f"the focal length changes by a factor {max(factor, 1 / factor):.1f} from frame {frames[first]} to "
+            f"{ZOOMS} by a factor {max(factor, 1 / factor):.1f} from frame {frames[first]} to "
             f"{frames[last]} ({focals[first]:.0f} to {focals[last]:.0f} px): poses and depth of one focal length are wrong; "
-            "cut the video where it zooms, or give poses"
+            "take a part of the video that does not zoom (`start` and `end` of the scene, in seconds)"
         )

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cameras import IGNORE_ID
 from pipeline.config import ImportDatasetConfig
+from pipeline.formats.masks_file import read_masks
 from pipeline.import_dataset import import_dataset
 from pipeline.rendering.trained_method import METHODS
 from pipeline.runtime.errors import StageError
@@ -75,6 +77,7 @@ def test_every_layout_ends_in_numbers_by_its_protocol(
     facts = json.loads((tmp_path / "run" / "dataset" / "dataset.json").read_text())
     assert {*facts["parts"]} <= set(understood)
     assert understood["poses"].startswith(f"{facts['frames']} of {facts['frames']} frames")
+    assert (read_masks(tmp_path / "run" / "masks.h5") == IGNORE_ID).any() == (mini.protocol == "dycheck"), "holes"
     with (tmp_path / "run" / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["item"] == "held_out" and row["protocol"] == mini.protocol]
     found = {row["metric"]: float(row["value"]) for row in rows}

@@ -57,6 +57,9 @@ def test_images_are_what_the_imported_cameras_see(scene: ImportedScene) -> None:
         np.testing.assert_allclose(lens.camera.values, CAMERAS[0].values, atol=1e-9)
         np.testing.assert_array_equal(image[hole], shot_of(0, time).image[hole])
     assert scene.images[1][HOLE].min() > 0  # painted over, not black
+    assert scene.holes is not None
+    np.testing.assert_array_equal(scene.holes[1], ~hole)
+    assert scene.holes.sum() == (~hole).sum()
     assert any("transparent" in doubt for doubt in scene.doubts)
 
 

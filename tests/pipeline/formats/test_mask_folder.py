@@ -204,8 +204,22 @@ def test_jpeg_masks_are_refused(tmp_path: Path) -> None:
         read_mask_folder(tmp_path, kept(1), (20, 30))
 
 
+def test_inverted_masks_stop_and_ids_go_on(tmp_path: Path) -> None:
+    for frame in range(5):
+        black = DISCS[0] if frame else np.ones_like(DISCS[0])  # something passes before the camera
+        save(tmp_path, f"{frame}.png", np.where(black, 0, 255).astype(np.uint8))
+    with pytest.raises(StageError, match=r"look inverted: white covers .*255 - mask.* save it as the id 1"):
+        read_mask_folder(tmp_path, kept(5), (40, 60))
+    for frame in range(5):
+        save(tmp_path, f"{frame}.png", np.where(DISCS[0], 0, 1).astype(np.uint8))
+    assert read_mask_folder(tmp_path, kept(5), (40, 60)).names == ["1"]
+
+
 def test_white_almost_everywhere_is_doubted(tmp_path: Path) -> None:
-    save(tmp_path, "0.png", np.where(DISCS[0], 0, 255).astype(np.uint8))
+    """A thing that fills the picture but for its upper corners."""
+    thing = np.full((40, 60), 255, np.uint8)
+    thing[:12, :20] = thing[:12, 45:] = 0
+    save(tmp_path, "0.png", thing)
     assert "is the object the black part" in read_mask_folder(tmp_path, kept(1), (40, 60)).doubts[0]
 
 

@@ -28,9 +28,10 @@ def lines(rows: list[list[float]], between: str = " ") -> str:
         lines(TUM, ","),
         "time,tx,ty,tz,qx,qy,qz,qw\n" + lines(TUM, ", "),
         "# a comment\n\n" + lines(TUM),
+        "# timestamp tx ty tz qw qx qy qz\n" + lines([[*row[:4], row[7], *row[4:7]] for row in TUM]),
         lines([pose[:3].ravel().tolist() for pose in POSES]),
     ],
-    ids=["TUM", "out of order", "commas", "names", "comment", "KITTI"],
+    ids=["TUM", "out of order", "commas", "names", "comment", "w named first", "KITTI"],
 )
 def test_lines_of_numbers_are_poses(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.txt").write_text(text)

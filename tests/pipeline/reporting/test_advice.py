@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from pipeline.formats.geometry_file import Geometry
+from pipeline.formats.geometry_file import ZOOMS, Geometry
 from pipeline.reporting.advice import advice
 from tests.analytic_world import analytic_scene, analytic_truth
 from tests.pipeline.judged_scene import geometry
@@ -55,6 +55,13 @@ def test_nothing_is_advised_where_all_is_well() -> None:
 def test_what_is_wanting_is_advised(changes: dict, words: str) -> None:
     (text,) = advised(**changes)
     assert words in text
+
+
+def test_a_zoom_asks_for_a_film_without_one() -> None:
+    background, *others = sound().objects
+    zooming = background.model_copy(update={"verdict": "weak", "reason": f"{ZOOMS} by a factor 1.4 from frame 0 to 8"})
+    (text,) = advised(geometry=sound().model_copy(update={"objects": [zooming, *others]}))
+    assert text.startswith("Film without zooming") and "`start`" in text
 
 
 def test_a_doubtful_mask_asks_for_a_click_in_the_frame_that_shows_most_of_it() -> None:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from pipeline.formats.geometry_file import Geometry, MeasuredRadial, ObjectGeometry
+from pipeline.formats.geometry_file import ZOOMS, Geometry, MeasuredRadial, ObjectGeometry
 from pipeline.formats.metrics_table import OWN_PROTOCOL
 from pipeline.reporting.facts import (
     lens_sentence,
@@ -49,6 +49,14 @@ def test_one_doubt_makes_a_result_doubtful_and_a_lost_background_makes_it_bad(
     assert (found.level, found.headline) == (level, headline)
     sound = sum(entry.verdict == "ok" for entry in judged.objects[1:])
     assert f"{sound} of them with a sound reconstruction" in found.sentences[1]
+
+
+def test_why_the_background_is_doubtful_stands_on_the_first_screen() -> None:
+    judged = geometry("weak", "weak")
+    zooming = judged.objects[0].model_copy(update={"reason": f"{ZOOMS} by a factor 1.4 from frame 0 to 8"})
+    found = trust(judged.model_copy(update={"objects": [zooming, judged.objects[1]]}), table(), has_truth=False)
+    assert f"Thing 0 (weak): {ZOOMS} by a factor 1.4 from frame 0 to 8." in found.sentences
+    assert not any("Thing 1" in sentence for sentence in found.sentences)
 
 
 def test_unseen_views_say_more_than_seen_ones() -> None:

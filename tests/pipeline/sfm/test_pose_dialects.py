@@ -165,6 +165,25 @@ def test_every_disturbance_is_named(tmp_path: Path, dialect: str, disturbance: s
         imported_background(SEEN, found.camera_from_world, MappingOptions(camera, known, 0, 500, 500))
 
 
+@pytest.mark.parametrize(("dialect", "told"), [("tum", "w x y z where x y z w"), ("colmap", "x y z w where w x y z")])
+def test_the_order_of_quaternions_is_named(tmp_path: Path, dialect: str, told: str) -> None:
+    """Written as another tool has them: after the place in TUM's lines, before it in COLMAP's."""
+    path = DIALECTS[dialect](tmp_path, TRUE)
+    first, file = (4, path) if dialect == "tum" else (1, path / "sparse" / "1" / "images.txt")
+    moved = []
+    for line in file.read_text().splitlines():
+        words = line.split()
+        if len(words) > 7 and not line.startswith("#"):
+            turn = words[first : first + 4]
+            words[first : first + 4] = [turn[3], *turn[:3]] if dialect == "tum" else [*turn[1:], turn[0]]
+        moved.append(" ".join(words) if not line.startswith("#") else "")
+    file.write_text("\n".join(moved) + "\n")
+    found = read_poses(path, INFO)
+    camera, known = camera_under(found)
+    with pytest.raises(StageError, match=rf"(?s)quaternions is wrong: {told} is expected.*trust_poses: true"):
+        imported_background(SEEN, found.camera_from_world, MappingOptions(camera, known, 0, 500, 500))
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_another_unit_of_length_contradicts_nothing(tmp_path: Path, dialect: str) -> None:
     """A scene's size cannot be seen."""

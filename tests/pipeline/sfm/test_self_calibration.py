@@ -52,6 +52,7 @@ def test_a_zoom_is_named() -> None:
     zoom = np.linspace(1.0, 1.4, FRAMES)[seen.frame, None]
     found = calibrated(model, replace(seen, xy=CENTRE + zoom * (seen.xy - CENTRE)))
     assert len(found.doubts) == 1 and "changes by a factor 1.4 from frame 0 to 8" in found.doubts[0]
+    assert "`start` and `end` of the scene" in found.doubts[0]
 
 
 def test_a_dolly_shot_is_no_zoom() -> None:
