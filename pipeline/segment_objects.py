@@ -24,9 +24,9 @@ from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.runtime.device import stage_device
 from pipeline.segmentation.boundary_refinement import refine_masks
 from pipeline.segmentation.mask_backend import choose_mask_backend
-from pipeline.segmentation.mask_warnings import doubt_warnings, found_warnings, given_warnings
+from pipeline.segmentation.mask_warnings import doubt_warnings, found_warnings, given_warnings, unsteady_warnings
 from pipeline.segmentation.motion_test import own_motion
-from pipeline.segmentation.object_confidence import held_confidence, object_rows
+from pipeline.segmentation.object_confidence import held_confidence, object_rows, steadiness
 from pipeline.segmentation.prompts import check_prompts, obeyed
 from pipeline.segmentation.propagation import Masks, propagated_ids
 from pipeline.segmentation.unexplained_motion import with_ignored
@@ -107,8 +107,9 @@ def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConf
     moves = own_motion(video.images, ids, video.chain, config.boundary_reach)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
     held = held_confidence(video.images, ids, config.prompts) if config.prompts else None
-    rows = object_rows(ids, video.residual, names, moves, held)
-    warnings = found_warnings(ids, config) + doubt_warnings(held or {})
+    steady = None if config.prompts else steadiness(video.images, ids)
+    rows = object_rows(ids, video.residual, names, moves, held, steady)
+    warnings = found_warnings(ids, config) + doubt_warnings(held or {}) + unsteady_warnings(steady or {})
     ids, ignored = with_ignored(
         ids, video.images, video.residual, video.chain, config.min_area / 6, config.boundary_reach
     )

@@ -10,7 +10,7 @@ from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.config import Prompt, SegmentObjectsConfig
 
 LEAST_BACKGROUND = 0.02  # share of all pixels; the camera's motion comes from it
-LEAST_SURE = 0.5  # of a prompted object
+LEAST_SURE = 0.5  # of an object
 FEWEST_FRAMES = 6  # in which motion can be told from errors of the flow
 
 
@@ -80,6 +80,17 @@ def doubt_warnings(held: Mapping[int, float]) -> list[str]:
         "edge; look at it, and click on and beside the object where it is wrong"
         for k, sure in held.items()
         if sure < LEAST_SURE
+    ]
+
+
+def unsteady_warnings(steady: Mapping[int, float]) -> list[str]:
+    """One for each object that was found by its motion and whose mask jumps."""
+    return [
+        f"the mask of object {k} is doubtful: from frame to frame it does not keep its size and colours (steadiness "
+        f"{share:.2f}), as where it goes over from one thing to another; look at it, and click the thing "
+        "(python -m pipeline.pick_prompts)"
+        for k, share in steady.items()
+        if share < LEAST_SURE
     ]
 
 

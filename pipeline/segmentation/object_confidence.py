@@ -43,8 +43,12 @@ def object_rows(
     names: dict[int, str],
     moves: dict[int, float],
     held: Mapping[int, float] | None = None,
+    steady: Mapping[int, float] | None = None,
 ) -> list[dict[str, Any]]:
-    """objects.json, the background first; `held`: how sure prompted objects are, whether they move or not."""
+    """objects.json, the background first; `held`: how sure prompted objects are, whether they move or not.
+
+    `steady`: how far the masks of the others keep their size and colours (see `steadiness`).
+    """
     rows: list[dict[str, Any]] = [
         {
             "id": 0,
@@ -59,7 +63,9 @@ def object_rows(
             found["own_motion"] = round(moves[k], 3)
         clear = 1 - float(np.exp(-max(found["residual"], 0) / CLEAR_RESIDUAL))
         lasting = min(1.0, found["frames_moving"] / max(0.5 * len(ids), 1))
-        confidence = round(clear * lasting if held is None else held[k], 3)
+        if steady is not None:
+            found["steadiness"] = round(steady[k], 3)
+        confidence = round(clear * lasting * found.get("steadiness", 1.0) if held is None else held[k], 3)
         rows.append({"id": k, "name": names.get(k, f"object {k}"), "evidence": found, "confidence": confidence})
     return rows
 
@@ -82,6 +88,29 @@ def held_confidence(
         sure = np.mean(alike) * np.mean(np.append(steps, 1.0)) * contrast(images[start], ids[start] == k)
         found[k] = min(1.0, float(sure))
     return found
+
+
+def steadiness(
+    images: UInt8[np.ndarray, "frame height width rgb=3"], ids: UInt8[np.ndarray, "frame height width"]
+) -> dict[int, float]:
+    """For each object the share of its size and colours that lasts over three frames, as a mean.
+
+    What is one thing changes slowly from frame to frame, also while it is hidden or turns; a mask that jumps from one thing to
+    another, or takes in parts of the floor, does not. At the image's border size says nothing.
+    """
+    result = {}
+    for k in (int(k) for k in np.unique(ids) if k not in (BACKGROUND_ID, IGNORE_ID)):
+        frames = np.flatnonzero((ids == k).any((1, 2))).tolist()
+        looks = {t: colour_histogram(images[t], ids[t] == k) for t in frames}
+        looks = {t: shares / shares.sum() for t, shares in looks.items()}
+        kept = []
+        for before, after in ((t, t + 1) for t in frames if t + 1 in looks):
+            masks = ids[[before, after]] == k
+            areas = masks.sum((1, 2))
+            cut = masks[:, [0, -1]].any() or masks[:, :, [0, -1]].any()
+            kept.append(similarity(looks[before], looks[after]) * (1.0 if cut else areas.min() / areas.max()))
+        result[k] = min(1.0, float(np.mean(kept))) ** 3 if kept else 1.0
+    return result
 
 
 def contrast(image: UInt8[np.ndarray, "height width rgb=3"], mask: Bool[np.ndarray, "height width"]) -> float:

@@ -10,7 +10,13 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.segment_objects import segment_objects
-from pipeline.segmentation.mask_warnings import background_warnings, doubt_warnings, found_warnings, given_warnings
+from pipeline.segmentation.mask_warnings import (
+    background_warnings,
+    doubt_warnings,
+    found_warnings,
+    given_warnings,
+    unsteady_warnings,
+)
 
 NOTHING = SegmentObjectsConfig()
 
@@ -91,3 +97,9 @@ def test_a_thing_in_a_single_frame_can_be_clicked(tmp_path: Path) -> None:
     true = np.zeros_like(found)
     true[30:60, 40:80] = True
     assert (found & true).sum() / (found | true).sum() > 0.8
+
+
+def test_a_mask_that_jumps_is_named_with_how_much_of_it_lasts() -> None:
+    (warning,) = unsteady_warnings({1: 0.9, 2: 0.31})
+    assert "object 2 is doubtful" in warning and "0.31" in warning and "pick_prompts" in warning
+    assert not unsteady_warnings({1: 0.6})

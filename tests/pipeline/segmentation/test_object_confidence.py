@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import Prompt
-from pipeline.segmentation.object_confidence import held_confidence, kept_objects, object_rows
+from pipeline.segmentation.object_confidence import held_confidence, kept_objects, object_rows, steadiness
 
 
 def masks_and_residual() -> tuple[np.ndarray, np.ndarray]:
@@ -65,3 +65,26 @@ def test_frames_in_which_an_object_stands_still_do_not_count_as_moving() -> None
     residual[3:, 4:10] = -0.1
     row = next(row for row in object_rows(ids, residual, {}, {}) if row["id"] == 2)
     assert row["evidence"]["frames"] == 10 and row["evidence"]["frames_moving"] == 3
+
+
+def test_a_mask_that_jumps_is_less_steady_than_one_that_moves_on() -> None:
+    images, ids = np.full((6, 40, 80, 3), 90, np.uint8), np.zeros((6, 40, 80), np.uint8)
+    for t in range(6):
+        images[t, 5:15, 10 + 4 * t : 20 + 4 * t], images[t, 25:35, 60:70] = (220, 30, 20), (20, 200, 60)
+        ids[t, 5:15, 10 + 4 * t : 20 + 4 * t] = 1
+    ids[:3, 25:35, 60:70] = 2
+    ids[3:, 20:38, 50:70] = 2  # takes in the wall beside it
+    steady = steadiness(images, ids)
+    np.testing.assert_allclose(steady[1], 1.0, atol=1e-6)
+    colours, areas = np.sqrt(100 / 360), 100 / 360  # what the two have in common
+    np.testing.assert_allclose(steady[2], ((4 + colours * areas) / 5) ** 3, atol=0.01)
+    rows = {row["id"]: row for row in object_rows(ids, np.ones(ids.shape, np.float32), {}, {}, None, steady)}
+    assert rows[2]["evidence"]["steadiness"] == round(steady[2], 3)
+    assert rows[2]["confidence"] < 0.75 * rows[1]["confidence"]
+
+
+def test_at_the_border_of_the_image_size_says_nothing() -> None:
+    images, ids = np.full((4, 40, 80, 3), 90, np.uint8), np.zeros((4, 40, 80), np.uint8)
+    for t in range(4):
+        ids[t, 10:30, : 5 + 10 * t] = 1
+    np.testing.assert_allclose(steadiness(images, ids)[1], 1.0, atol=1e-6)
