@@ -3,6 +3,8 @@
 Flow is most of it and stays in scene.h5 until a frame's turn comes.
 """
 
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -114,13 +116,14 @@ class PointSource:
     """The sparse points of the frames that may be drawn at the time, chosen once for all steps with the same pixels."""
 
     def __init__(self, points: Points) -> None:
-        self.points = points
-        self.held: tuple[Pixels | None, Points] = None, points
+        self.points = self.chosen = points
+        self.chosen_for: Callable[[], Pixels | None] = lambda: None
 
     def __call__(self, pixels: Pixels) -> Points:
-        if self.held[0] is not pixels:
-            self.held = pixels, points_in(self.points, pixels)
-        return self.held[1]
+        if self.chosen_for() is not pixels:
+            self.chosen = points_in(self.points, pixels)
+            self.chosen_for = weakref.ref(pixels)  # or the last window would stay in memory while the next is read
+        return self.chosen
 
 
 def joined_frames(parts: list[Pixels]) -> Pixels:

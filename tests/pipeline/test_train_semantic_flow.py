@@ -18,6 +18,7 @@ from models.semantic_flow.reference_body import ReferenceFlow
 from pipeline import train_semantic_flow as stage
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene, SceneFlow, read_scene, write_scene
+from pipeline.rendering.trained_method import load_training
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow import training, training_scene
 from pipeline.semantic_flow.data import camera_rays
@@ -140,6 +141,12 @@ def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
     for name, value in whole.trained.model.state_dict().items():
         torch.testing.assert_close(resumed.trained.model.state_dict()[name], value, rtol=0, atol=0, msg=name)
     assert (tmp_path / "killed" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
+    shown = load_training(
+        tmp_path / "killed" / "resume.pt", "semantic_flow", read_scene(written.scene), torch.device("cpu")
+    )
+    assert isinstance(shown, SemanticFlowMethod)
+    maps, same = shown.trained.model.maps.features, resumed.trained.model.maps.features
+    torch.testing.assert_close(maps, same, rtol=0, atol=0)
 
 
 def test_a_state_of_other_settings_is_not_gone_on_from(written: SyntheticScene, tmp_path: Path) -> None:
