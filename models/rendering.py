@@ -10,7 +10,8 @@ from torch import Tensor
 from models.ops.parallel import workers
 from models.rays import Rays, TensorFields
 
-RAYS_AT_ONCE = 4096
+RAYS_AT_ONCE = 4096  # on CPU: a chunk's samples stay in a core's cache
+RAYS_AT_ONCE_ON_GPU = 1 << 16  # with fewer the device waits for its kernels to be launched
 VALID_SCORE = 0.5  # of a scale vector: above it the vector explains the video
 
 
@@ -29,13 +30,19 @@ def joined(parts: Sequence[Rendering]) -> Rendering:
     return Rendering(*(torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])))
 
 
+def rays_at_once(device: torch.device) -> int:
+    """How many rays are followed at a time where no gradients are wanted."""
+    return RAYS_AT_ONCE if device.type == "cpu" else RAYS_AT_ONCE_ON_GPU
+
+
 def in_chunks(render: Callable[[Rays], Rendering], rays: Rays) -> Rendering:
-    """What a function renders of a few thousand rays at a time without gradients, side by side on CPU cores."""
+    """What a function renders of some rays at a time without gradients, side by side on CPU cores."""
 
     def part(chosen: Int64[Tensor, "chunk"]) -> Rendering:
         with torch.no_grad():
             return render(rays[chosen])
 
-    chunks = torch.arange(len(rays.frames), device=rays.frames.device).split(RAYS_AT_ONCE)
-    with workers(rays.frames.device) as parallel_map:
+    device = rays.frames.device
+    chunks = torch.arange(len(rays.frames), device=device).split(rays_at_once(device))
+    with workers(device) as parallel_map:
         return joined(list(parallel_map(part, chunks)))

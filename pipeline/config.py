@@ -342,6 +342,17 @@ class EstimateDepthConfig(Section):
     batch_frames: int = Field(4, ge=1, description="frames that the network takes at once")
 
 
+PIXEL_MEMORY = (
+    "memory for the video's pixels, of longer videos some frames at a time are read; "
+    "null: 2000 on the CPU, a quarter of a GPU's memory"
+)
+
+
+DETERMINISTIC = (
+    "on GPUs: algorithms that give the same bits in every run, where torch has such; slower, and some sums have none"
+)
+
+
 class TrainOsnConfig(Section):
     seed: int = Field(0, ge=0, description="seed of all random choices", json_schema_extra=SHOWN)
     bootstrap_steps: int = Field(200, ge=1, description="steps with each object rendered alone")
@@ -389,9 +400,8 @@ class TrainOsnConfig(Section):
     )
     density_weight: float = Field(0.0, ge=0, description="weight of the objects' mean density")
     total_variation_weight: float = Field(1e-3, ge=0, description="weight of the total variation of planes")
-    pixel_memory_mb: int = Field(
-        2000, ge=1, description="memory for the video's pixels; of longer videos some frames at a time are read"
-    )
+    deterministic: bool = Field(False, description=DETERMINISTIC)
+    pixel_memory_mb: int | None = Field(None, ge=1, description=PIXEL_MEMORY)
     window_steps: int = Field(100, ge=1, description="steps after which other frames of such a video are read")
     network_steps: int = Field(300, ge=1, description="steps of the scale network in each round")
     network_batch: int = Field(2048, ge=16, description="scale vectors in a step of the scale network")
@@ -521,6 +531,9 @@ class TrainSemanticFlowConfig(Section):
     image_based_rendering: bool = Field(
         True, description="renders take on the colours of the frames that see the same point"
     )
+    deterministic: bool = Field(False, description=DETERMINISTIC)
+    pixel_memory_mb: int | None = Field(None, ge=1, description=PIXEL_MEMORY)
+    window_steps: int = Field(100, ge=1, description="steps after which other frames of such a video are read")
     shards: int = Field(4, ge=1, description="parts of a step on CPU, which share the cores; part of the result")
     resume_seconds: float = Field(60.0, gt=0, description="how often the state is kept, to go on after a kill")
     loss_weights: SemanticFlowWeights = Field(SemanticFlowWeights(), description="how much each loss counts")
@@ -546,8 +559,11 @@ class RenderViewsConfig(Section):
     scales: list[Positive] = Field(
         [], description="show the valid scene nearest to these scales of the moving objects", json_schema_extra=SHOWN
     )
-    rays_per_chunk: int = Field(
-        16384, ge=1, description="rays rendered at once; fewer need less memory", json_schema_extra=SHOWN
+    rays_per_chunk: int | None = Field(
+        None,
+        ge=1,
+        description="rays rendered at once, fewer need less memory; null: 16384 on the CPU, 65536 on a GPU",
+        json_schema_extra=SHOWN,
     )
     edits: list[Edit] = Field([], description="changes to a trained scene; normally given with the scene")
     edit_frames: int = Field(16, ge=1, description="most frames of the video of an edit")

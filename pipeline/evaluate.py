@@ -37,7 +37,7 @@ from pipeline.formats.lens import straight_ids
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.metrics_table import Findings, write_metrics
 from pipeline.formats.renders_folder import read_renders
-from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
 from pipeline.formats.splats_folder import read_likeness
 from pipeline.rendering.trained_method import TrainedMethod, load_method
 from pipeline.runtime.atomic import whole
@@ -65,7 +65,7 @@ def evaluate(
     notes: Path,
     config: EvaluateConfig,
 ) -> None:
-    packed, object_ids = read_scene(scene), read_masks(masks)
+    packed, object_ids = read_scene(scene, without=FLOW_FIELDS), read_masks(masks)
     known, in_frames = known_in_scene_and_frames(packed, read_frames_info(info), object_ids, truth)
     shown_ids = straight_ids(packed.kept.frame_undistortion, object_ids)
     lpips = load_lpips(weights) if config.lpips else None

@@ -37,7 +37,7 @@ from pipeline.formats.frames_folder import read_frames, read_frames_info
 from pipeline.formats.geometry_file import Geometry, lens_words, read_geometry
 from pipeline.formats.lens import Undistortion, straight_ids, straight_images
 from pipeline.formats.masks_file import read_masks
-from pipeline.formats.scene_file import read_scene
+from pipeline.formats.scene_file import FLOW_FIELDS, read_scene
 from pipeline.rendering.dense_depth import dense_depth
 from pipeline.rendering.trained_method import TrainedMethod, load_method
 from pipeline.runtime.atomic import whole
@@ -82,7 +82,7 @@ def export_dataset(
     if truth is not None:
         video = with_held_out(video, read_frames_info(info), judged, truth)
     if checkpoint is not None and scene is not None:
-        video = with_dense_depth(video, load_method(checkpoint, read_scene(scene), stage_device()))
+        video = with_dense_depth(video, load_method(checkpoint, read_scene(scene, without=FLOW_FIELDS), stage_device()))
     with whole(exported_dataset) as partial:
         for name in config.formats:
             WRITERS[name](partial / name, video)

@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from pipeline.cli import run_stage
 from pipeline.config import ExportObjectsConfig
-from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
 from pipeline.formats.splat_file import Splats, write_splats
 from pipeline.formats.splats_folder import read_object_splats
 from pipeline.rendering.trained_method import Surface, load_method
@@ -36,7 +36,7 @@ log = logging.getLogger("pipeline.export_objects")
 
 def export_objects(checkpoint: Path, scene: Path, splats: Path, objects: Path, config: ExportObjectsConfig) -> None:
     """Write mesh, points and poses of every object, and the scene as splats at each time."""
-    packed = read_scene(scene)
+    packed = read_scene(scene, without=FLOW_FIELDS)
     method = load_method(checkpoint, packed, stage_device())
     scales = valid_scales(method, config.scales, "export_objects").scales[0].astype(np.float64)
     with whole(objects) as partial:

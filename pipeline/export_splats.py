@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.cli import run_stage
 from pipeline.config import ExportSplatsConfig
-from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
 from pipeline.formats.splat_file import Splats
 from pipeline.formats.splats_folder import (
     POSES,
@@ -41,7 +41,7 @@ JUDGED_VIEWS = 5
 
 
 def export_splats(checkpoint: Path, scene: Path, splats: Path, config: ExportSplatsConfig) -> None:
-    packed = read_scene(scene)
+    packed = read_scene(scene, without=FLOW_FIELDS)
     method = load_method(checkpoint, packed, stage_device())
     scales = method.scales[0].cpu().numpy().astype(np.float64)
     made, likeness = all_splats(method, config)

@@ -18,7 +18,7 @@ from pipeline.cli import run_stage
 from pipeline.config import RenderViewsConfig
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.renders_folder import Renders, write_renders
-from pipeline.formats.scene_file import read_scene
+from pipeline.formats.scene_file import FLOW_FIELDS, read_scene
 from pipeline.rendering.trained_method import load_method
 from pipeline.rendering.valid_scales import valid_scales
 from pipeline.rendering.view_pictures import write_views
@@ -40,7 +40,7 @@ def render_views(
     renders: Path,
     config: RenderViewsConfig,
 ) -> None:
-    packed = read_scene(scene)
+    packed = read_scene(scene, without=FLOW_FIELDS)
     method = load_method(checkpoint, packed, stage_device())
     valid = valid_scales(method, config.scales, "render_views")
     plans = plan_views(packed, valid, config)

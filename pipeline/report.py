@@ -15,7 +15,7 @@ from pipeline.formats.frames_folder import read_frames, read_frames_info, read_j
 from pipeline.formats.geometry_file import read_geometry
 from pipeline.formats.masks_file import read_objects
 from pipeline.formats.metrics_table import own_numbers, read_metrics
-from pipeline.formats.scene_file import read_scene
+from pipeline.formats.scene_file import FLOW_FIELDS, read_scene
 from pipeline.reporting.advice import advice
 from pipeline.reporting.facts import choice_sentence, metric_groups, object_rows, tiles, trust, warnings
 from pipeline.reporting.interactive import interactive_scene, why_no_scene
@@ -64,7 +64,7 @@ def report(
         metrics=own_numbers(judged),
         notes=read_json(notes),
         records=[read_json(path) for path in records],
-        scene=read_scene(scene),
+        scene=read_scene(scene, without=FLOW_FIELDS),
         truth=read_truth(truth) if truth else None,
     )
     verdicts, images = read_geometry(geometry), read_frames(frames)

@@ -36,7 +36,7 @@ from pipeline.osn.setup import Phase, scale_bank, schedule
 from pipeline.osn.training import Clock, TrainingContext, train_fields
 from pipeline.osn.training_state import POOL, TrainingState, identity, keep, resumed, started
 from pipeline.runtime.atomic import whole
-from pipeline.runtime.device import stage_device
+from pipeline.runtime.device import choose_algorithms, stage_device
 from pipeline.runtime.record import commit
 from pipeline.runtime.resume_file import sole_training
 from pipeline.runtime.sources import code_digest
@@ -54,6 +54,7 @@ def train_osn(
     scene: Path, depth: Path | None, checkpoint: Path, history: Path, scales: Path, config: TrainOsnConfig
 ) -> None:
     packed, device = read_scene(scene, without=("images", *FLOW_FIELDS)), stage_device()
+    choose_algorithms(config.deterministic, device)
     given = given_scales(depth, packed) if depth and config.ablation.scales == "depth" else None
     fingerprint = identity(scene, config, given)
     pixels = pixel_source(scene, packed, config, device)

@@ -6,9 +6,9 @@ Writes  checkpoint.pt   the trained method
         history.csv     losses over the steps
 
 Stage 1 trains the static field on what is not known to move; then every reconstructed object gets a scale
-(object_scales.py says how); stage 2 trains everything. While it runs, resume.pt beside the checkpoint keeps the state:
-a run that was killed goes on from there and ends with the same result as one that was not. It stays until a run of the
-graph has ended well, so that a finished training is not lost with the job that did it.
+(object_scales.py says how); stage 2 trains everything. While it runs, resume.pt beside the checkpoint keeps the state, and
+features_*.pt what the frames look like: a run that was killed goes on from there and ends with the same result as one that
+was not. They stay until a run of the graph has ended well, so that a finished training is not lost with the job that did it.
 
 A scene that starts from another's checkpoint takes its classes, flow attention and semantic network, and needs few steps;
 one of the scenes that were trained as one model takes its part of that model as it is.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.runtime.device import stage_device
+from pipeline.runtime.device import choose_algorithms, stage_device
 from pipeline.runtime.resume_file import sole_training
 from pipeline.runtime.sources import code_digest
 from pipeline.semantic_flow.frame_features import chosen_encoder
@@ -42,6 +42,7 @@ def train_semantic_flow(
     config: TrainSemanticFlowConfig,
 ) -> None:
     device = stage_device()
+    choose_algorithms(config.deterministic, device)
     other = read_trained(start_from) if start_from else None
     if other and copy_member(other, scene_digest(scene), checkpoint, history):
         if depth:
@@ -50,10 +51,11 @@ def train_semantic_flow(
     shared = shared_part(other, config, start_from) if other and start_from else None
     config = adaptation(config) if shared else config
     encoder = chosen_encoder(shared.encoder if shared else config.encoder, weights)
-    training_scene = prepared(scene, labels, depth, encoder, shared, config, device)
-    fingerprint, code = training_scene.fingerprint, code_digest("pipeline.train_semantic_flow")
+    code = code_digest("pipeline.train_semantic_flow")
     with sole_training(checkpoint) as resume:
-        state = resumed(resume, fingerprint, config, device, code) or begun(training_scene, device)
+        training_scene = prepared(scene, labels, depth, encoder, shared, config, device, resume.parent)
+        fingerprint, features = training_scene.fingerprint, training_scene.features.maps.features
+        state = resumed(resume, fingerprint, features, config, device, code) or begun(training_scene, device)
         state = through_first_stage(training_scene, state, resume, device)
         train_stage(state, training_context(training_scene, state, resume, device))
         save_state(resume, fingerprint, state, done_by=code)

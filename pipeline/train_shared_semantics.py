@@ -24,8 +24,8 @@ from models.ops.parallel import ParallelMap, workers
 from models.semantic_flow.attention import SemanticHead
 from pipeline.cli import run_stage
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.formats.scene_file import read_scene
-from pipeline.runtime.device import stage_device
+from pipeline.formats.scene_file import FLOW_FIELDS, read_scene
+from pipeline.runtime.device import choose_algorithms, stage_device
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
 from pipeline.runtime.resume_file import keep_state, kept_state, sole_training
@@ -76,12 +76,13 @@ def train_shared_semantics(
     if len(scenes) < 2:
         raise StageError(f"{len(scenes)} scenes were given; two or more are needed to share their semantics")
     device = stage_device()
-    training_scenes = common_training_scenes(scenes, weights, config, device)
-    fingerprint = hashlib.sha256("".join(scene.fingerprint for scene in training_scenes).encode()).hexdigest()
+    choose_algorithms(config.deterministic, device)
     parts = [checkpoint.with_name(f"resume_{number}.pt") for number in range(len(scenes))]
     code = code_digest("pipeline.train_shared_semantics")
     with sole_training(checkpoint) as resume:
-        joint = joint_resumed(resume, fingerprint, config, device, code)
+        training_scenes = common_training_scenes(scenes, weights, config, device, resume.parent)
+        fingerprint = hashlib.sha256("".join(scene.fingerprint for scene in training_scenes).encode()).hexdigest()
+        joint = joint_resumed(resume, fingerprint, training_scenes, config, device, code)
         joint = joint or joint_begun(training_scenes, parts, config, device)
         contexts = [training_context(*pair, resume, device) for pair in zip(training_scenes, joint.states, strict=True)]
         train_together(joint, contexts, resume, fingerprint, config)
@@ -93,16 +94,16 @@ def train_shared_semantics(
 
 
 def common_training_scenes(
-    scenes: list[Path], weights: Path | None, config: TrainSemanticFlowConfig, device: torch.device
+    scenes: list[Path], weights: Path | None, config: TrainSemanticFlowConfig, device: torch.device, folder: Path
 ) -> list[TrainingScene]:
     """All scenes with the same classes and the same feature basis."""
     encoder = chosen_encoder(config.encoder, weights)
-    packed = [read_scene(scene) for scene in scenes]
+    packed = [read_scene(scene, without=FLOW_FIELDS) for scene in scenes]
     names, moves = all_classes([training_labels(scene, None, config) for scene in packed])
     basis = basis_of([scene.images for scene in packed], encoder, config.feature_channels)
     shared = SharedSemantics(names, moves, encoder.name, basis, {}, f"nothing, with {len(scenes)} scenes as one model")
     log.info("%d scenes share the classes %s", len(scenes), ", ".join(names))
-    return [prepared(scene, None, None, encoder, shared, config, device) for scene in scenes]
+    return [prepared(scene, None, None, encoder, shared, config, device, folder) for scene in scenes]
 
 
 def joint_begun(
@@ -111,7 +112,7 @@ def joint_begun(
     """All scenes through stage 1, one after the other, then with one semantic network."""
     states = []
     for scene, part in zip(training_scenes, parts, strict=True):
-        state = resumed(part, scene.fingerprint, config, device) or begun(scene, device)
+        state = resumed(part, scene.fingerprint, scene.features.maps.features, config, device) or begun(scene, device)
         state = through_first_stage(scene, state, part, device)
         save_state(part, scene.fingerprint, state)
         states.append(state)
@@ -129,13 +130,22 @@ def tied(states: list[TrainingState], config: TrainSemanticFlowConfig) -> Joint:
 
 
 def joint_resumed(
-    path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device, code: str
+    path: Path,
+    fingerprint: str,
+    scenes: list[TrainingScene],
+    config: TrainSemanticFlowConfig,
+    device: torch.device,
+    code: str,
 ) -> Joint | None:
     """The states of a run that was killed in stage 2, if they are there and of the same scenes and settings."""
     stored = kept_state(path, fingerprint, code)
     if stored is None:
         return None
-    joint = tied([restored_state(one, config, device, with_head=False) for one in stored["runs"]], config)
+    states = [
+        restored_state(one, scene.features.maps.features, config, device, with_head=False)
+        for one, scene in zip(stored["runs"], scenes, strict=True)
+    ]
+    joint = tied(states, config)
     joint.adam.load_state_dict(stored["adam"])
     return joint
 

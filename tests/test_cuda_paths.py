@@ -6,7 +6,7 @@ its three objects. docs/ARCHITECTURE.md states the same table.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import torch
 
+from models.rays import Rays
+from models.rendering import Rendering, in_chunks
 from pipeline import train_osn as osn_stage
 from pipeline.config import Edit, EvaluateConfig, ExportObjectsConfig, RenderViewsConfig
 from pipeline.evaluate import evaluate
@@ -27,6 +29,7 @@ from pipeline.formats.scene_file import Scene, read_scene
 from pipeline.osn import training as osn_training
 from pipeline.render_views import render_views
 from pipeline.rendering.trained_method import TrainedMethod, load_method
+from pipeline.runtime.device import choose_algorithms
 from pipeline.runtime.sources import ROOT
 from pipeline.semantic_flow import training as flow_training
 from pipeline.train_osn import train_osn
@@ -130,14 +133,15 @@ def parameters(checkpoint: Path, part: str) -> dict[str, torch.Tensor]:
     return state
 
 
-def osn(scene: Path, out: Path) -> dict[str, torch.Tensor]:
-    config = TINY.model_copy(update=FEW)
+def osn(scene: Path, out: Path, **changes: Any) -> dict[str, torch.Tensor]:
+    config = TINY.model_copy(update={**FEW, **changes})
     train_osn(scene, None, out / "checkpoint.pt", out / "history.csv", out / "scales.csv", config)
     return parameters(out / "checkpoint.pt", "fields")
 
 
-def semantic_flow(scene: Path, out: Path) -> dict[str, torch.Tensor]:
-    config = small(static_steps=4, steps=3, rays=48, static_rays=48, sparse_points=8, semantic_rays=8, warped_rays=8)
+def semantic_flow(scene: Path, out: Path, **changes: Any) -> dict[str, torch.Tensor]:
+    few = {"static_steps": 4, "steps": 3, "rays": 48, "static_rays": 48, "sparse_points": 8}
+    config = small(**few, semantic_rays=8, warped_rays=8, **changes)
     train_semantic_flow(scene, None, None, None, None, out / "checkpoint.pt", out / "history.csv", config)
     return parameters(out / "checkpoint.pt", "model")
 
@@ -221,6 +225,47 @@ def test_views_are_rendered_judged_and_exported(scene: Path, folder: Path, card:
         (folder / "splats").mkdir()
         export_objects(checkpoint, scene, folder / "splats", folder / "objects", ExportObjectsConfig())
         assert set(json.loads((folder / "objects/poses.json").read_text()))
+
+
+def test_algorithms_are_chosen_for_each_training_anew(card: Card, caplog: pytest.LogCaptureFixture) -> None:
+    for wanted, device, on in ((True, "cuda", True), (False, "cuda", False), (True, "cpu", False)):
+        choose_algorithms(wanted, torch.device(device))
+        assert torch.are_deterministic_algorithms_enabled() == on
+    assert caplog.text.count("no such algorithm on GPUs for cumulative sums") == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("train", [osn, semantic_flow])
+def test_a_gpu_s_renders_are_the_cpu_s_and_its_training_nearly_repeats(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Callable[..., dict[str, torch.Tensor]]
+) -> None:
+    """On a real device: trained twice with `deterministic`, and rendered by both."""
+    monkeypatch.setenv("MONOVERSE_DEVICE", "cuda")
+    first, second = (train(scene, tmp_path / name, deterministic=True) for name in ("first", "second"))
+    torch.use_deterministic_algorithms(False)
+    assert all((first[name] - second[name]).abs().max() < 1e-2 for name in first)
+    packed, path = read_scene(scene), tmp_path / "first" / "checkpoint.pt"
+    on_cpu, on_cuda = (load_method(path, packed, torch.device(kind)) for kind in ("cpu", "cuda"))
+    assert (seen_by(on_cpu, packed) - seen_by(on_cuda, packed)).abs().max() < 5e-3
+
+
+def test_a_view_is_rendered_in_few_pieces_on_the_device(card: Card) -> None:
+    """Of 10 000 rays one there, three on the CPU, whose caches are small."""
+    pieces: dict[str, list[int]] = {"cpu": [], "cuda": []}
+
+    def render(rays: Rays) -> Rendering:
+        pieces[rays.origins.device.type].append(len(rays.frames))
+        nothing = torch.zeros_like(rays.origins[:, 0])
+        return Rendering(torch.zeros_like(rays.origins), nothing, nothing, nothing[:, None])
+
+    for device in pieces:
+        ray = torch.zeros(10_000, 3, device=device)
+        assert (
+            len(in_chunks(render, Rays(ray, ray, torch.zeros(10_000, dtype=torch.int64, device=device))).depth)
+            == 10_000
+        )
+    assert pieces == {"cpu": [4096, 4096, 1808], "cuda": [10_000]}
 
 
 def test_the_table_of_budgets_is_the_one_that_is_kept() -> None:

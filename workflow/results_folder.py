@@ -19,8 +19,9 @@ def check_writable(folder: Path = RESULTS) -> None:
 
 
 def finished_trainings(names: Iterable[str], folder: Path = RESULTS) -> list[Path]:
-    """States of trainings of scenes and groups whose checkpoints a run that ended well has accepted; none at work."""
-    states = [state for name in names for state in sorted((folder / name).glob("*/resume.pt"))]
+    """What trainings of scenes and groups kept to go on, of those whose checkpoints a run that ended well has accepted."""
+    kept = ("*/resume.pt", "*/features_*.pt")
+    states = [state for name in names for pattern in kept for state in sorted((folder / name).glob(pattern))]
     return [
         state
         for state in states

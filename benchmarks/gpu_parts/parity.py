@@ -10,9 +10,7 @@ from benchmarks.gpu_parts.results import Results
 from benchmarks.gpu_parts.scene import MadeScene
 from benchmarks.gpu_parts.steps import CPU, Measured, flow_joint, flow_losses, flow_scene, osn_losses
 from models.ops.compaction import places
-from models.osn.compositing import accumulate_per_object, weights_by_depth
-from models.osn.interpolation import interpolate_volume, planes_times_lines
-from models.osn.marching import solo_weights
+from models.ops.operators import OPERATORS
 from models.semantic_flow.attention import WIDTH, FlowAttention
 from models.semantic_flow.encoders import pyramid_features
 from models.semantic_flow.flow_features import sample_maps
@@ -34,8 +32,7 @@ def operators(count: int) -> dict[str, Operator]:
     def random(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=seeded)
 
-    rays, place = count // 8, torch.arange(count)
-    segment, order, owner = place // 8, random(count), place // 8 * 3 + place % 3
+    rays = count // 8
     where, frames = random(count, 2, 2) * torch.tensor([32.0, 24]), torch.randint(3, (count, 2), generator=seeded)
     cameras = Cameras(torch.eye(4).expand(3, 4, 4).clone(), torch.tensor([30.0, 30, 16, 12]), 24, 32)
     region, edges = Region(torch.zeros(3), torch.tensor([1.0, 2, 3]), 0.3), random(rays, 17).cumsum(1)
@@ -45,24 +42,11 @@ def operators(count: int) -> dict[str, Operator]:
     planes = module(SpacePlanes(4, 16, seeded))
     return {
         "contraction into a region": (lambda x: [region.to(x.device).coordinates(x)], [8 * random(count, 3) - 4]),
-        "volume interpolation": (lambda v, x: [interpolate_volume(v, x)], [random(9, 10, 11), random(3, count)]),
-        "planes times lines": (
-            lambda a, b, c, d, e, f, x: [planes_times_lines([a, b, c], [d, e, f], x, (9, 10, 11))],
-            [*(random(rows, 4) for rows in (90, 99, 110, 11, 10, 9)), random(3, count)],
-        ),
         "planes in space": (lambda x: planes(x.detach()), [2 * random(count, 3) - 1]),  # places are not learned there
         "planes in space and time": (
             module(SpaceTimePlanes(4, 16, 5, seeded)), [2 * random(count, 3) - 1, 2 * random(count) - 1],
         ),
         "trilinear nodes": (lambda v, x: [trilinear(v, x)], [random(9, 10, 11), 2 * random(count, 3) - 1]),
-        "compositing by depth": (
-            lambda x: [weights_by_depth(x, segment.to(x.device), order.to(x.device))], [random(count)],
-        ),
-        "sums of objects on rays": (
-            lambda w, c: list(vars(accumulate_per_object(owner.to(w.device), w, order.to(w.device), c, rays + 1, 3)).values()),
-            [random(count), random(count, 5)],
-        ),
-        "weights of one object": (lambda x: [solo_weights(x)], [random(rays, 16)]),
         "blend of two fields": (lambda *x: list(vars(blend(*x)).values()), [random(rays, 16) for _ in range(3)]),
         "samples by the inverse CDF": (
             lambda w: [inverse_cdf(edges.to(w.device), w, shares.to(w.device))],
@@ -108,7 +92,28 @@ def difference(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
     return max((float((a - b).norm() / b.norm().clamp(min=1e-12)) for a, b in pairs), default=0.0)
 
 
+def registered_parity(results: Results, device: torch.device) -> None:
+    """The operators with kernels, and their gradients, which are operators too: the device's kernel and the reference."""
+    from tests.models.ops.operator_calls import calls, tensors
+
+    for call, arguments in calls(0, torch.float32):
+        kernel = OPERATORS[call.split(":")[0]]
+        moved = [value.to(device) if isinstance(value, Tensor) else value for value in arguments]
+        found, wanted = tensors(kernel(*moved)), tensors(kernel.reference(*arguments))
+        floats = [(a.cpu(), b) for a, b in zip(found, wanted, strict=True) if b.is_floating_point()]
+        off = max((difference([a], [b]) if a.shape == b.shape else float("inf") for a, b in floats), default=0.0)
+        verdict = "ok" if off <= (GRADIENTS if "_backward" in call else VALUES) else "DIFFERS"
+        results.add(
+            "operators",
+            call,
+            parity=verdict,
+            values_off=off,
+            by="kernel" if device.type in kernel.kernels else "reference",
+        )
+
+
 def operator_parity(results: Results, device: torch.device, count: int) -> None:
+    registered_parity(results, device)
     for name, operator in operators(count).items():
         (values, gradients), (wanted, wanted_gradients) = (outcome(operator, where) for where in (device, CPU))
         off, gradient_off = difference(values, wanted), difference(gradients, wanted_gradients)

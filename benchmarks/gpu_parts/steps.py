@@ -30,6 +30,7 @@ from pipeline.semantic_flow.training_scene import TrainingScene, begun, prepared
 from pipeline.semantic_flow.training_state import TrainingState as FlowState
 
 CPU = torch.device("cpu")
+SETTLING = 40  # steps in which the number of rays may change each time; later on GPUs as in training, at set steps
 SHAPING = 6  # steps on the CPU before devices are compared: fields that have a shape
 Gradients = dict[str, Tensor]
 Measured = tuple[dict[str, float], Gradients]  # losses and gradients of one step
@@ -66,11 +67,13 @@ def osn_step(made: MadeScene, config: TrainOsnConfig, device: torch.device, phas
     """A whole step: drawing, rendering, gradients, the optimiser, the history."""
     state, pixels = osn_state(made, config, device), training_pixels(made.scene, config, device)
     context = osn.TrainingContext(made.scene, lambda step: pixels, config, Path("unused"), "", map)
-    stretch = Phase(phase, 1)
+    stretch, taken = Phase(phase, 1), [0]
 
     def take() -> None:
         values = osn.update(state, osn.measured_losses(state, stretch, context), stretch, config)
         osn.note(state, stretch, values)
+        taken[0] += 1
+        state.field_step = max(0, taken[0] - SETTLING)
 
     return Step(take, lambda: state.rays)
 

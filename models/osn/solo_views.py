@@ -9,15 +9,15 @@ from models.ops.parallel import ParallelMap
 from models.osn.object_scene import Grids, ObjectScene
 from models.osn.training_pixels import PixelBatch
 from models.osn.z_buffer import SoloViews
-
-RAYS_AT_ONCE = 4096
+from models.rendering import rays_at_once
 
 
 def solo_views(scene: ObjectScene, batch: PixelBatch, parallel_map: ParallelMap) -> SoloViews:
     """Depth and opacity of every object alone; an object whose pose is unknown there is transparent."""
     with torch.no_grad():
         grids = scene.density_grids()
-    chunks = torch.arange(len(batch.frames), device=batch.frames.device).split(RAYS_AT_ONCE)
+    device = batch.frames.device
+    chunks = torch.arange(len(batch.frames), device=device).split(rays_at_once(device))
     parts = list(parallel_map(lambda chunk: solo_views_chunk(scene, grids, batch[chunk]), chunks))
     return SoloViews(*(torch.cat([getattr(part, name) for part in parts]) for name in SoloViews.__dataclass_fields__))
 

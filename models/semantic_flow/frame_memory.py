@@ -15,6 +15,7 @@ from torch import Tensor
 
 from models.ops.parallel import ParallelMap
 from models.rays import Rays, TensorFields
+from models.rendering import rays_at_once
 from models.semantic_flow.flow_features import sample_maps
 from models.semantic_flow.model import SemanticFlow
 
@@ -23,7 +24,7 @@ SAME_PLACE = 1e-4  # of the scene's unit: cameras this near are one
 VIEWS, CANDIDATES = 4, 16  # frames that what rests takes its colours from, and those of which they are taken
 FRAME_ANGLE = 1e-3  # radians that a frame of time between two views counts as: light and shadows change
 LEAST_ANGLE = 0.01  # radians: of views that differ by less, none is better
-STRIDE, RAYS_AT_ONCE = 2, 8192
+STRIDE, LEAST_AT_ONCE = 2, 8192
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def remembered(
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2).float()
     with torch.no_grad():
-        nodes = model.static.nodes()
+        nodes, at_once = model.static.nodes(), max(LEAST_AT_ONCE, rays_at_once(device))
 
     def look(frame: int) -> Float[Tensor, "ray value=2"]:
         if not known[frame]:
@@ -54,7 +55,9 @@ def remembered(
         frames = torch.full((len(xy),), frame, device=device)
         rays = Rays(cameras.world_from_camera[frames, :3, 3], cameras.directions(xy, frames), frames)
         with torch.no_grad():
-            parts = [model.trace(nodes, rays[i : i + RAYS_AT_ONCE], None) for i in range(0, len(xy), RAYS_AT_ONCE)]
+            parts = [
+                model.trace(nodes, rays[chunk], None) for chunk in torch.arange(len(xy), device=device).split(at_once)
+            ]
         return torch.cat([torch.stack([part.depth, part.dynamicness], dim=-1) for part in parts])
 
     shown = torch.stack(list(parallel_map(look, range(len(images)))))

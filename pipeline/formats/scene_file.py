@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from pipeline.cameras import Intrinsics
 from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.h5_schema import Field, open_checked, read_h5, write_h5
+from pipeline.runtime.errors import StageError
 
 SCHEMA, VERSION = "monoverse-scene", 2
 FIELDS = (
@@ -52,6 +53,8 @@ FIELDS = (
     Field("observation_weight", "float32", "observation", "2 exp(-(e / mean e)^2), e = reprojection error"),
 )
 FLOW_FIELDS = tuple(field.name for field in FIELDS if field.name.startswith("flow"))
+
+FramesFlow = tuple[Float[np.ndarray, "height width xy=2"], Bool[np.ndarray, "height width"]]
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,35 @@ class Scene:
         return self.images.shape[0]
 
 
+@dataclass(frozen=True)
+class SceneFlow:
+    """The flow of a scene pair by pair, from memory or from the file, where it may stay: it is most of a scene."""
+
+    forward: Any
+    backward: Any
+    forward_valid: Any
+    backward_valid: Any
+
+    @staticmethod
+    def of(scene: Scene) -> "SceneFlow":
+        """The flow of a scene that was read with it."""
+        return SceneFlow(*(getattr(scene, name) for name in FLOW_FIELDS))
+
+    def to_next(self, frame: int) -> FramesFlow:
+        """Flow of a frame to the next, and where it is confirmed."""
+        return self.read("forward", frame)
+
+    def to_previous(self, frame: int) -> FramesFlow:
+        """Flow of a frame to the one before, and where it is confirmed."""
+        return self.read("backward", frame - 1)
+
+    def read(self, name: str, pair: int) -> FramesFlow:
+        try:
+            return getattr(self, name)[pair], getattr(self, f"{name}_valid")[pair]
+        except OSError as error:
+            raise StageError(f"the scene's flow is damaged ({error}); delete scene.h5 and run again") from error
+
+
 def write_scene(path: Path, scene: Scene, attributes: dict[str, Any]) -> None:
     """Write a scene, whole or not at all."""
     arrays = {field.name: getattr(scene, field.name) for field in FIELDS}
@@ -119,6 +151,12 @@ def read_scene(path: Path, without: Collection[str] = ()) -> Scene:
     arrays, attributes = read_h5(path, SCHEMA, VERSION, FIELDS, without)
     source = KeptFrames(**json.loads(attributes["source"]))
     return Scene(**arrays, objects=json.loads(attributes["objects"]), source=source)
+
+
+def stored_flow(path: Path) -> SceneFlow:
+    """A scene's flow, which stays in the file until a pair of frames is asked for."""
+    file = open_checked(path, SCHEMA, VERSION, FIELDS)
+    return SceneFlow(*(file[name] for name in FLOW_FIELDS))
 
 
 def read_scene_frames(path: Path, frames: list[int]) -> Scene:

@@ -180,7 +180,7 @@ def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.de
     return OsnMethod(scene, fields, network, views, scales, scores, object_views)
 
 
-def method_from_training(kept: dict[str, Any], scene: Scene, device: torch.device) -> OsnMethod:
+def method_from_training(kept: dict[str, Any], resume: Path, scene: Scene, device: torch.device) -> OsnMethod:
     """The method as a training left it last: its scales are those that the fields are trained under."""
     samples = ScaleSamples(*kept["pool"])
     if kept["views"] is not None:

@@ -18,6 +18,7 @@ from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.checkpoint import fields_from_state, fields_state, network_from_state, network_state, views_state
 from pipeline.osn.setup import field_optimiser, field_shape, grid_resolutions, network_optimiser, scene_geometry
+from pipeline.runtime.digests import digest as file_digest
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.resume_file import keep_state, kept_state
 
@@ -54,7 +55,7 @@ COUNTERS = ("phase", "step", "field_step", "rays", "taken", "seconds", "sums", "
 def identity(scene: Path, config: TrainOsnConfig, given: Float[np.ndarray, "object"] | None = None) -> str:
     """What a kept state must agree in to be gone on from."""
     digest = hashlib.sha256(config.model_dump_json(exclude={"resume_seconds"}).encode())
-    digest.update(scene.read_bytes())
+    digest.update(file_digest(scene).encode())
     digest.update(b"" if given is None else given.tobytes())
     return digest.hexdigest()
 

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-def only_when_trained(kept: dict[str, Any], scene: Scene, device: torch.device) -> TrainedMethod:
+def only_when_trained(kept: dict[str, Any], resume: Path, scene: Scene, device: torch.device) -> TrainedMethod:
     """A method that keeps nothing which could be shown before it is trained."""
     raise ValueError("this method is shown when it is trained")
 
@@ -39,12 +39,12 @@ def only_when_trained(kept: dict[str, Any], scene: Scene, device: torch.device) 
 class Method:
     """How a method's checkpoint is read: the version that is understood, and from its contents to the trained method.
 
-    `from_training` takes what a training that still runs has kept last.
+    `from_training` takes what a training that still runs has kept last, and where: it may keep other files beside it.
     """
 
     schema_version: int
     from_checkpoint: Callable[[dict[str, Any], Scene, torch.device], TrainedMethod]
-    from_training: Callable[[dict[str, Any], Scene, torch.device], TrainedMethod] = only_when_trained
+    from_training: Callable[[dict[str, Any], Path, Scene, torch.device], TrainedMethod] = only_when_trained
 
 
 METHODS = {
@@ -70,7 +70,7 @@ def load_training(resume: Path, name: str, scene: Scene, device: torch.device) -
     """A method of a name as far as it is trained: from the state that its training keeps."""
     state = load_tensors(resume)
     try:
-        return METHODS[name].from_training(state, scene, device)
+        return METHODS[name].from_training(state, resume, scene, device)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StageError(f"{resume} holds no state of {name} that can be shown ({error}); wait for the next") from error
 

@@ -9,19 +9,20 @@ from torch import Tensor
 
 from models.ops.parallel import side_by_side
 from models.rays import Rays
-from models.rendering import Rendering, joined
+from models.rendering import Rendering, joined, rays_at_once
 from pipeline.cameras import Intrinsics, directions_at_unit_depth, pixel_centres
 from pipeline.formats.renders_folder import write_set
 from pipeline.rendering.trained_method import TrainedMethod
 from pipeline.rendering.view_plans import Plan
 from pipeline.runtime.progress import progress
 
+LEAST_CHUNK = 16384
 Picture = tuple[
     UInt8[np.ndarray, "height width rgb=3"], UInt8[np.ndarray, "height width"], Float[np.ndarray, "height width"]
 ]
 
 
-def write_views(folder: Path, work: list[tuple[Plan, TrainedMethod]], chunk: int) -> None:
+def write_views(folder: Path, work: list[tuple[Plan, TrainedMethod]], chunk: int | None) -> None:
     """Render all sets, each by its method, and write each as soon as it is done; views are rendered side by side."""
     views = [(method, plan, *view) for plan, method in work for view in plan.views(method.scene.camera)]
 
@@ -47,8 +48,11 @@ def view_rays(camera: Intrinsics, world_from_camera: Float[np.ndarray, "4 4"], f
     return Rays(origin.expand_as(turned), turned, torch.full((len(turned),), frame, dtype=torch.int64))
 
 
-def render_chunks(method: TrainedMethod, rays: Rays, scales: Float[Tensor, "object"], chunk: int) -> Rendering:
-    """Render rays in pieces that fit into memory."""
+def render_chunks(
+    method: TrainedMethod, rays: Rays, scales: Float[Tensor, "object"], chunk: int | None = None
+) -> Rendering:
+    """Render rays in pieces that fit into memory, by default of as many rays as the device takes well."""
+    chunk = chunk or max(LEAST_CHUNK, rays_at_once(method.device))
     with torch.no_grad():
         return joined(
             [method.render(rays[start : start + chunk], scales) for start in range(0, len(rays.frames), chunk)]

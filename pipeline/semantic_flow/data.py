@@ -1,37 +1,42 @@
 """What Semantic Flow trains on, as tensors on the device, and random batches of it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int16, Int64, UInt8
+from jaxtyping import Bool, Float, Int, Int8, Int16, Int64, UInt8
 from torch import Tensor
 
 from models.rays import Rays, TensorFields
 from models.semantic_flow.objectives import Batch
 from models.semantic_flow.space import Cameras
 from pipeline.cameras import inverse, transform, unproject
-from pipeline.formats.scene_file import Scene
+from pipeline.formats.scene_file import Scene, SceneFlow
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
-from pipeline.semantic_flow.moving_pixels import moving_pixels
 
-UNKNOWN = -1.0
+UNKNOWN = -1
 BORDER_PX = 3  # around what moves: the static field does not learn from pixels that masks may have missed
 
 
 @dataclass(frozen=True)
 class Pixels(TensorFields):
-    """All pixels of all frames, and where to draw them from: anywhere, where nothing moves, where something moves."""
+    """All pixels of some frames, and where to draw them from: anywhere, where nothing moves, where something moves.
+
+    `numbers` are those of the frames in the video, `place` the inverse: -1 for frames that are not here.
+    """
 
     images: UInt8[Tensor, "pixel rgb=3"]
     label: Int16[Tensor, "pixel"]
-    moving: Float[Tensor, "pixel"]
+    moving: Int8[Tensor, "pixel"]
     flow: Float[Tensor, "direction=2 pixel xy=2"]  # to the next frame, and to the previous one
     flow_valid: Bool[Tensor, "direction=2 pixel"]
-    anywhere: Int64[Tensor, "usable"]
-    still: Int64[Tensor, "usable_still"]
-    active: Int64[Tensor, "usable_active"]
+    anywhere: Int[Tensor, "usable"]
+    still: Int[Tensor, "usable_still"]
+    active: Int[Tensor, "usable_active"]
+    numbers: Int64[Tensor, "frame"]
+    place: Int64[Tensor, "video_frame"]
 
 
 @dataclass(frozen=True)
@@ -56,31 +61,59 @@ def scene_cameras(scene: Scene) -> Cameras:
     return Cameras(poses, intrinsics, scene.camera.height, scene.camera.width)
 
 
-def training_pixels(scene: Scene, labels: Labels, colour_everywhere: bool) -> Pixels:
-    """The pixels that training may see. In frames without labels, flow alone says what may be moving."""
-    labelled, size = labels.labelled, scene.object_ids.shape
-    moving = np.where(labels.ids == UNLABELLED, UNKNOWN, labels.moving).astype(np.float32)
-    active = np.where(labelled[:, None, None], labels.moving, labels.moving | moving_pixels(scene))
-    usable = scene.visible[0] & (labelled | colour_everywhere)
-    drawn = np.broadcast_to(usable[:, None, None], size)
-    both_known = (scene.visible[0][:-1] & scene.visible[0][1:])[:, None, None]
-    flow = np.zeros((2, *size, 2), np.float32)
-    flow[0, :-1], flow[1, 1:] = scene.flow_forward, scene.flow_backward
-    flow_valid = np.zeros((2, *size), bool)
-    flow_valid[0, :-1], flow_valid[1, 1:] = (
-        scene.flow_forward_valid & both_known,
-        scene.flow_backward_valid & both_known,
-    )
+def training_pixels(
+    scene: Scene,
+    flow: SceneFlow,
+    labels: Labels,
+    frames: list[int],
+    moves_by_flow: Callable[[int], Bool[np.ndarray, "height width"]],
+    colour_everywhere: bool,
+) -> Pixels:
+    """The pixels of some frames that training may see. In frames without labels, flow alone says what may be moving."""
+    own = replace(labels, ids=labels.ids[frames], labelled=labels.labelled[frames])
+    active = own.moving
+    for place, frame in enumerate(frames):
+        if not labels.labelled[frame]:
+            active[place] |= moves_by_flow(frame)
+    drawn = scene.visible[0, frames] & (own.labelled | colour_everywhere)
+    usable = np.broadcast_to(drawn[:, None, None], active.shape)
+    place = np.full(scene.frame_count, -1)
+    place[frames] = np.arange(len(frames))
+    there, valid = flow_of_frames(scene, flow, frames)
     return Pixels(
-        torch.from_numpy(scene.images).flatten(0, 2),
-        torch.from_numpy(labels.ids).flatten(),
-        torch.from_numpy(moving).flatten(),
-        torch.from_numpy(flow).flatten(1, 3),
-        torch.from_numpy(flow_valid).flatten(1),
-        flat_indices(drawn),
-        flat_indices(drawn & ~widened(active, BORDER_PX)),
-        flat_indices(drawn & active),
+        torch.from_numpy(scene.images[frames]).flatten(0, 2),
+        torch.from_numpy(own.ids).flatten(),
+        torch.from_numpy(known_motion(own)).flatten(),
+        torch.from_numpy(there).flatten(1, 3),
+        torch.from_numpy(valid).flatten(1),
+        flat_indices(usable),
+        flat_indices(usable & ~widened(active, BORDER_PX)),
+        flat_indices(usable & active),
+        torch.tensor(frames),
+        torch.from_numpy(place),
     )
+
+
+def known_motion(labels: Labels) -> Int8[np.ndarray, "frame height width"]:
+    """1 where labels say that something moves, 0 where they say that nothing does, UNKNOWN where there is none."""
+    return np.where(labels.ids == UNLABELLED, np.int8(UNKNOWN), labels.moving.astype(np.int8))
+
+
+def flow_of_frames(
+    scene: Scene, flow: SceneFlow, frames: list[int]
+) -> tuple[
+    Float[np.ndarray, "direction=2 frame height width xy=2"], Bool[np.ndarray, "direction=2 frame height width"]
+]:
+    """Flow to the next and to the previous frame; valid where it is confirmed and both cameras are known."""
+    there = np.zeros((2, len(frames), *scene.size, 2), np.float32)
+    valid = np.zeros(there.shape[:-1], bool)
+    known = scene.visible[0]
+    for place, frame in enumerate(frames):
+        for direction, (other, read) in enumerate(((frame + 1, flow.to_next), (frame - 1, flow.to_previous))):
+            if 0 <= other < scene.frame_count:
+                there[direction, place], confirmed = read(frame)
+                valid[direction, place] = confirmed & (known[frame] & known[other])
+    return there, valid
 
 
 def widened(mask: Bool[np.ndarray, "frame height width"], by_px: int) -> Bool[np.ndarray, "frame height width"]:
@@ -89,8 +122,12 @@ def widened(mask: Bool[np.ndarray, "frame height width"], by_px: int) -> Bool[np
     return np.stack([cv2.dilate(image, square) > 0 for image in mask.astype(np.uint8)])
 
 
-def flat_indices(mask: Bool[np.ndarray, "frame height width"]) -> Int64[Tensor, "pixel"]:
-    return torch.from_numpy(np.flatnonzero(mask))
+def flat_indices(mask: Bool[np.ndarray, "frame height width"]) -> Int[Tensor, "pixel"]:
+    """Where a mask is true; half as wide as numpy's own where the pixels can be counted so."""
+    kind = np.int32 if mask.size < 2**31 else np.int64
+    area = mask[0].size if len(mask) else 0
+    parts = [(np.flatnonzero(frame) + number * area).astype(kind) for number, frame in enumerate(mask)]
+    return torch.from_numpy(np.concatenate(parts) if parts else np.zeros(0, kind))
 
 
 def training_points(scene: Scene, labels: Labels, scales: Float[np.ndarray, "object"]) -> Points:
@@ -135,6 +172,13 @@ def world_motion(
     return np.where(known[:, None], moved, 0.0), known
 
 
+def points_in(points: Points, pixels: Pixels) -> Points:
+    """The observations in the frames that are here; all of them where all frames are."""
+    if len(pixels.numbers) == len(pixels.place):
+        return points
+    return points[pixels.place[points.frame] >= 0]
+
+
 def draw(
     pixels: Pixels,
     points: Points,
@@ -158,10 +202,11 @@ def draw(
     return joined(parts)
 
 
-def pick(flat_indices: Int64[Tensor, "pixel"], count: int, generator: torch.Generator) -> Int64[Tensor, "chosen"]:
+def pick(flat_indices: Int[Tensor, "pixel"], count: int, generator: torch.Generator) -> Int64[Tensor, "chosen"]:
     if not count or not len(flat_indices):
-        return flat_indices[:0]
-    return flat_indices[torch.randint(len(flat_indices), (count,), generator=generator, device=flat_indices.device)]
+        return flat_indices[:0].long()
+    chosen = torch.randint(len(flat_indices), (count,), generator=generator, device=flat_indices.device)
+    return flat_indices[chosen].long()
 
 
 def random_neighbours(frame: Tensor, frames: int, generator: torch.Generator) -> Tensor:
@@ -174,7 +219,7 @@ def random_neighbours(frame: Tensor, frames: int, generator: torch.Generator) ->
 def pixel_batch(pixels: Pixels, cameras: Cameras, index: Tensor, generator: torch.Generator) -> Batch:
     """Everything known of pixels, by their flat index."""
     area = cameras.height * cameras.width
-    frame, inside = torch.div(index, area, rounding_mode="floor"), index % area
+    frame, inside = pixels.numbers[torch.div(index, area, rounding_mode="floor")], index % area
     row = torch.div(inside, cameras.width, rounding_mode="floor")
     xy = torch.stack([inside % cameras.width, row], dim=-1).float() + 0.5
     neighbour = random_neighbours(frame, cameras.frame_count, generator)
@@ -185,7 +230,7 @@ def pixel_batch(pixels: Pixels, cameras: Cameras, index: Tensor, generator: torc
         xy,
         pixels.images[index].float() / 255,
         pixels.label[index].long(),
-        pixels.moving[index],
+        pixels.moving[index].float(),
         neighbour,
         pixels.flow[direction, index],
         pixels.flow_valid[direction, index],
@@ -200,7 +245,7 @@ def point_batch(points: Points, pixels: Pixels, cameras: Cameras, generator: tor
     """Observations as rays: the pixel under them, with the known depth and motion in addition."""
     column, row = points.xy.long().unbind(-1)
     row, column = row.clamp(0, cameras.height - 1), column.clamp(0, cameras.width - 1)
-    index = (points.frame * cameras.height + row) * cameras.width + column
+    index = (pixels.place[points.frame] * cameras.height + row) * cameras.width + column
     under = pixel_batch(pixels, cameras, index, generator)
     direction = (under.neighbour < 0).long()
     each = torch.arange(len(index), device=index.device)

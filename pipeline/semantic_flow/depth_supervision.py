@@ -8,29 +8,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.formats.scene_file import Scene
 from pipeline.scene.depth_alignment import aligned_depths
 from pipeline.scene.depth_maps import read_depths
 from pipeline.semantic_flow.data import UNKNOWN, Points
-from pipeline.semantic_flow.labels import Labels
-from pipeline.semantic_flow.moving_pixels import moving_pixels
+from pipeline.semantic_flow.pixels import Video
 
 log = logging.getLogger(__name__)
 PIXELS_PER_FRAME = 600
 CONFIDENCE = 0.5  # an observation of SfM has 2 exp(-(e / mean e)^2)
 
 
-def depth_points(folder: Path, scene: Scene, labels: Labels, seed: int) -> Points:
+def depth_points(folder: Path, video: Video) -> Points:
     """Random pixels of the maps as if they had been observed; the motion there is not known."""
+    scene, labels = video.scene, video.labels
     aligned = aligned_depths(read_depths(folder, scene), scene)
     maps, used = aligned.maps, aligned.used
     if not used.all():
         log.warning(
             "depth maps of %d of %d frames do not fit the sparse points and are not used", (~used).sum(), len(used)
         )
-    hidden = np.where(labels.labelled[:, None, None], False, moving_pixels(scene))
-    known = used[:, None, None] & np.isfinite(maps) & (maps > 0) & ~hidden & scene.visible[0][:, None, None]
-    rng = np.random.default_rng(seed)
+    known = used[:, None, None] & np.isfinite(maps) & (maps > 0) & scene.visible[0][:, None, None]
+    for number in np.flatnonzero(~labels.labelled).tolist():
+        known[number] &= ~video.moves_by_flow(number)
+    rng = np.random.default_rng(video.config.seed)
     chosen = [rng.permutation(np.flatnonzero(frame))[:PIXELS_PER_FRAME] for frame in known]
     frame = np.repeat(np.arange(len(maps)), [len(pixels) for pixels in chosen])
     row, column = np.divmod(np.concatenate(chosen), maps.shape[2])

@@ -16,6 +16,7 @@ from models.semantic_flow.flow_features import FrameMaps
 from pipeline.config import EncoderName
 from pipeline.geometry.camera_paths import evenly_chosen
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.tensor_file import load_tensors, save_tensors
 from pipeline.runtime.weights import Weight, weights_present
 
 if TYPE_CHECKING:
@@ -129,8 +130,39 @@ def basis_of(scenes: Sequence[Images], encoder: Encoder, channels: int) -> Basis
 
 def frame_features(images: Images, encoder: Encoder, basis: Basis) -> FrameFeatures:
     """The features of all frames, and an empty record of the depths that they show."""
-    maps = torch.stack([reduced(encoder.encode(torch.from_numpy(image)), basis) for image in images])
-    height, width = images.shape[1:3]
-    size = (-(-height // DEPTH_CELL_PX), -(-width // DEPTH_CELL_PX))
+    first = reduced(encoder.encode(torch.from_numpy(images[0])), basis)
+    maps = torch.empty(len(images), *first.shape, dtype=first.dtype)  # filled in place: a list would hold all twice
+    for number, image in enumerate(images):
+        maps[number] = reduced(encoder.encode(torch.from_numpy(image)), basis)
     log.info("features of the frames by %s (%s), %d channels", encoder.name, encoder.origin, maps.shape[-1])
-    return FrameFeatures(FrameMaps(maps, torch.full((len(images), *size), float("inf"))), encoder.name, basis)
+    return FrameFeatures(FrameMaps(maps, unknown_depths(images)), encoder.name, basis)
+
+
+def unknown_depths(images: Images) -> Tensor:
+    """A record of the depths that the frames show, of which none is known yet."""
+    height, width = images.shape[1:3]
+    return torch.full((len(images), -(-height // DEPTH_CELL_PX), -(-width // DEPTH_CELL_PX)), float("inf"))
+
+
+def features_file(folder: Path, fingerprint: str) -> Path:
+    """Where features are kept, beside resume.pt, by the fingerprint of what is trained."""
+    return folder / f"features_{fingerprint[:12]}.pt"
+
+
+def kept_features(folder: Path, fingerprint: str, find: Callable[[], FrameFeatures], images: Images) -> FrameFeatures:
+    """Features that a training found once, kept in a file beside its state for all its later beginnings.
+
+    Threads of torch round otherwise than one alone: a run that is gone on from must not find them anew.
+    """
+    path = features_file(folder, fingerprint)
+    if path.exists():
+        try:
+            kept = load_tensors(path)
+        except StageError as error:
+            log.warning("%s: the frames' features are found anew", error)
+        else:
+            maps = FrameMaps(kept["maps"], unknown_depths(images))
+            return FrameFeatures(maps, kept["encoder"], basis_from_state(kept["basis"]))
+    found = find()
+    save_tensors(path, {"maps": found.maps.features, **found.state()})
+    return found

@@ -6,7 +6,7 @@ belongs to nothing that rests. Only what both say counts as known to move or to 
 unlabelled frame has a part in it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,12 +15,14 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from models.ops.parallel import ParallelMap
+from models.rendering import rays_at_once
 from models.semantic_flow.decoding import decode
 from models.semantic_flow.model import SemanticFlow
-from pipeline.semantic_flow.data import UNKNOWN, Pixels, camera_rays
-from pipeline.semantic_flow.labels import UNLABELLED, Labels
+from pipeline.semantic_flow.data import UNKNOWN, Pixels, camera_rays, known_motion
+from pipeline.semantic_flow.labels import UNLABELLED
+from pipeline.semantic_flow.pixels import Filtered, Video
 
-STRIDE, RAYS_AT_ONCE = 2, 8192
+STRIDE, LEAST_AT_ONCE = 2, 8192
 LEAST_PX, LEAST_SHARE = 0.5, 0.003  # of the width: flow that is farther than this from the static scene's is another's
 ALIKE, DIFFERENT = 0.15, 0.2  # root mean square difference of colours, of 1
 CLEARLY = 1.5  # times the difference: how much worse the static scene is than the colour that came with a label
@@ -37,30 +39,31 @@ class Compared:
 
 def filtered_labels(
     model: SemanticFlow,
-    pixels: Pixels,
-    labels: Labels,
+    video: Video,
     propagated_colours: UInt8[np.ndarray, "frame height width rgb=3"],
     parallel_map: ParallelMap,
-) -> Pixels:
-    """The pixels without the propagated labels that the static scene contradicts."""
-    cameras = model.bounds.cameras
-    size = (cameras.frame_count, cameras.height, cameras.width)
-    label, known = pixels.label.view(size).clone(), pixels.moving.view(size).clone()
-    moves = torch.tensor([*labels.moves, False], device=pixels.label.device)
+) -> Filtered:
+    """All labels but for the propagated ones that the static scene contradicts, and what is known to move or to rest."""
+    labels, device = video.labels, model.bounds.cameras.intrinsics.device
+    label = labels.ids.copy()
+    known = known_motion(labels)
+    moves = np.array([*labels.moves, False])
     with torch.no_grad():
         nodes = model.static.nodes()
 
     def check(frame: int) -> None:
-        found = compared(model, nodes, pixels, frame, torch.from_numpy(propagated_colours[frame]))
+        pixels, came_from = video.pixels([frame]).to(device), torch.from_numpy(propagated_colours[frame])
+        still, other, kept = (
+            mask.cpu().numpy() for mask in vars(compared(model, nodes, pixels, frame, came_from)).values()
+        )
         own = label[frame]
-        moving = moves[own.long()]  # the last entry is that of pixels without a label
-        rests = found.still & ~(moving & found.kept)
-        wrong = (own != UNLABELLED) & torch.where(moving, rests, found.other)
-        own[wrong] = UNLABELLED
-        known[frame] = torch.where(rests, 0.0, torch.where(moving & found.other, 1.0, UNKNOWN))
+        moving = moves[own]  # the last entry is that of pixels without a label
+        rests = still & ~(moving & kept)
+        own[(own != UNLABELLED) & np.where(moving, rests, other)] = UNLABELLED
+        known[frame] = np.where(rests, 0, np.where(moving & other, 1, UNKNOWN))
 
-    list(parallel_map(check, [frame for frame in range(size[0]) if not labels.labelled[frame]]))
-    return replace(pixels, label=label.flatten(), moving=known.flatten())
+    list(parallel_map(check, [frame for frame in range(len(label)) if not labels.labelled[frame]]))
+    return Filtered(label, known)
 
 
 def compared(
@@ -74,12 +77,12 @@ def compared(
     cameras, device = model.bounds.cameras, pixels.label.device
     rows, columns = (torch.arange(STRIDE // 2, size, STRIDE, device=device) for size in (cameras.height, cameras.width))
     y, x = torch.meshgrid(rows, columns, indexing="ij")
-    index = (frame * cameras.height + y.flatten()) * cameras.width + x.flatten()
+    index = (int(pixels.place[frame]) * cameras.height + y.flatten()) * cameras.width + x.flatten()
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
     rays = camera_rays(cameras, xy, torch.full((len(xy),), frame, device=device))
     colours, depths = [], []
     with torch.no_grad():
-        for chunk in torch.arange(len(xy), device=device).split(RAYS_AT_ONCE):
+        for chunk in torch.arange(len(xy), device=device).split(max(LEAST_AT_ONCE, rays_at_once(device))):
             traced = model.trace(nodes, rays[chunk], None, moving=False)
             colours.append(decode(model, traced, torch.zeros_like(chunk, dtype=torch.bool)).colour)
             depths.append(traced.depth)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int16, UInt8
+from jaxtyping import Float, Int16, UInt8
 
 from pipeline.correspondence.flow_warping import warp
-from pipeline.formats.scene_file import Scene
+from pipeline.formats.scene_file import Scene, SceneFlow
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
 
 SURE = 0.6  # least share of the winning class among what a pixel was carried from
@@ -19,12 +19,12 @@ KEPT_A_FRAME = 0.97  # belief that is left after each frame: the nearer labelled
 LEAST_WEIGHT = 0.5  # of what a colour was carried from
 
 
-def with_propagated_labels(scene: Scene, labels: Labels, reach: int) -> Labels:
+def with_propagated_labels(scene: Scene, flow: SceneFlow, labels: Labels, reach: int) -> Labels:
     """The labels, and those carried to at most `reach` frames away; `labelled` still says which frames were given."""
     if not reach or labels.labelled.all():
         return labels
-    beliefs = propagated_beliefs(scene, labels, reach, backwards=False) + propagated_beliefs(
-        scene, labels, reach, backwards=True
+    beliefs = propagated_beliefs(scene, flow, labels, reach, backwards=False) + propagated_beliefs(
+        scene, flow, labels, reach, backwards=True
     )
     total = beliefs.sum(-1)
     winner = beliefs.argmax(-1).astype(np.int16)
@@ -33,25 +33,29 @@ def with_propagated_labels(scene: Scene, labels: Labels, reach: int) -> Labels:
 
 
 def propagated_beliefs(
-    scene: Scene, labels: Labels, reach: int, backwards: bool
+    scene: Scene, flow: SceneFlow, labels: Labels, reach: int, backwards: bool
 ) -> Float[np.ndarray, "frame height width classes"]:
     """How much each pixel of frames without labels is believed to be of each class, coming from one side in time."""
     classes = len(labels.names)
     beliefs = np.zeros((*labels.ids.shape, classes), np.float32)
-    for frame, age, values in propagated(scene, labels, reach, backwards, lambda t: one_hot(labels.ids[t], classes)):
+    for frame, age, values in propagated(
+        scene, flow, labels, reach, backwards, lambda t: one_hot(labels.ids[t], classes)
+    ):
         beliefs[frame] = KEPT_A_FRAME**age * values
     return beliefs
 
 
-def propagated_colours(scene: Scene, labels: Labels, reach: int) -> UInt8[np.ndarray, "frame height width rgb=3"]:
+def propagated_colours(
+    scene: Scene, flow: SceneFlow, labels: Labels, reach: int
+) -> UInt8[np.ndarray, "frame height width rgb=3"]:
     """What the pixels that labels were carried from look like, of two sides in time the nearer; black where there is none."""
-    colours, ages = np.zeros_like(scene.images), np.full(scene.object_ids.shape, reach + 1)
+    colours, ages = np.zeros_like(scene.images), np.full(scene.object_ids.shape, reach + 1, np.int32)
 
     def look(frame: int) -> Float[np.ndarray, "height width channel"]:
         return np.dstack([scene.images[frame], np.ones(scene.images.shape[1:3])]).astype(np.float32)
 
     for backwards in (False, True):
-        for frame, age, values in propagated(scene, labels, reach, backwards, look):
+        for frame, age, values in propagated(scene, flow, labels, reach, backwards, look):
             weight = values[..., 3:]
             nearer = (weight[..., 0] > LEAST_WEIGHT) & (age < ages[frame])
             colours[frame][nearer] = (values[..., :3] / np.maximum(weight, LEAST_WEIGHT))[nearer].round()
@@ -61,6 +65,7 @@ def propagated_colours(scene: Scene, labels: Labels, reach: int) -> UInt8[np.nda
 
 def propagated(
     scene: Scene,
+    flow: SceneFlow,
     labels: Labels,
     reach: int,
     backwards: bool,
@@ -76,18 +81,9 @@ def propagated(
         source = frame + 1 if backwards else frame - 1
         age += 1
         if 0 <= source < frames and age <= reach:
-            flow, valid = step_between(scene, frame, source)
-            current = (warp(current, flow) * valid[..., None]).reshape(current.shape)
+            there, valid = flow.to_next(frame) if backwards else flow.to_previous(frame)
+            current = (warp(current, there) * valid[..., None]).reshape(current.shape)
             yield frame, age, current
-
-
-def step_between(
-    scene: Scene, frame: int, source: int
-) -> tuple[Float[np.ndarray, "height width xy=2"], Bool[np.ndarray, "height width"]]:
-    """Flow from a frame to its neighbour, and where it is confirmed."""
-    if source > frame:
-        return scene.flow_forward[frame], scene.flow_forward_valid[frame]
-    return scene.flow_backward[source], scene.flow_backward_valid[source]
 
 
 def one_hot(ids: Int16[np.ndarray, "height width"], classes: int) -> Float[np.ndarray, "height width classes"]:

@@ -40,7 +40,7 @@ class Labels:
     @property
     def moving(self) -> Bool[np.ndarray, "frame height width"]:
         """Pixels of labelled frames that belong to a moving class."""
-        return np.isin(self.ids, np.flatnonzero(self.moves)) & (self.ids >= 0)
+        return looked_up(np.array([*self.moves, False]), self.ids)  # the last entry is that of pixels without a label
 
 
 def labelled_frames(task: str, share: float, frames: int) -> list[int]:
@@ -102,7 +102,15 @@ def classed(ids: np.ndarray, names: list[str], keys: list[str], config: TrainSem
     table[: len(chosen)] = [classes.index(name) for name in chosen]
     moves = [name != chosen[0] and name not in config.static_classes for name in classes]
     class_of = {int(key): int(table[index]) for index, key in enumerate(keys)}
-    return Labels(table[ids], classes, moves, class_of, np.ones(len(ids), bool))
+    return Labels(looked_up(table, ids), classes, moves, class_of, np.ones(len(ids), bool))
+
+
+def looked_up(table: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """`table[ids]` frame by frame: numpy makes 8 bytes of every index, which of a long video is more than the video."""
+    found = np.empty(ids.shape, table.dtype)
+    for own, frame in zip(found, ids, strict=True):
+        own[...] = table[frame]
+    return found
 
 
 def label_folder(scene: Scene, folder: Path, config: TrainSemanticFlowConfig) -> Labels:

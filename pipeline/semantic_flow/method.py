@@ -14,10 +14,13 @@ from models.semantic_flow.decoding import rendering
 from models.semantic_flow.editing import Change, edited_rendering
 from pipeline.config import Edit, TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene
+from pipeline.runtime.tensor_file import load_tensors
 from pipeline.scene.method_interface import Classes, TrainedMethod
 from pipeline.semantic_flow.checkpoint import TrainedModel, trained_model
 from pipeline.semantic_flow.edits import change_of
+from pipeline.semantic_flow.frame_features import features_file
 from pipeline.semantic_flow.shared_semantics import label_map_classes
+from pipeline.semantic_flow.training_state import FEATURES
 
 
 class SemanticFlowMethod(TrainedMethod):
@@ -94,6 +97,7 @@ def method_from_checkpoint(state: dict[str, Any], scene: Scene, device: torch.de
     return SemanticFlowMethod(scene, trained_model(state, device))
 
 
-def method_from_training(kept: dict[str, Any], scene: Scene, device: torch.device) -> SemanticFlowMethod:
+def method_from_training(kept: dict[str, Any], resume: Path, scene: Scene, device: torch.device) -> SemanticFlowMethod:
     """The method as a training left it last, without colours taken from frames."""
+    kept["model"]["weights"][FEATURES] = load_tensors(features_file(resume.parent, kept["fingerprint"]))["maps"]
     return method_from_checkpoint({**kept["facts"], "model": kept["model"]}, scene, device)

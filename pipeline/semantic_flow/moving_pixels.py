@@ -4,25 +4,25 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.cameras import Intrinsics, directions_at_unit_depth, inverse, pixel_centres
-from pipeline.formats.scene_file import Scene
+from pipeline.formats.scene_file import Scene, SceneFlow
 
 LEAST_RESIDUAL_PX, LEAST_RESIDUAL_SHARE = 0.5, 0.003  # the latter of the width
 SMALL_PARALLAX_PX = 0.3  # below it the baseline is too short for an epipolar line, and the rotation must explain all
 
 
-def moving_pixels(scene: Scene) -> Bool[np.ndarray, "frame height width"]:
-    """Pixels whose valid flow to a neighbouring frame disagrees with the camera's motion, whatever their depth.
+def moving_pixels(scene: Scene, flow: SceneFlow, frame: int) -> Bool[np.ndarray, "height width"]:
+    """Pixels of a frame whose valid flow to a neighbouring frame disagrees with the camera's motion, whatever their depth.
 
     Motion along the epipolar line is not noticed unless it demands a depth outside the scene's range.
     """
-    moving = np.zeros(scene.object_ids.shape, bool)
+    moving = np.zeros(scene.size, bool)
     least = max(LEAST_RESIDUAL_PX, LEAST_RESIDUAL_SHARE * scene.camera.width)
     poses, known = scene.object_from_camera[0].astype(np.float64), scene.visible[0]
-    for t in np.flatnonzero(known[:-1] & known[1:]):
-        there = flow_residual(scene.camera, inverse(poses[t + 1]) @ poses[t], scene.flow_forward[t], scene.depth_range)
-        back = flow_residual(scene.camera, inverse(poses[t]) @ poses[t + 1], scene.flow_backward[t], scene.depth_range)
-        moving[t] |= scene.flow_forward_valid[t] & (there > least)
-        moving[t + 1] |= scene.flow_backward_valid[t] & (back > least)
+    for other, read in ((frame + 1, flow.to_next), (frame - 1, flow.to_previous)):
+        if 0 <= other < scene.frame_count and known[frame] and known[other]:
+            there, valid = read(frame)
+            residual = flow_residual(scene.camera, inverse(poses[other]) @ poses[frame], there, scene.depth_range)
+            moving |= valid & (residual > least)
     return moving
 
 

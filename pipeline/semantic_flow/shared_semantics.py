@@ -1,6 +1,5 @@
 """What scenes of Semantic Flow share: classes, the frames' feature basis, flow attention and semantic network."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from models.semantic_flow.attention import SemanticHead
 from models.semantic_flow.encoders import Basis
 from pipeline.config import EncoderName, TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene
+from pipeline.runtime.digests import digest
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.renamed_keys import with_new_names
 from pipeline.runtime.tensor_file import load_tensors, save_tensors
@@ -47,7 +47,7 @@ class SharedSemantics:
 
 def scene_digest(scene: Path) -> str:
     """What a scene is known again by."""
-    return hashlib.sha256(scene.read_bytes()).hexdigest()
+    return digest(scene)
 
 
 def read_trained(path: Path) -> dict[str, Any]:

@@ -29,10 +29,12 @@ from pipeline.semantic_flow.data import (
     Points,
     camera_rays,
     draw,
+    pick,
     scene_cameras,
     training_points,
 )
 from pipeline.semantic_flow.labels import Labels
+from pipeline.semantic_flow.pixels import PixelSource, PointSource
 from pipeline.semantic_flow.setup import (
     COARSER,
     create_model,
@@ -64,8 +66,8 @@ class TrainingContext:
     `facts` are what a checkpoint says of the run: they are kept, too, for those who look at it while it trains.
     """
 
-    pixels: Pixels
-    points: Points
+    pixels: PixelSource
+    points: PointSource
     resume: Path
     fingerprint: str
     config: TrainSemanticFlowConfig
@@ -92,7 +94,7 @@ def second_stage(
     state: TrainingState,
     scene: Scene,
     labels: Labels,
-    pixels: Pixels,
+    pixels: PixelSource,
     config: TrainSemanticFlowConfig,
     device: torch.device,
     shared: SharedSemantics | None = None,
@@ -124,16 +126,25 @@ def static_depths(model: SemanticFlow, rays: Rays) -> Float[Tensor, "ray"]:
         return torch.cat(parts)
 
 
-def active_points(model: SemanticFlow, pixels: Pixels, generator: torch.Generator) -> Float[np.ndarray, "point xyz=3"]:
+def active_points(
+    model: SemanticFlow, pixels: PixelSource, generator: torch.Generator
+) -> Float[np.ndarray, "point xyz=3"]:
     """Where the static scene lies behind pixels in which something moves: what moves is nearer."""
+    each = -(-ACTIVE_SAMPLE // pixels.windows)
+    parts = [active_points_of(model, pixels.window(number), each, generator) for number in range(pixels.windows)]
+    return np.concatenate(parts)
+
+
+def active_points_of(
+    model: SemanticFlow, pixels: Pixels, count: int, generator: torch.Generator
+) -> Float[np.ndarray, "point xyz=3"]:
+    """The same of the frames that are in memory."""
     if not len(pixels.active):
         return np.zeros((0, 3))
     cameras = model.bounds.cameras
-    index = pixels.active[
-        torch.randint(len(pixels.active), (ACTIVE_SAMPLE,), generator=generator, device=generator.device)
-    ]
+    index = pick(pixels.active, count, generator)
     area = cameras.height * cameras.width
-    frame, inside = torch.div(index, area, rounding_mode="floor"), index % area
+    frame, inside = pixels.numbers[torch.div(index, area, rounding_mode="floor")], index % area
     xy = torch.stack([inside % cameras.width, torch.div(inside, cameras.width, rounding_mode="floor")], dim=-1) + 0.5
     rays = camera_rays(cameras, xy, frame)
     depth = static_depths(model, rays)
@@ -176,10 +187,10 @@ def refine_static(state: TrainingState, config: TrainSemanticFlowConfig) -> None
 
 
 def draw_batch(state: TrainingState, context: TrainingContext) -> Batch:
-    config = context.config
+    config, pixels = context.config, context.pixels(state.step)
     return draw(
-        context.pixels,
-        context.points,
+        pixels,
+        context.points(pixels),
         state.model.bounds.cameras,
         config.static_rays if state.stage == "static" else config.rays,
         config.moving_fraction,

@@ -13,18 +13,26 @@ import torch
 from models.ops.parallel import workers
 from models.semantic_flow.frame_memory import FrameMemory, remembered
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene, stored_flow
+from pipeline.runtime.digests import digest as file_digest
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
 from pipeline.semantic_flow.checkpoint import save_checkpoint
-from pipeline.semantic_flow.data import Pixels, Points, training_pixels
+from pipeline.semantic_flow.data import Points
 from pipeline.semantic_flow.depth_supervision import depth_points, joined_points
-from pipeline.semantic_flow.frame_features import Encoder, FrameFeatures, basis_of, frame_features
+from pipeline.semantic_flow.frame_features import Encoder, FrameFeatures, basis_of, frame_features, kept_features
 from pipeline.semantic_flow.label_filtering import filtered_labels
 from pipeline.semantic_flow.label_propagation import propagated_colours, with_propagated_labels
 from pipeline.semantic_flow.labels import Labels, training_labels
+from pipeline.semantic_flow.pixels import PixelSource, PointSource, Video
 from pipeline.semantic_flow.shared_semantics import SharedSemantics, with_classes
-from pipeline.semantic_flow.training import TrainingContext, on_device, second_stage, started, train_stage
+from pipeline.semantic_flow.training import (
+    TrainingContext,
+    on_device,
+    second_stage,
+    started,
+    train_stage,
+)
 from pipeline.semantic_flow.training_state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -38,7 +46,8 @@ class TrainingScene:
     packed: Scene
     labels: Labels
     of_objects: bool  # whether the classes are those of objects, not of label maps
-    pixels: Pixels
+    video: Video
+    pixels: PixelSource
     features: FrameFeatures
     depths: Points | None  # from depth maps that were given
     shared: SharedSemantics | None
@@ -54,27 +63,29 @@ def prepared(
     shared: SharedSemantics | None,
     config: TrainSemanticFlowConfig,
     device: torch.device,
+    folder: Path | None = None,
 ) -> TrainingScene:
-    """A scene ready to be trained, with the classes and features of what it starts from."""
-    scene = read_scene(path)
-    labels = with_propagated_labels(
-        scene, training_labels(scene, label_source, config), config.label_propagation_frames
-    )
+    """A scene ready to be trained, with the classes and features of what it starts from.
+
+    Features are kept in the folder, for a run that goes on. Flow stays in the scene's file.
+    """
+    scene, flow = read_scene(path, without=FLOW_FIELDS), stored_flow(path)
+    given = training_labels(scene, label_source, config)
+    labels = with_propagated_labels(scene, flow, given, config.label_propagation_frames)
     check_scene(scene, labels)
     labels = with_classes(labels, shared.names, shared.moves) if shared else labels
-    depths = depth_points(depth, scene, labels, config.seed) if depth else None
-    basis = shared.basis if shared else basis_of([scene.images], encoder, config.feature_channels)
-    return TrainingScene(
-        scene,
-        labels,
-        not (label_source and label_source.is_dir()),
-        training_pixels(scene, labels, config.unlabelled_rgb).to(device),
-        frame_features(scene.images, encoder, basis),
-        depths,
-        shared,
-        identity(path, labels, config, shared, depths),
-        config,
-    )
+    video = Video.of(scene, flow, labels, config)
+    depths = depth_points(depth, video) if depth else None
+    fingerprint = identity(path, labels, config, shared, depths)
+
+    def find() -> FrameFeatures:
+        basis = shared.basis if shared else basis_of([scene.images], encoder, config.feature_channels)
+        return frame_features(scene.images, encoder, basis)
+
+    features = kept_features(folder, fingerprint, find, scene.images) if folder else find()
+    of_objects = not (label_source and label_source.is_dir())
+    pixels = PixelSource(video, device)
+    return TrainingScene(scene, labels, of_objects, video, pixels, features, depths, shared, fingerprint, config)
 
 
 def begun(scene: TrainingScene, device: torch.device) -> TrainingState:
@@ -88,12 +99,17 @@ def training_context(
     """What the state's stage trains on; who watches sees the run after each step."""
     points = on_device(scene.packed, scene.labels, state, device)
     points = joined_points(points, scene.depths) if scene.depths else points
-    pixels = scene.pixels
-    if state.stage == "joint" and scene.config.ablation.static_frozen and scene.config.label_propagation_frames:
-        colours = propagated_colours(scene.packed, scene.labels, scene.config.label_propagation_frames)
+    pixels, reach = scene.pixels, scene.config.label_propagation_frames
+    carried = reach and not scene.labels.labelled.all()
+    if state.stage == "joint" and scene.config.ablation.static_frozen and carried:
+        pixels.forget()
+        colours = propagated_colours(scene.packed, scene.video.flow, scene.labels, reach)
         with workers(device) as parallel_map:
-            pixels = filtered_labels(state.model, pixels, scene.labels, colours, parallel_map)
-    return TrainingContext(pixels, points, resume, scene.fingerprint, scene.config, facts(scene, state), watch)
+            filtered = filtered_labels(state.model, scene.video, colours, parallel_map)
+        pixels = PixelSource(scene.video, device, filtered)
+    return TrainingContext(
+        pixels, PointSource(points), resume, scene.fingerprint, scene.config, facts(scene, state), watch
+    )
 
 
 def through_first_stage(
@@ -130,8 +146,8 @@ def identity(
 ) -> str:
     """What a state must agree in to be gone on from."""
     digest = hashlib.sha256(config.model_dump_json(exclude={"resume_seconds"}).encode())
-    digest.update(scene.read_bytes())
-    digest.update(labels.ids.tobytes())
+    digest.update(file_digest(scene).encode())
+    digest.update(np.ascontiguousarray(labels.ids))
     for value in shared.head.values() if shared else ():
         digest.update(value.numpy().tobytes())
     digest.update(depths.depth.numpy().tobytes() if depths else b"")

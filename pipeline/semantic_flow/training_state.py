@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from models.semantic_flow.model import SemanticFlow
 from pipeline.config import TrainSemanticFlowConfig
@@ -19,6 +20,7 @@ from pipeline.semantic_flow.checkpoint import model_from_state, model_state
 from pipeline.semantic_flow.setup import optimiser
 
 log = logging.getLogger(__name__)
+FEATURES = "frame_features"  # the model's buffer that is kept once, by frame_features.py
 
 
 @dataclass
@@ -36,11 +38,13 @@ class TrainingState:
 
 
 def stored_state(state: TrainingState) -> dict[str, Any]:
-    """A state as plain values and tensors."""
+    """A state as plain values and tensors, without the frames' features: they never change, and are most of it."""
+    model = model_state(state.model)
+    del model["weights"][FEATURES]
     return {
         "stage": state.stage,
         "step": state.step,
-        "model": model_state(state.model),
+        "model": model,
         "optimiser": state.optimiser.state_dict(),
         "generator": state.generator.get_state(),
         "scales": state.scales.tolist(),
@@ -66,17 +70,27 @@ def write_history(path: Path, rows: Sequence[dict[str, float | str]]) -> None:
 
 
 def resumed(
-    path: Path, fingerprint: str, config: TrainSemanticFlowConfig, device: torch.device, code: str = ""
+    path: Path,
+    fingerprint: str,
+    features: Tensor,
+    config: TrainSemanticFlowConfig,
+    device: torch.device,
+    code: str = "",
 ) -> TrainingState | None:
     """The state of the run that was killed, if it is there, whole, and of the same scene, labels and settings."""
     stored = kept_state(path, fingerprint, code)
-    return None if stored is None else restored_state(stored, config, device)
+    return None if stored is None else restored_state(stored, features, config, device)
 
 
 def restored_state(
-    stored: dict[str, Any], config: TrainSemanticFlowConfig, device: torch.device, with_head: bool = True
+    stored: dict[str, Any],
+    features: Tensor,
+    config: TrainSemanticFlowConfig,
+    device: torch.device,
+    with_head: bool = True,
 ) -> TrainingState:
     """The state that `stored_state` describes; without its head's optimiser where several scenes share one head."""
+    stored["model"]["weights"][FEATURES] = features
     model = model_from_state(stored["model"], device)
     adam = optimiser(model, config, with_head)
     adam.load_state_dict(stored["optimiser"])

@@ -18,8 +18,6 @@ from pipeline.rendering.view_pictures import render_chunks, view_rays
 from pipeline.scene.placement import world_from_object
 from pipeline.splats.field_splats import as_arrays, as_gaussians, psnr_db
 
-RAYS_AT_ONCE = 16384
-
 
 class SceneLikeness(NamedTuple):
     """Mean PSNR over views, in dB."""
@@ -74,7 +72,7 @@ def field_picture(
     pose = method.scene.object_from_camera[0, frame].astype(np.float64)
     rays = view_rays(camera, pose, frame).to(method.device)
     asked = torch.from_numpy(scales).float().to(method.device)
-    return render_chunks(method, rays, asked, RAYS_AT_ONCE).colour.cpu().numpy().reshape(camera.height, camera.width, 3)
+    return render_chunks(method, rays, asked).colour.cpu().numpy().reshape(camera.height, camera.width, 3)
 
 
 def resized(image: np.ndarray, camera: Intrinsics) -> Float[np.ndarray, "height width rgb=3"]:

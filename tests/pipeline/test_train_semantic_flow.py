@@ -17,12 +17,14 @@ from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.reference_body import ReferenceFlow
 from pipeline import train_semantic_flow as stage
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.formats.scene_file import Scene, read_scene, write_scene
+from pipeline.formats.scene_file import Scene, SceneFlow, read_scene, write_scene
+from pipeline.rendering.trained_method import load_training
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow import training, training_scene
-from pipeline.semantic_flow.data import camera_rays, training_pixels
+from pipeline.semantic_flow.data import camera_rays
 from pipeline.semantic_flow.labels import training_labels
 from pipeline.semantic_flow.method import SemanticFlowMethod, method_from_checkpoint
+from pipeline.semantic_flow.pixels import Video
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 
@@ -139,12 +141,18 @@ def test_a_killed_run_that_goes_on_ends_like_one_that_was_not(
     for name, value in whole.trained.model.state_dict().items():
         torch.testing.assert_close(resumed.trained.model.state_dict()[name], value, rtol=0, atol=0, msg=name)
     assert (tmp_path / "killed" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
+    shown = load_training(
+        tmp_path / "killed" / "resume.pt", "semantic_flow", read_scene(written.scene), torch.device("cpu")
+    )
+    assert isinstance(shown, SemanticFlowMethod)
+    maps, same = shown.trained.model.maps.features, resumed.trained.model.maps.features
+    torch.testing.assert_close(maps, same, rtol=0, atol=0)
 
 
 def test_a_state_of_other_settings_is_not_gone_on_from(written: SyntheticScene, tmp_path: Path) -> None:
     (tmp_path / "resume.pt").write_bytes(b"torn")
     config = small(static_steps=2, steps=2, rays=32)
-    assert stage.resumed(tmp_path / "resume.pt", "fingerprint", config, torch.device("cpu")) is None
+    assert stage.resumed(tmp_path / "resume.pt", "fingerprint", torch.zeros(0), config, torch.device("cpu")) is None
 
 
 @dataclass(frozen=True)
@@ -274,7 +282,8 @@ def test_frames_without_labels_give_no_colour_where_they_may_not_and_believe_the
     area = scene.camera.height * scene.camera.width
     labels = training_labels(scene, None, small(**config))
     for everywhere, frames in ((False, 2), (True, scene.frame_count)):
-        drawn = training_pixels(scene, labels, everywhere).anywhere // area
+        video = Video.of(scene, SceneFlow.of(scene), labels, small(unlabelled_rgb=everywhere))
+        drawn = video.pixels(list(range(scene.frame_count))).anywhere // area
         assert drawn.unique().tolist() == list(range(frames))
     joint = tracked.history[tracked.history["stage"] == "joint"]
     assert joint["self_consistency"].notna().any() and (joint["self_consistency"].dropna() >= 0).all()

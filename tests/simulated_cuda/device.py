@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -141,6 +142,7 @@ def answers(card: Card) -> dict[str, Callable[..., Any]]:
         "get_device_name": lambda *_: "simulated CUDA device", "get_device_capability": lambda *_: (9, 0),
         "synchronize": lambda *_: card.wait("synchronize"), "empty_cache": lambda: None, "is_initialized": lambda: True,
         "is_current_stream_capturing": lambda: False,
+        "get_device_properties": lambda *_: SimpleNamespace(total_memory=80 << 30),
         "memory_allocated": lambda *_: card.taken, "mem_get_info": lambda *_: (80 << 30, 80 << 30),
     }  # fmt: skip
 

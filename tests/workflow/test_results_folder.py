@@ -12,12 +12,14 @@ def test_a_training_is_finished_where_its_checkpoint_lies(tmp_path: Path) -> Non
         "mine/semantic_flow": ("resume.pt",),
         "other/osn": ("resume.pt", "checkpoint.pt"),
         "again/osn": ("resume.pt", "checkpoint.pt", "resume.lock"),
+        "mine/shared": ("features_1a2b.pt", "checkpoint.pt"),
     }
     for folder, files in found.items():
         (tmp_path / folder).mkdir(parents=True)
         for name in files:
             (tmp_path / folder / name).write_text("")
-    assert finished_trainings(["mine", "again", "absent"], tmp_path) == [tmp_path / "mine" / "osn" / "resume.pt"]
+    done = finished_trainings(["mine", "again", "absent"], tmp_path)
+    assert done == [tmp_path / "mine/osn/resume.pt", tmp_path / "mine/shared/features_1a2b.pt"]
 
 
 def test_runs_to_compare_are_those_named_else_all_with_numbers(tmp_path: Path) -> None:

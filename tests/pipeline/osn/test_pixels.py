@@ -10,8 +10,9 @@ import torch
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import read_scene, read_scene_frames
 from pipeline.osn import pixels as osn_pixels
-from pipeline.osn.pixels import pixel_source, window_frames
+from pipeline.osn.pixels import pixel_source
 from pipeline.runtime.errors import StageError
+from pipeline.scene.frame_windows import window_frames
 from tests.synthetic import write_synthetic_scene
 
 CPU = torch.device("cpu")
@@ -20,18 +21,6 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def scene_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_synthetic_scene(tmp_path_factory.mktemp("synthetic")).scene
-
-
-@pytest.mark.parametrize(("frames", "count"), [(9, 3), (10, 4), (7, 7), (5, 1)])
-def test_all_frames_are_seen_before_long(frames, count):
-    windows = [window_frames(frames, count, 0, number) for number in range(-(-frames // count))]
-    assert all(len(set(window)) == count for window in windows)
-    assert {frame for window in windows for frame in window} == set(range(frames))
-
-
-def test_windows_repeat_with_the_seed_and_change_with_the_cycle():
-    assert window_frames(40, 10, 3, 2) == window_frames(40, 10, 3, 2)
-    assert window_frames(40, 10, 3, 2) != window_frames(40, 10, 3, 6)
 
 
 def test_scene_of_some_frames_is_the_whole_scenes_part(scene_path):

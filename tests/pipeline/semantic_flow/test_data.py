@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.formats.scene_file import read_scene
+from pipeline.formats.scene_file import Scene, SceneFlow, read_scene
 from pipeline.semantic_flow.data import (
+    Pixels,
     camera_rays,
     draw,
     random_neighbours,
     scene_cameras,
-    training_pixels,
     training_points,
     widened,
 )
-from pipeline.semantic_flow.labels import training_labels
+from pipeline.semantic_flow.labels import Labels, training_labels
+from pipeline.semantic_flow.pixels import Video
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 
@@ -25,6 +26,10 @@ from tests.synthetic import SyntheticScene, write_synthetic_scene
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> SyntheticScene:
     return write_synthetic_scene(tmp_path_factory.mktemp("data"))
+
+
+def all_pixels(scene: Scene, labels: Labels) -> Pixels:
+    return Video.of(scene, SceneFlow.of(scene), labels, small()).pixels(list(range(scene.frame_count)))
 
 
 def test_held_out_labels_cannot_reach_training_through_masks_or_points(written: SyntheticScene, tmp_path: Path) -> None:
@@ -35,8 +40,8 @@ def test_held_out_labels_cannot_reach_training_through_masks_or_points(written: 
     other = scene.object_ids.copy()
     other[hidden] = 0
     changed = replace(scene, object_ids=other)
-    pixels = training_pixels(scene, labels, True)
-    same = training_pixels(changed, training_labels(changed, None, config), True)
+    pixels = all_pixels(scene, labels)
+    same = all_pixels(changed, training_labels(changed, None, config))
     for name in ("label", "moving", "anywhere", "still", "active"):
         torch.testing.assert_close(getattr(same, name), getattr(pixels, name), rtol=0, atol=0)
     points = training_points(scene, labels, np.ones(scene.object_count))
@@ -83,7 +88,7 @@ def test_a_mask_is_widened_by_pixels_in_every_direction() -> None:
 def test_a_batch_has_its_share_of_moving_pixels_and_its_sparse_points(written: SyntheticScene) -> None:
     scene = read_scene(written.scene)
     labels = training_labels(scene, None, small())
-    pixels, points = training_pixels(scene, labels, True), training_points(scene, labels, np.ones(scene.object_count))
+    pixels, points = all_pixels(scene, labels), training_points(scene, labels, np.ones(scene.object_count))
     cameras, generator = scene_cameras(scene), torch.Generator().manual_seed(0)
     batch = draw(pixels, points, cameras, 200, 1.0, 30, generator)
     assert len(batch.xy) == 230 and (batch.moving[:200] == 1).all()

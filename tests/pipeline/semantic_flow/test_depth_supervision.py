@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.formats.scene_file import Scene, SceneFlow, read_scene
 from pipeline.semantic_flow.depth_supervision import depth_points
 from pipeline.semantic_flow.labels import training_labels
+from pipeline.semantic_flow.pixels import Video
 from pipeline.train_semantic_flow import train_semantic_flow
 from pipeline.truth.truth_file import Truth, read_truth
 from tests.pipeline.small_semantic_flow import small
@@ -36,7 +37,7 @@ def test_depths_of_moving_things_are_taken_where_labels_say_what_moves(
     for frame, depth in enumerate(truth.train.depth):
         np.save(tmp_path / f"{frame}.npy", 7 * depth)
     labels = training_labels(scene, None, small(task="tracking", labelled_fraction=0.5))
-    points = depth_points(tmp_path, scene, labels, 0)
+    points = depth_points(tmp_path, Video.of(scene, SceneFlow.of(scene), labels, small()))
     column, row = points.xy.long().numpy().T
     frame = points.frame.numpy()
     expected = unit_of_scene(scene, truth) * truth.train.depth[frame, row, column]

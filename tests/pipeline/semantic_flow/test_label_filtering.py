@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from pipeline.config import TrainSemanticFlowConfig
-from pipeline.formats.scene_file import read_scene
+from pipeline.formats.scene_file import SceneFlow, read_scene
 from pipeline.semantic_flow import label_filtering as filtered_labels
-from pipeline.semantic_flow.data import UNKNOWN, training_pixels
+from pipeline.semantic_flow.data import UNKNOWN
 from pipeline.semantic_flow.label_filtering import Compared
 from pipeline.semantic_flow.label_filtering import filtered_labels as checked
 from pipeline.semantic_flow.labels import UNLABELLED, training_labels
+from pipeline.semantic_flow.pixels import Video
 from tests.models.semantic_flow.tiny_model import tiny_model
 from tests.synthetic import SyntheticScene, write_synthetic_scene
 
@@ -31,7 +32,7 @@ def test_labels_of_what_rests_and_of_what_moves_are_told_apart(
     ids = labels.ids.copy()
     ids[hidden, :4], ids[hidden, 4:] = 0, 1
     propagated = replace(labels, ids=ids)
-    pixels = training_pixels(scene, propagated, True)
+    video = Video.of(scene, SceneFlow.of(scene), propagated, TrainSemanticFlowConfig())
     size = scene.object_ids.shape
     still, other, kept = torch.zeros(3, *size[1:], dtype=torch.bool)
     still[:, :10], other[:, 20:], kept[8:] = True, True, True
@@ -42,8 +43,8 @@ def test_labels_of_what_rests_and_of_what_moves_are_told_apart(
     )
     cameras = replace(model.bounds.cameras, height=size[1], width=size[2])
     model.bounds = replace(model.bounds, cameras=cameras)
-    after = checked(model, pixels, propagated, scene.images, map)
-    label, moving = after.label.view(size), after.moving.view(size)
+    after = checked(model, video, scene.images, map)
+    label, moving = torch.from_numpy(after.label), torch.from_numpy(after.moving)
     for frame in range(size[0]):
         before = torch.from_numpy(ids[frame])
         if frame not in hidden:
@@ -61,7 +62,8 @@ def test_labels_of_what_rests_and_of_what_moves_are_told_apart(
 def test_a_pixel_that_looks_like_what_its_label_came_from_is_kept(written: SyntheticScene) -> None:
     scene = read_scene(written.scene)
     labels = training_labels(scene, None, TrainSemanticFlowConfig(task="tracking", labelled_fraction=0.5))
-    pixels, model = training_pixels(scene, labels, True), tiny_model()
+    video, model = Video.of(scene, SceneFlow.of(scene), labels, TrainSemanticFlowConfig()), tiny_model()
+    pixels = video.pixels([scene.frame_count - 1])
     height, width = scene.images.shape[1:3]
     cameras = replace(
         model.bounds.cameras, world_from_camera=torch.eye(4).repeat(scene.frame_count, 1, 1), height=height, width=width

@@ -5,14 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.formats.scene_file import Scene, read_scene
-from pipeline.semantic_flow.moving_pixels import flow_residual, moving_pixels
+from pipeline.formats.scene_file import Scene, SceneFlow, read_scene
+from pipeline.semantic_flow import moving_pixels as module
+from pipeline.semantic_flow.moving_pixels import flow_residual
 from tests.synthetic import write_synthetic_scene
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return read_scene(write_synthetic_scene(tmp_path_factory.mktemp("moving")).scene)
+
+
+def moving_pixels(scene: Scene) -> np.ndarray:
+    """Of all frames."""
+    flow = SceneFlow.of(scene)
+    return np.stack([module.moving_pixels(scene, flow, frame) for frame in range(scene.frame_count)])
 
 
 def test_the_background_does_not_move_and_the_boxes_do(scene: Scene) -> None:
