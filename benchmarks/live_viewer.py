@@ -30,7 +30,7 @@ const before = text(), watch = new MutationObserver(() => {
   done(performance.now() - begun);
 });
 watch.observe(document.body, {subtree: true, childList: true, characterData: true});
-slider.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));"""
+slider.dispatchEvent(new KeyboardEvent("keydown", {key, code: key, bubbles: true}));"""
 SIZE = (900, 800)
 
 

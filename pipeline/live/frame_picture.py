@@ -60,6 +60,6 @@ class FramePictures:
         """Of each track that a frame observes, the rows of its last few observations."""
         assert self.tracks is not None
         tracks, frames = self.tracks.observation_track, self.tracks.observation_frame
-        window: Bool[np.ndarray, observation] = (frames <= frame) & (frames > frame - TAIL_FRAMES)
+        window = (frames <= frame) & (frames > frame - TAIL_FRAMES)
         rows = np.flatnonzero(window & np.isin(tracks, tracks[frames == frame]))
         return np.split(rows, np.flatnonzero(np.diff(tracks[rows])) + 1) if len(rows) else []

@@ -82,7 +82,7 @@ class Layers:
         colour = object_colour(int(self.scene.objects[index]["id"]))
         return self.server.scene.add_line_segments(
             f"/trajectories/{index}",
-            np.float32([[[0, 0, 0], [0, 0, 1]]]),
+            np.array([[[0, 0, 0], [0, 0, 1]]], np.float32),
             colors=tuple(colour.tolist()),
             thickness=LINE_PX,
             thickness_units="screen",

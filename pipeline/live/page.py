@@ -87,7 +87,7 @@ class LivePage:
 
     def motions(self) -> dict[int, np.ndarray]:
         """How the parts that were moved stand now."""
-        found = {}
+        found: dict[int, np.ndarray] = {}
         for part in self.nodes.parts:
             if part.column in self.desk.wanted:
                 motion = self.desk.motion(part.column, self.nodes.centre(part, self.choice), self.choice.frame)

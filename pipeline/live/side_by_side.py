@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -78,10 +79,12 @@ class Together:
         self.moved = 0.0
         self.lock = threading.Lock()
         for page in pages:
-            page.frame_set.append(lambda frame, page=page: self.follow_time(page, frame))
-            page.server.on_client_connect(
-                lambda client, page=page: client.camera.on_update(lambda camera: self.follow_view(page, camera))
-            )
+            page.frame_set.append(partial(self.follow_time, page))
+            page.server.on_client_connect(partial(self.attend, page))
+
+    def attend(self, page: "LivePage", client: Any) -> None:
+        """A client of a page may lead from now on."""
+        client.camera.on_update(partial(self.follow_view, page))
 
     def leads(self, page: "LivePage") -> bool:
         """Whether a page is the one that a person moves."""
