@@ -18,6 +18,8 @@ from pipeline.cli import run_stage
 from pipeline.config import EvaluateConfig
 from pipeline.evaluation.cost import cost_findings
 from pipeline.evaluation.geometry import geometry_findings
+from pipeline.evaluation.keypoints import PROTOCOL as KEYPOINT_PROTOCOL
+from pipeline.evaluation.keypoints import keypoint_findings
 from pipeline.evaluation.known_truth import NO_TRUTH, KnownTruth, known_in_frames, known_truth, truth_notes
 from pipeline.evaluation.lpips import Lpips, load_lpips
 from pipeline.evaluation.perception import perception_findings
@@ -76,6 +78,8 @@ def evaluate(
         method = load_method(checkpoint, packed, stage_device())
         results.append(scale_results(method, checkpoint.parent.name, known))
         results.append(class_results(method, folder, shown_ids, labels, known))
+        if KEYPOINT_PROTOCOL in protocols:
+            findings += keypoint_findings(method, results[-1].method, known)
         if SEMANTIC_PROTOCOL in protocols:
             findings += protocol_class_findings(results[-1].method, results[-1].findings)
     findings += perception_findings(read_flow_pairs(flow), object_ids, in_frames)

@@ -5,6 +5,7 @@ camera/ID.json divided by s. Poses and depth stay in the units of the files; the
 near and far of scene.json are in, is not applied.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from pipeline.runtime.errors import StageError
 from pipeline.truth.truth_file import TruthViews, known_views
 
 PROTOCOL = "dycheck"
+TRAIN = "train"  # the list that keypoints are of
 SEEN = 254  # above this a pixel of covisible/ was seen by enough training images
 MILLIMETRES = 1e-3
 SLACK = 2.0  # how far beyond near and far a median depth may lie
@@ -100,6 +102,8 @@ def imported(capture: Capture, lists: Lists, notes: Sequence[str]) -> ImportedSc
     test, further = test_views(capture, lists, times) if lists.test else (None, [])
     holes = 1 - float(np.mean([view.used.mean() for view in train]))
     straight = [view.straight for view in train]
+    keypoints, unused = keypoints_of(capture, train)
+    doubts += unused
     if holes:
         doubts.append(
             f"{100 * holes:.1f} % of the video's pixels are transparent: they are painted over from around, and ignored"
@@ -108,12 +112,47 @@ def imported(capture: Capture, lists: Lists, notes: Sequence[str]) -> ImportedSc
         [view.filled for view in straight],
         PROTOCOL,
         lists.split,
+        keypoints,
         test=test,
         depth=None if depth is None else np.stack([depth_seen(*pair) for pair in zip(train, depth, strict=True)]),
         holes=np.stack([~view.used for view in straight]) if holes else None,
         notes=[f"images of factor {capture.factor}, list {lists.split}; pixel centres are at +0.5", *notes],
         doubts=[*doubts, *further],
     )
+
+
+def keypoints_of(
+    capture: Capture, views: Sequence[SeenView]
+) -> tuple[Float[np.ndarray, "frame joint 3"] | None, list[str]]:
+    """The video's marked points at the images' size (x, y, 1 where it is seen; pixel centres at +0.5), if there are any.
+
+    Images without a file show none.
+    """
+    folder = capture.folder / "keypoint" / f"{capture.factor}x" / TRAIN
+    files = {index: file for index, view in enumerate(views) if (file := folder / f"{view.name}.json").is_file()}
+    if not files:
+        return None, []
+    if any(view.lens.distorted for view in views):
+        return None, [f"{folder} is of distorted images, so its keypoints are not used"]
+    found = {index: one_frames_points(file) for index, file in files.items()}
+    joints = {len(points) for points in found.values()}
+    if len(joints) > 1:
+        raise StageError(f"{folder}: frames have {min(joints)} to {max(joints)} keypoints, they need the same number")
+    points = np.zeros((len(views), joints.pop(), 3))
+    for index, own in found.items():
+        points[index] = own + np.array([0.5, 0.5, 0.0])
+    return points, []
+
+
+def one_frames_points(file: Path) -> Float[np.ndarray, "joint 3"]:
+    """x, y and visibility of each point of one image."""
+    try:
+        points = np.array(json.loads(file.read_text()), float)
+    except (OSError, ValueError, TypeError) as error:
+        raise StageError(f"{file} is not readable ({error}); it has a list of [x, y, visible]") from error
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise StageError(f"{file} has shape {points.shape}; keypoints are a list of [x, y, visible]")
+    return points
 
 
 def seen_view(capture: Capture, name: str) -> SeenView:

@@ -52,7 +52,13 @@ class SeenView:
         return replace(self, image=np.asarray(cv2.inpaint(self.image, holes, 3, cv2.INPAINT_TELEA), np.uint8))
 
 
-def scene_of_views(views: list[SeenView], protocol: str, split: str, **more: Any) -> ImportedScene:
+def scene_of_views(
+    views: list[SeenView],
+    protocol: str,
+    split: str,
+    keypoints: Float[np.ndarray, "frame joint 3"] | None = None,
+    **more: Any,
+) -> ImportedScene:
     """A scene whose video is these views, in the order of time; `more` are the other fields of the scene."""
     images, poses = stacked(views, "image"), stacked(views, "world_from_camera")
     frames = np.arange(len(views), dtype=np.int32)
@@ -64,7 +70,7 @@ def scene_of_views(views: list[SeenView], protocol: str, split: str, **more: Any
         images=images,
         world_from_camera=poses,
         lenses=[view.lens for view in views],
-        train=known_views(images.shape[1:3], poses, frames, intrinsics=intrinsics_of(views)),
+        train=known_views(images.shape[1:3], poses, frames, intrinsics=intrinsics_of(views), keypoints=keypoints),
         **more,
     )
 

@@ -5,7 +5,7 @@
 `dynnerf`        DynamicNeRF on NVIDIA Dynamic Scene: 8-bit PSNR and SSIM, no mask
 `nsff`           NSFF: whole images, and moving pixels alone
 `semantic_flow`  as `dynnerf`; its class scores are those of `pipeline/evaluation/semantics.py`
-`dycheck`        co-visible pixels alone
+`dycheck`        co-visible pixels alone; its PCK-T is `pipeline/evaluation/keypoints.py`
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,6 @@ REASONS = {
     "depth": "truth has no depth of these views",
     "miou": "truth has no object ids of these views",
     "panoptic": "truth has no object ids of these views",
-    "pck": "truth has no keypoints, and no method says where a point of one frame is in another",
 }
 NO_COVISIBLE = "no pixel of these views is seen in enough frames of the video"
 NO_DYNAMIC = "truth shows no moving object in these views"
@@ -162,7 +161,7 @@ PROTOCOLS = {
     "dynnerf": Protocol(dynnerf_numbers, IMAGE),
     "nsff": Protocol(nsff_numbers, (*IMAGE, *(f"{name}_dynamic" for name in IMAGE))),
     "semantic_flow": Protocol(dynnerf_numbers, IMAGE),
-    "dycheck": Protocol(dycheck_numbers, (*COVISIBLE, "pck_t")),
+    "dycheck": Protocol(dycheck_numbers, COVISIBLE),
 }
 
 

@@ -31,6 +31,11 @@ MEANINGS: dict[str, Meaning] = {
     "miou": Meaning(
         "", True, "overlap of object masks with the true ones, mean over frames; `all` is the mean over moving objects"
     ),
+    "pck_t": Meaning(
+        "",
+        True,
+        "share of marked points that, carried to another frame, are within 5 % of the longer side of their marks there",
+    ),
     "id_switches": Meaning("", False, "how often a true object changes the estimated object that covers it"),
     "registered_frames": Meaning("frames", True, "frames in which the object's pose is known"),
     "rotation_error_deg": Meaning("deg", False, "mean angle between estimated and true orientation, after alignment"),

@@ -21,6 +21,7 @@ from pipeline.runtime.errors import StageError
 
 SCENE_FIELDS = ("scales", "rows", "images", "depth", "object_ids")
 VIEW_FIELDS = ("images", "depth", "object_ids", "world_from_camera", "world_from_object", "time")
+FURTHER_FIELDS = ("intrinsics", "covisible", "keypoints")
 NEEDED_FIELDS = ("world_from_camera", "time")
 PIXEL_FIELDS = ("images", "depth", "object_ids", "covisible")
 WORDS = {
@@ -41,7 +42,8 @@ class TruthViews:
     data set says are to be judged. `names` are what the data set calls the views. `unknown` are the fields without values.
     Images, depth (0: none) and ids (255: burnt-in text, a bar) are as the camera saw them, through its `lens` if it is no
     pinhole; the pinhole of the intrinsics is what that becomes. Row r of h was taken (r / h - 1/2) `rolling_shutter` frames
-    after the frame's pose.
+    after the frame's pose. `keypoints` are the same points of things in every frame, as people marked them: x, y, and 1 where
+    the point is to be seen.
     """
 
     images: UInt8[np.ndarray, "frame height width rgb=3"]
@@ -56,6 +58,7 @@ class TruthViews:
     unknown: frozenset[str] = frozenset()
     lens: Lens | None = None
     rolling_shutter: float = 0.0
+    keypoints: Float[np.ndarray, "frame joint 3"] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -78,6 +81,7 @@ def known_views(
     intrinsics: Float[np.ndarray, "frame value=4"] | None = None,
     covisible: Bool[np.ndarray, "frame height width"] | None = None,
     names: Iterable[str] = (),
+    keypoints: Float[np.ndarray, "frame joint 3"] | None = None,
 ) -> TruthViews:
     """Views of which some things are not known; those take no memory. `size` is (height, width)."""
     count = len(time)
@@ -93,6 +97,7 @@ def known_views(
         covisible,
         tuple(names),
         frozenset(name for name, array in given.items() if array is None),
+        keypoints=keypoints,
     )
 
 
@@ -216,7 +221,7 @@ def truth_words(path: Path) -> str:
 
 def read_views(group: h5py.Group, size: tuple[int, int]) -> TruthViews:
     """One group of views of (height, width); what is absent is unknown."""
-    optional = [name for name in (*VIEW_FIELDS, "intrinsics", "covisible") if name not in NEEDED_FIELDS]
+    optional = [name for name in (*VIEW_FIELDS, *FURTHER_FIELDS) if name not in NEEDED_FIELDS]
     found: dict[str, np.ndarray | None] = {name: group[name][...] if name in group else None for name in optional}
     names = [name.decode() for name in group["names"][...]] if "names" in group else []
     views = known_views(size, group["world_from_camera"][...], group["time"][...], **found, names=names)
@@ -244,7 +249,7 @@ def write_truth(path: Path, truth: Truth) -> None:
 def write_views(group: h5py.Group, views: TruthViews) -> None:
     """One group of views; images are compressed one by one."""
     arrays: dict[str, Shaped[np.ndarray, ...] | None] = {
-        name: getattr(views, name) for name in (*VIEW_FIELDS, "intrinsics", "covisible") if name not in views.unknown
+        name: getattr(views, name) for name in (*VIEW_FIELDS, *FURTHER_FIELDS) if name not in views.unknown
     }
     for name, array in arrays.items():
         if array is None:

@@ -79,7 +79,9 @@ def test_every_layout_ends_in_numbers_by_its_protocol(
     assert understood["poses"].startswith(f"{facts['frames']} of {facts['frames']} frames")
     assert (read_masks(tmp_path / "run" / "masks.h5") == IGNORE_ID).any() == (mini.protocol == "dycheck"), "holes"
     with (tmp_path / "run" / "metrics.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["item"] == "held_out" and row["protocol"] == mini.protocol]
+        every = list(csv.DictReader(file))
+    rows = [row for row in every if row["item"] == "held_out" and row["protocol"] == mini.protocol]
+    assert [float(row["value"]) for row in every if row["metric"] == "pck_t"] == [1.0] * (layout == "dycheck")
     found = {row["metric"]: float(row["value"]) for row in rows}
     assert {*mini.judged} <= set(found) and np.isfinite(list(found.values())).all()
     assert all(value > mini.floor_db for name, value in found.items() if name.startswith("psnr_db")), found

@@ -92,6 +92,24 @@ def test_test_views_are_those_of_the_list_at_their_times(scene: ImportedScene) -
         np.testing.assert_array_equal(test.images[row][judged], shot.image[judged])
 
 
+def test_keypoints_are_at_pixel_centres(scene: ImportedScene) -> None:
+    found = scene.train.keypoints
+    assert found is not None and found.shape == (TIMES, 3, 3) and found[..., 2].sum() == 3 * TIMES - 3
+    point = transform(inverse(pose_of(0, 4)), np.array([-0.8, -0.6, 2.5]))
+    np.testing.assert_allclose(found[4, 1, :2], project(CAMERAS[0], point), atol=1e-9)
+
+
+def test_keypoints_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    write_dycheck(tmp_path)
+    file = tmp_path / "keypoint" / "2x" / "train" / "0_00003.json"
+    file.write_text("[[1, 2, 1]]")
+    with pytest.raises(StageError, match="frames have 1 to 3 keypoints"):
+        read_dataset("dycheck", tmp_path, ImportDatasetConfig())
+    file.write_text("[[1, 2]]")
+    with pytest.raises(StageError, match=r"0_00003\.json has shape \(1, 2\)"):
+        read_dataset("dycheck", tmp_path, ImportDatasetConfig())
+
+
 def test_the_protocol_reads_at_half_size(folder: Path) -> None:
     found = read_dataset("dycheck", folder, ImportDatasetConfig())
     assert found.size == (18, 24) and found.depth is not None and found.depth.shape == (TIMES, 18, 24)

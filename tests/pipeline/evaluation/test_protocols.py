@@ -58,7 +58,7 @@ def test_nsffs_dynamic_numbers_are_of_moving_pixels_in_the_views_that_have_some(
 def test_dycheck_judges_covisible_pixels_alone() -> None:
     numbers = dycheck_numbers(SHOWN, FlatLpips())
     assert numbers["psnr_db_covisible"] == pytest.approx(psnr(2), abs=1e-4)
-    assert set(PROTOCOLS["dycheck"].metrics) - set(numbers) == {"pck_t"}
+    assert set(numbers) <= set(PROTOCOLS["dycheck"].metrics)
 
 
 def test_the_best_of_several_sets_is_taken_number_by_number() -> None:
