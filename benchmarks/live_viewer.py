@@ -66,7 +66,7 @@ def server_ms(page: LivePage, index: int, steps: int) -> list[float]:
 
 
 def browser_ms(page: LivePage, index: int, steps: int) -> list[float]:
-    """From key to verdict, around the middle of the range."""
+    """From key to verdict, near the upper end of the range: there a step changes the digits that are shown."""
     browser = chromium()
     try:
         browser.get(f"http://{HOST}:{page.server.get_port()}/?fixedDpr=0.2")
@@ -74,8 +74,8 @@ def browser_ms(page: LivePage, index: int, steps: int) -> list[float]:
         while not browser.find_elements("css selector", f'[id="{uuid}"] [role="slider"]'):
             time.sleep(0.2)
         keys = ["ArrowLeft" if (step // 20) % 2 else "ArrowRight" for step in range(steps)]
-        value = float(np.log10(page.run.scene.scale_range[index].prod()) / 2)
-        page.slid(index, 10 ** (round(value / STEP) * STEP))
+        high = float(np.log10(page.run.scene.scale_range[index, 1]))
+        page.slid(index, 10 ** (round(high / STEP - steps) * STEP))
         time.sleep(3)
         return [float(browser.execute_async_script(KEYS, uuid, key)) for key in keys]
     finally:

@@ -19,11 +19,13 @@ DIGITS, STEP = 3, 0.001  # of the scale's logarithm
 
 
 class Controls:
-    """Everything in the panel beside the scene but edits and paths; it tells the page what a person sets."""
+    """Everything in the panel beside the scene but edits and paths; it tells the page what a person sets.
+
+    What the page itself sets is told by viser too: then nobody's browser is behind it, and nothing follows.
+    """
 
     def __init__(self, page: "LivePage") -> None:
         self.page, self.gui = page, page.server.gui
-        self.quiet = False  # sliders that are set here tell so too
         parts = page.nodes.parts
         self.names = dict(zip((p.column for p in parts), unlike([p.name for p in parts]), strict=True))
         self.add_time()
@@ -43,7 +45,7 @@ class Controls:
         page, gui = self.page, self.gui
         self.about = gui.add_markdown(as_markdown(page.run.label))
         self.time = gui.add_slider("frame", 0, page.run.scene.frame_count - 1, 1, page.choice.frame)
-        self.time.on_update(lambda _: None if self.quiet else page.set_frame(int(self.time.value)))
+        self.time.on_update(lambda event: page.set_frame(int(self.time.value)) if event.client else None)
         self.play_box = gui.add_checkbox("play", False)
         gui.add_button("Look from the film's camera").on_click(lambda event: page.look_as_filmed(event.client))
 
@@ -52,13 +54,8 @@ class Controls:
         return bool(self.play_box.value)
 
     def set_time(self, frame: int) -> None:
-        self.set_quietly(self.time, frame)
-
-    def set_quietly(self, control: Any, value: Any) -> None:
-        if control.value != value:
-            self.quiet = True
-            control.value = value
-            self.quiet = False
+        if self.time.value != frame:
+            self.time.value = frame
 
     # ---- scales ----
 
@@ -75,7 +72,7 @@ class Controls:
             label, value = f"{scene.objects[k]['name']}, log10", slider_value(choice.scales[k])
             hint = "the object's scale as a power of 10: 0 is 1, -1 a tenth"
             self.sliders[k] = gui.add_slider(label, low, high, STEP, value, hint=hint)
-            self.sliders[k].on_update(lambda _, k=k: self.slid(k))
+            self.sliders[k].on_update(lambda event, k=k: self.slid(k) if event.client else None)
         self.only = gui.add_checkbox("valid scales only", False, hint="sliders stop where scales stop being possible")
         self.only.on_update(lambda _: self.restrict())
         chosen: dict[str, Callable[[], np.ndarray]] = {
@@ -87,8 +84,7 @@ class Controls:
         group.on_click(lambda _: page.set_scales(chosen[group.value]()))
 
     def slid(self, index: int) -> None:
-        if not self.quiet:
-            self.page.slid(index, 10 ** float(self.sliders[index].value))
+        self.page.slid(index, 10 ** float(self.sliders[index].value))
 
     def restrict(self) -> None:
         self.page.choice.valid_only = bool(self.only.value)
@@ -97,7 +93,8 @@ class Controls:
 
     def set_scales(self, scales: np.ndarray) -> None:
         for k, slider in self.sliders.items():
-            self.set_quietly(slider, slider_value(scales[k]))
+            if slider.value != slider_value(scales[k]):
+                slider.value = slider_value(scales[k])
 
     # ---- parts ----
 

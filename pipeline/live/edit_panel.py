@@ -21,11 +21,10 @@ GIZMO = 0.8
 
 
 class EditPanel:
-    """One part at a time; all edits together are a block of YAML."""
+    """One part at a time; all edits together are a block of YAML. What is set here, and not in a browser, is no edit."""
 
     def __init__(self, page: "LivePage", config: Path) -> None:
         self.page, self.config, self.gui = page, config, page.server.gui
-        self.quiet = False
         self.parts = {page.controls.names[part.column]: part for part in page.nodes.parts[1:]}
         if not self.parts:
             self.gui.add_markdown("nothing was found to move, so there is nothing to edit")
@@ -48,10 +47,10 @@ class EditPanel:
         self.video = gui.add_text("name of the film", VIDEO)
         self.block = gui.add_markdown("")
         gui.add_button("Save into the configuration").on_click(lambda event: self.save(event.client))
-        self.which.on_update(lambda _: self.chosen())
+        self.which.on_update(lambda event: self.chosen() if event.client else None)
         self.video.on_update(lambda _: self.show())
         for control in (self.action, self.offset, self.rotation):
-            control.on_update(lambda _: self.set())
+            control.on_update(lambda event: self.set() if event.client else None)
 
     @property
     def part(self) -> Part:
@@ -60,16 +59,12 @@ class EditPanel:
     def chosen(self) -> None:
         """Another part: the controls say how it is edited."""
         edit = self.page.desk.wanted.get(self.part.column)
-        self.quiet = True
         self.action.value = NOTHING if edit is None else edit.action
         self.offset.value = (0.0, 0.0, 0.0) if edit is None else edit.offset
         self.rotation.value = (0.0, 0.0, 0.0) if edit is None else edit.rotation
-        self.quiet = False
         self.show()
 
     def set(self) -> None:
-        if self.quiet:
-            return
         offset, rotation = ([float(part) for part in control.value] for control in (self.offset, self.rotation))
         self.page.desk.set(self.part, self.action.value, offset, rotation)
         self.page.changed()
@@ -81,9 +76,7 @@ class EditPanel:
         if centre is None or phase == "start":
             return
         shift = np.asarray(self.gizmo.position) / self.page.unit - centre
-        self.quiet = True
         self.offset.value = tuple(self.page.desk.offset(shift))
-        self.quiet = False
         self.set()
 
     def undo(self) -> None:

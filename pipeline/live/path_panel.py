@@ -131,6 +131,5 @@ class PathPanel:
             "--path": file,
             "--renders": folder / "paths" / file.stem,
         }
-        return "python -m pipeline.render_path " + " ".join(
-            f"{name} {shlex.quote(str(value))}" for name, value in flags.items()
-        )
+        words = [f"{name} {shlex.quote(str(value))}" for name, value in flags.items()]
+        return " \\\n  ".join(["python -m pipeline.render_path", *words])

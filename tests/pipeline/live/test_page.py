@@ -250,7 +250,7 @@ def test_saved_path_is_what_was_looked_at(page: LivePage, tmp_path: Path) -> Non
     poses = page.run.scene.object_from_camera[0]
     assert [view.frame for view in saved.views] == [4, 6] and saved.scales == page.choice.scales.tolist()
     np.testing.assert_allclose([view.pose for view in saved.views], poses[[4, 6]], atol=1e-5)
-    assert "python -m pipeline.render_path --checkpoint" in panel.said.content
+    assert "python -m pipeline.render_path \\\n  --checkpoint" in panel.said.content
     panel.name.value = "../outside"
     panel.save(client)
     assert client.told[-1].startswith("Not saved") and not (tmp_path / "camera_paths" / "outside.json").exists()

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from pipeline import train_semantic_flow as stage
+from pipeline.formats.scene_file import read_scene
+from pipeline.rendering.trained_method import load_method, load_training
+from pipeline.rendering.view_pictures import view_rays
 from pipeline.semantic_flow import training, training_scene
 from pipeline.semantic_flow.frame_features import FrameFeatures
 from tests.pipeline.kills import KilledError, different, killed_and_resumed
@@ -78,3 +82,13 @@ def test_every_tensor_survives_kills_in_both_stages(scene, untouched, tmp_path, 
     for name in [*(f"{name}_{step}.pt" for name, step in KILLED_AT), "checkpoint.pt"]:
         assert different(tmp_path / name, untouched / name) == [], name
     assert (tmp_path / "history.csv").read_bytes() == (untouched / "history.csv").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["static", "joint"])
+def test_what_either_stage_keeps_can_be_looked_at(scene, untouched, name):
+    packed = read_scene(scene)
+    kept = untouched / f"{name}_{next(step for other, step in KILLED_AT if other == name)}.pt"
+    method = load_training(kept, "semantic_flow", packed, torch.device("cpu"))
+    assert method.classes == load_method(untouched / "checkpoint.pt", packed, torch.device("cpu")).classes
+    shown = method.render(view_rays(packed.camera.resized(4, 6), packed.object_from_camera[0, 1].astype(float), 1))
+    assert bool(shown.colour.isfinite().all() and shown.depth.isfinite().all())
