@@ -179,6 +179,8 @@ rule compare_runs:
         compare="results/compare.html",
     log:
         "results/logs/compare_runs.log",
+    benchmark:
+        "results/logs/compare_runs.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -128,11 +128,12 @@ class ScenePage {
   }
 
   film() {
-    const context = clearedContext(this.find("film"));
-    const image = this.films[Math.round((this.state.frame * (this.films.length - 1)) / Math.max(1, this.data.frames - 1))];
-    this.find("film").hidden = !this.state.film;
-    if (this.state.film && image && image.complete)
-      context.drawImage(image, 0, 0, context.canvas.width, context.canvas.height);
+    const layer = this.find("film"), { film, frame } = this.state;
+    layer.hidden = !film;
+    if (!film) return;
+    const image = this.films[Math.round((frame * (this.films.length - 1)) / Math.max(1, this.data.frames - 1))];
+    const context = clearedContext(layer);
+    if (image && image.complete) context.drawImage(image, 0, 0, context.canvas.width, context.canvas.height);
   }
 
   // In the view from elsewhere: the film's camera, its path, and its lines of sight to the moving things.
@@ -182,8 +183,8 @@ class ScenePage {
       number.textContent = scales[index].toFixed(3);
       slider.setAttribute("aria-valuetext", `${this.objects[index].name}: ${scales[index].toFixed(2)}`);
     });
-    this.verdict();
-    if (this.map) this.map.paint();
+    if (values.scales || !this.map) this.verdict();
+    if (values.scales && this.map) this.map.paint();
     this.ask();
   }
 
@@ -236,10 +237,11 @@ class ScenePage {
 }
 
 function clearedContext(canvas) {
-  const factor = Math.min(devicePixelRatio, 2);
-  canvas.width = Math.max(1, Math.round(canvas.clientWidth * factor));
-  canvas.height = Math.max(1, Math.round(canvas.clientHeight * factor));
-  return canvas.getContext("2d");
+  const factor = Math.min(devicePixelRatio, 2), context = canvas.getContext("2d");
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.max(1, Math.round(side * factor)));
+  if (canvas.width === width && canvas.height === height) context.clearRect(0, 0, width, height);
+  else Object.assign(canvas, { width, height });
+  return context;
 }
 
 function startScene() {
