@@ -20,6 +20,7 @@ from pipeline.formats.source_view import SourceView
 
 MOST = 0.25  # share of all pixels
 REACH_PX = 3.0  # of what is painted over
+OPAQUE = {"uint8": 255, "uint16": 65535, "float32": 1.0}  # by the numbers that an image has
 
 
 def mark_holes(
@@ -53,9 +54,9 @@ def transparent_pixels(file: Path) -> Bool[np.ndarray, "height width"] | None:
         if image.mode != "RGBA":
             return None
     raw = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-    if raw is None or raw.ndim != 3 or raw.shape[2] != 4:
+    if raw is None or raw.ndim != 3 or raw.shape[2] != 4 or raw.dtype.name not in OPAQUE:
         return None
-    return raw[..., 3] < np.iinfo(raw.dtype).max
+    return raw[..., 3] < OPAQUE[raw.dtype.name]
 
 
 def as_shown(

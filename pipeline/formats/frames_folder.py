@@ -55,10 +55,15 @@ def read_sized(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "height 
 
 def read_holes(frames: Path) -> Bool[np.ndarray, "frame height width"]:
     """Where the images of a scene are transparent: they show nothing there."""
-    read = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in frame_paths(frames))
-    return np.stack(
-        [image[..., 3] == 0 if image.shape[2:] == (4,) else np.zeros(image.shape[:2], bool) for image in read]
-    )
+    return np.stack([holes_of(path) for path in frame_paths(frames)])
+
+
+def holes_of(path: Path) -> Bool[np.ndarray, "height width"]:
+    """Where one image is transparent; nowhere in an image without transparency."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise StageError(f"{path} cannot be read; run extract_frames again")
+    return image[..., 3] == 0 if image.shape[2:] == (4,) else np.zeros(image.shape[:2], np.bool_)
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

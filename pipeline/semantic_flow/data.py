@@ -72,9 +72,9 @@ def training_pixels(
     """The pixels of some frames that training may see. In frames without labels, flow alone says what may be moving."""
     own = replace(labels, ids=labels.ids[frames], labelled=labels.labelled[frames])
     active = own.moving
-    for place, frame in enumerate(frames):
+    for row, frame in enumerate(frames):
         if not labels.labelled[frame]:
-            active[place] |= moves_by_flow(frame)
+            active[row] |= moves_by_flow(frame)
     drawn = scene.visible[0, frames] & (own.labelled | colour_everywhere)
     usable = np.broadcast_to(drawn[:, None, None], active.shape)
     place = np.full(scene.frame_count, -1)

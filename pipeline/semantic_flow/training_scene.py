@@ -147,7 +147,7 @@ def identity(
     """What a state must agree in to be gone on from."""
     digest = hashlib.sha256(config.model_dump_json(exclude={"resume_seconds"}).encode())
     digest.update(file_digest(scene).encode())
-    digest.update(np.ascontiguousarray(labels.ids))
+    digest.update(np.ascontiguousarray(labels.ids).data)
     for value in shared.head.values() if shared else ():
         digest.update(value.numpy().tobytes())
     digest.update(depths.depth.numpy().tobytes() if depths else b"")
