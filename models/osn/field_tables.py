@@ -71,8 +71,19 @@ def table_layout(resolutions: tuple[Resolution, ...], channels: int, device: tor
     places[torch.cat([planes.flatten(), lines.flatten()])] = torch.arange(planes.numel() + lines.numel())
     neighbours, differences = colour_neighbours(resolutions)
     last = torch.tensor(resolutions).float() - 1
-    tensors = last, vm_table(resolutions), planes, lines, places[:-1], first, second, neighbours, differences, shares
-    return TableLayout(*(tensor.to(device) for tensor in tensors), largest)  # type: ignore[arg-type]
+    return TableLayout(
+        last.to(device),
+        vm_table(resolutions).to(device),
+        planes.to(device),
+        lines.to(device),
+        places[:-1].to(device),
+        first.to(device),
+        second.to(device),
+        neighbours.to(device),
+        differences.to(device),
+        shares.to(device),
+        (largest[0], largest[1], largest[2]),
+    )
 
 
 def colour_neighbours(resolutions: Sequence[Resolution]) -> tuple[Int64[Tensor, "row five"], Float[Tensor, "row five"]]:
@@ -110,8 +121,10 @@ class FieldTables:
 
     def leaves(self) -> "FieldTables":
         """The same, of which gradients can be asked."""
-        own = (tensor.detach().requires_grad_() for tensor in (self.volumes, self.planes, self.lines))
-        return FieldTables(*own, self.layout)
+        volumes, planes, lines = (
+            tensor.detach().requires_grad_() for tensor in (self.volumes, self.planes, self.lines)
+        )
+        return FieldTables(volumes, planes, lines, self.layout)
 
 
 def layout_of(fields: Sequence[VmField]) -> TableLayout:
@@ -139,16 +152,9 @@ def field_tables(fields: Sequence[VmField]) -> FieldTables:
         layout = layout_of(fields)
         planes, lines = padded_factors(fields, layout)
         volumes = density_volumes(planes, lines, layout.largest) + fields[0].density_shift
-        rows = (torch.cat([table for field in fields for table in tables(field)]) for tables in (planes_of, lines_of))
-        return FieldTables(volumes, *rows, layout)
-
-
-def planes_of(field: VmField) -> list[Tensor]:
-    return list(field.colour_planes)
-
-
-def lines_of(field: VmField) -> list[Tensor]:
-    return list(field.colour_lines)
+        colour_planes = torch.cat([table for field in fields for table in field.colour_planes])
+        colour_lines = torch.cat([table for field in fields for table in field.colour_lines])
+        return FieldTables(volumes, colour_planes, colour_lines, layout)
 
 
 def density_volumes(

@@ -188,8 +188,10 @@ class ObjectScene(nn.Module):
 
         Depths are the scene's under scales, and the object's own without. Loops leave their samples' gradients in `buffer`.
         """
-        render = self.per_object_by_loops if self.loops else self.per_object_by_tensors
-        sums = render(grids, rays, scales, jitter, colour, buffer)
+        if isinstance(grids, FieldTables):
+            sums = self.per_object_by_tensors(grids, rays, scales, jitter, colour)
+        else:
+            sums = self.per_object_by_loops(grids, rays, scales, jitter, colour, buffer)
         return self.shaded(sums, rays, frames) if colour else sums
 
     def per_object_by_loops(
@@ -221,7 +223,6 @@ class ObjectScene(nn.Module):
         scales: Float[Tensor, "ray object"] | None,
         jitter: torch.Generator | None,
         colour: bool,
-        buffer: list[SampleGradients] | None,
     ) -> PerObjectSums:
         """On GPUs, all objects at once; gradients flow through the graph."""
         objects, count = rays.present.shape
@@ -234,7 +235,10 @@ class ObjectScene(nn.Module):
         sums, *_ = composite(optical_depth, features, depth, there, samples.object, count, objects, scales is None)
         taken = (samples.optical_length > 0).sum() / max(1, count * objects)
         rgb = sums[..., 4:7] if colour else sums.new_zeros(count, objects, 3)
-        return PerObjectSums(*sums[..., :4].unbind(-1), rgb, sums[..., 7:], taken.expand(count, objects))
+        weight, depth, log_depth, log_depth_squared = sums[..., :4].unbind(-1)
+        return PerObjectSums(
+            weight, depth, log_depth, log_depth_squared, rgb, sums[..., 7:], taken.expand(count, objects)
+        )
 
     def query(
         self, grids: FieldTables, rays: ObjectRays, samples: Samples, colour: bool

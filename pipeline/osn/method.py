@@ -125,7 +125,9 @@ class OsnMethod(TrainedMethod):
         return EditedOsn(self, layers(edits, scales, self.scene).to(self.device))
 
     def surface(self, index: int) -> Surface:
-        return object_surface(self.fields, self.grids[index].detach(), index)
+        with torch.no_grad():
+            logits = self.fields.fields[index].density_logits()
+        return object_surface(self.fields, logits, index)
 
     def alone(self, index: int, rays: Rays) -> Rendering:
         return render_alone(self.fields, self.grids, index, rays)

@@ -140,9 +140,7 @@ def march(
     length = (torch.from_numpy(tau) / (torch.nn.functional.softplus(logits) * scale)).numpy()
     order = np.lexsort((depth, owner, ray))
     samples = [torch.from_numpy(array[order]) for array in (ray, owner, depth.astype(length.dtype), length)]
-    if most <= 0:
-        return samples[0], samples[1], samples[2], samples[3]
-    padded = (torch.nn.functional.pad(tensor[:most], (0, max(0, most - len(ray)))) for tensor in samples)
-    ray_padded, *rest = padded
-    ray_padded[len(ray) :] = present.shape[1]
-    return ray_padded, *rest
+    if most > 0:
+        samples = [torch.nn.functional.pad(tensor[:most], (0, max(0, most - len(ray)))) for tensor in samples]
+        samples[0][len(ray) :] = present.shape[1]
+    return samples[0], samples[1], samples[2], samples[3]

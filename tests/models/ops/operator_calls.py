@@ -22,7 +22,8 @@ from models.ops.operators import OPERATORS
 
 SCENES = 20
 SIZES = ((5, 6, 7), (9, 4, 8))
-POINTS, RAYS, OBJECTS, CHANNELS = 48, 12, 2, 3
+POINTS, RAYS, OBJECTS, CHANNELS = 32, 9, 2, 3
+BUFFERS = 0, 20, 200  # samples: as many as there are, fewer, more
 Call = tuple[str, tuple[Any, ...]]
 
 
@@ -51,7 +52,7 @@ def calls(seed: int, dtype: torch.dtype) -> Iterator[Call]:
     for alone in (False, True):
         yield from compositing(normal, uniform, owner, generator, alone)
     for even in (False, True):
-        yield from marches(normal, uniform, volumes, last, boxes, even)
+        yield from marches(normal, uniform, volumes, last, boxes, even, BUFFERS[seed % 3])
 
 
 def in_and_around_the_cube(uniform: Callable[..., Tensor], last: Tensor, owner: Tensor) -> Tensor:
@@ -99,6 +100,7 @@ def marches(
     last: Tensor,
     boxes: Tensor,
     even: bool,
+    most: int,
 ) -> Iterator[Call]:
     """Rays from in and out of boxes, that hit and miss; grids empty in part; buffers that hold all samples and that do not."""
     volumes = torch.where(volumes > 4, -30, volumes)
@@ -110,9 +112,8 @@ def marches(
     bounds = torch.stack([0.2 + uniform(OBJECTS, RAYS), 2 + uniform(OBJECTS, RAYS), 1 + uniform(OBJECTS, RAYS)], dim=-1)
     reach = bounds if even else boxes.new_empty(0)
     rays = near, unit, origins, directions, present, uniform(OBJECTS, RAYS), reach
-    for most in (0, 40, 400):
-        outer = [0, 0] if even else [3, 0]
-        yield f"{march.name}:{even}, {most}", (volumes, last, boxes, *rays, [7, 5], outer, 4.0, 3e-3, most)
+    outer = [0, 0] if even else [2, 0]
+    yield f"{march.name}:{even}, {most}", (volumes, last, boxes, *rays, [5, 3], outer, 6.0, 3e-3, most)
 
 
 def tensors(result: Any) -> list[Tensor]:
