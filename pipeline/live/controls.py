@@ -64,7 +64,7 @@ class Controls:
         page, gui = self.page, self.gui
         scene, choice = page.run.scene, page.choice
         self.sliders: dict[int, Any] = {}
-        self.badge = gui.add_markdown("")
+        self.badge = gui.add_html("")
         if not page.run.method.judges_scales:
             return
         for k in range(1, scene.object_count):
@@ -163,7 +163,7 @@ class Controls:
         self.about.content = as_markdown(self.page.run.label)
         self.legend.content = self.legend_html()
         if self.sliders:
-            self.badge.content = "\n\n".join(text for text in (choice.scale_text(), choice.verdict()) if text)
+            self.badge.content = badge_html(choice)
 
     def legend_html(self) -> str:
         """Names in their colours, where colours mean something."""
@@ -175,6 +175,17 @@ class Controls:
             for part in self.page.nodes.parts
         ]
         return f'<div style="font-size:0.8em;padding:0 0.75em">{" &ensp; ".join(entries)}</div>'
+
+
+def badge_html(choice: SceneChoice) -> str:
+    """The verdict as a badge, with the reason and the scales; plain HTML is there at once, Markdown is compiled first."""
+    verdict = choice.verdict()
+    word, colour = ("possible", "#2b8a3e") if verdict.possible else ("impossible", "#c92a2a")
+    return (
+        f'<div style="font-size:0.9em;line-height:1.45;padding:0 0.75em"><span style="background:{colour};color:#fff;'
+        f'border-radius:0.3em;padding:0.1em 0.5em;font-weight:600">{word}, score {verdict.score:.3f}</span>'
+        f"<div>{escape(verdict.reason)}</div><div>{escape(choice.scale_text())}</div></div>"
+    )
 
 
 def slider_bounds(scale_range: np.ndarray) -> tuple[float, float]:

@@ -26,6 +26,14 @@ class Place(NamedTuple):
     scale: float
 
 
+class Verdict(NamedTuple):
+    """Whether scales are possible, how sure the network is, and why or why not in words."""
+
+    possible: bool
+    score: float
+    reason: str
+
+
 @dataclass
 class SceneChoice:
     """A frame and scales of one method's scene."""
@@ -85,19 +93,19 @@ class SceneChoice:
         samples = self.method.scales.cpu().numpy().astype(np.float64)
         return samples[int(self.random.integers(len(samples)))]
 
-    def verdict(self) -> str:
-        """Whether the chosen scales are possible, and why not, in words."""
+    def verdict(self) -> Verdict:
+        """Whether the chosen scales are possible, and why not."""
         score = self.score(self.scales)
         if score >= VALID_SCORE:
-            return f"**possible**, score {score:.3f}: the film's camera would have seen the same pictures"
+            return Verdict(True, score, "the film's camera would have seen the same pictures")
         given = (
             torch.from_numpy(row).float().to(self.method.device) for row in (self.scales, suggested_scales(self.method))
         )
-        return f"**impossible**, score {score:.3f}: {as_markdown(self.method.explain_scales(*given))}"
+        return Verdict(False, score, self.method.explain_scales(*given))
 
     def scale_text(self) -> str:
         """The scales of the moving objects, each with its name."""
-        names = [as_markdown(str(entry["name"])) for entry in self.scene.objects]
+        names = [str(entry["name"]) for entry in self.scene.objects]
         return ", ".join(f"{name} × {scale:.3f}" for name, scale in list(zip(names, self.scales, strict=True))[1:])
 
     def place(self, index: int, moved: Float[np.ndarray, "4 4"] | None = None) -> Place | None:
