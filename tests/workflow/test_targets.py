@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import METHODS
 from pipeline.runtime.presets import PRESETS
 from tests.workflow.project import Project, copy_project
 
@@ -51,8 +52,8 @@ def test_scenes_of_one_model_are_trained_together_and_another_starts_from_it(tmp
 
 def commands(project: Project, *settings: str) -> dict[str, list[str]]:
     """What a dry run would run, by stage, in no order."""
-    both = ["--config", "method=[osn,semantic_flow]", *settings]
-    done = project.snakemake("--dry-run", "-p", *both)
+    every = ["--config", f"method=[{','.join(METHODS)}]", *settings]
+    done = project.snakemake("--dry-run", "-p", *every)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, list[str]] = {}
     for stage, rest in sorted(re.findall(r"(-m pipeline\.\w+)(.*)", done.stdout + done.stderr)):
