@@ -64,7 +64,8 @@ def slowest_or_nothing(scene: Scene, index: int, frames: Bool[np.ndarray, "frame
 
 def mapped_depths(folder: Path, scene: Scene, seed: int) -> KnownDepths:
     """Random pixels of depth maps, each map brought into the units of the scene by the background's points."""
-    maps, used = aligned_depths(read_depths(folder, scene), scene)
+    aligned = aligned_depths(read_depths(folder, scene), scene)
+    maps, used = aligned.maps, aligned.used
     if not used.all():
         log.warning(
             "depth maps of %d of %d frames do not fit the sparse points and are not used", (~used).sum(), len(used)

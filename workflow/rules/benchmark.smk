@@ -35,11 +35,11 @@ use rule train_baseline as train_baseline_of_benchmark with:
     output:
         checkpoint=run_folder("{baseline}", "checkpoint.pt"),
         history=run_folder("{baseline}", "history.csv"),
-        record=run_folder("{baseline}", "records/train_baseline_{baseline}.json"),
+        record=run_folder("{baseline}", "records/train_{baseline}.json"),
     log:
-        run_folder("{baseline}", "logs/train_baseline_{baseline}.log"),
+        run_folder("{baseline}", "logs/train_{baseline}.log"),
     benchmark:
-        run_folder("{baseline}", "benchmarks/train_baseline_{baseline}.tsv")
+        run_folder("{baseline}", "benchmarks/train_{baseline}.tsv")
     params:
         depth=scene_path("depth"),
         options=run_options("train_baseline"),

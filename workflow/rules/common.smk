@@ -73,6 +73,7 @@ REPORT_TEMPLATES = [
     for path in sorted(Path(own("pipeline/reporting")).rglob("*.*"))
     if path.suffix in (".html", ".js", ".css")
 ]
+OF_BENCHMARK = "_of_benchmark"  # ends the names of rules that are usual ones in the folder of a run
 TABLE_TEMPLATE = [own("pipeline/tabulation/template.html")]
 # Methods whose objects have fields of their own, to be shown as splats.
 WITH_OBJECTS = ["osn"]
@@ -188,7 +189,7 @@ def run_options(stage):
 
 def run_records(wildcards):
     """What the stages of one run of a benchmark noted of themselves."""
-    names = [training_record(wildcards.method), f"render_views_{wildcards.method}"]
+    names = [f"train_{wildcards.method}", f"render_views_{wildcards.method}"]
     return [
         run_folder(wildcards.method, f"records/{name}.json").format(**wildcards)
         for name in names
@@ -428,20 +429,12 @@ def records_before_evaluation(wildcards):
     before += ["estimate_depth"] * (scene.depth == ESTIMATE)
     before += ["choose_method"] * (CONFIG.given_methods is None)
     stages = before + [
-        record
+        f"{verb}_{method}"
         for method in methods_of(wildcards.scene)
-        for record in (
-            training_record(method),
-            f"render_views_{method}",
-            *[f"export_splats_{method}"] * (method in WITH_OBJECTS),
-        )
+        for verb in ("train", "render_views", "export_splats")
+        if verb != "export_splats" or method in WITH_OBJECTS
     ]
     return [f"results/{wildcards.scene}/records/{stage}.json" for stage in stages]
-
-
-def training_record(method):
-    """The record of a method's training: named after the stage, and after the baseline where it trains several."""
-    return f"train_baseline_{method}" if method in BASELINES else f"train_{method}"
 
 
 def all_records(wildcards):

@@ -100,11 +100,11 @@ rule train_baseline:
             subcategory="{scene}",
             labels={"scene": "{scene}", "table": "training of {baseline}"},
         ),
-        record="results/{scene}/records/train_baseline_{baseline}.json",
+        record="results/{scene}/records/train_{baseline}.json",
     log:
-        "results/{scene}/logs/train_baseline_{baseline}.log",
+        "results/{scene}/logs/train_{baseline}.log",
     benchmark:
-        "results/{scene}/benchmarks/train_baseline_{baseline}.tsv"
+        "results/{scene}/benchmarks/train_{baseline}.tsv"
     wildcard_constraints:
         baseline="|".join(BASELINES),
     conda:
