@@ -59,7 +59,9 @@ class HexPlane(BaselineField):
         density = self.sizes.density_scale * F.softplus(features + self.sizes.density_shift)
         return density.view(points.coordinates.shape[:2]), None
 
-    def colour(self, points: RayPoints, chosen: Int64[Tensor, "chosen"], known: None) -> Float[Tensor, "chosen rgb=3"]:
+    def colour(
+        self, points: RayPoints, chosen: Int64[Tensor, "chosen"], known: Tensor | None
+    ) -> Float[Tensor, "chosen rgb=3"]:
         """A small network of features and of the view; it knows neither place nor time."""
         ray = torch.div(chosen, points.coordinates.shape[1], rounding_mode="floor")
         features = self.to_features(self.appearance(points.flat[chosen], points.times[ray]))

@@ -71,8 +71,9 @@ class TiNeuVox(BaselineField):
         return hidden
 
     def colour(
-        self, points: RayPoints, chosen: Int64[Tensor, "chosen"], known: Float[Tensor, "point width"]
+        self, points: RayPoints, chosen: Int64[Tensor, "chosen"], known: Tensor | None
     ) -> Float[Tensor, "chosen rgb=3"]:
+        assert known is not None, "density gives what is known of every sample"
         ray = torch.div(chosen, points.coordinates.shape[1], rounding_mode="floor")
         views = encoded(points.views, VIEW_OCTAVES)[ray]
         return torch.sigmoid(self.to_colour(torch.cat([self.to_feature(known[chosen]), views], dim=1)))

@@ -36,7 +36,8 @@ def model_from_state(state: dict[str, Any], device: torch.device) -> Baseline:
     """The model that `model_state` describes."""
     told = state["extent"]
     region = Region(told["centre"], told["half_extent"], told["shell"])
-    extent = SceneExtent(region, *told["bounds"], told["frames"])
+    near, far = told["bounds"]
+    extent = SceneExtent(region, near, far, told["frames"])
     model = create_model(Architecture(**state["made_by"]), extent, state["stage"], 0, device)
     model.load_state_dict(state["weights"])
     return model

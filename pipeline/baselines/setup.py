@@ -17,7 +17,7 @@ from pipeline.config import BaselineConfig, BaselineName, TrainBaselineConfig
 class FieldOf(NamedTuple):
     """How a baseline's field is made, and the momenta of its optimiser."""
 
-    sizes: Callable[..., Any]
+    sizes: type[HexPlaneSizes] | type[TiNeuVoxSizes]
     field: Callable[[Any, int, torch.Generator], BaselineField]
     betas: tuple[float, float]
 
