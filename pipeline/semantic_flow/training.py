@@ -24,7 +24,7 @@ from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
 from pipeline.scene.object_scales import object_scales
-from pipeline.scene.region import scene_cameras
+from pipeline.scene.region import scene_cameras, world_points
 from pipeline.semantic_flow.data import Pixels, Points, draw, pick, training_points
 from pipeline.semantic_flow.labels import Labels
 from pipeline.semantic_flow.pixels import PixelSource, PointSource
