@@ -1,4 +1,4 @@
-# make demo: the shipped scene from video to report, by both methods or by METHOD=osn.  make test: the whole test suite.
+# make demo: the shipped scene from video to report, by both methods or by METHOD=osn, hexplane, ...  make test: the whole test suite.
 # make test-slurm: two scenes on a SLURM that it starts (root, Debian or Ubuntu).  Each sets itself up first.
 PYTHON ?= python3
 CORES ?= all

@@ -26,14 +26,13 @@ import pandas as pd
 import torch
 
 from benchmarks.truth_scene import truth_scene
+from models.ops.space import Cameras
 from models.rays import Rays
-from models.semantic_flow.space import Cameras
 from pipeline.config import SimulateSceneConfig, TrainSemanticFlowConfig
 from pipeline.evaluation.image_metrics import psnr_db, to_unit
 from pipeline.evaluation.semantic_metrics import view_scores
 from pipeline.formats.scene_file import Scene, write_scene
 from pipeline.runtime.atomic import whole
-from pipeline.semantic_flow.data import camera_rays
 from pipeline.semantic_flow.labels import held_out_frames
 from pipeline.semantic_flow.method import SemanticFlowMethod, method_from_checkpoint
 from pipeline.simulate_scene import simulate_scene
@@ -199,7 +198,7 @@ def render(method: SemanticFlowMethod, pose: np.ndarray, frame: int) -> tuple[to
     rows, columns = (torch.arange(0, size, PIXEL_STEP) for size in (known.height, known.width))
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
-    rays: Rays = camera_rays(camera, xy, torch.zeros(len(xy), dtype=torch.long))
+    rays: Rays = camera.rays(xy, torch.zeros(len(xy), dtype=torch.long))
     rays = replace(rays, frames=torch.full((len(xy),), frame))
     parts = [method.render(rays[start : start + CHUNK]) for start in range(0, len(xy), CHUNK)]
     colour = torch.cat([part.colour for part in parts]).view(*y.shape, 3)

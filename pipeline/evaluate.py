@@ -24,7 +24,7 @@ from pipeline.evaluation.known_truth import NO_TRUTH, KnownTruth, known_in_frame
 from pipeline.evaluation.lpips import Lpips, load_lpips
 from pipeline.evaluation.perception import perception_findings
 from pipeline.evaluation.protocols import asked_protocols, protocol_findings
-from pipeline.evaluation.rendering import HELD_OUT_METRICS, held_out_findings, observed_findings
+from pipeline.evaluation.rendering import HELD_OUT_METRICS, OBJECT_METRICS, held_out_findings, observed_findings
 from pipeline.evaluation.results import Results, notes_by_kind
 from pipeline.evaluation.scales import scale_results
 from pipeline.evaluation.scenes import comparison_findings, valid_scenes_findings
@@ -118,6 +118,8 @@ def render_results(
         findings += found + comparison_findings(folder, listed, known.truth, lpips)
     for name in protocols:
         findings += protocol_findings(name, folder, listed, known, best, lpips)
+    if not listed.knows_objects:
+        findings = findings.withheld(OBJECT_METRICS, "this method does not tell objects apart")
     return Results(listed.method, findings, {"best_held_out": best.name} if best else {})
 
 

@@ -53,6 +53,7 @@ def render_views(
         valid_scales=len(valid.scales),
         object_ids=method.object_ids,
         remarks=method.remarks,
+        knows_objects=method.knows_objects,
         sets=[plan.entry for plan in [*plans, *(plan for plan, _ in edits)]],
     )
     with whole(renders) as partial:

@@ -15,6 +15,7 @@ EXPORTED = "tests/pipeline/test_export_dataset.py reads what it writes"
 METHOD = "tests of render_views, evaluate and export_objects go through it"
 LAYOUT = "tests/pipeline/datasets/layouts/ read every layout through it"
 RIGS = "tests/pipeline/datasets/test_multiview.py"
+TABLE = "tests/pipeline/test_tabulate_benchmark.py"
 WITHOUT = {
     "models/ops/composite/cpu.py": OPERATORS,
     "models/ops/composite/cuda.py": OPERATORS,
@@ -30,6 +31,13 @@ WITHOUT = {
     "models/ops/march/cpu.py": OPERATORS,
     "models/ops/march/cuda.py": OPERATORS,
     "models/ops/places.py": OPERATORS,
+    "pipeline/tabulation/page.py": TABLE,
+    "pipeline/tabulation/runs.py": TABLE,
+    "pipeline/tabulation/summary.py": TABLE,
+    "models/baselines/field.py": "tests/models/baselines/test_hexplane.py and test_tineuvox.py",
+    "models/baselines/gradients.py": KILLED,
+    "models/ops/space_time.py": LOOPS,
+    "models/ops/space_time_planes.py": "tests/models/ops/test_table_reads.py holds its two ways against each other",
     "models/osn/alone.py": SPLATS,
     "models/osn/compositing.py": "a class without code",
     "models/osn/loops.py": LOOPS,
@@ -40,6 +48,11 @@ WITHOUT = {
     "models/osn/rendering.py": "tests/models/osn/test_object_scene.py renders by it",
     "models/osn/training.py": KILLED,
     "models/rendering.py": "every test that renders goes through it",
+    "pipeline/baselines/checkpoint.py": KILLED,
+    "pipeline/baselines/depth_supervision.py": "tests/pipeline/baselines/test_data.py",
+    "pipeline/baselines/method.py": KILLED,
+    "pipeline/baselines/training.py": KILLED,
+    "pipeline/baselines/training_state.py": KILLED,
     "pipeline/correspondence/flow_backend.py": "tests/pipeline/runtime/test_backends.py and test_estimate_flow.py choose by it",
     "pipeline/datasets/files.py": LAYOUT,
     "pipeline/datasets/imported_scene.py": LAYOUT,
@@ -94,6 +107,7 @@ WITHOUT = {
     "pipeline/runtime/record.py": "tests/pipeline/test_cli.py",
     "pipeline/runtime/run_plan.py": "tests/pipeline/runtime/test_run_status.py",
     "pipeline/runtime/threads.py": "tests/pipeline/test_reconstruct_objects.py: the same bits on any number of threads",
+    "pipeline/scene/region.py": "tests/pipeline/semantic_flow/test_setup.py and test_data.py",
     "pipeline/scene/method_interface.py": "tests/pipeline/rendering/test_third_method.py",
     "pipeline/segmentation/backends/motion.py": "tests/pipeline/test_segment_objects.py runs it on known truth",
     "pipeline/segmentation/mask_backend.py": "tests/pipeline/runtime/test_backends.py and test_segment_objects.py choose by it",

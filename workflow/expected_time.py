@@ -12,7 +12,7 @@ from typing import Any
 
 from workflow.job_size import Size, scene_size, training_minutes, usual_seconds
 
-TRAININGS = ("train_osn", "train_semantic_flow")
+TRAININGS = ("train_osn", "train_semantic_flow", "train_baseline")
 
 
 @dataclass(frozen=True)

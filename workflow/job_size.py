@@ -12,7 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import TrainOsnConfig, TrainSemanticFlowConfig
+from pipeline.config import TrainBaselineConfig, TrainOsnConfig, TrainSemanticFlowConfig
 
 MEASURED_OBJECTS = 3  # those of the scenes that were measured, the background among them
 
@@ -53,6 +53,7 @@ DEMANDS: Mapping[str, Demand] = {
     "estimate_depth": Demand(6000, 100, 30, 3.0),
     "train_osn": Demand(4000, 60, 30),
     "train_semantic_flow": Demand(4000, 180, 30),
+    "train_baseline": Demand(4000, 60, 30),
     "train_shared_semantics": Demand(6000, 180, 60),
     "render_views": Demand(4000, 120, 20, 6.0),
     "export_splats": Demand(4000, 60, 30, 2.0),
@@ -70,6 +71,7 @@ TIME_MARGIN, STEPS_MARGIN = 4.0, 5.0  # by which what was measured was multiplie
 SAMPLES_OF_STEP = {
     "train_osn": TrainOsnConfig().samples_per_step,
     "train_semantic_flow": TrainSemanticFlowConfig().rays,
+    "train_baseline": TrainBaselineConfig().hexplane.rays * TrainBaselineConfig().hexplane.fine_samples,
 }
 
 
@@ -95,6 +97,9 @@ def training_minutes(stage: str, options: Mapping[str, Any]) -> float:
     """What the steps of a training may take, by its settings."""
     if stage == "train_osn":
         samples = (options["bootstrap_steps"] + options["steps"]) * options["samples_per_step"]
+    elif stage == "train_baseline":
+        own = options[options["method"]]
+        samples = own["steps"] * own["rays"] * own["fine_samples"]
     else:
         samples = options["static_steps"] * options["static_rays"] + options["steps"] * options["rays"]
     return samples / SAMPLES_OF_STEP[stage] / 1000 * MINUTES_OF_STEPS

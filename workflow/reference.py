@@ -4,7 +4,7 @@ config.yaml shows those that are changed most, below its marker line; docs/SETTI
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -78,18 +78,36 @@ def settings_page() -> str:
 def presets_text() -> str:
     """What each preset sets."""
     names = [name for name in PRESETS if name != "default"]
-    keys = sorted(
-        dict.fromkeys((stage, key) for sections in PRESETS.values() for stage in sections for key in sections[stage]),
-        key=lambda pair: list(stages()).index(pair[0]),
+    told = {name: dict(leaves(PRESETS[name])) for name in names}  # type: ignore[index]
+    paths = sorted(
+        dict.fromkeys(path for values in told.values() for path in values),
+        key=lambda path: list(stages()).index(path[0]),
     )
     rows = ["## Presets\n", "`preset:` of the whole file or of one scene. A setting that a person gives counts more.\n"]
     rows += [f"| setting | default | {' | '.join(names)} |", "|---" * (2 + len(names)) + "|"]
-    for stage, key in keys:
-        values = [PRESETS[name].get(stage, {}).get(key) for name in names]  # type: ignore[index]
-        cells = ["" if value is None else f"`{json.dumps(value)}`" for value in values]
-        default = default_text(stages()[stage].model_fields[key])
-        rows.append(f"| {stage}.{key} | `{default}` | {' | '.join(cells)} |")
+    for path in paths:
+        cells = [f"`{json.dumps(told[name][path])}`" if path in told[name] else "" for name in names]
+        rows.append(f"| {'.'.join(path)} | `{default_text(field_at(path))}` | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
+
+
+def leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values of nested mappings, by the names that lead to them."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def field_at(path: tuple[str, ...]) -> FieldInfo:
+    """The setting that a stage's name and names below it lead to."""
+    model = stages()[path[0]]
+    for name in path[1:-1]:
+        inner = model.model_fields[name].annotation
+        assert isinstance(inner, type) and issubclass(inner, BaseModel), path
+        model = inner
+    return model.model_fields[path[-1]]
 
 
 def model_rows(model: type[BaseModel], prefix: str, sections: bool = True) -> Iterator[str]:

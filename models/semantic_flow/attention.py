@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from models.semantic_flow.fields import perceptron
+from models.ops.networks import perceptron
 
 Head = Literal["flow_attention", "flow_features", "untrained_attention", "point"]
 WIDTH, HEADS, INNER = 64, 4, 64

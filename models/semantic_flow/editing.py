@@ -9,11 +9,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from models.ops.intervals import Intervals, behind
 from models.rays import Rays
 from models.rendering import Rendering
 from models.semantic_flow.frame_memory import FrameMemory, repainted, repainted_rest
-from models.semantic_flow.marching import Intervals, march
-from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, behind, flat_indices, ray_sums, top_k
+from models.semantic_flow.marching import march
+from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, flat_indices, ray_sums, top_k
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 LEAST_BRIGHTNESS = 0.05

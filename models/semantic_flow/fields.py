@@ -1,28 +1,18 @@
 """The static and the dynamic radiance field. Densities are per unit of the static region."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes
+from models.ops.networks import perceptron
+from models.ops.space_time_planes import SpaceTimePlanes
+from models.semantic_flow.planes import DensityGrid, SpacePlanes
 
 STATIC_SHIFT, DYNAMIC_SHIFT, BLEND_SHIFT = -1.0, -1.0, -2.0
 HIDDEN = 64
-
-
-def perceptron(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
-    """Linear layers with ReLU between, initialised from a generator."""
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise(sizes):
-        layer = nn.Linear(fan_in, fan_out, device=generator.device)
-        nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
-        nn.init.zeros_(layer.bias)
-        layers += [layer, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
 
 
 class StaticField(nn.Module):

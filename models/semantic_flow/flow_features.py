@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.ops.constants import constant
+from models.ops.space import Cameras
 from models.rays import TensorFields
-from models.semantic_flow.space import Cameras
 
 BEHIND = 1.05  # a point this much deeper than what the frame shows is hidden there
 

@@ -5,12 +5,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.ops.intervals import UNIFORM_MIXTURE, Intervals, coarse_edges, intervals, inverse_cdf_samples
+from models.ops.space import Region
+from models.ops.table_reads import array, last_channels
 from models.rays import Rays
 from models.semantic_flow import kernels
 from models.semantic_flow.fields import DynamicField
-from models.semantic_flow.marching import UNIFORM_MIXTURE, Intervals, coarse_edges, intervals, inverse_cdf_samples
-from models.semantic_flow.space import Region
-from models.semantic_flow.table_reads import array, last_channels
 
 
 def march_grids(

@@ -14,11 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.ops.parallel import ParallelMap
-from models.semantic_flow import kernels
-from models.semantic_flow.model import SemanticFlow
-from models.semantic_flow.objectives import SmoothedGrid, smoothed_grids, smoothness
-from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes
-from models.semantic_flow.table_reads import (
+from models.ops.space_time_planes import SpaceTimePlanes
+from models.ops.table_reads import (
     GradientBuffer,
     TableRead,
     add_plane_gradients,
@@ -27,6 +24,10 @@ from models.semantic_flow.table_reads import (
     volume_gradient,
     zeros_last_channels,
 )
+from models.semantic_flow import kernels
+from models.semantic_flow.model import SemanticFlow
+from models.semantic_flow.objectives import SmoothedGrid, smoothed_grids, smoothness
+from models.semantic_flow.planes import DensityGrid, SpacePlanes
 
 SLABS = 4  # pieces of the dense grid
 Losses = dict[str, Float[Tensor, ""]]

@@ -8,14 +8,15 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from models.ops.compaction import places
+from models.ops.intervals import Intervals, behind
+from models.ops.space import Cameras, Region
 from models.rays import Rays, TensorFields
 from models.semantic_flow.attention import Head, SemanticHead
 from models.semantic_flow.fields import DynamicField, StaticField
 from models.semantic_flow.flow_features import FrameMaps, cells, flow_tokens
 from models.semantic_flow.fused_marching import march_grids
-from models.semantic_flow.marching import BEYOND, Intervals, SampleWeights, blend, march
+from models.semantic_flow.marching import SampleWeights, blend, march
 from models.semantic_flow.ndc import NdcRegion
-from models.semantic_flow.space import Cameras, Region
 from models.semantic_flow.velocity import Integrator, VelocityField, advance, trajectory
 
 Body = Literal["grids", "reference"]
@@ -244,11 +245,6 @@ class SemanticFlow(nn.Module):
         tokens = flow_tokens(self.maps, self.bounds.cameras, path, frames, self.bounds.static_region.unit)
         attended = self.head.tokens(tokens.features, tokens.displacement, tokens.visible)
         return self.head.from_trajectory(attended, point_features)
-
-
-def behind(optical_depth: Float[Tensor, "ray sample"]) -> Float[Tensor, "ray sample"]:
-    """The same with a wall behind the last sample."""
-    return torch.cat([optical_depth[:, :-1], optical_depth[:, -1:] + BEYOND], dim=1)
 
 
 def top_k(weights: Float[Tensor, "ray sample"], count: int) -> Bool[Tensor, "ray sample"]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.semantic_flow.space import Region
+from models.ops.space import Region
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""Grids as products of planes: density at dense nodes, features in space, features in space and time.
+"""Grids as products of planes: density at dense nodes, and features in space.
 
 The convention is that of `models.ops.grid`, with two departures of the planes of features, which are read by
 `grid_sample` on GPUs: rows run along a plane's second axis and columns along its first, and coordinates are in [-1, 1].
-Planes in time have a row a frame and a column a node of the axis that their plane in space leaves out.
 """
 
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.ops.grid import LINE_AXES, PLANE_AXES
-from models.semantic_flow.table_reads import read
+from models.ops.space_time_planes import INITIAL_SPACE, bilinear
+from models.ops.table_reads import read
 
-INITIAL_SPACE = 0.1
 INITIAL_FEATURES = 0.3
 
 
@@ -116,47 +115,6 @@ class SpacePlanes(nn.Module):
     def smoothed_tables(self) -> list[nn.Parameter]:
         """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
         return [self.planes]
-
-
-class SpaceTimePlanes(nn.Module):
-    """Features of points in space and time: three products of a plane in space with a plane in time, as in HexPlane."""
-
-    def __init__(self, channels: int, resolution: int, frames: int, generator: torch.Generator) -> None:
-        super().__init__()
-        device = generator.device
-        space = INITIAL_SPACE * torch.randn(3, channels, resolution, resolution, generator=generator, device=device)
-        time = torch.ones(3, channels, frames, resolution, device=device)
-        self.space = nn.Parameter(space.contiguous(memory_format=torch.channels_last))
-        self.time = nn.Parameter(time.contiguous(memory_format=torch.channels_last))
-        self.channels = 3 * channels
-
-    def forward(
-        self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
-    ) -> Float[Tensor, "point channel"]:
-        """Features at grid coordinates and times in [-1, 1]."""
-        if coordinates.device.type == "cpu":
-            return read(self, coordinates, time, self.space, self.time)
-        return self.in_tensors(coordinates, time)
-
-    def in_tensors(
-        self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
-    ) -> Float[Tensor, "point channel"]:
-        """The same by tensor operations: the reference, and the way of GPUs."""
-        in_space = torch.stack([coordinates[:, a :: b - a][:, :2] for a, b in PLANE_AXES])
-        in_time = torch.stack([torch.stack([coordinates[:, axis], time], dim=-1) for axis in LINE_AXES])
-        product = bilinear(self.space, in_space) * bilinear(self.time, in_time)
-        return product.permute(2, 0, 1).flatten(1)
-
-    def smoothed_tables(self) -> list[nn.Parameter]:
-        """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
-        return [self.space, self.time]
-
-
-def bilinear(
-    planes: Float[Tensor, "plane channel height width"], points: Float[Tensor, "plane point xy=2"]
-) -> Float[Tensor, "plane channel point"]:
-    """One plane for each set of points."""
-    return F.grid_sample(planes, points[:, :, None], align_corners=True, padding_mode="border")[..., 0]
 
 
 def trilinear(nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point"]:

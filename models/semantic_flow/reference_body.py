@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from models.ops.networks import encoded, encoded_size, perceptron
+from models.ops.space import Region
 from models.rays import Rays
-from models.semantic_flow.fields import BLEND_SHIFT, DYNAMIC_SHIFT, STATIC_SHIFT, perceptron
+from models.semantic_flow.fields import BLEND_SHIFT, DYNAMIC_SHIFT, STATIC_SHIFT
 from models.semantic_flow.flow_features import FrameMaps, sample_maps
 from models.semantic_flow.model import SemanticFlow, Traced
-from models.semantic_flow.space import Region
 from models.semantic_flow.velocity import INITIAL_SPEED
 
 OCTAVES, VIEW_OCTAVES = 10, 4
@@ -26,16 +27,6 @@ STATIC_WIDTH, STATIC_BLOCKS, STATIC_FUSED = 256, 5, 3  # features enter before t
 DYNAMIC_WIDTH, TRUNK_BLOCKS, DYNAMIC_BLOCKS = 128, 2, 3
 CODE_WIDTH, CODE = 4096, 256
 POINTS_AT_ONCE = 32768  # where no gradient is wanted
-
-
-def encoded(values: Float[Tensor, "point channel"], octaves: int) -> Float[Tensor, "point encoded"]:
-    """Values, their sines at 2^0 ... 2^(octaves - 1), and their cosines (NeRF, eq. 4, without pi)."""
-    phases = (values[..., None] * 2.0 ** torch.arange(octaves, device=values.device)).flatten(-2)
-    return torch.cat([values, phases.sin(), phases.cos()], dim=-1)
-
-
-def encoded_size(channels: int, octaves: int) -> int:
-    return channels * (1 + 2 * octaves)
 
 
 class ResidualBlock(nn.Module):

@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.semantic_flow.fields import HIDDEN, perceptron
-from models.semantic_flow.planes import SpaceTimePlanes
-from models.semantic_flow.space import Region
+from models.ops.networks import perceptron
+from models.ops.space import Region
+from models.ops.space_time_planes import SpaceTimePlanes
+from models.semantic_flow.fields import HIDDEN
 
 Integrator = Literal["euler", "midpoint", "rk4"]
 Velocity = Callable[[Tensor, Tensor], Tensor]

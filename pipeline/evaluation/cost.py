@@ -11,7 +11,8 @@ def cost_findings(records: list[Path]) -> Findings:
     rows = []
     for path in records:
         record = read_json(path)
-        method = path.stem.removeprefix(record["stage"]).lstrip("_") or record["stage"].partition("train_")[2]
+        method = path.stem.removeprefix(record["stage"]).removeprefix("train_").lstrip("_")
+        method = method or record["stage"].partition("train_")[2]
         for metric in ("seconds", "peak_memory_mb"):
             rows.append(Row(record["stage"], method, "all", metric, float(record[metric])))
     return Findings.of(rows)

@@ -30,7 +30,8 @@ from pipeline.truth.covisibility import Rule, covisible_views, dycheck_rule
 from pipeline.truth.truth_file import Truth
 
 STAGE = "render_views"
-HELD_OUT_METRICS = ("psnr_db", "ssim", "depth_mae", "depth_mse", "miou", "panoptic_quality")
+OBJECT_METRICS = ("miou", "panoptic_quality")
+HELD_OUT_METRICS = ("psnr_db", "ssim", "depth_mae", "depth_mse", *OBJECT_METRICS)
 NO_LPIPS = "LPIPS needs AlexNet's weights under weights/; `snakemake --cores 1 weights` downloads them"
 LEAST_COVISIBLE = 0.01  # share of a view's pixels below which its co-visible numbers mean nothing
 

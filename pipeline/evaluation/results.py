@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.config import BASELINES
 from pipeline.formats.metrics_table import Findings
 
 NOTES = ("semantics", "best_held_out", "validity", "limits")
@@ -19,7 +20,7 @@ class Results:
 
 def training_stage(method: str) -> str:
     """The stage that trains a method, to which the numbers of the method itself belong."""
-    return f"train_{method}"
+    return "train_baseline" if method in BASELINES else f"train_{method}"
 
 
 def notes_by_kind(results: list[Results]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """metrics.csv: one row a number, and what every number means."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -127,6 +127,11 @@ class Findings:
 
     def __add__(self, other: "Findings") -> "Findings":
         return Findings(self.rows + other.rows, self.missing + other.missing)
+
+    def withheld(self, metrics: Collection[str], reason: str) -> "Findings":
+        """The same with the numbers of some metrics missing for a reason."""
+        missing = [Missing(*row[:4], reason, row.protocol) for row in self.rows if row.metric in metrics]
+        return Findings([row for row in self.rows if row.metric not in metrics], self.missing + missing)
 
     @staticmethod
     def of(rows: Iterable[Row]) -> "Findings":

@@ -48,7 +48,8 @@ class RenderSet(BaseModel):
 class Renders(BaseModel):
     """All sets of one method; `valid_scales` is how many valid scenes there were to choose from.
 
-    `remarks` are what the report says of how the method was trained.
+    `remarks` are what the report says of how the method was trained. Where it does not know objects, all ids are of the
+    background and mean nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +57,7 @@ class Renders(BaseModel):
     valid_scales: int
     object_ids: list[int]
     remarks: dict[str, str] = {}
+    knows_objects: bool = True
     sets: list[RenderSet]
 
     def of_kind(self, kind: Kind) -> list[RenderSet]:

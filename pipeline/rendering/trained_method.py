@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+from pipeline.baselines import checkpoint as baseline_checkpoint
+from pipeline.baselines import method as baselines
+from pipeline.config import BASELINES
 from pipeline.formats.scene_file import Scene
 from pipeline.osn import checkpoint as osn_checkpoint
 from pipeline.osn import method as osn
@@ -47,13 +50,14 @@ class Method:
     from_training: Callable[[dict[str, Any], Path, Scene, torch.device], TrainedMethod] = only_when_trained
 
 
-METHODS = {
+METHODS: dict[str, Method] = {
     osn_checkpoint.METHOD: Method(osn_checkpoint.SCHEMA_VERSION, osn.method_from_checkpoint, osn.method_from_training),
     semantic_flow_checkpoint.METHOD: Method(
         semantic_flow_checkpoint.SCHEMA_VERSION,
         semantic_flow.method_from_checkpoint,
         semantic_flow.method_from_training,
     ),
+    **dict.fromkeys(BASELINES, Method(baseline_checkpoint.SCHEMA_VERSION, baselines.method_from_checkpoint)),
 }
 
 

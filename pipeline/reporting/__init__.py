@@ -1,5 +1,5 @@
 """The report's words, figures, pictures and page.
 
 May import: runtime, formats, geometry, truth, evaluation.
-May be imported by: picker, live.
+May be imported by: picker, live, tabulation.
 """

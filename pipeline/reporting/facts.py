@@ -36,11 +36,12 @@ STAGE_TITLES = {
     "pack_scene": "Scene file",
     "train_osn": "Scales (OSN)",
     "train_semantic_flow": "Semantics",
+    "train_baseline": "Baseline",
     "render_views": "Rendering",
     "export_splats": "Splats",
     "evaluate": "Evaluation",
 }
-METHOD_TITLES = {"osn": "OSN", "semantic_flow": "Semantic Flow"}
+METHOD_TITLES = {"osn": "OSN", "semantic_flow": "Semantic Flow", "hexplane": "HexPlane", "tineuvox": "TiNeuVox"}
 COST = ("seconds", "peak_memory_mb")
 
 

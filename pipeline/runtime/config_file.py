@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pipeline.config import METHODS, Config, PresetName, SceneConfig
+from pipeline.config import BASELINES, METHODS, Config, PresetName, SceneConfig
 from pipeline.runtime.dataset_key import dataset_key, promised
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.presets import with_preset
@@ -21,6 +21,7 @@ SIMULATE = "simulate"
 ESTIMATE = "estimate"
 # Values of a scene that name what the graph makes, not a file.
 MADE = {"video": SIMULATE, "depth": ESTIMATE}
+BENCHMARKS = "benchmarks"  # the folder below results/ of what `benchmark:` asks for
 PATHS_OF_SCENE = ("masks", "poses", "labels", "depth", "truth")
 # What `--config` may say of one video without writing config.yaml; `name` is the scene's.
 COMMAND_LINE_KEYS = (
@@ -44,7 +45,9 @@ def checked_config(values: Mapping[str, Any], files: Sequence[Path]) -> Config:
     for name, scene in config.scenes.items():
         check_scene(name, scene, files)
         check_scales(config, name, files)
+        check_depth_supervision(config, name, files)
     check_shared(config, files)
+    check_benchmarks(config, files)
     for name in config.scenes:
         check_start(config, name, files)
         check_dataset(config, name, files)
@@ -61,6 +64,42 @@ def check_scales(config: Config, name: str, files: Sequence[Path]) -> None:
         raise StageError(
             f"train_osn.ablation.scales{where}: depth needs depth maps; give scenes.{name} `depth: FOLDER`"
         )
+
+
+def check_depth_supervision(config: Config, name: str, files: Sequence[Path]) -> None:
+    """Supervision by depth maps needs some, where a baseline is trained."""
+    scene = config.scenes[name]
+    if not set(BASELINES) & set(config.given_methods or []) or scene.depth or scene.dataset:
+        return
+    if stage_options(config, "train_baseline", name)["depth_supervision"] == "maps":
+        where = line_of(("train_baseline", "depth_supervision"), files)
+        raise StageError(
+            f"train_baseline.depth_supervision{where}: maps needs depth maps; give scenes.{name} `depth: FOLDER`, "
+            "or take sfm"
+        )
+
+
+def check_benchmarks(config: Config, files: Sequence[Path]) -> None:
+    """Scenes of benchmarks are known, and have truth to be judged by and the depth maps that are asked for."""
+    if config.benchmark and BENCHMARKS in config.scenes:
+        raise StageError(f"scenes.{BENCHMARKS}: this is the folder of all benchmarks; give the scene another name")
+    for name, grid in config.benchmark.items():
+        where = line_of(("benchmark", name, "scenes"), files)
+        check_name(name, where)
+        for scene in grid.scenes:
+            given = config.scenes.get(scene)
+            if given is None:
+                raise StageError(
+                    f"benchmark.{name}.scenes{where}: there is no scene {scene}, known are {', '.join(config.scenes)}"
+                )
+            if not (given.truth or given.dataset or given.video == SIMULATE):
+                raise StageError(
+                    f"benchmark.{name}.scenes{where}: {scene} has no truth to be judged by; give it `truth:`"
+                )
+            if "maps" in grid.depth_supervision and not (given.depth or given.dataset):
+                raise StageError(
+                    f"benchmark.{name}.depth_supervision{where}: maps needs depth maps; give scenes.{scene} `depth: FOLDER`"
+                )
 
 
 def start_of(config: Config, name: str) -> str | None:
@@ -116,6 +155,13 @@ def stage_options(config: Config, stage: str, scene: str) -> dict[str, Any]:
     if "size" in given and stage == "extract_frames":
         section["max_size"] = given["size"]
     return section | {key: given[key] for key in section if key in given}
+
+
+def baseline_settings(config: Config, scene: str, baseline: str) -> dict[str, Any]:
+    """The settings of train_baseline for one baseline of a scene: without those of the others."""
+    told = stage_options(config, "train_baseline", scene)
+    others = {name for name in BASELINES if name != baseline}
+    return {**{key: value for key, value in told.items() if key not in others}, "method": baseline}
 
 
 def preset_options(config: Config, stage: str, preset: PresetName) -> dict[str, Any]:

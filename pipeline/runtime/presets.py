@@ -1,7 +1,8 @@
 """Named sets of settings: `preset: draft` in config.yaml, for all scenes or for one; what a person sets counts more.
 
 `default` is what pipeline/config.py says. `paper` takes the sizes and numbers of steps of the released configurations
-(OSN: 30 000 steps of fields in all; Semantic Flow: 60 000 and 80 000 steps of its pixel-aligned networks), for a GPU.
+(OSN: 30 000 steps of fields in all; Semantic Flow: 60 000 and 80 000 steps of its pixel-aligned networks; HexPlane
+25 000 and TiNeuVox 20 000 steps of 4096 rays), for a GPU.
 """
 
 from collections.abc import Mapping
@@ -34,6 +35,10 @@ DRAFT: Sections = {
         "static_resolution": 128,
         "static_cells": 4e5,
         "dynamic_resolution": 64,
+    },
+    "train_baseline": {
+        "hexplane": {"steps": 600, "grids": [32, 44, 56, 72], "time_grids": [8, 10, 12, 16]},
+        "tineuvox": {"steps": 500, "grids": [25, 33, 41, 49]},
     },
     "render_views": {
         "observed_frames": 4,
@@ -68,6 +73,19 @@ QUALITY: Sections = {
         "velocity_resolution": 48,
         "fine_samples": 32,
     },
+    "train_baseline": {
+        "hexplane": {
+            "steps": 12000,
+            "rays": 2048,
+            "fine_samples": 64,
+            "grids": [64, 92, 132, 192],
+            "time_grids": [16, 24, 32, 48],
+            "density_channels": 16,
+            "colour_channels": 32,
+            "width": 128,
+        },
+        "tineuvox": {"steps": 10000, "rays": 2048, "fine_samples": 64, "grids": [49, 61, 77, 97], "width": 128},
+    },
     "render_views": {"observed_frames": 16, "path_frames": 60, "held_out_frames": 24, "held_out_samples": 8},
     "export_splats": {"steps": 500, "background_splats": 40000, "object_splats": 8000, "max_size": 480},
 }
@@ -99,6 +117,29 @@ PAPER: Sections = {
         "label_propagation_frames": 0,
         "unlabelled_rgb": False,
         "image_based_rendering": False,
+    },
+    "train_baseline": {
+        "hexplane": {
+            "steps": 25000,
+            "rays": 4096,
+            "coarse_samples": 256,
+            "fine_samples": 192,
+            "grids": [64, 93, 136, 200],
+            "time_grids": [16, 44, 82, 128],
+            "density_channels": 24,
+            "colour_channels": 48,
+            "width": 128,
+            "density_shift": -10.0,
+        },
+        "tineuvox": {
+            "steps": 20000,
+            "rays": 4096,
+            "coarse_samples": 256,
+            "fine_samples": 192,
+            "grids": [80, 101, 127, 160],
+            "channels": 6,
+            "width": 256,
+        },
     },
 }
 

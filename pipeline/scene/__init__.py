@@ -1,5 +1,5 @@
-"""What methods share: of a packed scene units, bounds, scales, depth maps and requests for edits; and their interface.
+"""What methods share: of a packed scene units, bounds, region, scales, depth maps and requests for edits; and their interface.
 
-May import: runtime, formats.
-May be imported by: osn, semantic_flow, rendering, splats, live.
+May import: runtime, formats; models.ops.
+May be imported by: osn, semantic_flow, baselines, rendering, splats, live.
 """

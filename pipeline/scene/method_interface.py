@@ -82,6 +82,7 @@ class TrainedMethod(ABC):
     `scales` are its valid scenes, best first, with the `scores` of each; a method without scales has one row of ones.
     """
 
+    knows_objects = True  # whether `object_weights` tell the scene's objects, or classes, apart
     judges_scales = False  # whether `validity` and `scale_limits` tell valid scales from others
 
     def __init__(self, scene: Scene, scales: Float[Tensor, "sample object"], scores: Float[Tensor, "sample"]) -> None:

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.ops.space import Cameras, Region
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.frame_memory import FrameMemory
 from models.semantic_flow.model import SceneBounds, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
-from models.semantic_flow.space import Cameras, Region
 from pipeline.runtime.renamed_keys import with_new_names
 from pipeline.runtime.tensor_file import save_tensors
 from pipeline.semantic_flow.setup import create_model

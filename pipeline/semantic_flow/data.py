@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int, Int8, Int16, Int64, UInt8
 from torch import Tensor
 
+from models.ops.space import Cameras
 from models.rays import Rays, TensorFields
 from models.semantic_flow.objectives import Batch
-from models.semantic_flow.space import Cameras
 from pipeline.cameras import inverse, transform, unproject
 from pipeline.formats.scene_file import Scene, SceneFlow
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
@@ -50,15 +50,6 @@ class Points(TensorFields):
     moving: Float[Tensor, "observation"]
     motion: Float[Tensor, "observation direction=2 xyz=3"]
     motion_known: Bool[Tensor, "observation direction=2"]
-
-
-def scene_cameras(scene: Scene) -> Cameras:
-    """The cameras of all frames; a frame without a pose repeats its predecessor's and is never drawn from."""
-    known = np.flatnonzero(scene.visible[0])
-    nearest = known[np.abs(np.arange(scene.frame_count)[:, None] - known).argmin(1)]
-    poses = torch.from_numpy(scene.object_from_camera[0, nearest].astype(np.float32))
-    intrinsics = torch.from_numpy(scene.intrinsics.astype(np.float32))
-    return Cameras(poses, intrinsics, scene.camera.height, scene.camera.width)
 
 
 def training_pixels(
@@ -226,7 +217,7 @@ def pixel_batch(pixels: Pixels, cameras: Cameras, index: Tensor, generator: torc
     direction = (neighbour < 0).long()
     nothing = torch.zeros_like(index, dtype=torch.float32)
     return Batch(
-        camera_rays(cameras, xy, frame),
+        cameras.rays(xy, frame),
         xy,
         pixels.images[index].float() / 255,
         pixels.label[index].long(),
@@ -250,7 +241,7 @@ def point_batch(points: Points, pixels: Pixels, cameras: Cameras, generator: tor
     direction = (under.neighbour < 0).long()
     each = torch.arange(len(index), device=index.device)
     return Batch(
-        camera_rays(cameras, points.xy, points.frame),
+        cameras.rays(points.xy, points.frame),
         points.xy,
         under.colour,
         torch.full_like(under.label, UNLABELLED),
@@ -263,10 +254,6 @@ def point_batch(points: Points, pixels: Pixels, cameras: Cameras, generator: tor
         points.motion[each, direction],
         points.motion_known[each, direction],
     )
-
-
-def camera_rays(cameras: Cameras, xy: Float[Tensor, "ray xy=2"], frame: Int64[Tensor, "ray"]) -> Rays:
-    return Rays(cameras.world_from_camera[frame, :3, 3], cameras.directions(xy, frame), frame)
 
 
 def joined(parts: list[Batch]) -> Batch:

@@ -14,7 +14,6 @@ from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
 from pipeline.scene.edit_requests import object_centres, placement
 from pipeline.semantic_flow.checkpoint import TrainedModel
-from pipeline.semantic_flow.data import camera_rays
 
 log = logging.getLogger(__name__)
 MEASURING_RAYS = 1200  # a frame
@@ -106,6 +105,4 @@ def measured_parts(trained: TrainedModel, selection: Selection) -> Measured:
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
     frame = torch.arange(cameras.frame_count, device=device).repeat_interleave(len(xy))
     with torch.no_grad():
-        return measured(
-            trained.model, trained.nodes, selection, camera_rays(cameras, xy.repeat(cameras.frame_count, 1), frame)
-        )
+        return measured(trained.model, trained.nodes, selection, cameras.rays(xy.repeat(cameras.frame_count, 1), frame))

@@ -18,7 +18,7 @@ from models.ops.parallel import ParallelMap
 from models.rendering import rays_at_once
 from models.semantic_flow.decoding import decode
 from models.semantic_flow.model import SemanticFlow
-from pipeline.semantic_flow.data import UNKNOWN, Pixels, camera_rays, known_motion
+from pipeline.semantic_flow.data import UNKNOWN, Pixels, known_motion
 from pipeline.semantic_flow.labels import UNLABELLED
 from pipeline.semantic_flow.pixels import Filtered, Video
 
@@ -79,7 +79,7 @@ def compared(
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     index = (int(pixels.place[frame]) * cameras.height + y.flatten()) * cameras.width + x.flatten()
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
-    rays = camera_rays(cameras, xy, torch.full((len(xy),), frame, device=device))
+    rays = cameras.rays(xy, torch.full((len(xy),), frame, device=device))
     colours, depths = [], []
     with torch.no_grad():
         for chunk in torch.arange(len(xy), device=device).split(max(LEAST_AT_ONCE, rays_at_once(device))):

@@ -9,51 +9,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.ops.space import Cameras, Region
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.model import SceneBounds, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
 from models.semantic_flow.objectives import RayBudget, Weights
 from models.semantic_flow.reference_body import ReferenceFlow
-from models.semantic_flow.space import Cameras, Region
-from pipeline.cameras import transform, unproject
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene
+from pipeline.scene.region import MARGIN, STATIC_SHELL, box, static_region
 
 log = logging.getLogger(__name__)
 COARSER = 2  # stage 1 begins on grids with fewer cells by this factor along each axis
-STATIC_SHELL, DYNAMIC_SHELL = 0.25, 0.35
-STATIC_BOUNDS, DYNAMIC_BOUNDS = (1.0, 99.0), (1.0, 99.0)
-MARGIN, LEAST_EXTENT = 1.1, 0.1
+DYNAMIC_SHELL, DYNAMIC_BOUNDS = 0.35, (1.0, 99.0)
 FORWARD_COSINE = 0.7  # of the largest angle between two views for which NDC makes sense
-
-
-def box(points: Float[np.ndarray, "point xyz=3"], bounds: tuple[float, float], shell: float) -> Region:
-    """The region that holds points but for outliers; never flatter than a tenth of its length."""
-    low, high = np.percentile(points, bounds, axis=0)
-    half = MARGIN * (high - low) / 2
-    half = np.maximum(half, max(LEAST_EXTENT * half.max(), 1e-3))
-    return Region(torch.from_numpy((low + high) / 2).float(), torch.from_numpy(half).float(), shell)
-
-
-def world_points(scene: Scene, chosen: np.ndarray, scales: Float[np.ndarray, "object"]) -> np.ndarray:
-    """Chosen observations as points of the world."""
-    frame, owner = scene.observation_frame[chosen], scene.observation_object[chosen]
-    depth = scene.observation_depth[chosen] * scales[owner]
-    in_camera = unproject(scene.camera, scene.observation_xy[chosen], depth)
-    return transform(scene.object_from_camera[0, frame].astype(np.float64), in_camera)
-
-
-def static_region(scene: Scene) -> Region:
-    """The box of the background's points and all cameras; the scene's own box where there are no points."""
-    centres = scene.object_from_camera[0, scene.visible[0], :3, 3].astype(np.float64)
-    points = world_points(
-        scene, (scene.observation_object == 0) & scene.visible[0, scene.observation_frame], np.ones(256)
-    )
-    if len(points) < 8:
-        half = torch.from_numpy(scene.box_half_extent[0].astype(np.float32)).clamp(min=1e-3)
-        return Region(torch.zeros(3), half, STATIC_SHELL)
-    each = max(len(points) // (20 * len(centres)), 1)
-    return box(np.concatenate([points, np.repeat(centres, each, axis=0)]), STATIC_BOUNDS, STATIC_SHELL)
 
 
 def first_bounds(scene: Scene, cameras: Cameras, space: Literal["world", "ndc"] = "world") -> SceneBounds:

@@ -24,15 +24,8 @@ from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.progress import progress
 from pipeline.scene.object_scales import object_scales
-from pipeline.semantic_flow.data import (
-    Pixels,
-    Points,
-    camera_rays,
-    draw,
-    pick,
-    scene_cameras,
-    training_points,
-)
+from pipeline.scene.region import scene_cameras, world_points
+from pipeline.semantic_flow.data import Pixels, Points, draw, pick, training_points
 from pipeline.semantic_flow.labels import Labels
 from pipeline.semantic_flow.pixels import PixelSource, PointSource
 from pipeline.semantic_flow.setup import (
@@ -46,7 +39,6 @@ from pipeline.semantic_flow.setup import (
     ray_budget,
     second_bounds,
     second_model,
-    world_points,
 )
 from pipeline.semantic_flow.shared_semantics import SharedSemantics, take_head
 from pipeline.semantic_flow.training_state import TrainingState, save_state
@@ -103,7 +95,7 @@ def second_stage(
 
     def static_depth(xy: np.ndarray, frame: np.ndarray) -> np.ndarray:
         where = torch.from_numpy(xy.astype(np.float32)).to(device), torch.from_numpy(frame.astype(np.int64)).to(device)
-        return static_depths(state.model, camera_rays(state.model.bounds.cameras, *where)).cpu().numpy()
+        return static_depths(state.model, state.model.bounds.cameras.rays(*where)).cpu().numpy()
 
     scales = object_scales(scene, labels.labelled, static_depth)
     moving = (scene.observation_object > 0) & labels.labelled[scene.observation_frame]
@@ -146,7 +138,7 @@ def active_points_of(
     area = cameras.height * cameras.width
     frame, inside = pixels.numbers[torch.div(index, area, rounding_mode="floor")], index % area
     xy = torch.stack([inside % cameras.width, torch.div(inside, cameras.width, rounding_mode="floor")], dim=-1) + 0.5
-    rays = camera_rays(cameras, xy, frame)
+    rays = cameras.rays(xy, frame)
     depth = static_depths(model, rays)
     return (rays.origins + depth[:, None] * rays.directions).cpu().double().numpy()
 

@@ -21,7 +21,6 @@ from pipeline.formats.scene_file import Scene, SceneFlow, read_scene, write_scen
 from pipeline.rendering.trained_method import load_training
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow import training, training_scene
-from pipeline.semantic_flow.data import camera_rays
 from pipeline.semantic_flow.labels import training_labels
 from pipeline.semantic_flow.method import SemanticFlowMethod, method_from_checkpoint
 from pipeline.semantic_flow.pixels import Video
@@ -59,7 +58,7 @@ def view(method: SemanticFlowMethod, scene: Scene, frame: int) -> tuple[np.ndarr
         torch.arange(0, scene.camera.height, 2), torch.arange(0, scene.camera.width, 2), indexing="ij"
     )
     xy = torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5
-    shown = method.render(camera_rays(method.trained.model.bounds.cameras, xy, torch.full((len(xy),), frame)))
+    shown = method.render(method.trained.model.bounds.cameras.rays(xy, torch.full((len(xy),), frame)))
     return shown.colour.view(*y.shape, 3).numpy(), shown.object_weights.argmax(-1).view(y.shape).numpy()
 
 
@@ -98,7 +97,7 @@ def test_the_reference_body_learns_from_step_to_step(
     xy = torch.rand(200, 2) * torch.tensor(
         [method.trained.model.bounds.cameras.width, method.trained.model.bounds.cameras.height]
     )
-    shown = method.render(camera_rays(method.trained.model.bounds.cameras, xy, torch.full((200,), 4)))
+    shown = method.render(method.trained.model.bounds.cameras.rays(xy, torch.full((200,), 4)))
     assert bool(shown.colour.isfinite().all()) and float(shown.colour.std()) > 0.02
 
 
@@ -106,7 +105,7 @@ def test_probabilities_of_classes_sum_to_the_opacity(trained: tuple[SemanticFlow
     method, _ = trained
     cameras = method.trained.model.bounds.cameras
     xy = torch.rand(50, 2) * torch.tensor([cameras.width, cameras.height])
-    shown = method.render(camera_rays(cameras, xy, torch.full((50,), 2)))
+    shown = method.render(cameras.rays(xy, torch.full((50,), 2)))
     torch.testing.assert_close(shown.object_weights.sum(-1), shown.opacity)
     assert bool((shown.depth > 0).all())
 
@@ -253,7 +252,7 @@ def test_without_density_prior_one_sample_says_what_a_ray_means(switched: Switch
     assert not model.sizes.density_prior
     xy = torch.rand(60, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([64.0, 48.0])
     weights = model.trace(
-        ablated.method.trained.nodes, camera_rays(model.bounds.cameras, xy, torch.full((60,), 2)), None
+        ablated.method.trained.nodes, model.bounds.cameras.rays(xy, torch.full((60,), 2)), None
     ).weights
     counted = sum(class_weights(weights, part, model.sizes.density_prior) for part in (weights.static, weights.dynamic))
     assert bool(((counted > 0).sum(1) == 1).all())

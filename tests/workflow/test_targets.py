@@ -1,10 +1,12 @@
 """Targets that a person may ask for beside the reports."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from pipeline.config import METHODS
 from pipeline.runtime.presets import PRESETS
 from tests.workflow.project import Project, copy_project
 
@@ -49,10 +51,30 @@ def test_scenes_of_one_model_are_trained_together_and_another_starts_from_it(tmp
     assert said.count("--start-from results/both/shared_semantics/checkpoint.pt") == 2
 
 
+def test_a_benchmark_trains_and_judges_every_combination_in_a_folder_of_its_own(project: Project) -> None:
+    grid = "{small: {scenes: [demo], methods: [osn, hexplane], depth_supervision: [none, sfm], seeds: [3, 4]}}"
+    done = project.snakemake("--dry-run", "-p", "results/benchmarks/small/table.html", "--config", f"benchmark={grid}")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    runs = [f"{supervision}_{seed}/hexplane" for supervision in ("none", "sfm") for seed in (3, 4)]
+    runs += ["own_3/osn", "own_4/osn"]
+    for stage, kept in (("train_", "checkpoint"), ("render_views", "renders"), ("evaluate", "metrics")):
+        found = re.findall(rf"-m pipeline\.{stage}.* --{kept} results/benchmarks/small/demo/(\w+/\w+)/", said)
+        assert sorted(found) == sorted(runs), stage
+    assert said.count("-m pipeline.pack_scene") == 1 and said.count("-m pipeline.tabulate_benchmark") == 1
+    asked = [
+        json.loads(told) for told in re.findall(r"-m pipeline\.train_baseline.*--options '(\{.*?\})' --record", said)
+    ]
+    assert {(told["method"], told["depth_supervision"], told["seed"]) for told in asked} == {
+        ("hexplane", supervision, seed) for supervision in ("none", "sfm") for seed in (3, 4)
+    }
+    assert all("tineuvox" not in told for told in asked)
+
+
 def commands(project: Project, *settings: str) -> dict[str, list[str]]:
     """What a dry run would run, by stage, in no order."""
-    both = ["--config", "method=[osn,semantic_flow]", *settings]
-    done = project.snakemake("--dry-run", "-p", *both)
+    every = ["--config", f"method=[{','.join(METHODS)}]", *settings]
+    done = project.snakemake("--dry-run", "-p", *every)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, list[str]] = {}
     for stage, rest in sorted(re.findall(r"(-m pipeline\.\w+)(.*)", done.stdout + done.stderr)):

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from pipeline.config import METHODS
+from pipeline.config import BASELINES, METHODS
 from pipeline.depth.model_choice import depth_model
 from pipeline.runtime.config_file import (
     ESTIMATE,
     SIMULATE,
+    baseline_settings,
     checked_config,
     preset_of,
     shared_options,
@@ -72,6 +73,8 @@ REPORT_TEMPLATES = [
     for path in sorted(Path(own("pipeline/reporting")).rglob("*.*"))
     if path.suffix in (".html", ".js", ".css")
 ]
+OF_BENCHMARK = "_of_benchmark"  # ends the names of rules that are usual ones in the folder of a run
+TABLE_TEMPLATE = [own("pipeline/tabulation/template.html")]
 # Methods whose objects have fields of their own, to be shown as splats.
 WITH_OBJECTS = ["osn"]
 
@@ -94,6 +97,13 @@ def gpus_of_a_job():
 
 GPU = gpus_of_a_job()
 NAMES = [*CONFIG.scenes, *CONFIG.shared_semantics]
+RUN_FOLDERS = sorted(
+    {
+        f"benchmarks/{bench}/{scene}/{supervision}_{seed}"
+        for bench, grid in CONFIG.benchmark.items()
+        for scene, supervision, seed, _ in grid.runs()
+    }
+)
 
 
 def explain_lock():
@@ -147,6 +157,78 @@ def input_options(wildcards):
     """What segment_objects is told of masks and prompts, as JSON: nothing else of it makes a check stale."""
     told = stage_options(CONFIG, "segment_objects", known_scene(wildcards))
     return json.dumps({key: told[key] for key in ("key_frames", "prompts")})
+
+
+def baseline_options(wildcards):
+    """The settings of one baseline, as JSON: those of the others do not make it stale."""
+    scene = known_scene(wildcards)
+    told = baseline_settings(CONFIG, scene, wildcards.baseline)
+    return json.dumps(told, sort_keys=True)
+
+
+def run_folder(method, name):
+    """A file of one run of a benchmark."""
+    return f"results/benchmarks/{{bench}}/{{scene}}/{{supervision}}_{{seed}}/{method}/{name}"
+
+
+def run_options(stage):
+    """The settings of a training in a benchmark, as JSON: those of its scene, with the run's seed and supervision."""
+
+    def of_run(wildcards):
+        told = {"seed": int(wildcards.seed)}
+        if stage == "train_baseline":
+            scene = known_scene(wildcards)
+            settings = baseline_settings(CONFIG, scene, wildcards.baseline)
+            told["depth_supervision"] = wildcards.supervision
+        else:
+            settings = stage_options(CONFIG, stage, known_scene(wildcards))
+        return json.dumps({**settings, **told}, sort_keys=True)
+
+    return of_run
+
+
+def run_records(wildcards):
+    """What the stages of one run of a benchmark noted of themselves."""
+    names = [f"train_{wildcards.method}", f"render_views_{wildcards.method}"]
+    return [
+        run_folder(wildcards.method, f"records/{name}.json").format(**wildcards)
+        for name in names
+    ]
+
+
+def benchmark_runs(name):
+    """One file of every run of a benchmark; the runs' folders where the name is empty."""
+
+    def of_benchmark(wildcards):
+        return [
+            run_folder(method, name)
+            .format(
+                bench=wildcards.bench, scene=scene, supervision=supervision, seed=seed
+            )
+            .rstrip("/")
+            for scene, supervision, seed, method in known_benchmark(wildcards).runs()
+        ]
+
+    return of_benchmark
+
+
+def known_benchmark(wildcards):
+    """The benchmark that a target is of, which must be in config.yaml."""
+    if wildcards.bench in CONFIG.benchmark:
+        return CONFIG.benchmark[wildcards.bench]
+    raise WorkflowError(
+        f"results/benchmarks/{wildcards.bench}: there is no {wildcards.bench} under benchmark: in config.yaml"
+    )
+
+
+def benchmark_truths(wildcards):
+    """Truth of every scene of a benchmark, in their order."""
+    paths = []
+    for name in known_benchmark(wildcards).scenes:
+        scene = CONFIG.scenes[name]
+        own = "dataset/truth.h5" if scene.dataset else "truth.h5"
+        paths.append(scene.truth or f"results/{name}/{own}")
+    return paths
 
 
 def video_path(wildcards):
@@ -413,6 +495,11 @@ def minutes_of_steps(stage, wildcards):
         return scenes * training_minutes("train_semantic_flow", options)
     if not stage.startswith("train_"):
         return 0
+    if stage == "train_baseline":
+        scene = known_scene(wildcards)
+        return training_minutes(
+            stage, baseline_settings(CONFIG, scene, wildcards.baseline)
+        )
     return training_minutes(stage, stage_options(CONFIG, stage, known_scene(wildcards)))
 
 

@@ -14,15 +14,20 @@ def run_jobs():
     return [
         RunJob(
             path.parent.parent,
-            job.rule.name,
+            job.rule.name.removesuffix(OF_BENCHMARK),
             path.stem,
             str(Path(job.log[0]).relative_to(path.parent.parent)),
             job.wildcards,
         )
         for job in jobs
         for path in map(Path, job.output)
-        if path.parent.name == "records" and job.log
+        if path.parent.name == "records" and job.log and is_of_scenes(job)
     ]
+
+
+def is_of_scenes(job):
+    """Whether a job is of one scene, or of those that are trained as one model; a benchmark's table is of none."""
+    return bool({"scene", "group"} & set(job.wildcards.keys()))
 
 
 def expected_time(job):

@@ -86,6 +86,45 @@ rule train_semantic_flow:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
+rule train_baseline:
+    input:
+        scene="results/{scene}/scene.h5",
+        depth=scene_files("depth"),
+        code=ancient(sources("pipeline.train_baseline")),
+    output:
+        checkpoint="results/{scene}/{baseline}/checkpoint.pt",
+        history=report(
+            "results/{scene}/{baseline}/history.csv",
+            caption="../report/history.rst",
+            category="Numbers",
+            subcategory="{scene}",
+            labels={"scene": "{scene}", "table": "training of {baseline}"},
+        ),
+        record="results/{scene}/records/train_{baseline}.json",
+    log:
+        "results/{scene}/logs/train_{baseline}.log",
+    benchmark:
+        "results/{scene}/benchmarks/train_{baseline}.tsv"
+    wildcard_constraints:
+        baseline="|".join(BASELINES),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory("train_baseline"),
+        runtime=run_time("train_baseline"),
+        gpu=GPU,
+    params:
+        depth=scene_path("depth"),
+        options=baseline_options,
+    message:
+        "Training {wildcards.baseline} on {wildcards.scene}"
+    shell:
+        "python -m pipeline.train_baseline"
+        " --scene {input.scene:q} --depth {params.depth:q} --checkpoint {output.checkpoint:q} --history {output.history:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
 # One model of several scenes, for the scenes that config.yaml lists under shared_semantics.
 rule train_shared_semantics:
     input:

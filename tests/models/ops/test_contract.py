@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from models.ops import contract
+from models.ops.space import Region
 from models.osn.pose_kernels import ray_slope
 from models.osn.space import Space
 from models.semantic_flow import kernels
-from models.semantic_flow.space import Region
 
 HALF = torch.tensor([2.0, 1.0, 0.5])
 

@@ -2,8 +2,9 @@
 
 import torch
 
+from models.ops.intervals import Intervals
 from models.semantic_flow.decoding import decode
-from models.semantic_flow.marching import Intervals, SampleWeights
+from models.semantic_flow.marching import SampleWeights
 from models.semantic_flow.model import SemanticFlow, Traced
 from tests.models.semantic_flow.tiny_model import tiny_model, tiny_rays
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.ops.space import Cameras, Region
 from models.rays import Rays
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.editing import Change, Selection, edited_rendering, layer_weights, luminance, measured
 from models.semantic_flow.marching import blend, march
 from models.semantic_flow.model import SceneBounds, SemanticFlow, Traced
-from models.semantic_flow.space import Cameras, Region
 
 FRAMES, RADIUS, WALL, SPEED = 4, 0.4, 4.0, 0.1
 CENTRES = torch.tensor([[-0.8, 0.0, 2.5], [0.8, 0.0, 2.5]])

@@ -3,18 +3,11 @@
 import torch
 from torch.nn import functional as F
 
-from models.semantic_flow.fields import BLEND_SHIFT, DYNAMIC_SHIFT, DynamicField, StaticField, perceptron
+from models.semantic_flow.fields import BLEND_SHIFT, DYNAMIC_SHIFT, DynamicField, StaticField
 
 
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def test_networks_follow_from_their_seed_and_end_without_an_activation() -> None:
-    one, other = perceptron([3, 5, 2], generator()), perceptron([3, 5, 2], generator())
-    assert [type(layer).__name__ for layer in one] == ["Linear", "ReLU", "Linear"]
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-    assert one[2].bias.tolist() == [0.0, 0.0]
 
 
 def test_where_planes_are_empty_little_is_there_and_less_of_it_moves() -> None:

@@ -2,8 +2,8 @@
 
 import torch
 
+from models.ops.space import Cameras
 from models.semantic_flow.flow_features import FrameMaps, flow_tokens, sample_maps
-from models.semantic_flow.space import Cameras
 
 HEIGHT, WIDTH, FRAMES = 12, 16, 5
 

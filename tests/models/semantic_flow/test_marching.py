@@ -3,7 +3,7 @@
 import torch
 
 from models.rays import Rays
-from models.semantic_flow.marching import blend, blend_in_tensors, coarse_edges, inverse_cdf, inverse_cdf_samples, march
+from models.semantic_flow.marching import blend, blend_in_tensors, march
 
 
 def optical(alpha: torch.Tensor) -> torch.Tensor:
@@ -35,17 +35,6 @@ def test_the_weights_of_both_fields_sum_to_the_opacity() -> None:
     weights = blend(optical(0.9 * static), optical(0.9 * dynamic), blending)
     left = ((1 - 0.9 * static * (1 - blending)) * (1 - 0.9 * dynamic * blending)).prod(1)
     torch.testing.assert_close(weights.both.sum(1), 1 - left)
-
-
-def test_fine_samples_gather_where_the_weight_is() -> None:
-    edges = coarse_edges(1.0, 10.0, 50, 4, None, torch.device("cpu"))
-    weights = torch.zeros(4, 50)
-    weights[:, 30] = 1.0
-    finer = inverse_cdf(edges, weights, inverse_cdf_samples(20, 4, None, torch.device("cpu")))
-    assert bool((finer.diff(dim=1) >= 0).all())
-    inside = (finer >= edges[:, 29:30]) & (finer <= edges[:, 32:33])
-    assert int(inside[0].sum()) >= 16
-    torch.testing.assert_close(finer[:, [0, -1]], edges[:, [0, -1]])
 
 
 def test_a_wall_is_found_at_its_depth() -> None:

@@ -2,8 +2,8 @@
 
 import torch
 
-from models.semantic_flow.marching import BEYOND
-from models.semantic_flow.model import LEAST_WEIGHT, behind, flat_indices, ray_sums, top_k
+from models.ops.intervals import BEYOND, behind
+from models.semantic_flow.model import LEAST_WEIGHT, flat_indices, ray_sums, top_k
 from tests.models.semantic_flow.tiny_model import FRAMES, tiny_model, tiny_rays
 
 

@@ -2,8 +2,8 @@
 
 import torch
 
+from models.ops.space import Cameras
 from models.semantic_flow.ndc import NdcRegion
-from models.semantic_flow.space import Cameras
 from pipeline.cameras import look_at
 
 POSE = torch.from_numpy(

@@ -10,7 +10,7 @@ from models.ops.parallel import workers
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.gradients import accumulate_gradients
 from models.semantic_flow.objectives import RayBudget, Weights, joint_losses, static_losses
-from models.semantic_flow.reference_body import ReferenceFlow, encoded
+from models.semantic_flow.reference_body import ReferenceFlow
 from tests.models.semantic_flow.tiny_model import FRAMES, tiny_batch, tiny_model, tiny_rays
 
 CHANNELS, CLASSES = 5, 3
@@ -31,15 +31,6 @@ def points_and_frames(count: int = 40) -> tuple[Tensor, Tensor]:
 
 def numbers(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def test_encoding_by_hand() -> None:
-    found = encoded(torch.tensor([[0.5, -1.0]]), 2)
-    sin, cos = torch.sin, torch.cos
-    phases = torch.tensor([0.5, 1.0, -1.0, -2.0])  # of each value all octaves, without pi
-    torch.testing.assert_close(found[0], torch.cat([torch.tensor([0.5, -1.0]), sin(phases), cos(phases)]))
-    sizes = [encoded(torch.zeros(1, channels), octaves).shape[1] for channels, octaves in ((3, 10), (4, 10), (3, 4))]
-    assert sizes == [63, 84, 27]
 
 
 def test_networks_have_the_papers_sizes(model: ReferenceFlow) -> None:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from models.semantic_flow.space import Region
+from models.ops.space import Region
 from models.semantic_flow.velocity import VelocityField, advance, trajectory
 
 

@@ -236,3 +236,23 @@ def test_a_key_with_a_bracket_is_a_key_too(key: str) -> None:
     """Pydantic names branches of unions so."""
     with pytest.raises(StageError, match=r"there is no setting of this name"):
         checked_config({"scenes": {"demo": {"video": "simulate"}}, key: 1}, [])
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("benchmark: {b: {scenes: [ball], methods: [osn]}}", r"there is no scene ball, known are balloon"),
+        (
+            "benchmark: {b: {scenes: [balloon], methods: [osn]}}",
+            r"balloon has no truth to be judged by; give it `truth:`",
+        ),
+        ("benchmark: {b: {scenes: [balloon], methods: [osn, osn]}}", r"benchmark\.b\.methods.*names something twice"),
+        ("method: hexplane\ntrain_baseline: {depth_supervision: maps}", r"maps needs depth maps; give scenes\.balloon"),
+        ("train_baseline: {hexplane: {grids: [8, 16]}}", r"need 1 rising parts"),
+    ],
+)
+def test_baselines_and_benchmarks_that_cannot_run_stop_at_once(
+    tmp_path: Path, good: str, said: str, wrong: str
+) -> None:
+    with pytest.raises(StageError, match=wrong):
+        check(tmp_path, f"{good}{said}\n")

@@ -8,15 +8,8 @@ import pytest
 import torch
 
 from pipeline.formats.scene_file import Scene, SceneFlow, read_scene
-from pipeline.semantic_flow.data import (
-    Pixels,
-    camera_rays,
-    draw,
-    random_neighbours,
-    scene_cameras,
-    training_points,
-    widened,
-)
+from pipeline.scene.region import scene_cameras
+from pipeline.semantic_flow.data import Pixels, draw, random_neighbours, training_points, widened
 from pipeline.semantic_flow.labels import Labels, training_labels
 from pipeline.semantic_flow.pixels import Video
 from tests.pipeline.small_semantic_flow import small
@@ -62,7 +55,7 @@ def test_known_motion_carries_points_to_where_the_object_is_next(written: Synthe
     cameras = scene_cameras(scene)
     chosen = points.motion_known[:, 0]
     frame, xy = points.frame[chosen], points.xy[chosen]
-    rays = camera_rays(cameras, xy, frame)
+    rays = cameras.rays(xy, frame)
     later = rays.origins + points.depth[chosen][:, None] * rays.directions + points.motion[chosen, 0]
     landed, _ = cameras.project(later, frame + 1)
     flow = scene.flow_forward[frame.numpy(), xy[:, 1].long().numpy(), xy[:, 0].long().numpy()]

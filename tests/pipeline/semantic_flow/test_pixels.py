@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from pipeline.formats.scene_file import FLOW_FIELDS, SceneFlow, read_scene, stored_flow
+from pipeline.scene.region import scene_cameras
 from pipeline.semantic_flow import pixels as module
-from pipeline.semantic_flow.data import Pixels, draw, points_in, scene_cameras, training_points
+from pipeline.semantic_flow.data import Pixels, draw, points_in, training_points
 from pipeline.semantic_flow.labels import training_labels
 from pipeline.semantic_flow.pixels import PixelSource, PointSource, Video, joined_frames
 from pipeline.semantic_flow.training import active_points

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from models.ops.space import Region
 from models.semantic_flow.ndc import NdcRegion
-from models.semantic_flow.space import Region
-from pipeline.semantic_flow.setup import box, grid_resolution, model_sizes, optimiser, ray_budget, second_bounds
+from pipeline.scene.region import box
+from pipeline.semantic_flow.setup import grid_resolution, model_sizes, optimiser, ray_budget, second_bounds
 from tests.models.semantic_flow.tiny_model import tiny_model
 from tests.pipeline.small_semantic_flow import small
 

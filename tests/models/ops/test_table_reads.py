@@ -2,7 +2,8 @@
 
 import torch
 
-from models.semantic_flow.planes import DensityGrid, SpacePlanes, SpaceTimePlanes, trilinear
+from models.ops.space_time_planes import SpaceTimePlanes
+from models.semantic_flow.planes import DensityGrid, SpacePlanes, trilinear
 
 
 def coordinates() -> torch.Tensor:

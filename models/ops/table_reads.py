@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.ops import grid as grid_kernels
-from models.semantic_flow import kernels
+from models.ops import space_time as kernels
 
 Points = Float[np.ndarray, "xyz=3 point"]
 

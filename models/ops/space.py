@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.ops.constants import constant
 from models.ops.contract import contracted_distance, expanded_distance
-from models.rays import directions_at_unit_depth
+from models.rays import Rays, directions_at_unit_depth
 
 NEAREST_DEPTH = 1e-3
 
@@ -36,6 +36,10 @@ class Cameras:
         """World directions through pixels, with z = 1 in the camera."""
         in_camera = directions_at_unit_depth(self.intrinsics, xy)
         return torch.einsum("...ij,...j->...i", self.world_from_camera[frames, :3, :3], in_camera)
+
+    def rays(self, xy: Float[Tensor, "ray xy=2"], frames: Int64[Tensor, "ray"]) -> Rays:
+        """Rays through pixels of given frames."""
+        return Rays(self.world_from_camera[frames, :3, 3], self.directions(xy, frames), frames)
 
     def project(
         self, points: Float[Tensor, "*batch xyz=3"], frames: Int64[Tensor, "*batch"]

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from models.semantic_flow.space import Cameras, Region
+from models.ops.space import Cameras, Region
 
 
 def cameras() -> Cameras:

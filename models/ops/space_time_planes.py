@@ -1,0 +1,66 @@
+"""Features of points in space and time on planes, as HexPlane has them: read by compiled loops, or by tensors on GPUs.
+
+Rows run along a plane's second axis and columns along its first, and coordinates are in [-1, 1]. Planes in time have a
+row a frame and a column a node of the axis that their plane in space leaves out.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.ops.grid import LINE_AXES, PLANE_AXES
+from models.ops.table_reads import read
+
+INITIAL_SPACE = 0.1
+
+
+class SpaceTimePlanes(nn.Module):
+    """Features of points in space and time: three products of a plane in space with a plane in time, as in HexPlane."""
+
+    def __init__(self, channels: int, resolution: int, frames: int, generator: torch.Generator) -> None:
+        super().__init__()
+        device = generator.device
+        space = INITIAL_SPACE * torch.randn(3, channels, resolution, resolution, generator=generator, device=device)
+        time = torch.ones(3, channels, frames, resolution, device=device)
+        self.space = nn.Parameter(space.contiguous(memory_format=torch.channels_last))
+        self.time = nn.Parameter(time.contiguous(memory_format=torch.channels_last))
+        self.channels = 3 * channels
+
+    def forward(
+        self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
+    ) -> Float[Tensor, "point channel"]:
+        """Features at grid coordinates and times in [-1, 1]."""
+        if coordinates.device.type == "cpu":
+            return read(self, coordinates, time, self.space, self.time)
+        return self.in_tensors(coordinates, time)
+
+    def in_tensors(
+        self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
+    ) -> Float[Tensor, "point channel"]:
+        """The same by tensor operations: the reference, and the way of GPUs."""
+        in_space = torch.stack([coordinates[:, a :: b - a][:, :2] for a, b in PLANE_AXES])
+        in_time = torch.stack([torch.stack([coordinates[:, axis], time], dim=-1) for axis in LINE_AXES])
+        product = bilinear(self.space, in_space) * bilinear(self.time, in_time)
+        return product.permute(2, 0, 1).flatten(1)
+
+    def resize(self, resolution: int, frames: int) -> None:
+        """Become the same function on other nodes; the tables are new parameters."""
+
+        def resized(table: Tensor, size: tuple[int, int]) -> nn.Parameter:
+            finer = F.interpolate(table.detach(), size=size, mode="bilinear", align_corners=True)
+            return nn.Parameter(finer.contiguous(memory_format=torch.channels_last))
+
+        self.space = resized(self.space, (resolution, resolution))
+        self.time = resized(self.time, (frames, resolution))
+
+    def smoothed_tables(self) -> list[nn.Parameter]:
+        """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
+        return [self.space, self.time]
+
+
+def bilinear(
+    planes: Float[Tensor, "plane channel height width"], points: Float[Tensor, "plane point xy=2"]
+) -> Float[Tensor, "plane channel point"]:
+    """One plane for each set of points."""
+    return F.grid_sample(planes, points[:, :, None], align_corners=True, padding_mode="border")[..., 0]

@@ -1,0 +1,5 @@
+"""Baselines from a packed scene to a trained method: what they see, setup, training, its state, checkpoint, method.
+
+May import: runtime, formats, scene; models.baselines, models.ops.
+May be imported by: rendering.
+"""

@@ -1,0 +1,45 @@
+"""From the settings to models, rates and stages."""
+
+import pytest
+import torch
+
+from pipeline.baselines.setup import architecture, loss_weights, own_settings, set_rates, stage_at
+from pipeline.config import BASELINES, HexPlaneConfig, TrainBaselineConfig
+from pipeline.runtime.presets import with_preset
+
+
+def paper(method: str) -> TrainBaselineConfig:
+    return TrainBaselineConfig.model_validate(with_preset("paper", "train_baseline", {"method": method}))
+
+
+@pytest.mark.parametrize("method, reached", [("hexplane", [3000, 6000, 9000]), ("tineuvox", [2000, 4000, 6000])])
+def test_the_paper_preset_refines_its_grids_when_the_released_code_does(method: str, reached: list[int]) -> None:
+    config = paper(method)
+    assert [stage_at(config, step) for step in (0, reached[0] - 1, *reached)] == [0, 0, 1, 2, 3]
+    assert own_settings(config).rays == 4096
+
+
+def test_planes_have_no_more_nodes_over_time_than_there_are_frames() -> None:
+    assert architecture(paper("hexplane"), 30).sizes["time_grids"] == [16, 30, 30, 30]
+    assert architecture(paper("tineuvox"), 30).sizes["channels"] == 6
+
+
+@pytest.mark.parametrize("method", BASELINES)
+def test_every_loss_and_depth_counts_only_where_it_is_asked_for(method: str) -> None:
+    weights = loss_weights(TrainBaselineConfig.model_validate({"method": method}))
+    told = loss_weights(TrainBaselineConfig.model_validate({"method": method, "depth_supervision": "sfm"}))
+    assert weights.depth == 0 and told.depth == 0.1
+    assert (weights.background, weights.point_colour) == ((0, 0) if method == "hexplane" else (1e-3, 1e-2))
+
+
+def test_rates_fall_to_a_tenth() -> None:
+    adam = torch.optim.Adam([{"params": [torch.zeros(1, requires_grad=True)], "lr": 0.02, "initial_lr": 0.02}])
+    set_rates(adam, 0.1, 0.5)
+    assert adam.param_groups[0]["lr"] == pytest.approx(0.02 * 0.1**0.5)
+
+
+def test_grids_need_a_time_to_begin() -> None:
+    with pytest.raises(ValueError, match="need 1 rising parts"):
+        HexPlaneConfig(grids=[8, 16], time_grids=[2, 2], refine_at=[])
+    with pytest.raises(ValueError, match="give as many"):
+        HexPlaneConfig(grids=[8], time_grids=[2, 2], refine_at=[])
