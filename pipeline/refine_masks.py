@@ -94,7 +94,6 @@ def why_unchanged(listed: dict[str, Any], judged: Geometry, frame_count: int, co
         (frame_count < FEWEST_FRAMES, f"there are only {frame_count} frames"),
         (judged.camera != "moving", f"the camera is {judged.camera}: the background has no depth"),
         (background.verdict != "ok", f"the background is not known well enough ({background.reason})"),
-        (len(judged.objects) < 2, "no moving object was found"),
     )
     return next((words for so, words in checks if so), None)
 

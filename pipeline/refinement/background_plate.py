@@ -79,8 +79,8 @@ def carried_depth(
     found = np.zeros(height * width, np.float32)
     order = np.argsort(there[inside], kind="stable")  # of places that are written twice the last one stays
     found[(row * width + column)[inside][order]] = there[inside][order]
-    found = found.reshape(height, width)
-    return np.where(found > 0, found, cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
+    whole = found.reshape(height, width)
+    return np.where(whole > 0, whole, cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
 
 
 def landing(

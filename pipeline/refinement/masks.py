@@ -9,12 +9,11 @@ from jaxtyping import UInt8
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.refinement.background_plate import background_plates
-from pipeline.refinement.evidence import Evidence
+from pipeline.refinement.evidence import in_front
 from pipeline.refinement.regions import free_regions, owners
 from pipeline.refinement.still_world import WORKING_PX, KnownCamera, still_world
 from pipeline.segmentation.boundary_refinement import NormalisedImages, refined_frame
 
-FEWEST_FRAMES = 3
 SMALLEST_PX = 40  # of reduced frames
 LEAST_KEPT = 0.6  # of an object on edges, or the edges were others
 
@@ -43,8 +42,8 @@ def corrected(
     pictures = np.stack([cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in images])
     background = low_ids == BACKGROUND_ID
     still = still_world(pictures, small, known, background)
-    evidence = Evidence.of(still, background_plates(pictures, still, known, background))
-    regions = free_regions(low_ids, evidence.in_front, small, max(SMALLEST_PX, int(smallest_share * height * width)))
+    front = in_front(still, background_plates(pictures, still, known, background))
+    regions = free_regions(low_ids, front, small, max(SMALLEST_PX, int(smallest_share * height * width)))
     owned = owners(regions, low_ids, pictures, small)
     table = np.full(int(regions.max()) + 1, IGNORE_ID, np.uint8)
     table[list(owned)] = list(owned.values())
@@ -60,7 +59,8 @@ def filled_in(
 ) -> Correction:
     """Ids with what was found, where they had no object; borders of objects that got pixels are put on edges."""
     height, width = ids.shape[1:]
-    result, regained, pictures = ids.copy(), {}, NormalisedImages(images)
+    result, pictures = ids.copy(), NormalisedImages(images)
+    regained: dict[int, list[int]] = {}
     for t in np.flatnonzero(found.any((1, 2))).tolist():
         wanted = cv2.resize(found[t], (width, height), interpolation=cv2.INTER_NEAREST)
         free = (ids[t] == BACKGROUND_ID) | (ids[t] == IGNORE_ID)
