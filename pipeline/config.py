@@ -315,6 +315,22 @@ class ReconstructObjectsConfig(Section):
     seed: int = Field(0, ge=0, description="seed of all random choices")
 
 
+class RefineMasksConfig(Section):
+    enabled: bool = Field(
+        True,
+        description="correct masks once more by the camera and the background that were reconstructed",
+        json_schema_extra=SHOWN,
+    )
+    min_area: float = Field(
+        0.0007, gt=0, lt=1, description="smallest region that is given back or ignored, as a fraction of the image"
+    )
+    boundary_reach: float = Field(
+        0.2, gt=0, lt=1, description="how far boundaries may move to edges, as a fraction of the object"
+    )
+    patch_radius_px: int = Field(5, ge=2, description="half the side of the patches that objects are looked for by")
+    mask_margin_px: int = Field(2, ge=0, description="pixels at the border of masks in which nothing is looked for")
+
+
 class PackSceneConfig(Section):
     near: float = Field(0.1, gt=0, description="near bound, as a share of the nearest background point")
     max_gap: int = Field(
@@ -770,6 +786,7 @@ class Config(Section):
     segment_objects: SegmentObjectsConfig = SegmentObjectsConfig()
     track_points: TrackPointsConfig = TrackPointsConfig()
     reconstruct_objects: ReconstructObjectsConfig = ReconstructObjectsConfig()
+    refine_masks: RefineMasksConfig = RefineMasksConfig()
     pack_scene: PackSceneConfig = PackSceneConfig()
     estimate_depth: EstimateDepthConfig = EstimateDepthConfig()
     train_osn: TrainOsnConfig = TrainOsnConfig()

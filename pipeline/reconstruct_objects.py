@@ -16,22 +16,17 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
-from torch import Tensor
 
 from pipeline.cameras import BACKGROUND_ID, Intrinsics
 from pipeline.cli import run_stage
 from pipeline.config import ReconstructObjectsConfig
-from pipeline.correspondence.lucas_kanade import inside_masks, smooth_image
 from pipeline.formats.frames_folder import frame_paths, read_frame, read_frames_info
 from pipeline.formats.geometry_file import (
-    CarriedPose,
     FocalLikelihood,
     Geometry,
     MeasuredRadial,
@@ -49,10 +44,10 @@ from pipeline.sfm.background import Reconstructed
 from pipeline.sfm.colmap import write_model
 from pipeline.sfm.focal_curve import ONE_SIGMA, TWO_SIGMAS, FocalPrior
 from pipeline.sfm.given_poses import imported_background
-from pipeline.sfm.guided_matching import ObjectImages
+from pipeline.sfm.guided_matching import ObjectImages, object_images
 from pipeline.sfm.imported_poses import ImportedPoses, read_poses
 from pipeline.sfm.mapping import MappingOptions
-from pipeline.sfm.motion_prior import World, carried_poses
+from pipeline.sfm.motion_prior import World, carried
 from pipeline.sfm.object_reconstruction import reconstruct_object
 from pipeline.sfm.radial_term import straightened, tracks_of, within_image
 from pipeline.sfm.rigid_model import Observations, object_observations
@@ -61,7 +56,6 @@ from pipeline.sfm.straight_background import StraightBackground, straight_backgr
 from pipeline.sfm.verdicts import frame_points, frame_residuals_px
 
 log = logging.getLogger(__name__)
-KEPT_FRAMES = 160
 CURVE_POINTS = 160
 Source = Literal["given", "metadata", "self_calibrated", "default"]
 
@@ -90,7 +84,9 @@ def reconstruct_objects(
     options = mapping_options(before.found.model.camera, True, config)
     images, seen, object_ids = straight_inputs(frame_paths(frames), seen, object_ids, before.view)
     world = World.of_background(before.found.model)
-    moving = reconstruct_moving(seen, object_ids, options, object_images(images, object_ids, config), world)
+    shown = object_images(images, object_ids, config.mask_margin_px, config.patch_radius_px)
+    looked_for = shown if config.guided_matching_rounds else lambda k: None
+    moving = reconstruct_moving(seen, object_ids, options, looked_for, world)
     results = {BACKGROUND_ID: before.found, **moving}
     judged = summary(results, names, calibrated_source(source, before.found), before, world)
 
@@ -155,24 +151,6 @@ def reconstruct_moving(
         return dict(zip(moving, models, strict=True))
 
 
-def object_images(
-    read: Callable[[int], np.ndarray],
-    object_ids: UInt8[np.ndarray, "frame height width"],
-    config: ReconstructObjectsConfig,
-) -> Callable[[int], ObjectImages | None]:
-    """Each object in the images, which are read when they are asked for, and a few are kept; None without guided matching."""
-
-    @lru_cache(KEPT_FRAMES)
-    def image(frame: int) -> Tensor:
-        return torch.from_numpy(smooth_image(read(frame))).permute(2, 0, 1).contiguous()
-
-    @lru_cache(KEPT_FRAMES)
-    def inner(frame: int) -> Tensor:
-        return torch.from_numpy(inside_masks(object_ids[frame], config.mask_margin_px))
-
-    return lambda k: ObjectImages(image, inner, k, config.patch_radius_px) if config.guided_matching_rounds else None
-
-
 def first_camera(
     info: dict[str, Any], config: ReconstructObjectsConfig, imported: ImportedPoses | None
 ) -> tuple[Intrinsics, Source]:
@@ -227,7 +205,7 @@ def summary(
                 numbers=dict(result.judgement.numbers),
                 residual_px=frame_residuals_px(result.model, result.seen),
                 points=frame_points(result.model, result.seen),
-                carried=carried(result, world) if k != BACKGROUND_ID else [],
+                carried=carried(result.model, result.judgement.numbers, world) if k != BACKGROUND_ID else [],
             )
             for k, result in sorted(results.items())
         ],
@@ -244,22 +222,6 @@ def measured_radial(before: StraightBackground) -> MeasuredRadial | None:
     return MeasuredRadial(
         k1=round(term.k1, 6), k1_std=round(min(term.std, 1e6), 6), corner_px=round(term.corner_px(camera), 3)
     )
-
-
-def carried(result: Reconstructed, world: World) -> list[CarriedPose]:
-    """The poses that smooth motion gives where nothing of the object was found; a flat picture has no motion to go by."""
-    model = result.model
-    if "rotation_std_deg" not in result.judgement.numbers:
-        return []
-    return [
-        CarriedPose(
-            frame=frame,
-            camera_from_object=pose.camera_from_object[:3].round(7).tolist(),
-            rotation_std_deg=round(float(np.degrees(pose.turn_std)), 3),
-            place_std_percent=round(100 * pose.place_std_share(model), 3),
-        )
-        for frame, pose in carried_poses(model, world).items()
-    ]
 
 
 def stored_curve(calibration: Calibration) -> FocalLikelihood:

@@ -48,6 +48,7 @@ DEMANDS: Mapping[str, Demand] = {
     "segment_objects": Demand(4000, 160, 20, 1.0),
     "track_points": Demand(3000, 40, 15, 0.5),
     "reconstruct_objects": Demand(3000, 100, 30, 1.0),
+    "refine_masks": Demand(3000, 160, 15, 0.5),
     "choose_method": Demand(1000, 1, 5),
     "pack_scene": Demand(2000, 100, 10, 0.3),
     "estimate_depth": Demand(6000, 100, 30, 3.0),

@@ -1,5 +1,5 @@
 """Which pixel of one frame is which of another: flow backends, flow followed over many frames, registered patches.
 
 May import: runtime, formats; models.raft.
-May be imported by: segmentation, sfm, semantic_flow.
+May be imported by: segmentation, sfm, refinement, semantic_flow.
 """

@@ -1,6 +1,6 @@
 """All flow of a video in memory, and flow between frames further apart, by following it from frame to frame."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pipeline.correspondence.flow_warping import warp
-from pipeline.formats.flow_file import read_flow_attributes, read_flow_pairs
+from pipeline.formats.flow_file import FlowPair, read_flow_attributes, read_flow_pairs
 from pipeline.runtime.errors import StageError
 
 
@@ -21,6 +21,15 @@ class FlowChain:
     backward: Float[np.ndarray, "pair height width xy=2"]
     forward_valid: Bool[np.ndarray, "pair height width"]
     backward_valid: Bool[np.ndarray, "pair height width"]
+
+    @classmethod
+    def of_pairs(cls, pairs: Iterable[FlowPair]) -> "FlowChain":
+        """From flow pair by pair."""
+        parts = [
+            (p.forward.astype(np.float16), p.backward.astype(np.float16), p.forward_valid, p.backward_valid)
+            for p in pairs
+        ]
+        return cls(*(np.stack(column) for column in zip(*parts, strict=True)))
 
     @property
     def frame_count(self) -> int:

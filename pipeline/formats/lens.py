@@ -175,6 +175,20 @@ def straight_ids(view: Undistortion | None, object_ids: np.ndarray) -> np.ndarra
     return object_ids if view is None else np.stack([view.apply(ids, exact=True) for ids in object_ids])
 
 
+def changes_in_frames(
+    view: Undistortion | None, before: np.ndarray, after: np.ndarray, frame_ids: np.ndarray
+) -> np.ndarray:
+    """Ids of frames with what changed in the pinhole view, each pixel's that of the nearest one; beyond it they stay."""
+    if view is None:
+        return np.where(before != after, after, frame_ids)
+    x, y = np.moveaxis(view.points(pixel_centres(*frame_ids.shape[1:])).astype(np.float32) - np.float32(0.5), -1, 0)
+    result = frame_ids.copy()
+    for frame, old, new in zip(result, before, after, strict=True):
+        changed = cv2.remap((old != new).astype(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
+        frame[changed] = cv2.remap(new, x, y, cv2.INTER_NEAREST)[changed]
+    return result
+
+
 def undistortion(lens: Lens) -> Undistortion:
     """The widest pinhole view of a lens's size and principal point all of whose pixels the lens saw."""
     low, high = ZOOMS

@@ -32,6 +32,7 @@ STAGE_TITLES = {
     "segment_objects": "Masks",
     "track_points": "Tracks",
     "reconstruct_objects": "Geometry",
+    "refine_masks": "Second pass of masks",
     "choose_method": "Method",
     "pack_scene": "Scene file",
     "train_osn": "Scales (OSN)",

@@ -1,5 +1,5 @@
 """Which object every pixel shows: backends that find masks, and what follows, refines and judges them.
 
 May import: runtime, correspondence; models.sam.
-May be imported by: stages only.
+May be imported by: refinement.
 """

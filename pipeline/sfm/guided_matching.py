@@ -8,15 +8,24 @@ accurate, and points are found in frames that their tracks never reached.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Float, Int, Integer, UInt8
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pipeline.cameras import project, transform
-from pipeline.correspondence.lucas_kanade import Patches, cut_patches, ids_at, register_patches, shape_is_plausible
+from pipeline.correspondence.lucas_kanade import (
+    Patches,
+    cut_patches,
+    ids_at,
+    inside_masks,
+    register_patches,
+    shape_is_plausible,
+    smooth_image,
+)
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.sfm.rigid_model import Observations, RigidModel, triangulate
 
@@ -30,6 +39,7 @@ FARTHEST_PX = 1.5  # from where the model has the point
 LEAST_CORRELATION = 0.85
 LARGEST_SIGMA_PX = 0.4
 FEWEST_POINTS = 12
+KEPT_FRAMES = 160
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,25 @@ class ObjectImages:
     inner: Callable[[int], Integer[Tensor, "height width"]]
     object_id: int
     patch_radius_px: int
+
+
+def object_images(
+    read: Callable[[int], np.ndarray],
+    object_ids: UInt8[np.ndarray, "frame height width"],
+    mask_margin_px: int,
+    patch_radius_px: int,
+) -> Callable[[int], ObjectImages]:
+    """Each object in the images, which are read when they are asked for, and a few are kept."""
+
+    @lru_cache(KEPT_FRAMES)
+    def image(frame: int) -> Tensor:
+        return torch.from_numpy(smooth_image(read(frame))).permute(2, 0, 1).contiguous()
+
+    @lru_cache(KEPT_FRAMES)
+    def inner(frame: int) -> Tensor:
+        return torch.from_numpy(inside_masks(object_ids[frame], mask_margin_px))
+
+    return lambda k: ObjectImages(image, inner, k, patch_radius_px)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Turning and place follow an integrated Wiener process, whose noise is measured o
 its universal kriging: cubic smoothing splines (Wahba, 1978), with their variance. Nothing is assumed of what moves the object.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.transform import Rotation
 
 from pipeline.cameras import inverse, rigid, transform
+from pipeline.formats.geometry_file import CarriedPose
 from pipeline.sfm.rigid_model import RigidModel
 
 NEIGHBOURS = 8  # frames with a pose on either side that tell the motion
@@ -87,6 +89,21 @@ def carried_poses(model: RigidModel, world: World) -> dict[int, PosePrediction]:
         for frame, pose in found.items()
         if pose is not None and pose.turn_std < LARGEST_TURN_STD and pose.place_std < extent
     }
+
+
+def carried(model: RigidModel, numbers: Mapping[str, float | int], world: World) -> list[CarriedPose]:
+    """The poses that smooth motion gives where nothing of the object was found; a flat picture has no motion to go by."""
+    if "rotation_std_deg" not in numbers:
+        return []
+    return [
+        CarriedPose(
+            frame=frame,
+            camera_from_object=pose.camera_from_object[:3].round(7).tolist(),
+            rotation_std_deg=round(float(np.degrees(pose.turn_std)), 3),
+            place_std_percent=round(100 * pose.place_std_share(model), 3),
+        )
+        for frame, pose in carried_poses(model, world).items()
+    ]
 
 
 def neighbouring_frames(known: Int[np.ndarray, "known"], frame: int) -> Int[np.ndarray, "neighbour"]:

@@ -16,11 +16,11 @@ from pipeline.extract_frames import extract_frames
 from pipeline.formats.geometry_file import Geometry, read_geometry
 from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.formats.tracks_file import read_tracks
-from pipeline.reconstruct_objects import carried, first_camera, reconstruct_objects
+from pipeline.reconstruct_objects import first_camera, reconstruct_objects
 from pipeline.sfm.background import Reconstructed
 from pipeline.sfm.colmap import read_tracked_model
 from pipeline.sfm.mapping import MappingOptions
-from pipeline.sfm.motion_prior import World
+from pipeline.sfm.motion_prior import World, carried
 from pipeline.sfm.radial_term import RadialTerm, straightened
 from pipeline.sfm.rigid_model import Observations, RigidModel, triangulate
 from pipeline.sfm.self_calibration import uncalibrated
@@ -157,13 +157,12 @@ def test_a_lens_is_undone_for_all_that_objects_are_reconstructed_from(
 
 def test_a_hidden_span_is_carried_near_the_truth_and_marked() -> None:
     poses = turning_poses()
-    model, seen = tracked(poses, solid(20))
+    model, _ = tracked(poses, solid(20))
     hidden = replace(
         model, camera_from_object=np.where(np.isin(np.arange(FRAMES), [5, 6])[:, None, None], np.nan, poses)
     )
     world = World(np.tile(np.eye(4), (FRAMES, 1, 1)), 10.0)
-    known = Reconstructed(hidden, seen, Judgement("ok", "", {"rotation_std_deg": 0.1}))
-    found = carried(known, world)
+    found = carried(hidden, {"rotation_std_deg": 0.1}, world)
     assert [pose.frame for pose in found] == [5, 6]
     np.testing.assert_allclose(found[0].camera_from_object, poses[5, :3], atol=0.02)
-    assert carried(Reconstructed(hidden, seen, Judgement("weak", "a flat picture", {})), world) == []
+    assert carried(hidden, {}, world) == []  # a flat picture

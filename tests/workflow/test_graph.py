@@ -19,7 +19,7 @@ from tests.workflow.project import TINY, Project, copy_project
 
 pytestmark = pytest.mark.graph
 FROM_TRAINING = {"train_osn", "render_views", "export_splats", "evaluate", "report", "all"}
-FROM_TRACKS = FROM_TRAINING | {"track_points", "reconstruct_objects", "pack_scene"}
+FROM_TRACKS = FROM_TRAINING | {"track_points", "reconstruct_objects", "refine_masks", "pack_scene"}
 FROM_FLOW = FROM_TRACKS | {"estimate_flow", "segment_objects"}
 
 

@@ -35,7 +35,7 @@ def test_reports_do_not_wait_for_exported_masks(project: Project) -> None:
 def test_exported_masks_come_from_their_own_folder_name(project: Project) -> None:
     done = project.snakemake("--dry-run", "-p", "results/demo/masks")
     said = done.stdout + done.stderr
-    assert "--export results/demo/masks " in said and str(Path("results/demo/masks.h5")) in said
+    assert "--export results/demo/masks " in said and str(Path("results/demo/refined/masks.h5")) in said
 
 
 def test_scenes_of_one_model_are_trained_together_and_another_starts_from_it(tmp_path: Path) -> None:

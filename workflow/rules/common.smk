@@ -56,6 +56,7 @@ PREPARING = (
     "segment_objects",
     "track_points",
     "reconstruct_objects",
+    "refine_masks",
     "pack_scene",
 )
 STARTED = time.time()

@@ -63,15 +63,53 @@ rule reconstruct_objects:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
-rule pack_scene:
+rule refine_masks:
     input:
         frames="results/{scene}/frames",
-        info="results/{scene}/frames.json",
         flow="results/{scene}/flow.h5",
         masks="results/{scene}/masks.h5",
         objects="results/{scene}/objects.json",
         reconstruction="results/{scene}/reconstruction",
         geometry="results/{scene}/geometry.json",
+        code=sources("pipeline.refine_masks"),
+    output:
+        masks="results/{scene}/refined/masks.h5",
+        objects="results/{scene}/refined/objects.json",
+        reconstruction=directory("results/{scene}/refined/reconstruction"),
+        geometry="results/{scene}/refined/geometry.json",
+        record="results/{scene}/records/refine_masks.json",
+    log:
+        "results/{scene}/logs/refine_masks.log",
+    benchmark:
+        "results/{scene}/benchmarks/refine_masks.tsv"
+    conda:
+        "../../envs/colmap.yaml"
+    threads: 4
+    resources:
+        mem_mb=memory("refine_masks"),
+        runtime=run_time("refine_masks"),
+    params:
+        options=options("refine_masks"),
+    message:
+        "Masks of {wildcards.scene}, once more, by what was reconstructed"
+    shell:
+        "python -m pipeline.refine_masks"
+        " --frames {input.frames:q} --flow {input.flow:q} --masks {input.masks:q} --objects {input.objects:q}"
+        " --reconstruction {input.reconstruction:q} --geometry {input.geometry:q}"
+        " --refined-masks {output.masks:q} --refined-objects {output.objects:q}"
+        " --refined-reconstruction {output.reconstruction:q} --refined-geometry {output.geometry:q}"
+        " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule pack_scene:
+    input:
+        frames="results/{scene}/frames",
+        info="results/{scene}/frames.json",
+        flow="results/{scene}/flow.h5",
+        masks="results/{scene}/refined/masks.h5",
+        objects="results/{scene}/refined/objects.json",
+        reconstruction="results/{scene}/refined/reconstruction",
+        geometry="results/{scene}/refined/geometry.json",
         code=sources("pipeline.pack_scene"),
     output:
         scene="results/{scene}/scene.h5",
@@ -133,7 +171,7 @@ rule estimate_depth:
 # Of `method: auto` only: what is trained is known when this has run.
 checkpoint choose_method:
     input:
-        geometry="results/{scene}/geometry.json",
+        geometry="results/{scene}/refined/geometry.json",
         code=sources("pipeline.choose_method"),
     output:
         method="results/{scene}/method.json",
@@ -159,9 +197,9 @@ checkpoint choose_method:
 rule export_geometry:
     input:
         frames="results/{scene}/frames",
-        masks="results/{scene}/masks.h5",
-        reconstruction="results/{scene}/reconstruction",
-        geometry="results/{scene}/geometry.json",
+        masks="results/{scene}/refined/masks.h5",
+        reconstruction="results/{scene}/refined/reconstruction",
+        geometry="results/{scene}/refined/geometry.json",
         code=sources("pipeline.export_geometry"),
     output:
         export=directory("results/{scene}/export"),
@@ -190,9 +228,9 @@ rule export_dataset:
     input:
         frames="results/{scene}/frames",
         info="results/{scene}/frames.json",
-        masks="results/{scene}/masks.h5",
-        reconstruction="results/{scene}/reconstruction",
-        geometry="results/{scene}/geometry.json",
+        masks="results/{scene}/refined/masks.h5",
+        reconstruction="results/{scene}/refined/reconstruction",
+        geometry="results/{scene}/refined/geometry.json",
         truth=scene_files("truth"),
         scene=with_dense_depth("results/{scene}/scene.h5"),
         checkpoint=with_dense_depth("results/{scene}/{method}/checkpoint.pt"),

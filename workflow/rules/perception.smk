@@ -194,8 +194,8 @@ rule export_masks:
     input:
         frames="results/{scene}/frames",
         info="results/{scene}/frames.json",
-        masks="results/{scene}/masks.h5",
-        objects="results/{scene}/objects.json",
+        masks="results/{scene}/refined/masks.h5",
+        objects="results/{scene}/refined/objects.json",
         code=sources("pipeline.export_masks"),
     output:
         export=directory("results/{scene}/masks"),
