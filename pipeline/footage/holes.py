@@ -55,7 +55,7 @@ def transparent_pixels(file: Path) -> Bool[np.ndarray, "height width"] | None:
     raw = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
     if raw is None or raw.ndim != 3 or raw.shape[2] != 4:
         return None
-    return raw[..., 3] < np.iinfo(raw.dtype).max
+    return np.asarray(raw[..., 3] < (65535 if raw.dtype == np.uint16 else 255))
 
 
 def as_shown(
