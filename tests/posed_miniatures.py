@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.cameras import Intrinsics, inverse, project, transform
+from pipeline.cameras import Intrinsics, inverse, project, transform, unproject
 from pipeline.datasets.imported_scene import ImportedScene
 from pipeline.datasets.posed_video import HeldOutViews, PosedVideo
 from pipeline.truth.truth_file import TruthViews
@@ -75,10 +75,17 @@ def split_file(ids: dict[str, tuple[int, int]], cameras: set[int]) -> dict:
     return {"frame_names": list(chosen), "camera_ids": cameras_of, "time_ids": times_of}
 
 
+def marked_points() -> np.ndarray:
+    """(3, 3) points of the room that the first camera sees above the boxes at its first time."""
+    column, row = np.array([[20, 8, 30], [8, 6, 9]])
+    seen = unproject(CAMERAS[0], np.stack([column, row], axis=1) + 0.5, shot_of(0, 0).depth[row, column].astype(float))
+    return transform(FIRST[0], seen)
+
+
 def keypoints_at(time: int) -> list[list[float]]:
-    """Points of the room as the first camera's loader has them: without the half pixel of their centres; one is hidden at times."""
-    local = transform(inverse(FIRST[time]), np.array([[0.3, -1.9, 2.0], [-0.8, -0.6, 2.5], [0.0, -1.2, 3.9]]))
-    return [[*(xy - 0.5).tolist(), float(time % 3 > 0 or j > 0)] for j, xy in enumerate(project(CAMERAS[0], local))]
+    """These points as the loader has them, without the half pixel of centres; one is not marked at every third time."""
+    places = project(CAMERAS[0], transform(inverse(FIRST[time]), marked_points()))
+    return [[*(xy - 0.5).tolist(), float(time % 3 > 0 or j > 0)] for j, xy in enumerate(places)]
 
 
 def write_dycheck(folder: Path, unit: float = 1.0) -> None:

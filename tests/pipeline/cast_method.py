@@ -24,25 +24,32 @@ from pipeline.simulation.action import poses_with_background
 from tests.dataset_miniatures import world, world_from_objects
 
 METHOD, SCHEMA_VERSION = "cast", 1
+FEW = 100  # rays that are no view
 
 
 @dataclass(frozen=True)
 class RaysOfView(View):
-    """All pixels of a view, by its rays in raster order."""
+    """All pixels of a view by its rays in raster order, or a few rays; `across` and `down` lead to the next pixels."""
 
     origins: Float[Tensor, "ray xyz=3"] = field(kw_only=True)
     directions: Float[Tensor, "ray xyz=3"] = field(kw_only=True)
+    across: Float[Tensor, "xyz=3"] = field(kw_only=True)
+    down: Float[Tensor, "xyz=3"] = field(kw_only=True)
 
     @classmethod
     def of(cls, origins: Float[Tensor, "ray xyz=3"], directions: Float[Tensor, "ray xyz=3"]) -> "RaysOfView":
+        rays = {"origins": origins, "directions": directions}
+        if len(directions) < FEW:
+            still = torch.zeros(3)
+            return cls(torch.eye(4), 40.0, 1, len(directions), across=still, down=still, **rays)
         across = directions[1] - directions[0]
         width = 1 + int((directions.diff(dim=0) - across).norm(dim=1).gt(0.5 * across.norm()).nonzero()[0])
+        down = directions[width] - directions[0]
         focal = float(1 / across.norm())
-        return cls(torch.eye(4), focal, len(directions) // width, width, origins=origins, directions=directions)
+        return cls(torch.eye(4), focal, len(directions) // width, width, across=across, down=down, **rays)
 
     def rays(self, shift: tuple[float, float] = (0.0, 0.0)) -> tuple[Tensor, Tensor]:
-        across, down = (self.directions[place] - self.directions[0] for place in (1, self.width))
-        return self.origins, self.directions + shift[0] * across + shift[1] * down
+        return self.origins, self.directions + shift[0] * self.across + shift[1] * self.down
 
 
 class CastMethod(TrainedMethod):

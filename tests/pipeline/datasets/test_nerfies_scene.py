@@ -19,6 +19,7 @@ from tests.posed_miniatures import (
     MISSING,
     TIMES,
     assert_same_tests,
+    marked_points,
     nerfies_json,
     pose_of,
     shot_of,
@@ -95,7 +96,7 @@ def test_test_views_are_those_of_the_list_at_their_times(scene: ImportedScene) -
 def test_keypoints_are_at_pixel_centres(scene: ImportedScene) -> None:
     found = scene.train.keypoints
     assert found is not None and found.shape == (TIMES, 3, 3) and found[..., 2].sum() == 3 * TIMES - 3
-    point = transform(inverse(pose_of(0, 4)), np.array([-0.8, -0.6, 2.5]))
+    point = transform(inverse(pose_of(0, 4)), marked_points()[1])
     np.testing.assert_allclose(found[4, 1, :2], project(CAMERAS[0], point), atol=1e-9)
 
 
