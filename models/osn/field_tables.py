@@ -127,6 +127,16 @@ class FieldTables:
         return FieldTables(volumes, planes, lines, self.layout)
 
 
+def object_grid(
+    grids: Sequence[Float[Tensor, "x y z"]] | FieldTables, resolution: Resolution, index: int
+) -> Float[Tensor, "x y z"]:
+    """One object's density at the nodes of its grid, before its activation, without a graph."""
+    if isinstance(grids, FieldTables):
+        x, y, z = resolution
+        return grids.volumes[index, :x, :y, :z].detach()
+    return grids[index].detach()
+
+
 def layout_of(fields: Sequence[VmField]) -> TableLayout:
     resolutions = tuple(field.resolution for field in fields)
     return table_layout(resolutions, fields[0].density_channels, fields[0].basis.device)

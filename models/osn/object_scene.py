@@ -255,7 +255,9 @@ class ObjectScene(nn.Module):
         products = interpolate_vm(*tables, points, samples.object)
         with self.network_precision():
             # Every object's basis for every sample: one product of matrices, of which each sample keeps its own part.
-            all_features = products @ torch.cat([field.basis for field in self.fields], dim=1)
+            # Joined by rows, since then each basis gets a gradient that lies in memory as it does, for fused optimisers.
+            bases = torch.cat([field.basis for field in self.fields]).view(self.object_count, products.shape[1], -1)
+            all_features = products @ bases.transpose(0, 1).flatten(1)
             own_features = all_features.view(len(products), self.object_count, -1)[samples.places(), samples.object]
         return optical_depth, own_features.float() + torch.stack([field.tint for field in self.fields])[samples.object]
 

@@ -21,6 +21,7 @@ PATCH_PX, STEP_PX = 7, 2  # side of a patch, and from one point to the next
 MOST_POINTS, TILE_PX = 1000, 24
 SHADE_PX, SHADE_KEPT = 5.0, 0.3  # slow changes of brightness count little
 UNEXPLAINED, LEAST_ERROR = 2.5, 4.0  # times the typical error, and levels of Lab
+FAR_PX = 4.0  # from where the flow leads; what is nearer the flow itself finds, and to parts of a pixel
 FAR_BETTER = 0.45  # of the flow's squared error is left
 RETURN_PX, SAME_PX, NEIGHBOURS_PX = 1.5, 1.5, 4.5
 FEWEST_ALIKE, LEAST_ALIKE = 5, 0.5  # neighbours that go the same way; and their share
@@ -79,7 +80,8 @@ def far_matches(
     there, error = best_places(first, second, xy)
     back, _ = best_places(second, first, there)
     by_flow = ((patches(first, xy) - patches(warp(second, flow), xy)) ** 2).mean(1)
-    good = (np.linalg.norm(back - xy, axis=1) <= RETURN_PX) & (error < FAR_BETTER * by_flow)
+    far = np.linalg.norm(there - xy - flow[xy[:, 1], xy[:, 0]], axis=1) > FAR_PX
+    good = far & (np.linalg.norm(back - xy, axis=1) <= RETURN_PX) & (error < FAR_BETTER * by_flow)
     return agreeing(Matches(xy[good], (there - xy)[good].astype(np.float32)))
 
 

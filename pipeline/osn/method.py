@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.osn.alone import render_alone
+from models.osn.field_tables import object_grid
 from models.osn.hiding import border_error, own_opacity, worst_hidden
 from models.osn.layers import Layers, render_layers
 from models.osn.object_scene import ObjectScene
@@ -125,9 +126,7 @@ class OsnMethod(TrainedMethod):
         return EditedOsn(self, layers(edits, scales, self.scene).to(self.device))
 
     def surface(self, index: int) -> Surface:
-        with torch.no_grad():
-            logits = self.fields.fields[index].density_logits()
-        return object_surface(self.fields, logits, index)
+        return object_surface(self.fields, object_grid(self.grids, self.fields.fields[index].resolution, index), index)
 
     def alone(self, index: int, rays: Rays) -> Rendering:
         return render_alone(self.fields, self.grids, index, rays)

@@ -16,13 +16,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return copy_project(tmp_path_factory.mktemp("targets"), {})
 
 
-def test_masks_for_other_tools_need_perception_only(project: Project) -> None:
+def test_masks_for_other_tools_need_no_training(project: Project) -> None:
     assert project.planned("results/demo/masks") == {
         "simulate_scene",
         "extract_frames",
         "check_inputs",
         "estimate_flow",
         "segment_objects",
+        "track_points",
+        "reconstruct_objects",
+        "refine_masks",
         "export_masks",
     }
 

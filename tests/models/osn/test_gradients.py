@@ -62,4 +62,4 @@ def kernels_of_a_step(objects: int, fused: bool) -> int:
 def test_on_gpus_a_step_costs_as_many_kernels_with_eight_objects_as_with_one(fused: bool) -> None:
     """But for a few that one box alone does not need; so many are what rendering, its gradients and regularisers launch."""
     one, eight = (kernels_of_a_step(objects, fused) for objects in (1, 8))
-    assert one <= eight <= one + 10 and eight <= (370 if fused else 670), (one, eight)
+    assert one <= eight <= one + 12 and eight <= (370 if fused else 670), (one, eight)
