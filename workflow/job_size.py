@@ -47,7 +47,7 @@ DEMANDS: Mapping[str, Demand] = {
     "estimate_flow": Demand(4000, 40, 20, 0.3),
     "segment_objects": Demand(4000, 160, 20, 1.0),
     "track_points": Demand(3000, 40, 15, 0.5),
-    "reconstruct_objects": Demand(3000, 100, 30, 1.0),
+    "reconstruct_objects": Demand(3000, 100, 30, 4.0),
     "refine_masks": Demand(3000, 160, 15, 0.5),
     "choose_method": Demand(1000, 1, 5),
     "pack_scene": Demand(2000, 100, 10, 0.3),
