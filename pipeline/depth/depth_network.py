@@ -5,13 +5,13 @@ DPT and the relative models of Depth Anything give disparity up to scale and shi
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from pipeline.runtime.errors import StageError
+from pipeline.runtime.model_folders import read_model
 
 
 class DepthNetwork:
@@ -19,7 +19,9 @@ class DepthNetwork:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.name, self.device = folder.name, device
-        self.network, self.processor = read_depth_model(folder)
+        self.network, self.processor = read_model(
+            folder, "AutoModelForDepthEstimation", "AutoImageProcessor", "depth model", "or take it away"
+        )
         self.network.to(device).eval()
 
     @property
@@ -45,27 +47,3 @@ def positive(disparity: Float[np.ndarray, "frame height width"]) -> Float[np.nda
     least = disparity.min(axis=(1, 2), keepdims=True)
     reach = disparity.max(axis=(1, 2), keepdims=True) - least
     return disparity - least + 0.01 * np.maximum(reach, np.finfo(np.float32).tiny)
-
-
-def read_depth_model(folder: Path) -> tuple[Any, Any]:
-    """Network and processor of a folder; nothing is fetched from the net, and no weight may be missing."""
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        network, notes = transformers.AutoModelForDepthEstimation.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-        processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # transformers raises many kinds, even bare ones of safetensors
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StageError(
-            f"{folder} cannot be read as a depth model: {reason}; fetch the folder again (config.json, model.safetensors, "
-            "preprocessor_config.json), or take it away"
-        ) from error
-    if notes["missing_keys"]:
-        raise StageError(
-            f"{folder} lacks {len(notes['missing_keys'])} weights, {min(notes['missing_keys'])} among them; "
-            "fetch the folder again, or take it away"
-        )
-    return network, processor

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from pipeline.runtime.errors import StageError
-from pipeline.runtime.model_folders import model_folder, model_type
+from pipeline.runtime.model_folders import model_folder, model_type, read_model
 from pipeline.runtime.progress import progress
 from pipeline.segmentation.video_model import Hint, Hints
 
@@ -24,6 +24,7 @@ log = logging.getLogger("pipeline.segment_objects")
 NETWORKS = {"sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}  # by config.json's model_type
 MOST_KEY_FRAMES = 4  # nearest ones that the memory attends to, as in training; all of them would cost too much
 INSTALL = "`pip install transformers`, and `timm` for EdgeTAM (the extra sam2 in pyproject.toml)"
+WAY_OUT = "take it away, or set segment_objects.propagator to flow"
 FETCH = "put a model's folder there, as in `hf download facebook/sam2.1-hiera-tiny --local-dir {}/sam2.1-hiera-tiny`"
 
 
@@ -49,7 +50,9 @@ class Sam2Video:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.name, self.device = folder.name, device
-        self.network, self.processor = read_video_model(folder)
+        self.network, self.processor = read_model(
+            folder, NETWORKS[model_type(folder)], "Sam2VideoProcessor", "video model", WAY_OUT
+        )
         self.network.to(device).eval()
         config = self.network.config
         if config.max_cond_frame_num == -1:
@@ -126,28 +129,3 @@ class PreparedFrames:
     def __getitem__(self, frame: int) -> Float[torch.Tensor, "rgb=3 side side"]:
         image = torch.from_numpy(self.images[frame]).permute(2, 0, 1)
         return self.processor(images=image, return_tensors="pt").pixel_values[0]
-
-
-def read_video_model(folder: Path) -> tuple[Any, Any]:
-    """Network and processor of a folder; nothing is fetched from the net, and no weight may be missing."""
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        name = NETWORKS[model_type(folder)]
-        network, notes = getattr(transformers, name).from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-        processor = transformers.Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # transformers raises many kinds, even bare ones of safetensors
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StageError(
-            f"{folder} cannot be read as a video model: {reason}; fetch the folder again (config.json, model.safetensors, "
-            "the processor's files), take it away, or set segment_objects.propagator to flow"
-        ) from error
-    if notes["missing_keys"]:
-        raise StageError(
-            f"{folder} lacks {len(notes['missing_keys'])} weights, {min(notes['missing_keys'])} among them; "
-            "fetch the folder again, take it away, or set segment_objects.propagator to flow"
-        )
-    return network, processor
