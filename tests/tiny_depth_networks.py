@@ -81,12 +81,38 @@ def glpn(transformers: Any) -> tuple[Any, Any]:
     return transformers.GLPNForDepthEstimation(config), transformers.GLPNImageProcessor(size_divisor=8)
 
 
+def depth_pro(transformers: Any) -> tuple[Any, Any]:
+    encoder = {
+        "model_type": "dinov2",
+        **LAYERS,
+        "image_size": 32,
+        "patch_size": 8,
+        "apply_layernorm": True,
+        "reshape_hidden_states": False,
+    }
+    config = transformers.DepthProConfig(
+        patch_size=32,
+        fusion_hidden_size=8,
+        intermediate_hook_ids=[3, 1],
+        intermediate_feature_dims=[8, 8],
+        scaled_images_feature_dims=[16, 16, 8],
+        image_model_config=encoder,
+        patch_model_config=encoder,
+        fov_model_config=encoder,
+        use_fov_model=True,
+        num_fov_head_layers=1,
+    )
+    images = transformers.DepthProImageProcessor(size={"height": 128, "width": 128})
+    return transformers.DepthProForDepthEstimation(config), images
+
+
 MAKERS: dict[str, Callable[[Any], tuple[Any, Any]]] = {
     "dpt": dpt,
     "depth_anything relative": lambda library: depth_anything(library, "relative"),
     "depth_anything metric": lambda library: depth_anything(library, "metric"),
     "zoedepth": zoedepth,
     "glpn": glpn,
+    "depth_pro": depth_pro,
 }
 
 
