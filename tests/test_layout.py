@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline.runtime.sources import ROOT
 
 LIVE = "tests/pipeline/live/test_page.py"
+SETTINGS = "tests/pipeline/test_config.py, by way of pipeline/config.py"
 LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
 OPERATORS = (
     "tests/models/ops/test_operators.py holds every kernel against its reference, and gradients against differences"
@@ -122,6 +123,14 @@ WITHOUT = {
     "pipeline/splats/scale_record.py": SPLATS,
     "pipeline/splats/views.py": SPLATS,
     "pipeline/splats/whole_scene.py": SPLATS,
+    "pipeline/settings/baselines.py": SETTINGS,
+    "pipeline/settings/geometry.py": SETTINGS,
+    "pipeline/settings/output.py": SETTINGS,
+    "pipeline/settings/perception.py": SETTINGS,
+    "pipeline/settings/scene.py": SETTINGS,
+    "pipeline/settings/simulation.py": SETTINGS,
+    "pipeline/settings/training.py": SETTINGS,
+    "pipeline/settings/values.py": SETTINGS,
     "pipeline/sfm/given_poses.py": "tests/pipeline/sfm/test_pose_dialects.py",
     "pipeline/sfm/pose_check.py": "tests/pipeline/sfm/test_pose_dialects.py",
 }

@@ -1,6 +1,6 @@
 """Named sets of settings: `preset: draft` in config.yaml, for all scenes or for one; what a person sets counts more.
 
-`default` is what pipeline/config.py says. `paper` takes the sizes and numbers of steps of the released configurations
+`default` is what pipeline/settings/ says. `paper` takes the sizes and numbers of steps of the released configurations
 (OSN: 30 000 steps of fields in all; Semantic Flow: 60 000 and 80 000 steps of its pixel-aligned networks; HexPlane
 25 000 and TiNeuVox 20 000 steps of 4096 rays), for a GPU.
 """

@@ -68,10 +68,14 @@ def test_pipeline_imports_no_stage_and_no_workflow(path: Path) -> None:
     assert not [name for name in names if name.startswith("workflow") or name in forbidden]
 
 
-def test_config_imports_pydantic_only() -> None:
-    tree = ast.parse((ROOT / "pipeline" / "config.py").read_text())
-    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules == {"typing", "pydantic"} and not any(isinstance(node, ast.Import) for node in ast.walk(tree))
+@pytest.mark.parametrize(
+    "path", [ROOT / "pipeline" / "config.py", *sorted((ROOT / "pipeline" / "settings").glob("*.py"))], ids=str
+)
+def test_settings_import_pydantic_only(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    modules = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    others = {name for name in modules if not name.startswith("pipeline.settings.")}
+    assert others <= {"typing", "pydantic"} and not any(isinstance(node, ast.Import) for node in ast.walk(tree))
 
 
 def test_no_module_uses_postponed_annotations() -> None:

@@ -1,0 +1,97 @@
+"""Training of the baselines."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pipeline.settings.values import SHOWN, BaselineName, DepthSupervision, Section
+
+
+class BaselineConfig(Section):
+    """What every baseline has of its own: steps, rays, samples, and its grids, coarse to fine."""
+
+    steps: int = Field(2000, ge=1, description="steps")
+    rays: int = Field(1024, ge=16, description="pixels a step")
+    coarse_samples: int = Field(64, ge=8, description="places a ray that are only looked up in what is remembered")
+    fine_samples: int = Field(32, ge=4, description="samples a ray")
+    grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
+        [64], min_length=1, description="nodes along each axis, coarse to fine"
+    )
+    refine_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [], description="parts of the steps after which the next grid is taken"
+    )
+    final_lr_ratio: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a fraction of the first")
+
+    @model_validator(mode="after")
+    def a_step_for_each_refinement(self) -> "BaselineConfig":
+        if len(self.refine_at) != len(self.grids) - 1 or self.refine_at != sorted(set(self.refine_at)):
+            raise ValueError(
+                f"grids {self.grids} need {len(self.grids) - 1} rising parts of the steps in refine_at, it has {self.refine_at}"
+            )
+        return self
+
+
+class HexPlaneConfig(BaselineConfig):
+    """HexPlane; the paper preset has the sizes of its released configuration for D-NeRF's scenes."""
+
+    grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
+        [40, 56, 76, 104], min_length=1, description="nodes along each axis, coarse to fine"
+    )
+    time_grids: list[Annotated[int, Field(ge=2, le=512)]] = Field(
+        [8, 12, 16, 24], min_length=1, description="nodes over time, coarse to fine; never more than frames"
+    )
+    refine_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.12, 0.24, 0.36], description="parts of the steps after which the next grid is taken"
+    )
+    density_channels: int = Field(8, ge=1, description="channels of each plane of density")
+    colour_channels: int = Field(16, ge=1, description="channels of each plane of colour")
+    width: int = Field(64, ge=8, description="width of the network of colour")
+    density_shift: float = Field(
+        -5.0, description="density before its activation where planes are empty; the paper: -10"
+    )
+    density_smoothness: float = Field(1e-4, ge=0, description="weight of the total variation of planes of density")
+    colour_smoothness: float = Field(1e-4, ge=0, description="weight of the total variation of planes of colour")
+    grid_lr: float = Field(0.02, gt=0, description="learning rate of planes")
+    network_lr: float = Field(0.001, gt=0, description="learning rate of networks")
+
+    @model_validator(mode="after")
+    def a_time_grid_for_each_grid(self) -> "HexPlaneConfig":
+        if len(self.time_grids) != len(self.grids):
+            raise ValueError(f"grids has {len(self.grids)} stages, time_grids {len(self.time_grids)}: give as many")
+        return self
+
+
+class TiNeuVoxConfig(BaselineConfig):
+    """TiNeuVox; the default is its small model, the paper preset its base model."""
+
+    steps: int = Field(1500, ge=1, description="steps")
+    fine_samples: int = Field(24, ge=4, description="samples a ray")
+    grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
+        [33, 41, 53, 65], min_length=1, description="voxels along each axis, coarse to fine"
+    )
+    refine_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.1, 0.2, 0.3], description="parts of the steps after which the next grid is taken"
+    )
+    channels: int = Field(4, ge=1, description="channels of a voxel")
+    width: int = Field(64, ge=8, description="width of all networks")
+    background: float = Field(1e-3, ge=0, description="weight of the entropy of the light left behind the scene")
+    point_colour: float = Field(1e-2, ge=0, description="weight of every sample's own colour")
+    grid_lr: float = Field(0.08, gt=0, description="learning rate of voxels")
+    deformation_lr: float = Field(6e-4, gt=0, description="learning rate of the deformation network")
+    network_lr: float = Field(8e-4, gt=0, description="learning rate of the other networks")
+
+
+class TrainBaselineConfig(Section):
+    method: BaselineName = Field("hexplane", description="which baseline; the graph trains those that `method` names")
+    seed: int = Field(0, ge=0, description="seed of all random choices")
+    depth_supervision: DepthSupervision = Field(
+        "none",
+        description="depth that training is told: maps that a person gives (`depth:`), or sparse points of sfm",
+        json_schema_extra=SHOWN,
+    )
+    depth_weight: float = Field(0.1, ge=0, description="weight of the relative error of depth")
+    depth_rays: int = Field(192, ge=1, description="pixels with known depth a step")
+    shards: int = Field(4, ge=1, description="parts of a step on CPU, which share the cores; part of the result")
+    resume_seconds: float = Field(20.0, ge=0, description="time between two states kept for a killed run")
+    hexplane: HexPlaneConfig = Field(HexPlaneConfig(), description="HexPlane's own settings")
+    tineuvox: TiNeuVoxConfig = Field(TiNeuVoxConfig(), description="TiNeuVox's own settings")
