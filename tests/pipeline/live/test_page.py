@@ -2,90 +2,26 @@
 
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from pipeline.formats.camera_path_file import read_camera_path
-from pipeline.formats.splat_file import Splats
-from pipeline.live import field_renders
 from pipeline.live.controls import STEP, slider_bounds
-from pipeline.live.field_renders import FieldRenders, Wanted, field_image
 from pipeline.live.local_server import started_server
 from pipeline.live.page import LivePage
-from pipeline.live.renewal import renew_if_newer
 from pipeline.live.scene_choice import quaternion
-from pipeline.live.trained_run import TrainedRun
-from pipeline.runtime.errors import StageError
 from pipeline.scene.method_interface import Classes
 from tests.analytic_world import AnalyticMethod, analytic_method, analytic_scene, analytic_truth
-from tests.pipeline.reporting.test_interactive import decided_network, surface_splats
+from tests.pipeline.live.live_pages import a_run, wait_until
+from tests.pipeline.reporting.test_interactive import decided_network
 from tests.pipeline.trained_balls import trained_balls
 
 # three.js says so of every node of splats that viser makes, whatever is in it: they are in a texture.
 SPLATS_SPHERE = "THREE.BufferGeometry.computeBoundingSphere(): Computed radius is NaN"
-CONFIG = "scenes:  # mine\n  demo:\n    video: simulate  # a scene\n"
-
-
-def a_run(folder: Path, method: Any) -> TrainedRun:
-    """A finished run of the analytic scene."""
-    (folder / "osn").mkdir(parents=True)
-    state = folder / "osn" / "checkpoint.pt"
-    state.touch()
-    splats = {k: few_splats(k) for k in range(3)}
-    return TrainedRun(folder / "osn", method.scene, method, splats, None, state, state.stat().st_mtime_ns)
-
-
-def few_splats(index: int) -> Splats:
-    """As many as software draws at once; each as much larger."""
-    splats, step = surface_splats(index), 12
-    kept = {name: value[::step] for name, value in vars(splats).items()}
-    return Splats(**{**kept, "log_scales": kept["log_scales"] + 0.5 * np.log(step).astype(np.float32)})
-
-
-class LookingClient(SimpleNamespace):
-    """One who looks from the film's camera, and keeps what is told."""
-
-    def __init__(self, page: LivePage) -> None:
-        scene = page.run.scene
-        pose = scene.object_from_camera[0, page.choice.frame].astype(float)
-        super().__init__(
-            camera=SimpleNamespace(
-                fov=2 * np.arctan(scene.camera.height / 2 / scene.camera.fy),
-                aspect=scene.camera.width / scene.camera.height,
-                wxyz=quaternion(pose[:3, :3]),
-                position=pose[:3, 3] * page.unit,
-            ),
-            told=[],
-        )
-
-    def add_notification(self, title: str, body: str, **more: Any) -> None:
-        self.told.append(f"{title}: {body}")
-
-
-@pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    server = started_server(0, "test")
-    yield LivePage(server, a_run(tmp_path / "results" / "demo", analytic_method(analytic_scene(analytic_truth()))))
-    server.stop()
-
-
-@pytest.fixture
-def trained(tmp_path: Path):
-    """The page of a real OSN, with objects that can be edited."""
-    scene = analytic_scene(analytic_truth())
-    server = started_server(0, "test")
-    yield LivePage(server, a_run(tmp_path / "results" / "demo", trained_balls(scene, decided_network(scene))))
-    server.stop()
 
 
 def test_only_this_machine_can_reach_the_server(page: LivePage) -> None:
@@ -162,100 +98,6 @@ def test_objects_take_colours_of_their_own_and_give_them_back(page: LivePage) ->
     np.testing.assert_allclose(page.nodes.nodes[1].rgbs, own, atol=1 / 255)
 
 
-def test_fields_are_rendered_from_where_one_looks(page: LivePage) -> None:
-    """From the film's camera they are the frame, at the depth of what it shows."""
-    scene = page.run.scene
-    image, depth = field_image(page.wanted(), LookingClient(page).camera, scene.camera.height, page.unit)
-    difference = np.abs(image.astype(float) - scene.images[page.choice.frame]) / 255
-    assert image.shape == scene.images.shape[1:] and np.median(difference) < 0.02
-    seen = (scene.observation_frame == page.choice.frame) & (scene.observation_object == 0)
-    column, row = np.floor(scene.observation_xy[seen]).astype(int).T
-    np.testing.assert_allclose(depth[row, column], scene.observation_depth[seen] * page.unit, rtol=0.02)
-
-
-def test_rested_view_is_rendered_finer_and_finer_until_something_moves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(field_renders, "HEIGHTS", (4, 9, 18))
-    monkeypatch.setattr(field_renders, "RESTED_S", 0.05)
-    monkeypatch.setattr(field_renders, "PATIENCE_S", 0.01)
-    method = analytic_method(analytic_scene(analytic_truth()))
-    wanted, covers, heights = Wanted(method, 4, method.scales[25].numpy().astype(float)), [], []
-    camera = SimpleNamespace(fov=0.8, aspect=1.5, wxyz=[1, 0, 0, 0], position=[0, 0, 0], on_update=lambda _: None)
-    scene = SimpleNamespace(
-        set_background_image=lambda image, depth=None: heights.append(image is not None and len(image))
-    )
-    client = SimpleNamespace(client_id=0, camera=camera, scene=scene)
-    clients = {0: client}
-    renders = FieldRenders(SimpleNamespace(get_clients=lambda: clients), 1.0, lambda: wanted, covers.append)
-    renders.attend(client)
-    wait_until(lambda: heights == [4, 9, 18])
-    assert covers == [True, True, True]
-    renders.touch()
-    wait_until(lambda: heights[3:] == [False, 4, 9, 18])
-    assert covers[3] is False
-    clients.clear()
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "what was waited for never came"
-        time.sleep(0.01)
-
-
-def test_edits_move_objects_live_and_are_saved_beside_what_is_there(trained: LivePage, tmp_path: Path) -> None:
-    page, panel = trained, trained.edit_panel
-    panel.config = tmp_path / "config.yaml"
-    panel.config.write_text(CONFIG)
-    panel.which.value, panel.action.value, panel.offset.value = "sphere 1", "move", (0.25, 0.0, 0.0)
-    panel.set()
-    axes = page.run.scene.object_from_camera[0, 0, :3, :3]
-    shift = (page.nodes.nodes[1].position - page.choice.place(1).position * page.unit) / page.unit
-    np.testing.assert_allclose(shift, 0.25 * axes[:, 0], atol=1e-6)
-    panel.which.value = "sphere 2"
-    panel.chosen()
-    panel.action.value = "remove"
-    panel.set()
-    assert not page.nodes.nodes[2].visible
-    client = LookingClient(page)
-    panel.save(client)
-    expected = [
-        {"object": "1", "action": "move", "offset": [0.25, 0.0, 0.0], "video": "edited"},
-        {"object": "2", "action": "remove", "video": "edited"},
-    ]
-    assert yaml.safe_load(panel.config.read_text())["scenes"]["demo"]["edits"] == expected
-    assert "# mine" in panel.config.read_text() and client.told[0].startswith("Saved")
-    panel.save(client)
-    assert yaml.safe_load(panel.config.read_text())["scenes"]["demo"]["edits"] == expected
-
-
-def test_edits_that_cannot_be_saved_are_told(page: LivePage, tmp_path: Path) -> None:
-    client = LookingClient(page)
-    page.edit_panel.save(client)
-    page.edit_panel.action.value = "remove"
-    page.edit_panel.set()
-    (tmp_path / "config.yaml").write_text("scenes:\n  other: {video: a.mp4}\n")
-    page.edit_panel.save(client)
-    assert "no edit to save" in client.told[0] and "scenes.demo is not in config.yaml" in client.told[1]
-
-
-def test_saved_path_is_what_was_looked_at(page: LivePage, tmp_path: Path) -> None:
-    client, panel = LookingClient(page), page.path_panel
-    with pytest.raises(StageError, match="two views"):
-        panel.save_path()
-    panel.add(client)
-    page.set_frame(6)
-    panel.add(LookingClient(page))
-    panel.save(client)
-    saved = read_camera_path(tmp_path / "camera_paths" / "demo" / "path.json")
-    poses = page.run.scene.object_from_camera[0]
-    assert [view.frame for view in saved.views] == [4, 6] and saved.scales == page.choice.scales.tolist()
-    np.testing.assert_allclose([view.pose for view in saved.views], poses[[4, 6]], atol=1e-5)
-    assert "python -m pipeline.render_path \\\n  --checkpoint" in panel.said.content
-    panel.name.value = "../outside"
-    panel.save(client)
-    assert client.told[-1].startswith("Not saved") and not (tmp_path / "camera_paths" / "outside.json").exists()
-
-
 class ClassMethod(AnalyticMethod):
     """The analytic method as one with classes."""
 
@@ -270,8 +112,7 @@ def test_classes_are_points_of_each_frame(tmp_path: Path) -> None:
     scene = analytic_scene(analytic_truth())
     server = started_server(0, "test")
     page = LivePage(server, a_run(tmp_path, ClassMethod(scene, torch.ones(1, 3), torch.ones(1))))
-    while len(page.nodes.found) < scene.frame_count:
-        page.nodes.ended.wait(0.05)
+    wait_until(lambda: len(page.nodes.found) == scene.frame_count)
     page.set_frame(2)
     page.set_frame(5)
     assert page.nodes.shown == 5 and not page.controls.sliders
@@ -289,31 +130,6 @@ def page_place(page: LivePage, index: int, frame: int) -> np.ndarray:
     scene = page.run.scene
     camera = scene.object_from_camera[0, frame].astype(float)
     return camera[:3, :3] @ np.linalg.inv(scene.object_from_camera[index, frame].astype(float))[:3, 3] + camera[:3, 3]
-
-
-def test_newer_state_is_taken_over(page: LivePage, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not renew_if_newer(page)
-    resume = page.run.folder / "resume.pt"
-    resume.touch()
-    assert not renew_if_newer(page), "what cannot be read is waited past"
-    newer = analytic_method(page.run.scene, 3)
-    monkeypatch.setattr(
-        "pipeline.live.renewal.read_state",
-        lambda folder, scene, tracks: TrainedRun(folder, scene, newer, {}, tracks, resume, 1),
-    )
-    monkeypatch.setattr("pipeline.live.part_nodes.object_points", lambda method, index: surface_points(index))
-    resume.write_bytes(b"newer")
-    page.choice.scales = page.choice.scales * [1, 0.9, 1]
-    assert renew_if_newer(page)
-    assert page.choice.method is newer and "in training" in page.controls.about.content.replace("\\", "")
-    assert page.nodes.nodes[1].points.shape == (2500, 3)
-
-
-def surface_points(index: int) -> Any:
-    from pipeline.live.field_points import Points
-
-    places = surface_splats(index).places
-    return Points(places, np.zeros(places.shape, np.uint8))
 
 
 def test_names_mean_nothing_to_the_page(tmp_path: Path) -> None:
