@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.formats.geometry_file import ZOOMS, Geometry, ObjectGeometry
 from pipeline.formats.scene_file import Scene
+from pipeline.reporting.facts import METHOD_TITLES
 
 DOUBTED_MASK = 0.6  # confidence below which a click is worth more than anything else
 ROUGH_DB = 25.0
@@ -107,11 +108,11 @@ def scale_advice(limits: dict[str, list[dict[str, Any]]], geometry: Geometry) ->
 
 
 def training_advice(metrics: pd.DataFrame) -> list[str]:
-    """Longer training, where the video's own views are rough."""
+    """Longer training of the methods that show the video's own views roughly."""
     own = metrics[(metrics.stage == "render_views") & (metrics["item"] == "observed") & (metrics.metric == "psnr_db")]
-    rough = own[own.value < ROUGH_DB]
-    if rough.empty:
-        return []
+    rough = own[own.value < ROUGH_DB].sort_values("value")
     return [
-        f"Train longer (`preset: quality` in config.yaml): the video's own views are shown at {rough.value.min():.1f} dB only."
+        f"Train {METHOD_TITLES[method]} longer (the next larger `preset` in config.yaml): it shows the video's own views at "
+        f"{psnr:.1f} dB only."
+        for method, psnr in zip(rough.method, rough.value, strict=True)
     ]
