@@ -10,7 +10,7 @@ from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.refinement.background_plate import background_plates
 from pipeline.refinement.evidence import in_front
-from pipeline.refinement.regions import free_regions, owners
+from pipeline.refinement.regions import free_pixels, free_regions, owners
 from pipeline.refinement.still_world import WORKING_PX, KnownCamera, still_world
 from pipeline.segmentation.boundary_refinement import NormalisedImages, refined_frame
 
@@ -59,13 +59,12 @@ def filled_in(
 ) -> Correction:
     """Ids with what was found, where they had no object; borders of objects that got pixels are put on edges."""
     height, width = ids.shape[1:]
-    result, pictures = ids.copy(), NormalisedImages(images)
+    result, pictures, free = ids.copy(), NormalisedImages(images), free_pixels(ids)
     regained: dict[int, list[int]] = {}
     for t in np.flatnonzero(found.any((1, 2))).tolist():
         wanted = cv2.resize(found[t], (width, height), interpolation=cv2.INTER_NEAREST)
-        free = (ids[t] == BACKGROUND_ID) | (ids[t] == IGNORE_ID)
-        mixed = np.where(free & (wanted > 0), wanted, ids[t])
-        changed = [int(k) for k in np.unique(wanted[free]) if k not in (BACKGROUND_ID, IGNORE_ID)]
+        mixed = np.where(free[t] & (wanted > 0), wanted, ids[t])
+        changed = [int(k) for k in np.unique(wanted[free[t]]) if k not in (BACKGROUND_ID, IGNORE_ID)]
         result[t] = on_edges(mixed, changed, t, pictures, chain, reach) if changed else mixed
         for k in changed:
             regained.setdefault(k, []).append(t)

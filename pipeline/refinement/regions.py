@@ -17,10 +17,8 @@ from pipeline.segmentation.unexplained_motion import followed_regions
 
 LEAST_RADIUS_PX = 2.5  # thinner ones are borders of what is known
 OPENING_PX = 2
-LEAST_VOTES, LIKE_WITH_VOTES = (
-    0.3,
-    0.6,
-)  # share of pixels that the flow brings from an object, and the likeness it then needs
+LEAST_VOTES = 0.3  # share of pixels that the flow brings from an object,
+LIKE_WITH_VOTES = 0.6  # and the likeness it then needs
 ALIKE = 0.75  # Bhattacharyya coefficient of what is alike by itself
 VOTES_WEIGHT = 0.3  # beside likeness, between two objects that may own a region
 MOST_AREA = 1.5  # of an object's usual one, with the region
@@ -34,8 +32,14 @@ def free_regions(
     smallest_px: int,
 ) -> Int32[np.ndarray, "frame height width"]:
     """Connected regions that stand in front and have no object, numbered from 1 on along the flow."""
-    free = in_front & ((ids == BACKGROUND_ID) | (ids == IGNORE_ID))
+    free = in_front & free_pixels(ids)
     return followed_regions([bodies(mask, smallest_px) for mask in free], chain)
+
+
+def free_pixels(ids: UInt8[np.ndarray, "frame height width"]) -> Bool[np.ndarray, "frame height width"]:
+    """What an object may get: background, and what is ignored, but not all the time, as text over the video is."""
+    ignored = ids == IGNORE_ID
+    return (ids == BACKGROUND_ID) | (ignored & ~ignored.all(0))
 
 
 def bodies(mask: Bool[np.ndarray, "height width"], smallest_px: int) -> Bool[np.ndarray, "height width"]:

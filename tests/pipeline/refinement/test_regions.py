@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.refinement.regions import bodies, flow_votes, free_regions, lacks, owners, usual_area
+from pipeline.refinement.regions import bodies, flow_votes, free_pixels, free_regions, lacks, owners, usual_area
 from tests.pipeline.refinement.sliding_square import FRAMES, SIDE, chain, images, true_ids
 
 
@@ -20,6 +20,15 @@ def test_a_square_that_was_lost_is_one_region_and_its_own() -> None:
     regions = free_regions(first, truth == 1, chain(), 40)
     (number,) = np.unique(regions[regions > 0])
     assert owners(regions, first, images(), chain()) == {number: 1}
+
+
+def test_text_over_the_video_is_given_to_nobody() -> None:
+    """What is ignored in every frame stays so; what is ignored now and then may be of an object."""
+    ids = np.zeros((3, 2, 3), np.uint8)
+    ids[:, 0, 0], ids[1, 0, 1], ids[:, 1, 2] = 255, 255, 1
+    expected = np.ones((3, 2, 3), bool)
+    expected[:, 0, 0] = expected[:, 1, 2] = False
+    np.testing.assert_array_equal(free_pixels(ids), expected)
 
 
 def test_what_looks_like_no_object_belongs_to_none() -> None:
