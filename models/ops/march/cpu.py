@@ -33,6 +33,17 @@ def interval(origin, direction, half, near):
     return enter, leave
 
 
+@njit(nogil=True, cache=True, inline="always")
+@no_type_check
+def place_in_bin(index, inner, enter, leave, step, slope, edges, jitter, to_unit):
+    """Depth of the sample in a bin, and the bin's optical length."""
+    if index < inner:
+        return enter + step * (np.float32(index) + jitter), step * to_unit
+    first, last = edges[index - inner], edges[index - inner + 1]
+    length = (last - first) / slope
+    return leave + (first - ONE) / slope + length * jitter, length / (first * last) * to_unit
+
+
 @njit(nogil=True, cache=True)
 @no_type_check
 def march_rays(
@@ -46,10 +57,8 @@ def march_rays(
     the box, and lengths are multiplied by `stretch`.
     """
     outer, half_one = len(edges) - 1, np.float32(0.5)
-    rays, points = (
-        np.empty(len(origins) * (inner + outer), np.int64),
-        np.empty((3, len(origins) * (inner + outer)), np.float32),
-    )
+    rays = np.empty(len(origins) * (inner + outer), np.int64)
+    points = np.empty((3, len(rays)), np.float32)
     depths, taus, slopes = np.empty((3, len(rays)), np.float32)
     count = 0
     for ray in range(len(origins)):
@@ -69,14 +78,7 @@ def march_rays(
         to_unit = np.float32(math.sqrt(norm)) / unit * (stretch[ray] if len(reach) else ONE)
         through = ONE
         for index in range(inner + outer):
-            if index < inner:
-                depth = enter + step * (np.float32(index) + jitter[ray])
-                optical = step * to_unit
-            else:
-                first, last = edges[index - inner], edges[index - inner + 1]
-                length = (last - first) / slope
-                depth = leave + (first - ONE) / slope + length * jitter[ray]
-                optical = length / (first * last) * to_unit
+            depth, optical = place_in_bin(index, inner, enter, leave, step, slope, edges, jitter[ray], to_unit)
             x = (origin[0] + depth * direction[0]) / half[0]
             y = (origin[1] + depth * direction[1]) / half[1]
             z = (origin[2] + depth * direction[2]) / half[2]
