@@ -4,7 +4,7 @@
     python -m benchmarks.footage --kinds thrown "dash camera" --seeds 0 100
 
 Kinds take turns over the seeds (benchmarks/footage_kinds.py). Every scene goes through the stages from extract_frames to
-reconstruct_objects. Truth judges, no stage sees it. Scenes and results stay in `--work`: a second call prints the same
+refine_masks. Truth judges, no stage sees it. Scenes and results stay in `--work`: a second call prints the same
 table at once, and goes on where it was stopped; `--again` keeps the scenes and runs the stages anew. Develop on seeds
 below 1000; those above are kept for checking.
 
@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import json
 import logging
+import shutil
 import tempfile
 import time
 import traceback
@@ -43,6 +44,7 @@ from pipeline.config import (
     EstimateFlowConfig,
     ExtractFramesConfig,
     ReconstructObjectsConfig,
+    RefineMasksConfig,
     SegmentObjectsConfig,
     TrackPointsConfig,
 )
@@ -57,6 +59,7 @@ from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.formats.source_view import SourceShape
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.reconstruct_objects import reconstruct_objects
+from pipeline.refine_masks import refine_masks
 from pipeline.segment_objects import segment_objects
 from pipeline.sfm.colmap import read_tracked_model
 from pipeline.simulate_scene import simulate_scene
@@ -68,7 +71,10 @@ LEAST_PATH = 1e-3  # of the depth: a camera that moves less has no path to compa
 Values = dict[str, Any]
 
 
-def run_stages(folder: Path) -> None:
+REFINED = "refined"  # what the second pass makes, as all later stages read it
+
+
+def first_pass(folder: Path) -> None:
     """From the video to poses."""
     frames, info, flow, masks, objects, tracks = (
         folder / name for name in ("frames", "frames.json", "flow.h5", "masks.h5", "objects.json", "tracks.h5")
@@ -81,18 +87,29 @@ def run_stages(folder: Path) -> None:
     reconstruct_objects(frames, info, tracks, masks, objects, None, *made, ReconstructObjectsConfig())
 
 
+def second_pass(folder: Path) -> None:
+    """Masks once more, and poses of what they show."""
+    made = folder / REFINED
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    names = ("masks.h5", "objects.json", "reconstruction", "geometry.json")
+    inputs = [folder / name for name in ("frames", "flow.h5", *names)]
+    refine_masks(*inputs, *(made / name for name in names), RefineMasksConfig())
+
+
 def judge(folder: Path) -> Values:
     """All numbers of a scene, and a sentence for each silent failure."""
     truth, info = read_truth(folder / "truth.h5"), read_frames_info(folder / "frames.json")
     rows = np.array([frame["source_index"] for frame in info["frames"]])
-    geometry, listed = read_geometry(folder / "geometry.json"), read_objects(folder / "objects.json")
+    made = folder / REFINED
+    geometry, listed = read_geometry(made / "geometry.json"), read_objects(made / "objects.json")
     target, focals = as_frames_show(truth, rows, info)
-    ids = resized_ids(read_masks(folder / "masks.h5"), *target.shape[1:])
+    ids = resized_ids(read_masks(made / "masks.h5"), *target.shape[1:])
     matching = match_objects(ids, target)
     focal = judge_focal(focals, geometry)
     masks = judge_masks(ids, target, matching, listed)
     poses = [
-        judge_poses(folder, entry, truth.train, rows, matching[entry.id])
+        judge_poses(made, entry, truth.train, rows, matching[entry.id])
         for entry in geometry.objects
         if entry.id in matching
     ]
@@ -192,7 +209,8 @@ def run_scene(seed: int, work: Path, again: bool) -> Values:
     scene: Values = {"seed": seed, "kind": kind_of(seed)}
     with (folder / "log.txt").open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
-            run_stages(folder)
+            first_pass(folder)
+            second_pass(folder)
             scene |= judge(folder)
         except Exception as error:
             traceback.print_exc()

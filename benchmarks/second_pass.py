@@ -33,11 +33,9 @@ import numpy as np
 from benchmarks import footage
 from benchmarks.footage_kinds import kind_of, scene_settings
 from pipeline.cameras import IGNORE_ID
-from pipeline.config import RefineMasksConfig
 from pipeline.evaluation.object_matching import id_switches, in_true_ids, match_objects, object_ious, resized_ids
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.masks_file import read_masks
-from pipeline.refine_masks import refine_masks
 from pipeline.sfm.colmap import read_tracked_model
 from pipeline.simulate_scene import simulate_scene
 from pipeline.truth.truth_file import read_truth
@@ -64,20 +62,15 @@ def first_pass(folder: Path) -> dict[str, float]:
         seconds: dict[str, float] = {}
         for name in MEASURED:
             setattr(footage, name, timed(getattr(footage, name), seconds))
-        footage.run_stages(folder)
+        footage.first_pass(folder)
         noted.write_text(json.dumps(seconds))
     return dict(json.loads(noted.read_text()))
 
 
 def second_pass(folder: Path) -> float:
     """Processor seconds of refine_masks."""
-    made = folder / "refined"
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir()
-    names = ("masks.h5", "objects.json", "reconstruction", "geometry.json")
     start = time.process_time()
-    inputs = [folder / name for name in ("frames", "flow.h5", *names)]
-    refine_masks(*inputs, *(made / name for name in names), RefineMasksConfig())
+    footage.second_pass(folder)
     return time.process_time() - start
 
 
@@ -139,7 +132,10 @@ def main() -> None:
         with contextlib.redirect_stderr(io.StringIO()):
             seconds = first_pass(folder)
             spent = second_pass(folder)
-        print(line(folder.name, judged(folder, folder), judged(folder, folder / "refined"), spent, seconds), flush=True)
+        print(
+            line(folder.name, judged(folder, folder), judged(folder, folder / footage.REFINED), spent, seconds),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
