@@ -6,7 +6,16 @@ import torch
 
 from pipeline.config import EstimateFlowConfig
 from pipeline.correspondence.backends import dis
-from pipeline.correspondence.fast_motion import Matches, agreeing, best_places, patches, shading_removed, spread
+from pipeline.correspondence.fast_motion import (
+    FAR_PX,
+    Matches,
+    agreeing,
+    best_places,
+    far_matches,
+    patches,
+    shading_removed,
+    spread,
+)
 
 SIZE = (160, 120)
 FAR = np.array([24, -6])
@@ -47,6 +56,18 @@ def test_what_flow_explains_is_left_exactly_as_it_is() -> None:
     model = dis.load(None, torch.device("cpu"))
     (found,) = dis.find(model, [(first, second)], EstimateFlowConfig())
     np.testing.assert_array_equal(found, dis.dis_flow(model.found, first, second))
+
+
+def test_what_is_near_the_flow_is_left_to_it() -> None:
+    """A flow that is off by less than a search can tell better, and one that is off by more."""
+    first, second, where = far_throw()
+    here, there = (shading_removed(image, SIZE) for image in (first, second))
+    flow = np.zeros((SIZE[1], SIZE[0], 2), np.float32)
+    flow[..., 0] = 2  # the background's
+    off = flow.copy()
+    off[where] = FAR + [FAR_PX - 1, 0]
+    assert len(far_matches(here, there, flow).xy) > 20
+    assert not len(far_matches(here, there, off).xy)
 
 
 def test_best_places_are_those_of_a_search_pixel_by_pixel() -> None:
