@@ -65,7 +65,7 @@ def test_what_is_near_the_flow_is_left_to_it() -> None:
     flow = np.zeros((SIZE[1], SIZE[0], 2), np.float32)
     flow[..., 0] = 2  # the background's
     off = flow.copy()
-    off[where] = FAR + [FAR_PX - 1, 0]
+    off[where] = FAR + np.array([FAR_PX - 1, 0])
     assert len(far_matches(here, there, flow).xy) > 20
     assert not len(far_matches(here, there, off).xy)
 
