@@ -17,7 +17,7 @@ from pipeline.cli import run_stage
 from pipeline.formats.metrics_table import MEANINGS, OWN_PROTOCOL
 from pipeline.reporting.comparison import Column, Entrant, table_html
 from pipeline.reporting.embedding import image_uri
-from pipeline.reporting.facts import METHOD_TITLES, STAGE_TITLES
+from pipeline.reporting.facts import STAGE_TITLES, method_title
 from pipeline.reporting.finished_runs import FinishedRun, Image, middle_frame, middle_views, read_runs
 from pipeline.reporting.page import render_page
 from pipeline.reporting.pictures import fitted
@@ -111,7 +111,7 @@ def protocol_table(runs: list[FinishedRun], titles: dict[str, str], protocol: st
     columns = [number_column(*key) for key in sorted(keys, key=column_order)]
     entrants = [
         Entrant(
-            (run.scene, METHOD_TITLES.get(run.method, run.method), run.judged_on),
+            (run.scene, method_title(run.method), run.judged_on),
             {number_column(*key).key: value for key, value in table.items()},
             titles[run.footage],
             comparable=run.judged_on,
@@ -159,7 +159,7 @@ def picture_row(runs: list[FinishedRun], title: str) -> dict[str, Any]:
         "frame": embedded(middle_frame(runs[0])),
         "runs": [
             {
-                "name": f"{run.scene}, {METHOD_TITLES.get(run.method, run.method)}",
+                "name": f"{run.scene}, {method_title(run.method)}",
                 **{kind: embedded(image) if image is not None else None for kind, image in middle_views(run).items()},
             }
             for run in runs

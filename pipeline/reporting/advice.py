@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.formats.geometry_file import ZOOMS, Geometry, ObjectGeometry
 from pipeline.formats.scene_file import Scene
-from pipeline.reporting.facts import METHOD_TITLES
+from pipeline.reporting.facts import method_title
 
 DOUBTED_MASK = 0.6  # confidence below which a click is worth more than anything else
 ROUGH_DB = 25.0
@@ -112,7 +112,7 @@ def training_advice(metrics: pd.DataFrame) -> list[str]:
     own = metrics[(metrics.stage == "render_views") & (metrics["item"] == "observed") & (metrics.metric == "psnr_db")]
     rough = own[own.value < ROUGH_DB].sort_values("value")
     return [
-        f"Train {METHOD_TITLES[method]} longer (the next larger `preset` in config.yaml): it shows the video's own views at "
+        f"Train {method_title(method)} longer (the next larger `preset` in config.yaml): it shows the video's own views at "
         f"{psnr:.1f} dB only."
         for method, psnr in zip(rough.method, rough.value, strict=True)
     ]

@@ -105,9 +105,14 @@ def lens_sentence(geometry: Geometry) -> str:
     )
 
 
+def method_title(method: str) -> str:
+    """What a method is called for people; one that has no title is called by its name."""
+    return METHOD_TITLES.get(method, method)
+
+
 def choice_sentence(choice: Mapping[str, Any]) -> str:
     """Which methods `method: auto` took, and why."""
-    names = " and ".join(METHOD_TITLES.get(method, method) for method in choice["methods"])
+    names = " and ".join(method_title(method) for method in choice["methods"])
     return f"{names} by `method: auto`: {choice['reason']}."
 
 
@@ -125,7 +130,7 @@ def likeness_sentences(metrics: pd.DataFrame, has_truth: bool) -> list[str]:
     rendering = metrics[(metrics.stage == "render_views") & (metrics.metric == "psnr_db")]
     sentences = []
     for method, rows in rendering.groupby("method"):
-        name = METHOD_TITLES.get(str(method), str(method))
+        name = method_title(str(method))
         values = {row["item"]: float(row["value"]) for row in rows.to_dict("records")}
         if "held_out" in values:
             value = values["held_out"]
@@ -182,7 +187,7 @@ def tiles(metrics: pd.DataFrame, geometry: Geometry) -> list[Tile]:
     for stage, item, metric, label, form, note in wanted:
         rows = metrics[(metrics.stage == stage) & (metrics["item"] == item) & (metrics.metric == metric)]
         for row in rows.to_dict("records"):
-            method = METHOD_TITLES.get(row["method"], row["method"])
+            method = method_title(row["method"])
             found.append(
                 Tile(f"{label} ({method})" if len(rows) > 1 and method else label, form.format(row["value"]), note)
             )
@@ -237,7 +242,7 @@ def metric_groups(metrics: pd.DataFrame, names: dict[str, str]) -> list[dict[str
     groups = []
     for (stage, method, protocol), rows in shown.groupby(["stage", "method", "protocol"], sort=False):
         title = STAGE_TITLES.get(str(stage), str(stage))
-        title += f", {METHOD_TITLES.get(str(method), method)}" if stage == "render_views" else ""
+        title += f", {method_title(str(method))}" if stage == "render_views" else ""
         title += f", by the protocol {protocol}" if protocol != OWN_PROTOCOL else ""
         items = sorted(rows["item"].unique(), key=lambda item: (item == "all", item.startswith("held_out_")))
         lines = [metric_line(str(metric), of_kind, items) for metric, of_kind in rows.groupby("metric", sort=False)]

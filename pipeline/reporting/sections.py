@@ -18,10 +18,10 @@ from pipeline.formats.renders_folder import Renders, read_renders
 from pipeline.formats.scene_file import Scene
 from pipeline.reporting.facts import (
     CAMERA_WORDS,
-    METHOD_TITLES,
     SOURCE_WORDS,
     STAGE_TITLES,
     lens_sentence,
+    method_title,
     number_text,
 )
 from pipeline.reporting.figures import cost_figure, geometry_figure, training_figure, validity_figure
@@ -134,7 +134,7 @@ def method_section(
     panel = max(width * 2 // 3, 64)
     return {
         "name": listed.method,
-        "title": METHOD_TITLES.get(listed.method, listed.method),
+        "title": method_title(listed.method),
         "training": Markup(training_figure(read_history(history[0]))) if history else "",
         "observed": [observed_video(folder, entry, facts.scene.images, panel) for entry in listed.of_kind("observed")],
         "held_out": held_out_section(folder, listed, facts, panel),

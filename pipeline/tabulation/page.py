@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from pipeline.formats.metrics_table import MEANINGS
 from pipeline.formats.renders_folder import read_renders, read_set_images
 from pipeline.reporting.embedding import image_uri
-from pipeline.reporting.facts import METHOD_TITLES
+from pipeline.reporting.facts import method_title
 from pipeline.tabulation.runs import Run, title_of
 from pipeline.tabulation.summary import columns_of, pivoted
 
@@ -50,7 +50,7 @@ def zip_rows(cells: pd.DataFrame) -> list[tuple[tuple[str, str], list[str]]]:
 
 
 def row_titles(method: str, supervision: str) -> tuple[str, str]:
-    return METHOD_TITLES.get(method, method), SUPERVISION_WORDS.get(supervision, supervision)
+    return method_title(method), SUPERVISION_WORDS.get(supervision, supervision)
 
 
 def meaning(metric: str) -> str:
