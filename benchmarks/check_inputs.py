@@ -11,6 +11,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -38,7 +39,7 @@ def main() -> None:
         folder, size = Path(name), (arguments.height, arguments.width)
         extras = write_extras(folder, arguments.frames, size)
         for kind in (*((kind,) for kind in EXTRAS), EXTRAS):
-            seconds = timed(lambda kind=kind: checked(folder, {one: extras[one] for one in kind}))
+            seconds = timed(partial(checked, folder, {one: extras[one] for one in kind}))
             print(f"{'all' if kind == EXTRAS else kind[0]:12} {seconds:6.2f} s", flush=True)
     print(f"the stage has {LONGEST_S:g} s: {'met' if seconds < LONGEST_S else 'missed'}")
 

@@ -8,6 +8,7 @@ SCENE is a folder with video.mp4 and truth.h5 (as simulate_scene writes them).
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
@@ -15,10 +16,11 @@ import numpy as np
 import torch
 
 from models.raft import predict_flow
+from pipeline.config import EstimateFlowConfig
 from pipeline.correspondence.backends import dis, raft
 from pipeline.runtime.weights import weights_present
 from pipeline.truth.correspondences import true_flow
-from pipeline.truth.truth_file import read_truth
+from pipeline.truth.truth_file import Truth, read_truth
 
 Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
 ENLARGEMENTS = ((1.0,), (2.0,), (3.0,), (2.0, 3.0))
@@ -42,23 +44,23 @@ def backends(weights: Path) -> list[tuple[str, Flow]]:
     searcher = dis.load(None, torch.device("cpu"))
     found: list[tuple[str, Flow]] = [
         ("no motion", lambda first, second: np.zeros((*first.shape[:2], 2), np.float32)),
-        ("dis", lambda first, second: dis.dis_flow(searcher, first, second)),
+        ("dis", lambda first, second: dis.find(searcher, [(first, second)], EstimateFlowConfig())[0]),
     ]
     for weight in weights_present(weights, "estimate_flow"):
         network = raft.load(weights / weight.file, torch.device("cpu"))
         for sizes in ENLARGEMENTS:
             name = f"{weight.file[:24]} x{'+'.join(f'{size:g}' for size in sizes)}"
-            found.append((name, lambda first, second, n=network, s=sizes: raft_flow(n, first, second, s)))
+            found.append((name, partial(raft_flow, network, sizes)))
     return found
 
 
-def raft_flow(network: torch.nn.Module, first: np.ndarray, second: np.ndarray, sizes: tuple[float, ...]) -> np.ndarray:
+def raft_flow(network: torch.nn.Module, sizes: tuple[float, ...], first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The mean of RAFT's flow at several enlargements."""
-    images = [torch.from_numpy(image)[None] for image in (first, second)]
-    return torch.stack([predict_flow(network, *images, size, 12)[0] for size in sizes]).mean(0).numpy()
+    a, b = (torch.from_numpy(image)[None] for image in (first, second))
+    return torch.stack([predict_flow(network, a, b, size, 12)[0] for size in sizes]).mean(0).numpy()
 
 
-def scores(flow: Flow, images: np.ndarray, truth, pairs: range) -> tuple[float, float, float, float]:
+def scores(flow: Flow, images: np.ndarray, truth: Truth, pairs: range) -> tuple[float, float, float, float]:
     """Mean error, the same where the surface stays visible, share of pixels off by more than 1 px, seconds a pair."""
     errors, visible, start = [], [], time.perf_counter()
     estimates = [flow(images[t], images[t + 1]) for t in pairs]

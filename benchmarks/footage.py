@@ -93,8 +93,10 @@ def second_pass(folder: Path) -> None:
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
     names = ("masks.h5", "objects.json", "reconstruction", "geometry.json")
-    inputs = [folder / name for name in ("frames", "flow.h5", *names)]
-    refine_masks(*inputs, *(made / name for name in names), RefineMasksConfig())
+    masks, objects, models, geometry = (folder / name for name in names)
+    refined = {f"refined_{Path(name).stem}": made / name for name in names}
+    inputs = folder / "frames", folder / "flow.h5", masks, objects, models, geometry
+    refine_masks(*inputs, **refined, config=RefineMasksConfig())
 
 
 def judge(folder: Path) -> Values:

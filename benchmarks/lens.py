@@ -118,7 +118,7 @@ def run_stages(source: Path, folder: Path, poses: Path | None) -> None:
     made = (at("metrics.csv"), at("evaluation.json"))
     judged = EvaluateConfig(lpips=False)
     evaluate(
-        scene, info, flow, masks, geometry, [osn / "checkpoint.pt"], [renders], [], truth, None, None, *made, judged
+        scene, info, flow, masks, geometry, [osn / "checkpoint.pt"], [renders], [], [], truth, None, None, *made, judged
     )
 
 

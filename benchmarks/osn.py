@@ -88,6 +88,8 @@ def results_case(folder: Path) -> Case:
     frames = [frame_of_time[int(truth.test.time[view])] for view in views]
     rows = known.alignment.rows
     target = held_out_target(truth, views, rows[rows >= 0], scene.images.shape[1:3])
+    if target.object_ids is None:
+        raise SystemExit(f"{folder / 'truth.h5'} has no ids of its held-out views, by which this benchmark judges")
     scales = known.alignment.true_scales
     return Case(scene, poses, frames, target.images, target.object_ids, truth, scales, known.matching)
 

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -69,8 +70,8 @@ class Transfer:
                 f"views {adapted.view_miou - other.view_miou:+.3f}, times {adapted.time_miou - other.time_miou:+.3f} mIoU"
             )
         for truth in known:
-            self.cell(truth, "shared", lambda folder, truth=truth: self.train(truth, folder, self.config, shared))
-            self.cell(truth, "alone", lambda folder, truth=truth: self.train(truth, folder, self.config))
+            self.cell(truth, "shared", partial(self.train, truth, config=self.config, start=shared))
+            self.cell(truth, "alone", partial(self.train, truth, config=self.config))
 
     def model(self) -> Path:
         """The model of all scenes but the last, trained once."""

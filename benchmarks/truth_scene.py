@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from benchmarks.scene_from_truth import scene_from_truth
+from pipeline.config import EstimateFlowConfig
 from pipeline.correspondence.backends import dis
 from pipeline.correspondence.flow_warping import consistent_pixels
 from pipeline.formats.scene_file import Scene
@@ -42,8 +43,8 @@ def with_sparse_depth(scene: Scene, seed: int) -> Scene:
 def with_flow(scene: Scene) -> Scene:
     """The same scene with flow estimated from its images in both directions."""
     model, pairs = dis.load(None, torch.device("cpu")), list(zip(scene.images[:-1], scene.images[1:], strict=True))
-    forward = np.stack([dis.dis_flow(model, a, b) for a, b in pairs])
-    backward = np.stack([dis.dis_flow(model, b, a) for a, b in pairs])
+    forward = np.stack(dis.find(model, pairs, EstimateFlowConfig()))
+    backward = np.stack(dis.find(model, [(b, a) for a, b in pairs], EstimateFlowConfig()))
     return replace(
         scene,
         flow_forward=forward,

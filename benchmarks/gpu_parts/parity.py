@@ -141,5 +141,11 @@ def tell(results: Results, what: str, found: list[Measured]) -> None:
     off = max(abs(losses[name] - wanted[name]) / max(abs(wanted[name]), 1e-6) for name in losses.keys() & wanted.keys())
     worst, where = max((difference([gradients[name]], [wanted_gradients[name]]), name) for name in names)
     verdict = "ok" if off <= STEP and worst <= STEP and not missing else "DIFFERS"
-    values = {"parity": verdict, "loss_off": off, "gradient_off": worst, "worst": where, "only_on_one": missing}
+    values: dict[str, float | int | str] = {
+        "parity": verdict,
+        "loss_off": off,
+        "gradient_off": worst,
+        "worst": where,
+        "only_on_one": missing,
+    }
     results.add("steps", what, **values)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +17,15 @@ SMALLEST_SIDE = 32
 REFINED_FROM = 1  # level of the pyramid
 
 
-def load(checkpoint: Path | None, device: torch.device) -> Any:
+@dataclass(frozen=True)
+class DisFlow:
+    """DIS from nothing, and from a first guess, which coarse levels would lose."""
+
+    found: cv2.DISOpticalFlow
+    refined: cv2.DISOpticalFlow
+
+
+def load(checkpoint: Path | None, device: torch.device) -> DisFlow:
     """DIS at its most accurate: no coarser than the image, with more overlap and smoothing than any preset.
 
     Patches of 12 px and alpha 40 halve the outliers of the defaults (8 px, 20) on rendered scenes with weak texture.
@@ -26,17 +33,9 @@ def load(checkpoint: Path | None, device: torch.device) -> Any:
     return DisFlow(configured(), configured(coarsest=REFINED_FROM))
 
 
-@dataclass(frozen=True)
-class DisFlow:
-    """DIS from nothing, and from a first guess, which coarse levels would lose."""
-
-    found: Any
-    refined: Any
-
-
-def configured(coarsest: int | None = None) -> Any:
+def configured(coarsest: int | None = None) -> cv2.DISOpticalFlow:
     """DIS on all levels of the pyramid, or from a level on."""
-    dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(0)
     dis.setPatchSize(12)
     dis.setPatchStride(4)
@@ -54,10 +53,11 @@ def find(model: DisFlow, pairs: list[ImagePair], config: EstimateFlowConfig) -> 
     return [with_fast_motion(*pair, dis_flow(model.found, *pair), refine) for pair in pairs]
 
 
-def dis_flow(dis: Any, first: Image, second: Image, guess: Flow | None = None) -> Flow:
+def dis_flow(dis: cv2.DISOpticalFlow, first: Image, second: Image, guess: Flow | None = None) -> Flow:
     """Flow from `first` to `second`, pixels; from a first guess, if there is one."""
     height, width = first.shape[:2]
     around = (0, max(SMALLEST_SIDE - height, 0), 0, max(SMALLEST_SIDE - width, 0), cv2.BORDER_REPLICATE)
     grey = [cv2.copyMakeBorder(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), *around) for image in (first, second)]
     start = None if guess is None else cv2.copyMakeBorder(guess, *around)
-    return np.ascontiguousarray(dis.calc(*grey, start)[:height, :width])
+    flow = dis.calc(*grey, start)  # type: ignore[call-overload]  # OpenCV's stub leaves out that no guess is None
+    return np.ascontiguousarray(flow[:height, :width])
