@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,35 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+# Programs that tests start, in copies of the project too, share one cache of kernels and keep their bytecode, as users' do.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "models" / "__pycache__"))
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+# Files that take longest, the longest first: one that starts last keeps the other worker waiting.
+LONGEST = (
+    "workflow/test_graph.py",
+    "pipeline/test_train_osn.py",
+    "pipeline/test_train_semantic_flow.py",
+    "pipeline/test_import_dataset.py",
+    "pipeline/test_segment_objects.py",
+    "workflow/test_style.py",
+    "models/ops/test_operators.py",
+    "test_cuda_paths.py",
+    "pipeline/semantic_flow/test_edits.py",
+    "workflow/test_elsewhere.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers take files in the order of `LONGEST`, not by the number of their tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others as they come."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.stats import rankdata
 from torch import Tensor
 
 from models.rendering import VALID_SCORE
@@ -227,6 +226,8 @@ def divided(part: int, whole: int) -> float:
 
 def area_under_curve(scores: Float[np.ndarray, "sample"], true: Bool[np.ndarray, "sample"]) -> float:
     """Area under the ROC curve: how often a valid sample scores above another, ties half; NaN without samples of both."""
+    from scipy.stats import rankdata  # half a second that most stages need not wait
+
     valid, others = int(true.sum()), int((~true).sum())
     if not valid or not others:
         return float("nan")

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from pipeline.cameras import look_at, rigid
@@ -87,6 +86,8 @@ def path_through(
 
     Places on a natural cubic spline, turns on a spline of rotations with continuous angular velocity and acceleration.
     """
+    from scipy.interpolate import CubicSpline  # half a second that most stages need not wait
+
     keys = np.arange(len(world_from_camera))
     at = np.linspace(0, keys[-1], count)
     places = CubicSpline(keys, world_from_camera[:, :3, 3], bc_type="natural")(at)

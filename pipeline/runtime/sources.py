@@ -1,7 +1,7 @@
 """The files of ours that a module is made of, found by reading its import statements."""
 
-import ast
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +11,12 @@ PACKAGES = ("pipeline", "models")
 NOT_CODE = ("pipeline.config", "pipeline.runtime.renamed_keys")
 # Packages whose modules are picked by name at run time: whoever imports such a package may run any of them.
 PICKED_BY_NAME = ("backends", "layouts", "propagators")
+
+NAMES = r"[\w.]+(?:[ ]+as[ ]+\w+)?(?:,[ ]*[\w.]+(?:[ ]+as[ ]+\w+)?)*"
+IMPORT = re.compile(
+    rf"^[ ]*(?:from[ ]+([\w.]+)[ ]+import[ ]+(\([^)]*\)|{NAMES}|\*)|import[ ]+({NAMES}))[ ]*(?:#.*)?$", re.M
+)
+COMMENT = re.compile("#.*")
 
 
 def sources(module: str, root: Path = ROOT) -> list[str]:
@@ -37,6 +43,7 @@ def code_digest(module: str, root: Path = ROOT) -> str:
     return total.hexdigest()
 
 
+@cache
 def module_file(module: str, root: Path = ROOT) -> Path | None:
     """The file of a module of ours; None for a library, and for a name that is not a module."""
     if module.split(".")[0] not in PACKAGES or module in NOT_CODE:
@@ -48,11 +55,14 @@ def module_file(module: str, root: Path = ROOT) -> Path | None:
 
 @cache
 def imported_modules(path: Path) -> list[str]:
-    """Dotted names in the import statements of a file; `from a import b` gives `a` and `a.b`."""
+    """Dotted names in the import statements of a file; `from a import b` gives `a` and `a.b`.
+
+    They are read as text: parsing every file takes Snakemake, which asks at each start, longer than all else that it does.
+    """
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    for module, members, plain in IMPORT.findall(path.read_text()):
+        listed = [
+            name.split()[0] for name in COMMENT.sub("", members or plain).strip("() \n").split(",") if name.strip()
+        ]
+        names += [module, *(f"{module}.{name}" for name in listed)] if module else listed
     return names

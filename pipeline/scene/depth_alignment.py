@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import spearmanr
 
 from pipeline.formats.scene_file import Scene
 
@@ -64,6 +63,8 @@ def at_observations(maps: Float[np.ndarray, "frame height width"], scene: Scene)
 
 def is_disparity(maps: Float[np.ndarray, "frame height width"], scene: Scene) -> bool:
     """Whether larger values are nearer: by the background's sparse points, in most frames."""
+    from scipy.stats import spearmanr  # half a second that most readers of depth maps need not wait
+
     given = at_observations(maps, scene)
     usable = np.isfinite(given) & (given > 0) & (scene.observation_object == 0)
     signs = []

@@ -1,11 +1,14 @@
 """A copy of the project in a folder of its own, so that a test may edit, run and kill it."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +20,25 @@ PARTS = ("config.yaml", "profiles", "workflow", "pipeline", "models", "envs")
 SNAKEMAKE = (sys.executable, "-m", "snakemake")
 # The smallest scene on which every stage has work to do.
 TINY: dict[str, dict[str, Any]] = {
-    "simulate_scene": {"frames": 12, "height": 96, "width": 128},
+    "simulate_scene": {"frames": 10, "height": 72, "width": 96},
+    "reconstruct_objects": {"guided_matching_rounds": 1, "mapping_tracks": 300, "adjustment_tracks": 400},
     "train_osn": {
-        "bootstrap_steps": 30,
-        "steps": 60,
+        "bootstrap_steps": 15,
+        "steps": 30,
         "rounds": 2,
-        "round_steps": 15,
-        "samples_per_step": 8192,
-        "grids": [24, 32],
-        "network_steps": 100,
-        "scale_samples": 50,
-        "resume_seconds": 1,
+        "round_steps": 5,
+        "samples_per_step": 4096,
+        "grids": [16, 24],
+        "network_steps": 50,
+        "scale_samples": 30,
+        "resume_seconds": 0.3,
     },
-    "render_views": {"path_frames": 4},
+    "render_views": {"path_frames": 2, "observed_frames": 2, "held_out_frames": 2, "held_out_samples": 1},
     "export_splats": {
-        "steps": 5,
-        "background_splats": 500,
-        "object_splats": 200,
-        "observed_views": 3,
+        "steps": 3,
+        "background_splats": 300,
+        "object_splats": 100,
+        "observed_views": 2,
         "turned_views": 1,
     },
 }
@@ -61,12 +65,29 @@ class Project:
         """Run Snakemake here."""
         return subprocess.run(self.command(*arguments), cwd=self.folder, capture_output=True, text=True, timeout=1000)
 
+    def dry_run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What Snakemake would do here, by a process that has imported it: all that it says is in `stdout`."""
+        with tempfile.NamedTemporaryFile("r+") as said:
+            words = self.command("--dry-run", *arguments)[len(SNAKEMAKE) :]
+            call = {"folder": str(self.folder), "said": said.name, "arguments": words}
+            waiting = forked_snakemake()
+            assert waiting.stdin and waiting.stdout
+            print(json.dumps(call), file=waiting.stdin, flush=True)
+            return subprocess.CompletedProcess(words, int(waiting.stdout.readline()), said.read(), "")
+
     def planned(self, *arguments: str) -> set[str]:
         """The rules of which a dry run would run a job."""
-        done = self.snakemake("--dry-run", *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        table = re.search(r"^job +count\n-+ +-+\n(.*?)\ntotal", done.stdout + done.stderr, re.M | re.S)
+        done = self.dry_run(*arguments)
+        assert done.returncode == 0, done.stdout
+        table = re.search(r"^job +count\n-+ +-+\n(.*?)\ntotal", done.stdout, re.M | re.S)
         return {line.split()[0] for line in table[1].splitlines()} if table else set()
+
+
+@cache
+def forked_snakemake() -> subprocess.Popen[str]:
+    """A process that becomes Snakemake at each call; it ends with its input, with this one."""
+    command = [sys.executable, str(Path(__file__).with_name("forked_snakemake.py"))]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def copy_project(folder: Path, changes: Mapping[str, Any]) -> Project:

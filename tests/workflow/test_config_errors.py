@@ -18,7 +18,7 @@ def test_misspelt_key_names_line_and_closest_name(project: Project) -> None:
     good = path.read_text()
     line = good.splitlines().index("estimate_flow:") + 2
     path.write_text(good.replace("estimate_flow:\n", "estimate_flow:\n  bakend: dis\n"))
-    done = project.snakemake("--dry-run")
+    done = project.dry_run()
     path.write_text(good)
     said = done.stdout + done.stderr
     assert done.returncode != 0
@@ -27,13 +27,13 @@ def test_misspelt_key_names_line_and_closest_name(project: Project) -> None:
 
 
 def test_missing_video_stops_at_once(project: Project) -> None:
-    done = project.snakemake("--dry-run", "--config", "video=no such clip.mp4")
+    done = project.dry_run("--config", "video=no such clip.mp4")
     assert done.returncode != 0 and "no such clip.mp4 does not exist" in done.stdout + done.stderr
 
 
 def test_target_of_another_scene_says_what_to_repeat(project: Project) -> None:
     """Who made a report by --config video=... has a scene that config.yaml does not know."""
-    done = project.snakemake("--dry-run", "results/my clip/masks")
+    done = project.dry_run("results/my clip/masks")
     said = done.stdout + done.stderr
     assert (
         done.returncode != 0 and "there is no scene my clip in this run, known are demo; repeat --config video=" in said
@@ -44,7 +44,7 @@ def test_target_of_another_scene_says_what_to_repeat(project: Project) -> None:
 def test_results_that_cannot_be_written_stop_at_once(project: Project) -> None:
     results = project.folder / "results"
     results.write_text("a file of that name")
-    done = project.snakemake("--dry-run")
+    done = project.dry_run()
     results.unlink()
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "results is a file" in said and "Traceback" not in said
@@ -54,7 +54,7 @@ def test_results_that_cannot_be_written_stop_at_once(project: Project) -> None:
 def test_results_without_permission_stop_at_once(project: Project) -> None:
     results = project.folder / "results"
     results.mkdir(mode=0o555)
-    done = project.snakemake("--dry-run")
+    done = project.dry_run()
     results.rmdir()
     assert done.returncode != 0 and "may not be written to" in done.stdout + done.stderr
 
@@ -82,27 +82,27 @@ def test_mask_folder_and_poses_become_inputs(project: Project) -> None:
     masks.mkdir()
     (masks / "0.png").write_bytes(b"")
     (project.folder / "clip.mp4").write_bytes(b"")
-    done = project.snakemake("--dry-run", "-p", "--config", "video=clip.mp4", "masks=my masks")
+    done = project.dry_run("-p", "--config", "video=clip.mp4", "masks=my masks")
     assert done.returncode == 0, done.stderr
     assert "--mask-folder 'my masks'" in done.stdout + done.stderr
 
 
 def test_another_method_is_another_branch_of_the_same_graph(project: Project) -> None:
     assert "train_osn" in project.planned("--config", "method=osn")
-    done = project.snakemake("--dry-run", "--config", "method=nerf")
+    done = project.dry_run("--config", "method=nerf")
     assert done.returncode != 0 and "method.0: Input should be 'osn'" in done.stdout + done.stderr
 
 
 def test_auto_trains_what_the_geometry_speaks_for_once_that_is_known(project: Project) -> None:
     planned = project.planned("--config", "method=auto")
     assert "choose_method" in planned and not planned & {"train_osn", "train_semantic_flow"}
-    done = project.snakemake("--dry-run", "--config", "method=[auto,osn]")
+    done = project.dry_run("--config", "method=[auto,osn]")
     assert done.returncode != 0 and "auto chooses among all methods" in done.stdout + done.stderr
 
 
 def test_size_of_a_scene_replaces_the_section(project: Project) -> None:
     (project.folder / "clip.mp4").write_bytes(b"")
-    done = project.snakemake("--dry-run", "-p", "--config", "video=clip.mp4", "size=320", "start=1.5")
+    done = project.dry_run("-p", "--config", "video=clip.mp4", "size=320", "start=1.5")
     said = done.stdout + done.stderr
     assert '"max_size": 320' in said and '"start": 1.5' in said
 

@@ -67,9 +67,16 @@ def run(project: Project, *arguments: str, environment: Mapping[str, str] | None
     return done.stdout + done.stderr
 
 
+def plan(project: Project, *arguments: str) -> str:
+    """What a dry run said, which must succeed."""
+    done = project.dry_run(*arguments)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
 def test_a_module_from_an_empty_folder_runs_a_stage_and_plans_the_others(workflow: Project, tmp_path: Path) -> None:
     project = empty_folder(tmp_path / "empty", str(workflow.folder / "workflow" / "Snakefile"))
-    planned = run(project, "--dry-run")
+    planned = plan(project)
     assert "monoverse_train_osn" in planned and "monoverse_all" in planned
     run(project, "results/small/video.mp4")
     assert (project.folder / "results" / "small" / "truth.h5").exists()
@@ -89,9 +96,9 @@ def test_from_another_folder_its_own_settings_are_taken_unless_there_are_others(
     workflow: Project, tmp_path: Path
 ) -> None:
     project, snakefile = Project(tmp_path), str(workflow.folder / "workflow" / "Snakefile")
-    assert "results/demo/report.html" in run(project, "--dry-run", "-p", "--snakefile", snakefile)
+    assert "results/demo/report.html" in plan(project, "-p", "--snakefile", snakefile)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(SETTINGS))
-    assert "results/small/report.html" in run(project, "--dry-run", "-p", "--snakefile", snakefile)
+    assert "results/small/report.html" in plan(project, "-p", "--snakefile", snakefile)
 
 
 def test_jobs_run_in_the_container_when_it_is_asked_for(workflow: Project, tmp_path: Path) -> None:
@@ -109,7 +116,7 @@ def test_jobs_run_in_the_container_when_it_is_asked_for(workflow: Project, tmp_p
 
 def test_a_file_of_configfile_is_checked_too(workflow: Project, tmp_path: Path) -> None:
     (tmp_path / "twice.yaml").write_text("method: osn\nmethod: semantic_flow\n")
-    done = workflow.snakemake("--dry-run", "--configfile", str(tmp_path / "twice.yaml"))
+    done = workflow.dry_run("--configfile", str(tmp_path / "twice.yaml"))
     assert done.returncode != 0 and "method is given in line 1 and again in line 2" in done.stdout + done.stderr
 
 

@@ -13,24 +13,26 @@ from tests.workflow.project import TINY, copy_project
 from workflow.job_size import DEMANDS, Size, memory_mb, run_minutes, scene_size, training_minutes
 
 SMALL, LARGE = Size(1.0, 3), Size(10.0, 3)
-# Attempts 1 and 2 of every job, as Snakemake evaluates them, where the machine has so many GPUs.
+# Attempts 1 and 2 of every job, as Snakemake evaluates them, where the machine has so many GPUs; a line for each number.
 ASKED = """
 import json, os, sys
 from pathlib import Path
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
-resources = ResourceSettings(cores=2, resources={"gpu": int(sys.argv[1])})
-with SnakemakeApi(OutputSettings()) as api:
-    graph = api.workflow(resources, ConfigSettings(), snakefile=Path("workflow/Snakefile")).dag(DAGSettings())
-    workflow = graph.workflow_api._workflow
-    workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
-    workflow._build_dag()
-    asked = {}
-    for job in workflow.dag.jobs:
-        for job.attempt in (1, 2):
-            asked.setdefault(job.rule.name, []).append({key: job.resources.get(key) for key in ("mem_mb", "runtime", "gpu")})
-    print(json.dumps({"asked": asked, "no_gpu": os.environ["MONOVERSE_NO_GPU"]}))
+for gpus in sys.argv[1:]:
+    resources = ResourceSettings(cores=2, resources={"gpu": int(gpus)})
+    with SnakemakeApi(OutputSettings()) as api:
+        graph = api.workflow(resources, ConfigSettings(), snakefile=Path("workflow/Snakefile")).dag(DAGSettings())
+        workflow = graph.workflow_api._workflow
+        workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+        workflow._build_dag()
+        asked = {}
+        for job in workflow.dag.jobs:
+            for job.attempt in (1, 2):
+                of_job = {key: job.resources.get(key) for key in ("mem_mb", "runtime", "gpu")}
+                asked.setdefault(job.rule.name, []).append(of_job)
+        print(json.dumps({"asked": asked, "no_gpu": os.environ["MONOVERSE_NO_GPU"]}))
 """
 
 
@@ -68,20 +70,21 @@ def test_size_is_of_the_settings_until_frames_and_objects_are_known(tmp_path: Pa
     assert scene_size(tmp_path, LARGE) == Size(10.0, 2)
 
 
-def asked(folder: Path, gpus: int) -> tuple[dict[str, list[dict[str, Any]]], bool]:
-    """What every job asks for, and whether its own Snakemake on a node is told that there is no GPU."""
-    command = [sys.executable, "-c", ASKED, str(gpus)]
+def asked(folder: Path, gpus: tuple[int, ...]) -> list[tuple[dict[str, list[dict[str, Any]]], bool]]:
+    """What every job asks for, and whether its own Snakemake on a node is told that there is no GPU; by numbers of GPUs."""
+    command = [sys.executable, "-c", ASKED, *map(str, gpus)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.splitlines()[-1])
-    return answer["asked"], bool(answer["no_gpu"])
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"asked"')]
+    return [(answer["asked"], bool(answer["no_gpu"])) for answer in answers]
 
 
 def test_jobs_ask_for_it_and_for_no_gpu_where_there_is_none(tmp_path: Path) -> None:
     project = copy_project(tmp_path, TINY)
-    (with_gpu, told_with), (without, told_without) = (asked(project.folder, gpus) for gpus in (1, 0))
+    (with_gpu, told_with), (without, told_without) = asked(project.folder, (1, 0))
     assert told_without and not told_with
-    size = Size(12 * 96 * 128 / 1e6, 5)
+    shown = TINY["simulate_scene"]
+    size = Size(shown["frames"] * shown["height"] * shown["width"] / 1e6, 5)
     first, second = with_gpu["segment_objects"]
     assert first == {
         "mem_mb": memory_mb("segment_objects", size, 1),

@@ -36,7 +36,7 @@ def test_reports_do_not_wait_for_exported_masks(project: Project) -> None:
 
 
 def test_exported_masks_come_from_their_own_folder_name(project: Project) -> None:
-    done = project.snakemake("--dry-run", "-p", "results/demo/masks")
+    done = project.dry_run("-p", "results/demo/masks")
     said = done.stdout + done.stderr
     assert "--export results/demo/masks " in said and str(Path("results/demo/refined/masks.h5")) in said
 
@@ -46,7 +46,7 @@ def test_scenes_of_one_model_are_trained_together_and_another_starts_from_it(tmp
     shared = {"scenes": {"a": scene, "b": scene, "c": {**scene, "start_from": "both"}}, "method": "semantic_flow"}
     project = copy_project(tmp_path, {"shared_semantics": {"both": ["a", "b"]}})
     project.configure({"scenes": None, **shared})
-    done = project.snakemake("--dry-run", "-p", "results/c/report.html", "results/a/report.html")
+    done = project.dry_run("-p", "results/c/report.html", "results/a/report.html")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert said.count("-m pipeline.train_shared_semantics") == 1
@@ -56,7 +56,7 @@ def test_scenes_of_one_model_are_trained_together_and_another_starts_from_it(tmp
 
 def test_a_benchmark_trains_and_judges_every_combination_in_a_folder_of_its_own(project: Project) -> None:
     grid = "{small: {scenes: [demo], methods: [osn, hexplane], depth_supervision: [none, sfm], seeds: [3, 4]}}"
-    done = project.snakemake("--dry-run", "-p", "results/benchmarks/small/table.html", "--config", f"benchmark={grid}")
+    done = project.dry_run("-p", "results/benchmarks/small/table.html", "--config", f"benchmark={grid}")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     runs = [f"{supervision}_{seed}/hexplane" for supervision in ("none", "sfm") for seed in (3, 4)]
@@ -77,7 +77,7 @@ def test_a_benchmark_trains_and_judges_every_combination_in_a_folder_of_its_own(
 def commands(project: Project, *settings: str) -> dict[str, list[str]]:
     """What a dry run would run, by stage, in no order."""
     every = ["--config", f"method=[{','.join(METHODS)}]", *settings]
-    done = project.snakemake("--dry-run", "-p", *every)
+    done = project.dry_run("-p", *every)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, list[str]] = {}
     for stage, rest in sorted(re.findall(r"(-m pipeline\.\w+)(.*)", done.stdout + done.stderr)):

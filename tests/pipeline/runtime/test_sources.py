@@ -56,6 +56,25 @@ def test_settings_are_not_code(tmp_path: Path) -> None:
     assert sources("pipeline.stage", tmp_path) == ["pipeline/stage.py"]
 
 
+def test_statements_read_as_text_are_those_of_the_syntax() -> None:
+    for path in [file for part in ("pipeline", "models", "workflow") for file in (ROOT / part).rglob("*.py")]:
+        parsed = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                parsed |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                parsed |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        assert {*imported_modules(path)} == parsed, path
+
+
+def test_statements_over_lines_with_comments_and_other_names_are_read(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(
+        "from a import (\n    b,  # why\n    c as d,\n)\nif True:\n    import e.f as g, h  # here\nfrom i import *\n"
+        '"""From here on it would\nimport what it likes\nfrom anywhere\n"""\n'
+    )
+    assert imported_modules(tmp_path / "one.py") == ["a", "a.b", "a.c", "e.f", "h", "i", "i.*"]
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "models").rglob("*.py")), ids=str)
 def test_models_import_no_pipeline(path: Path) -> None:
     assert not [name for name in imported_modules(path) if name.startswith(("pipeline", "workflow"))]
