@@ -54,7 +54,6 @@ WITHOUT = {
     "pipeline/baselines/checkpoint.py": KILLED,
     "pipeline/baselines/depth_supervision.py": "tests/pipeline/baselines/test_data.py",
     "pipeline/baselines/method.py": KILLED,
-    "pipeline/baselines/objectives.py": KILLED,
     "pipeline/baselines/training.py": KILLED,
     "pipeline/baselines/training_state.py": KILLED,
     "pipeline/correspondence/flow_backend.py": "tests/pipeline/runtime/test_backends.py and test_estimate_flow.py choose by it",

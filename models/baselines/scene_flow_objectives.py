@@ -123,7 +123,7 @@ def look(model: SceneFlowBaseline, batch: MovingBatch, generator: torch.Generato
     by_itself = alone(traced.dynamic_alpha)
     chosen = worth_a_colour(torch.maximum(dynamic, by_itself))
     colours = model.field.dynamic.colour(traced.points, chosen, traced.dynamic.known)
-    with torch.no_grad() if frozen else torch.enable_grad():
+    with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
         static_chosen = worth_a_colour(static)
         static_colours = model.field.static.colour(traced.points, static_chosen, traced.static.known)
     full = painted(static, static_chosen, static_colours) + painted(dynamic, chosen, colours)

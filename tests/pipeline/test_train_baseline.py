@@ -73,6 +73,7 @@ def test_a_short_training_comes_near_to_the_video(
     shown = trained.render(rays)
     assert ((shown.colour - seen) ** 2).mean() < 0.8 * seen.var(), ((shown.colour - seen) ** 2).mean() / seen.var()
     assert shown.object_weights.shape[1] == scene.object_count and not trained.knows_objects
+    assert trained.remarks.get("body") == ("grid body" if method in ("nsff", "dynnerf") else None)
     assert bool((shown.depth > 0).all())
     assert list(pd.read_csv(tmp_path / "history.csv")["step"]) == list(range(50, learned["steps"] + 1, 50))
 
