@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from pipeline.settings.baselines import BaselineConfig, HexPlaneConfig, TiNeuVoxConfig, TrainBaselineConfig
+from pipeline.settings.baselines import (
+    BaselineConfig,
+    DynnerfConfig,
+    HexPlaneConfig,
+    NsffConfig,
+    SceneFlowConfig,
+    TiNeuVoxConfig,
+    TrainBaselineConfig,
+)
 from pipeline.settings.geometry import (
     EstimateDepthConfig,
     PackSceneConfig,
@@ -75,6 +83,7 @@ __all__ = [
     "DatasetPart",
     "DepthSupervision",
     "DownloadWeightsConfig",
+    "DynnerfConfig",
     "Edit",
     "EncoderName",
     "EstimateDepthConfig",
@@ -88,6 +97,7 @@ __all__ = [
     "ImportDatasetConfig",
     "Method",
     "MethodChoice",
+    "NsffConfig",
     "OsnAblation",
     "PackSceneConfig",
     "Positive",
@@ -100,6 +110,7 @@ __all__ = [
     "RenderViewsConfig",
     "ReportConfig",
     "SceneConfig",
+    "SceneFlowConfig",
     "Section",
     "SegmentObjectsConfig",
     "SemanticFlowAblation",

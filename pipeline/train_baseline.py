@@ -4,9 +4,10 @@ Reads   scene.h5; depth maps if given
 Writes  checkpoint.pt   the trained method
         history.csv     losses over the steps
 
-`method` says which: hexplane (HexPlane, CVPR 2023) or tineuvox (TiNeuVox, SIGGRAPH Asia 2022). Each is our own code,
-written from its paper. While it runs, resume.pt beside the checkpoint keeps the state: a run that was killed goes on from
-there and ends with the same result as one that was not. It stays until a run of the graph has ended well.
+`method` says which: hexplane (HexPlane, CVPR 2023), tineuvox (TiNeuVox, SIGGRAPH Asia 2022), nsff (NSFF, CVPR 2021) or
+dynnerf (DynNeRF, ICCV 2021). Each is our own code, written from its paper. While it runs, resume.pt beside the checkpoint
+keeps the state: a run that was killed goes on from there and ends with the same result as one that was not. It stays until
+a run of the graph has ended well.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from pathlib import Path
 from pipeline.baselines.checkpoint import save_checkpoint
 from pipeline.baselines.data import scene_views
 from pipeline.baselines.depth_supervision import known_depths
-from pipeline.baselines.setup import architecture, own_settings, stage_at
+from pipeline.baselines.setup import architecture, learns_motion, own_settings, stage_at
 from pipeline.baselines.training import TrainingContext, train
 from pipeline.baselines.training_state import resumed, save_state, started, write_history
 from pipeline.cli import run_stage
@@ -34,8 +35,10 @@ def train_baseline(
     scene: Path, depth: Path | None, checkpoint: Path, history: Path, config: TrainBaselineConfig
 ) -> None:
     device, code = stage_device(), code_digest("pipeline.train_baseline")
-    packed = read_scene(scene, without=FLOW_FIELDS)
-    views = scene_views(packed, known_depths(config.depth_supervision, packed, depth, config.seed)).to(device)
+    moving = learns_motion(config)
+    packed = read_scene(scene, without=() if moving else FLOW_FIELDS)
+    depths = known_depths(config.depth_supervision, packed, depth, config.seed)
+    views = scene_views(packed, depths, moving).to(device)
     fingerprint = identity(scene, depth, config)
     with sole_training(checkpoint) as resume:
         state = resumed(resume, fingerprint, config, device, code) or started(views.extent, config, device)

@@ -74,6 +74,8 @@ SAMPLES_OF_STEP = {
     "train_semantic_flow": TrainSemanticFlowConfig().rays,
     "train_baseline": TrainBaselineConfig().hexplane.rays * TrainBaselineConfig().hexplane.fine_samples,
 }
+# How often a step looks at a sample: those of NSFF and DynNeRF are looked for in neighbouring frames, too.
+LOOKS = {"nsff": 5, "dynnerf": 5}
 
 
 def memory_mb(stage: str, size: Size, attempt: int) -> int:
@@ -100,7 +102,7 @@ def training_minutes(stage: str, options: Mapping[str, Any]) -> float:
         samples = (options["bootstrap_steps"] + options["steps"]) * options["samples_per_step"]
     elif stage == "train_baseline":
         own = options[options["method"]]
-        samples = own["steps"] * own["rays"] * own["fine_samples"]
+        samples = own["steps"] * own["rays"] * own["fine_samples"] * LOOKS.get(options["method"], 1)
     else:
         samples = options["static_steps"] * options["static_rays"] + options["steps"] * options["rays"]
     return samples / SAMPLES_OF_STEP[stage] / 1000 * MINUTES_OF_STEPS

@@ -13,12 +13,13 @@ from models.ops.compaction import places
 from models.ops.intervals import inverse_cdf
 from models.ops.operators import OPERATORS
 from models.ops.space import Cameras, Region
+from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
 from models.semantic_flow.attention import WIDTH, FlowAttention
 from models.semantic_flow.encoders import pyramid_features
 from models.semantic_flow.flow_features import sample_maps
 from models.semantic_flow.marching import blend
-from models.semantic_flow.planes import SpacePlanes, trilinear
+from models.semantic_flow.planes import trilinear
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.semantic_flow.training_scene import begun
 

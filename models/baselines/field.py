@@ -1,4 +1,4 @@
-"""What every baseline's field answers: density at points in space and time, and the colour of those that are seen."""
+"""What training asks of every field, and what a radiance field answers: density at points in space and time, and colours."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -27,18 +27,8 @@ class RayPoints:
         return self.times[:, None].expand(self.coordinates.shape[:2]).flatten()
 
 
-class BaselineField(nn.Module, ABC):
-    """A radiance field of space and time. Densities are per unit of the scene's region."""
-
-    @abstractmethod
-    def density(self, points: RayPoints) -> tuple[Float[Tensor, "ray sample"], Tensor | None]:
-        """Density of every sample, and what the field already knows of each for its colour (a row a sample), if anything."""
-
-    @abstractmethod
-    def colour(
-        self, points: RayPoints, chosen: Int64[Tensor, "chosen"], known: Tensor | None
-    ) -> Float[Tensor, "chosen rgb=3"]:
-        """Colours in [0, 1] of some samples, by their flat indices; `known` is what `density` gave."""
+class LearnedField(nn.Module, ABC):
+    """What training asks of every baseline's field, whatever it answers along rays."""
 
     @abstractmethod
     def refined(self, stage: int) -> None:
@@ -50,7 +40,21 @@ class BaselineField(nn.Module, ABC):
 
     @abstractmethod
     def rates(self) -> Mapping[str, float]:
-        """Learning rates by the first word of parameters' names."""
+        """Learning rates by what parameters' names begin with."""
+
+
+class BaselineField(LearnedField, ABC):
+    """A radiance field of space and time. Densities are per unit of the scene's region."""
+
+    @abstractmethod
+    def density(self, points: RayPoints) -> tuple[Float[Tensor, "ray sample"], Tensor | None]:
+        """Density of every sample, and what the field already knows of each for its colour (a row a sample), if anything."""
+
+    @abstractmethod
+    def colour(
+        self, points: RayPoints, chosen: Int64[Tensor, "chosen"], known: Tensor | None
+    ) -> Float[Tensor, "chosen rgb=3"]:
+        """Colours in [0, 1] of some samples, by their flat indices; `known` is what `density` gave."""
 
 
 def total_variation(planes: Float[Tensor, "plane channel row column"], row_weight: float = 1.0) -> Float[Tensor, ""]:

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from models.baselines.losses import Losses
-from models.baselines.model import Baseline, Samples
+from models.baselines.model import Baseline, Found
 from models.ops.parallel import ParallelMap
 
-ShardLosses = Callable[[int], tuple[Losses, Samples]]
-Left = tuple[Losses, Samples | None, Sequence[Tensor | None]]
+ShardLosses = Callable[[int], tuple[Losses, Found]]
+Left = tuple[Losses, Found | None, Sequence[Tensor | None]]
 
 
 def accumulate_gradients(
     model: Baseline, losses_of: ShardLosses, shards: int, penalty: float, parallel_map: ParallelMap
-) -> tuple[Losses, list[Samples]]:
+) -> tuple[Losses, list[Found]]:
     """Add to the gradient of every parameter; the losses, means over the shards, and the samples of each.
 
     `penalty` is the weight of the field's own regulariser in this step.

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.baselines.model import Baseline, Samples, Seen
+from models.baselines.model import RadianceBaseline, Samples, Seen
 from models.rays import Rays, TensorFields
 
 Losses = dict[str, Float[Tensor, ""]]
@@ -32,7 +32,7 @@ class LossWeights:
 
 
 def step_losses(
-    model: Baseline, batch: Batch, weights: LossWeights, generator: torch.Generator
+    model: RadianceBaseline, batch: Batch, weights: LossWeights, generator: torch.Generator
 ) -> tuple[Losses, Samples]:
     """All losses of a batch but the field's own regulariser, weighed, and the samples that were looked at."""
     seen, samples = model.look(batch.rays, generator)

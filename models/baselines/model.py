@@ -4,6 +4,7 @@ The papers' code takes even samples of half a voxel; on CPU their number decides
 inverse CDF of what earlier steps found (NeRF, sec. 5.2, with a memory in place of the coarse network).
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from models.baselines.field import BaselineField, RayPoints
+from models.baselines.field import BaselineField, LearnedField, RayPoints
 from models.baselines.opacity_cache import CELLS, OpacityCache
 from models.ops.intervals import Intervals, behind, coarse_edges, intervals, inverse_cdf, inverse_cdf_samples
 from models.ops.space import Region
@@ -57,14 +58,20 @@ class Seen(TensorFields):
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The samples that rays were looked at by: those with a colour by their flat index, and what the memory is told."""
+class Found:
+    """What the memory is told of a look: densities, and the cells in which they are."""
+
+    cells: Int64[Tensor, "ray sample"]
+    density: Float[Tensor, "ray sample"]
+
+
+@dataclass(frozen=True)
+class Samples(Found):
+    """The samples that rays were looked at by: those with a colour by their flat index."""
 
     weights: Float[Tensor, "ray sample"]
     chosen: Int64[Tensor, "chosen"]
     colours: Float[Tensor, "chosen rgb=3"]
-    cells: Int64[Tensor, "ray sample"]
-    density: Float[Tensor, "ray sample"]
 
     @property
     def rays(self) -> Int64[Tensor, "chosen"]:
@@ -72,28 +79,19 @@ class Samples:
         return torch.div(self.chosen, self.weights.shape[1], rounding_mode="floor")
 
 
-class Baseline(nn.Module):
+class Baseline(nn.Module, ABC):
     """A field, the extent of its scene, and the memory of where something is."""
 
-    def __init__(self, field: BaselineField, extent: SceneExtent, budget: SampleBudget) -> None:
+    field: LearnedField
+
+    def __init__(self, extent: SceneExtent, budget: SampleBudget) -> None:
         super().__init__()
-        self.field, self.extent, self.budget = field, extent, budget
+        self.extent, self.budget = extent, budget
         self.cache = OpacityCache(extent.frames)
 
-    def look(self, rays: Rays, generator: torch.Generator | None) -> tuple[Seen, Samples]:
+    @abstractmethod
+    def look(self, rays: Rays, generator: torch.Generator | None) -> tuple[Seen, Found]:
         """What rays see; samples are shaken where there is a generator, as training wants it."""
-        pieces = self.pieces(rays, generator)
-        points = self.points(rays, pieces)
-        density, known = self.field.density(points)
-        weights, beyond = blending_weights(density * pieces.length / self.extent.region.unit)
-        chosen = (~(weights.detach() <= LEAST_WEIGHT)).flatten().nonzero()[:, 0]  # what is no number reaches the loss
-        colours = self.field.colour(points, chosen, known)
-        ray = torch.div(chosen, weights.shape[1], rounding_mode="floor")
-        shown = weights.flatten()[chosen][:, None] * colours
-        colour = torch.zeros_like(rays.origins).index_add(0, ray, shown)
-        depth = (weights * pieces.depth).sum(1)  # the weights sum to one
-        cells = self.cache.cells(points.coordinates, points.times)
-        return Seen(colour, depth, beyond), Samples(weights, chosen, colours, cells, density.detach())
 
     def pieces(self, rays: Rays, generator: torch.Generator | None) -> Intervals:
         """Where to look: fine pieces where the memory has something. No gradients flow here."""
@@ -111,14 +109,54 @@ class Baseline(nn.Module):
     def points(self, rays: Rays, pieces: Intervals) -> RayPoints:
         """The middles of pieces, in the grid."""
         places = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
-        times = 2 * rays.frames.float() / max(self.extent.frames - 1, 1) - 1
+        times = self.time(rays.frames.float())
         return RayPoints(self.extent.region.coordinates(places), times, F.normalize(rays.directions, dim=1))
 
-    def remember(self, samples: list[Samples]) -> None:
+    def time(self, frames: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Times of frames, in [-1, 1]."""
+        return 2 * frames / max(self.extent.frames - 1, 1) - 1
+
+    def remember(self, samples: list[Found]) -> None:
         """What a step found, for the steps after it."""
         cells = torch.cat([one.cells.flatten() for one in samples])
         density = torch.cat([one.density.flatten() for one in samples])
         self.cache.remember(cells, density, self.extent.cell_length)
+
+
+class RadianceBaseline(Baseline):
+    """One radiance field."""
+
+    field: BaselineField
+
+    def __init__(self, field: BaselineField, extent: SceneExtent, budget: SampleBudget) -> None:
+        super().__init__(extent, budget)
+        self.field = field
+
+    def look(self, rays: Rays, generator: torch.Generator | None) -> tuple[Seen, Samples]:
+        pieces = self.pieces(rays, generator)
+        points = self.points(rays, pieces)
+        density, known = self.field.density(points)
+        weights, beyond = blending_weights(density * pieces.length / self.extent.region.unit)
+        chosen = worth_a_colour(weights)
+        colours = self.field.colour(points, chosen, known)
+        depth = (weights * pieces.depth).sum(1)  # the weights sum to one
+        cells = self.cache.cells(points.coordinates, points.times)
+        seen = Seen(painted(weights, chosen, colours), depth, beyond)
+        return seen, Samples(cells, density.detach(), weights, chosen, colours)
+
+
+def worth_a_colour(weights: Float[Tensor, "ray sample"]) -> Int64[Tensor, "chosen"]:
+    """Flat indices of the samples that are seen; what is no number is among them, so that it reaches the loss."""
+    return (~(weights.detach() <= LEAST_WEIGHT)).flatten().nonzero()[:, 0]
+
+
+def painted(
+    weights: Float[Tensor, "ray sample"], chosen: Int64[Tensor, "chosen"], colours: Float[Tensor, "chosen rgb=3"]
+) -> Float[Tensor, "ray rgb=3"]:
+    """Colours of rays: sums over their chosen samples."""
+    ray = torch.div(chosen, weights.shape[1], rounding_mode="floor")
+    shown = weights.flatten()[chosen][:, None] * colours
+    return weights.new_zeros(len(weights), 3).index_add(0, ray, shown)
 
 
 def blending_weights(

@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.ops.networks import perceptron
+from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
-from models.semantic_flow.planes import DensityGrid, SpacePlanes
+from models.semantic_flow.planes import DensityGrid
 
 STATIC_SHIFT, DYNAMIC_SHIFT, BLEND_SHIFT = -1.0, -1.0, -2.0
 HIDDEN = 64

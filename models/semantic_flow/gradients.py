@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.ops.parallel import ParallelMap
+from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
 from models.ops.table_reads import (
     GradientBuffer,
@@ -27,7 +28,7 @@ from models.ops.table_reads import (
 from models.semantic_flow import kernels
 from models.semantic_flow.model import SemanticFlow
 from models.semantic_flow.objectives import SmoothedGrid, smoothed_grids, smoothness
-from models.semantic_flow.planes import DensityGrid, SpacePlanes
+from models.semantic_flow.planes import DensityGrid
 
 SLABS = 4  # pieces of the dense grid
 Losses = dict[str, Float[Tensor, ""]]

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from models.ops.host_draws import host_randint
 from models.ops.intervals import behind
+from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
 from models.rays import Rays, TensorFields
 from models.semantic_flow import losses
 from models.semantic_flow.decoding import Decoded, decode
 from models.semantic_flow.marching import blend
 from models.semantic_flow.model import SemanticFlow, Traced, chosen_samples, ray_sums, top_k
-from models.semantic_flow.planes import DensityGrid, SpacePlanes
+from models.semantic_flow.planes import DensityGrid
 
 LEAST_INTEREST = 0.1  # of a ray to the consistency along the flow
 SmoothedGrid = DensityGrid | SpacePlanes | SpaceTimePlanes

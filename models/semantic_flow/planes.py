@@ -1,8 +1,4 @@
-"""Grids as products of planes: density at dense nodes, and features in space.
-
-The convention is that of `models.ops.grid`, with two departures of the planes of features, which are read by
-`grid_sample` on GPUs: rows run along a plane's second axis and columns along its first, and coordinates are in [-1, 1].
-"""
+"""A grid of density at dense nodes, kept as products of planes. The convention is that of `models.ops.grid`."""
 
 from collections.abc import Sequence
 
@@ -12,10 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.ops.grid import LINE_AXES, PLANE_AXES
-from models.ops.space_time_planes import INITIAL_SPACE, bilinear
+from models.ops.space_time_planes import INITIAL_SPACE
 from models.ops.table_reads import read
-
-INITIAL_FEATURES = 0.3
 
 
 class DensityGrid(nn.Module):
@@ -76,45 +70,6 @@ class DensityGrid(nn.Module):
     def smoothed_tables(self) -> list[nn.Parameter]:
         """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
         return list(self.planes)
-
-
-class SpacePlanes(nn.Module):
-    """Features of points in space: products of planes with lines (TensoRF, sec. 3)."""
-
-    def __init__(self, channels: int, resolution: int, generator: torch.Generator) -> None:
-        super().__init__()
-
-        def factor(*shape: int) -> nn.Parameter:
-            values = INITIAL_FEATURES * torch.randn(shape, generator=generator, device=generator.device)
-            return nn.Parameter(values.contiguous(memory_format=torch.channels_last))
-
-        self.planes = factor(3, channels, resolution, resolution)
-        self.lines = factor(3, channels, resolution, 1)
-        self.channels = 3 * channels
-
-    def forward(self, coordinates: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
-        """Features at grid coordinates in [-1, 1]."""
-        if coordinates.device.type == "cpu":
-            return read(self, coordinates, None, self.planes, self.lines)
-        return self.in_tensors(coordinates)
-
-    def in_tensors(self, coordinates: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
-        """The same by tensor operations: the reference, and the way of GPUs."""
-        on_planes = torch.stack([coordinates[:, a :: b - a][:, :2] for a, b in PLANE_AXES])
-        along = torch.stack([coordinates[:, axis] for axis in LINE_AXES])
-        on_lines = torch.stack([torch.zeros_like(along), along], dim=-1)
-        product = bilinear(self.planes, on_planes) * bilinear(self.lines, on_lines)
-        return product.permute(2, 0, 1).flatten(1)
-
-    def take(self, coarser: "SpacePlanes") -> None:
-        """Become a coarser grid's function."""
-        with torch.no_grad():
-            for mine, other in ((self.planes, coarser.planes), (self.lines, coarser.lines)):
-                mine.copy_(F.interpolate(other, size=mine.shape[2:], mode="bilinear", align_corners=True))
-
-    def smoothed_tables(self) -> list[nn.Parameter]:
-        """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
-        return [self.planes]
 
 
 def trilinear(nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point"]:

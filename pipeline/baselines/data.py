@@ -11,6 +11,7 @@ from models.baselines.losses import Batch
 from models.baselines.model import SceneExtent
 from models.ops.space import Cameras
 from models.rays import Rays, TensorFields
+from pipeline.baselines.motion import KnownMotion, scene_motion
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
 from pipeline.scene.region import scene_cameras, static_region
@@ -36,6 +37,7 @@ class TrainingViews:
     used: Int64[Tensor, "used"]
     depths: KnownDepths | None
     extent: SceneExtent
+    motion: KnownMotion | None = None
 
     def to(self, device: torch.device) -> "TrainingViews":
         return TrainingViews(
@@ -45,11 +47,12 @@ class TrainingViews:
             self.used.to(device),
             self.depths and self.depths.to(device),
             self.extent,
+            self.motion and self.motion.to(device),
         )
 
 
-def scene_views(scene: Scene, depths: KnownDepths | None) -> TrainingViews:
-    """The frames of a packed scene whose camera is known."""
+def scene_views(scene: Scene, depths: KnownDepths | None, with_motion: bool = False) -> TrainingViews:
+    """The frames of a packed scene whose camera is known; with its flow and masks where a method learns from them."""
     used = np.flatnonzero(scene.visible[0])
     if len(used) < 2:
         raise StageError("the scene has fewer than two frames with a known camera; see geometry.json for the reason")
@@ -61,6 +64,7 @@ def scene_views(scene: Scene, depths: KnownDepths | None) -> TrainingViews:
         torch.from_numpy(used),
         depths,
         SceneExtent(static_region(scene), near, far, scene.frame_count),
+        scene_motion(scene) if with_motion else None,
     )
 
 

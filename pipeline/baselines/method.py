@@ -30,7 +30,9 @@ class BaselineMethod(TrainedMethod):
 
     @property
     def remarks(self) -> dict[str, str]:
-        return {"depth supervision": self.facts["depth_supervision"], "steps": str(self.facts["steps"])}
+        said = {"depth supervision": self.facts["depth_supervision"], "steps": str(self.facts["steps"])}
+        body = self.facts["options"][self.facts["method"]].get("body")
+        return said if body is None else said | {"body": "grid body" if body == "grids" else "the paper's networks"}
 
 
 def shown(model: Baseline, rays: Rays, objects: int) -> Rendering:

@@ -6,25 +6,30 @@ from typing import Any, NamedTuple
 
 import torch
 
-from models.baselines.field import BaselineField
+from models.baselines.field import LearnedField
 from models.baselines.hexplane import HexPlane, HexPlaneSizes
 from models.baselines.losses import LossWeights
-from models.baselines.model import Baseline, SampleBudget, SceneExtent
+from models.baselines.model import Baseline, RadianceBaseline, SampleBudget, SceneExtent
+from models.baselines.scene_flow_field import DynnerfSizes, NsffSizes, SceneFlowSizes
+from models.baselines.scene_flow_model import SceneFlowBaseline, scene_flow_field
 from models.baselines.tineuvox import TiNeuVox, TiNeuVoxSizes
-from pipeline.config import BaselineConfig, BaselineName, TrainBaselineConfig
+from pipeline.config import BaselineConfig, BaselineName, DynnerfConfig, SceneFlowConfig, TrainBaselineConfig
 
 
 class FieldOf(NamedTuple):
-    """How a baseline's field is made, and the momenta of its optimiser."""
+    """How a baseline's field is made, the momenta of its optimiser, and how rays go through the field."""
 
-    sizes: type[HexPlaneSizes] | type[TiNeuVoxSizes]
-    field: Callable[[Any, int, torch.Generator], BaselineField]
+    sizes: type[HexPlaneSizes] | type[TiNeuVoxSizes] | type[SceneFlowSizes]
+    field: Callable[[Any, int, torch.Generator], LearnedField]
     betas: tuple[float, float]
+    model: Callable[[Any, SceneExtent, SampleBudget], Baseline] = RadianceBaseline
 
 
 FIELDS: Mapping[BaselineName, FieldOf] = {
     "hexplane": FieldOf(HexPlaneSizes, HexPlane, (0.9, 0.99)),
     "tineuvox": FieldOf(TiNeuVoxSizes, TiNeuVox, (0.9, 0.999)),
+    "nsff": FieldOf(NsffSizes, scene_flow_field, (0.9, 0.999), SceneFlowBaseline),
+    "dynnerf": FieldOf(DynnerfSizes, scene_flow_field, (0.9, 0.999), SceneFlowBaseline),
 }
 
 
@@ -57,18 +62,21 @@ def create_model(made_by: Architecture, extent: SceneExtent, stage: int, seed: i
     generator = torch.Generator().manual_seed(seed)
     kind = FIELDS[made_by.method]
     field = kind.field(kind.sizes(**made_by.sizes), stage, generator)
-    model = Baseline(field, extent, SampleBudget(**made_by.budget)).to(device)
+    model = kind.model(field, extent, SampleBudget(**made_by.budget)).to(device)
     model.extent = extent.to(device)
     return model
 
 
 def optimiser(model: Baseline, method: BaselineName) -> torch.optim.Adam:
     """Adam with the field's own rates."""
+    own = dict(model.field.named_parameters())
     groups = [
-        {"params": list(getattr(model.field, name).parameters()), "lr": rate, "initial_lr": rate}
-        if isinstance(getattr(model.field, name), torch.nn.Module)
-        else {"params": [getattr(model.field, name)], "lr": rate, "initial_lr": rate}
-        for name, rate in model.field.rates().items()
+        {
+            "params": [value for name, value in own.items() if name == part or name.startswith(f"{part}.")],
+            "lr": rate,
+            "initial_lr": rate,
+        }
+        for part, rate in model.field.rates().items()
     ]
     return torch.optim.Adam(groups, betas=FIELDS[method].betas, fused=True)
 
@@ -79,15 +87,33 @@ def set_rates(adam: torch.optim.Adam, ratio: float, done: float) -> None:
         group["lr"] = group["initial_lr"] * ratio**done
 
 
+def rate_progress(own: BaselineConfig, step: int) -> float:
+    """How much of the decay of learning rates is done; it begins anew where DynNeRF's static part has learned."""
+    if not isinstance(own, DynnerfConfig):
+        return step / own.steps
+    alone = static_steps(own)
+    return step / alone if step < alone else (step - alone) / (own.steps - alone)
+
+
+def static_steps(own: DynnerfConfig) -> int:
+    """Steps in which the static part learns alone: one at least, and not all."""
+    return min(max(round(own.static_part * own.steps), 1), own.steps - 1)
+
+
 def stage_at(config: TrainBaselineConfig, step: int) -> int:
     """Which of its grids a run is on at a step."""
     own = own_settings(config)
-    return sum(step >= round(part * own.steps) for part in own.refine_at)
+    return sum(step >= round(part * own.steps) for part in own.refinements)
 
 
 def loss_weights(config: TrainBaselineConfig) -> LossWeights:
-    """Weights of the losses of the baseline that is trained."""
+    """Weights of the losses of a baseline of one radiance field."""
     own = own_settings(config)
     depth = config.depth_weight if config.depth_supervision != "none" else 0.0
     own_losses = own.model_dump(include={"background", "point_colour"})
     return LossWeights(depth, **own_losses)
+
+
+def learns_motion(config: TrainBaselineConfig) -> bool:
+    """Whether the baseline that is trained learns from flow and masks."""
+    return isinstance(own_settings(config), SceneFlowConfig)

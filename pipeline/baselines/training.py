@@ -11,11 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.baselines.gradients import accumulate_gradients
-from models.baselines.losses import Losses, step_losses
-from models.baselines.model import Samples
+from models.baselines.losses import Losses
+from models.baselines.model import Found
 from models.ops.parallel import ParallelMap, workers
-from pipeline.baselines.data import TrainingViews, draw
-from pipeline.baselines.setup import loss_weights, optimiser, own_settings, set_rates, stage_at
+from pipeline.baselines.data import TrainingViews
+from pipeline.baselines.objectives import shard_losses
+from pipeline.baselines.setup import optimiser, own_settings, rate_progress, set_rates, stage_at
 from pipeline.baselines.training_state import TrainingState, save_state
 from pipeline.config import TrainBaselineConfig
 from pipeline.runtime.errors import StageError
@@ -45,7 +46,7 @@ def train(state: TrainingState, context: TrainingContext) -> None:
     with workers(state.generator.device) as parallel_map:
         for _ in progress(range(state.step, own.steps), config.method, unit="steps"):
             refine(state, config)
-            set_rates(state.optimiser, own.final_lr_ratio, state.step / own.steps)
+            set_rates(state.optimiser, own.final_lr_ratio, rate_progress(own, state.step))
             state.optimiser.zero_grad(set_to_none=True)
             losses, samples = measured_losses(state, context, parallel_map)
             for name, value in update(state, losses, samples, config).items():
@@ -69,25 +70,22 @@ def refine(state: TrainingState, config: TrainBaselineConfig) -> None:
 
 def measured_losses(
     state: TrainingState, context: TrainingContext, parallel_map: ParallelMap
-) -> tuple[Losses, list[Samples]]:
-    """Draw a batch, render, compare: the named losses, the samples, and gradients added to those of the parameters."""
+) -> tuple[Losses, list[Found]]:
+    """Draw a batch, render, compare: the named losses, what was found, and gradients added to those of the parameters."""
     config, device = context.config, state.generator.device
     shards = config.shards if device.type == "cpu" else 1
-    depth_rays = config.depth_rays if config.depth_supervision != "none" else 0
-    batch = draw(context.views, own_settings(config).rays, depth_rays, state.generator)
+    losses_of = shard_losses(state, context.views, config, shards)
     seeds = torch.randint(1 << 62, (shards,), generator=state.generator, device=device).tolist()
-    weights = loss_weights(config)
 
-    def shard(index: int) -> tuple[Losses, Samples]:
-        generator = torch.Generator(device).manual_seed(seeds[index])
-        return step_losses(state.model, batch[index::shards], weights, generator)
+    def shard(index: int) -> tuple[Losses, Found]:
+        return losses_of(index, torch.Generator(device).manual_seed(seeds[index]))
 
     penalty = 0.0 if state.step % SMOOTH_EVERY else float(SMOOTH_EVERY)
     return accumulate_gradients(state.model, shard, shards, penalty, parallel_map)
 
 
 def update(
-    state: TrainingState, losses: dict[str, Float[Tensor, ""]], samples: list[Samples], config: TrainBaselineConfig
+    state: TrainingState, losses: dict[str, Float[Tensor, ""]], samples: list[Found], config: TrainBaselineConfig
 ) -> dict[str, float]:
     """One step downhill; a step whose loss is no number is left out, and many of them end the run. Gives the losses read."""
     values = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))  # read at once: a GPU waits

@@ -42,7 +42,14 @@ STAGE_TITLES = {
     "export_splats": "Splats",
     "evaluate": "Evaluation",
 }
-METHOD_TITLES = {"osn": "OSN", "semantic_flow": "Semantic Flow", "hexplane": "HexPlane", "tineuvox": "TiNeuVox"}
+METHOD_TITLES = {
+    "osn": "OSN",
+    "semantic_flow": "Semantic Flow",
+    "hexplane": "HexPlane",
+    "tineuvox": "TiNeuVox",
+    "nsff": "NSFF",
+    "dynnerf": "DynNeRF",
+}
 COST = ("seconds", "peak_memory_mb")
 
 

@@ -2,7 +2,7 @@
 
 `default` is what pipeline/settings/ says. `paper` takes the sizes and numbers of steps of the released configurations
 (OSN: 30 000 steps of fields in all; Semantic Flow: 60 000 and 80 000 steps of its pixel-aligned networks; HexPlane
-25 000 and TiNeuVox 20 000 steps of 4096 rays), for a GPU.
+25 000 and TiNeuVox 20 000 steps of 4096 rays; NSFF and DynNeRF 300 000 steps of 1024 rays, DynNeRF twice), for a GPU.
 """
 
 from collections.abc import Mapping
@@ -39,6 +39,8 @@ DRAFT: Sections = {
     "train_baseline": {
         "hexplane": {"steps": 600, "grids": [32, 44, 56, 72], "time_grids": [8, 10, 12, 16]},
         "tineuvox": {"steps": 500, "grids": [25, 33, 41, 49]},
+        "nsff": {"steps": 400, "grids": [40, 56, 72], "dynamic_grids": [24, 36, 48]},
+        "dynnerf": {"steps": 500, "grids": [40, 56, 72, 72, 72], "dynamic_grids": [24, 24, 24, 36, 48]},
     },
     "render_views": {
         "observed_frames": 4,
@@ -85,6 +87,25 @@ QUALITY: Sections = {
             "width": 128,
         },
         "tineuvox": {"steps": 10000, "rays": 2048, "fine_samples": 64, "grids": [49, 61, 77, 97], "width": 128},
+        "nsff": {
+            "steps": 10000,
+            "rays": 1024,
+            "moving_rays": 512,
+            "fine_samples": 48,
+            "grids": [64, 104, 160],
+            "dynamic_grids": [40, 64, 104],
+            "time_grids": [16, 32, 64],
+            "width": 128,
+        },
+        "dynnerf": {
+            "steps": 16000,
+            "rays": 1024,
+            "fine_samples": 48,
+            "grids": [64, 104, 160, 160, 160],
+            "dynamic_grids": [40, 40, 40, 64, 104],
+            "time_grids": [16, 16, 16, 32, 64],
+            "width": 128,
+        },
     },
     "render_views": {"observed_frames": 16, "path_frames": 60, "held_out_frames": 24, "held_out_samples": 8},
     "export_splats": {"steps": 500, "background_splats": 40000, "object_splats": 8000, "max_size": 480},
@@ -139,6 +160,25 @@ PAPER: Sections = {
             "grids": [80, 101, 127, 160],
             "channels": 6,
             "width": 256,
+        },
+        "nsff": {
+            "body": "reference",
+            "steps": 300000,
+            "rays": 1024,
+            "moving_rays": 512,
+            "coarse_samples": 128,
+            "fine_samples": 128,
+            "network_lr": 5e-4,
+            "decay": 0.0,
+        },
+        "dynnerf": {
+            "body": "reference",
+            "steps": 600000,
+            "rays": 1024,
+            "coarse_samples": 64,
+            "fine_samples": 64,
+            "network_lr": 5e-4,
+            "decay": 0.0,
         },
     },
 }

@@ -1,6 +1,6 @@
 """Training of the baselines."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,11 @@ class BaselineConfig(Section):
                 f"grids {self.grids} need {len(self.grids) - 1} rising parts of the steps in refine_at, it has {self.refine_at}"
             )
         return self
+
+    @property
+    def refinements(self) -> list[float]:
+        """Parts of the steps after which grids become finer."""
+        return self.refine_at
 
 
 class HexPlaneConfig(BaselineConfig):
@@ -81,6 +86,98 @@ class TiNeuVoxConfig(BaselineConfig):
     network_lr: float = Field(8e-4, gt=0, description="learning rate of the other networks")
 
 
+class SceneFlowConfig(BaselineConfig):
+    """What NSFF and DynNeRF share. Losses have the released weights."""
+
+    body: Literal["grids", "reference"] = Field(
+        "grids", description="grids, for CPUs; reference: the papers' networks of eight layers of width 256, for a GPU"
+    )
+    rays: int = Field(512, ge=16, description="pixels a step")
+    fine_samples: int = Field(24, ge=4, description="samples a ray")
+    grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
+        [48, 72, 104], min_length=1, description="nodes along each axis of the static grids, coarse to fine"
+    )
+    dynamic_grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
+        [32, 48, 72], min_length=1, description="nodes along each axis of the dynamic grids, coarse to fine"
+    )
+    time_grids: list[Annotated[int, Field(ge=2, le=512)]] = Field(
+        [12, 20, 32], min_length=1, description="nodes over time, coarse to fine; never more than frames"
+    )
+    refine_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.15, 0.35], description="parts of the steps after which the next grid is taken"
+    )
+    flow_grid: int = Field(24, ge=4, le=512, description="nodes along each axis of the grid of motion")
+    density_channels: int = Field(8, ge=1, description="channels of each plane of density")
+    colour_channels: int = Field(16, ge=1, description="channels of each plane of colour")
+    flow_channels: int = Field(8, ge=1, description="channels of each plane of motion")
+    width: int = Field(64, ge=8, description="width of the grids' decoders")
+    plane_smoothness: float = Field(1e-3, ge=0, description="weight of the roughness of all planes")
+    grid_lr: float = Field(0.02, gt=0, description="learning rate of planes")
+    network_lr: float = Field(0.001, gt=0, description="learning rate of networks")
+    decay: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="part of the steps after which flow and depth maps count a tenth, again and again; 0: by the number "
+        "of frames, as released (30 frames: a tenth of the steps, of which grids have too few)",
+    )
+    full: float = Field(1.0, ge=0, description="weight of the colours of the full picture")
+    dynamic: float = Field(
+        1.0, ge=0, description="weight of the colours of the dynamic part, of this and of neighbouring frames"
+    )
+    flow: float = Field(0.02, ge=0, description="weight of optical flow, before its decay")
+    map_depth: float = Field(0.04, ge=0, description="weight of depth maps, before their decay")
+    cycle: float = Field(1.0, ge=0, description="weight of motion there and back")
+    still: float = Field(0.1, ge=0, description="weight of the size of motion")
+    smooth: float = Field(0.1, ge=0, description="weight of even motion, in space and in time")
+    entropy: float = Field(1e-3, ge=0, description="weight of the entropy of blending")
+
+    @model_validator(mode="after")
+    def grids_of_both_parts_for_each_stage(self) -> "SceneFlowConfig":
+        if not len(self.grids) == len(self.dynamic_grids) == len(self.time_grids):
+            raise ValueError(
+                f"grids has {len(self.grids)} stages, dynamic_grids {len(self.dynamic_grids)}, time_grids "
+                f"{len(self.time_grids)}: give as many"
+            )
+        return self
+
+    @property
+    def refinements(self) -> list[float]:
+        return [] if self.body == "reference" else self.refine_at
+
+
+class NsffConfig(SceneFlowConfig):
+    """NSFF; the paper preset has the released networks, rays, samples and steps."""
+
+    steps: int = Field(1200, ge=1, description="steps")
+    moving_rays: int = Field(256, ge=0, description="more pixels a step, of what moves, until the first decay")
+    hidden: float = Field(0.1, ge=0, description="weight of what is said to be hidden in neighbouring frames")
+
+
+class DynnerfConfig(SceneFlowConfig):
+    """DynNeRF; the paper preset has the released networks, rays, samples and steps."""
+
+    steps: int = Field(1600, ge=2, description="steps, those of the static part alone among them")
+    static_part: float = Field(0.5, gt=0, lt=1, description="part of the steps in which the static part learns alone")
+    grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
+        [48, 72, 104, 104, 104], min_length=1, description="nodes along each axis of the static grids, coarse to fine"
+    )
+    dynamic_grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
+        [32, 32, 32, 48, 72], min_length=1, description="nodes along each axis of the dynamic grids, coarse to fine"
+    )
+    time_grids: list[Annotated[int, Field(ge=2, le=512)]] = Field(
+        [12, 12, 12, 20, 32], min_length=1, description="nodes over time, coarse to fine; never more than frames"
+    )
+    refine_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.08, 0.18, 0.58, 0.68], description="parts of the steps after which the next grid is taken"
+    )
+    full: float = Field(3.0, ge=0, description="weight of the colours of the full picture")
+    still: float = Field(0.01, ge=0, description="weight of the size of motion")
+    mask: float = Field(0.1, ge=0, description="weight of the motion masks, until the first decay")
+    order: float = Field(0.1, ge=0, description="weight of equal depths of both parts where nothing moves")
+    sparse: float = Field(1e-3, ge=0, description="weight of the spread of what moves along rays")
+
+
 class TrainBaselineConfig(Section):
     method: BaselineName = Field("hexplane", description="which baseline; the graph trains those that `method` names")
     seed: int = Field(0, ge=0, description="seed of all random choices")
@@ -95,3 +192,5 @@ class TrainBaselineConfig(Section):
     resume_seconds: float = Field(20.0, ge=0, description="time between two states kept for a killed run")
     hexplane: HexPlaneConfig = Field(HexPlaneConfig(), description="HexPlane's own settings")
     tineuvox: TiNeuVoxConfig = Field(TiNeuVoxConfig(), description="TiNeuVox's own settings")
+    nsff: NsffConfig = Field(NsffConfig(), description="NSFF's own settings")
+    dynnerf: DynnerfConfig = Field(DynnerfConfig(), description="DynNeRF's own settings")

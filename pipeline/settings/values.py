@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-BaselineName = Literal["hexplane", "tineuvox"]
-Method = Literal["osn", "semantic_flow", "hexplane", "tineuvox"]
+BaselineName = Literal["hexplane", "tineuvox", "nsff", "dynnerf"]
+Method = Literal["osn", "semantic_flow", "hexplane", "tineuvox", "nsff", "dynnerf"]
 Protocol = Literal["osn", "dynnerf", "nsff", "semantic_flow", "dycheck"]
 METHODS: tuple[Method, ...] = get_args(Method)
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
-MethodChoice = Literal["osn", "semantic_flow", "hexplane", "tineuvox", "auto"]
+MethodChoice = Literal["osn", "semantic_flow", "hexplane", "tineuvox", "nsff", "dynnerf", "auto"]
 DepthSupervision = Literal["none", "maps", "sfm"]
 OWN_SUPERVISION = "own"  # of methods that use sparse points in a way of their own
 PresetName = Literal["draft", "default", "quality", "paper"]

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -28,11 +29,18 @@ TINY = {
     "refine_at": [0.5],
     "width": 8,
 }
-TINY_HEXPLANE = {"time_grids": [3, 5], "density_channels": 2, "colour_channels": 2}
+TINY_PLANES = {"time_grids": [3, 5], "density_channels": 2, "colour_channels": 2}
+TINY_MOTION = {**TINY_PLANES, "dynamic_grids": [6, 8], "flow_grid": 6, "decay": 0.2}
+OWN = {
+    "hexplane": TINY_PLANES,
+    "tineuvox": {"channels": 2},
+    "nsff": {**TINY_MOTION, "moving_rays": 32},
+    "dynnerf": {**TINY_MOTION, "static_part": 0.4},
+}
 
 
 def tiny(method: BaselineName, **changes: object) -> TrainBaselineConfig:
-    own = {**TINY, **(TINY_HEXPLANE if method == "hexplane" else {"channels": 2}), **changes}
+    own = {**TINY, **OWN[method], **changes}
     shared = {key: own.pop(key) for key in ("depth_supervision", "depth_weight") if key in own}
     return TrainBaselineConfig.model_validate(
         {"method": method, "shards": 2, "depth_rays": 16, "resume_seconds": 0, method: own, **shared}
@@ -54,17 +62,20 @@ def train(scene: Path, folder: Path, config: TrainBaselineConfig, depth: Path | 
 def test_a_short_training_comes_near_to_the_video(
     method: BaselineName, written: SyntheticScene, tmp_path: Path
 ) -> None:
-    learned = {"steps": 60, "rays": 256, "grids": [12], "refine_at": [], "width": 16}
-    own = {"time_grids": [5], "density_channels": 4, "colour_channels": 4}
-    learned |= own if method == "hexplane" else {"network_lr": 5e-3}
+    learned: dict[str, Any] = {"steps": 60, "rays": 256, "grids": [12], "refine_at": [], "width": 16}
+    planes = {"time_grids": [5], "density_channels": 4, "colour_channels": 4}
+    moving = {**planes, "dynamic_grids": [12], "network_lr": 5e-3, "decay": 0.4, "rays": 128}
+    own = {"hexplane": planes, "tineuvox": {"network_lr": 5e-3}, "nsff": moving, "dynnerf": {**moving, "steps": 130}}
+    learned |= own[method]
     trained, scene = train(written.scene, tmp_path, tiny(method, **learned)), read_scene(written.scene)
     rays = view_rays(scene.camera, scene.object_from_camera[0, 4].astype(float), 4)[::7]
     seen = torch.from_numpy(scene.images[4] / 255).float().view(-1, 3)[::7]
     shown = trained.render(rays)
     assert ((shown.colour - seen) ** 2).mean() < 0.8 * seen.var(), ((shown.colour - seen) ** 2).mean() / seen.var()
     assert shown.object_weights.shape[1] == scene.object_count and not trained.knows_objects
+    assert trained.remarks.get("body") == ("grid body" if method in ("nsff", "dynnerf") else None)
     assert bool((shown.depth > 0).all())
-    assert list(pd.read_csv(tmp_path / "history.csv")["step"]) == [50]
+    assert list(pd.read_csv(tmp_path / "history.csv")["step"]) == list(range(50, learned["steps"] + 1, 50))
 
 
 @pytest.mark.parametrize("method", BASELINES)

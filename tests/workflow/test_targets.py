@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import METHODS
+from pipeline.config import BASELINES, METHODS
 from pipeline.runtime.presets import PRESETS
 from tests.workflow.project import Project, copy_project
 
@@ -89,6 +89,15 @@ def commands(project: Project, *settings: str) -> dict[str, list[str]]:
 def usual(project: Project) -> dict[str, list[str]]:
     """The commands without a preset."""
     return commands(project)
+
+
+def test_every_baseline_is_trained_by_its_own_settings_alone(usual: dict[str, list[str]]) -> None:
+    told = [
+        json.loads(found)
+        for found in re.findall(r"--options '(\{.*?\})' --record", "\n".join(usual["-m pipeline.train_baseline"]))
+    ]
+    assert sorted(one["method"] for one in told) == sorted(BASELINES)
+    assert all(set(one) & set(BASELINES) == {one["method"]} for one in told)
 
 
 @pytest.mark.parametrize("preset", ["draft", "quality", "paper"])

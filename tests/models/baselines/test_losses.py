@@ -28,6 +28,6 @@ def test_a_samples_own_colour_counts_by_its_weight() -> None:
     chosen = torch.tensor([0, 2, 3])
     colours = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
     cells = torch.zeros(2, 2).long()
-    samples = Samples(weights, chosen, colours, cells, weights)
+    samples = Samples(cells, weights, weights, chosen, colours)
     # ray 0 should be black: .5 * 1; ray 1 too: .25 * 0 + .75 * 4
     assert math.isclose(point_colour_loss(samples, torch.zeros(2, 3)).item(), (0.5 + 3.0) / 2, rel_tol=1e-6)

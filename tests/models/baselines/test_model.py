@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from models.baselines.field import BaselineField, RayPoints
-from models.baselines.model import Baseline, SampleBudget, SceneExtent, blending_weights
+from models.baselines.model import RadianceBaseline, SampleBudget, SceneExtent, blending_weights
 from models.ops.space import Region
 from models.rays import Rays
 
@@ -30,9 +30,9 @@ class Wall(BaselineField):
         return {}
 
 
-def model() -> Baseline:
+def model() -> RadianceBaseline:
     extent = SceneExtent(Region(torch.zeros(3), torch.full((3,), 10.0), 0.0), 1.0, 8.0, 3)
-    return Baseline(Wall(), extent, SampleBudget(48, 16))
+    return RadianceBaseline(Wall(), extent, SampleBudget(48, 16))
 
 
 def rays(count: int) -> Rays:

@@ -2,8 +2,9 @@
 
 import torch
 
+from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
-from models.semantic_flow.planes import DensityGrid, SpacePlanes, trilinear
+from models.semantic_flow.planes import DensityGrid, trilinear
 
 
 def coordinates() -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 import torch
 
-from models.semantic_flow.planes import DensityGrid, SpacePlanes, trilinear
+from models.ops.space_planes import SpacePlanes
+from models.semantic_flow.planes import DensityGrid, trilinear
 
 
 def test_density_nodes_are_sums_of_planes_times_lines() -> None:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pipeline.baselines.setup import architecture, loss_weights, own_settings, set_rates, stage_at
-from pipeline.config import BASELINES, HexPlaneConfig, TrainBaselineConfig
+from pipeline.baselines.setup import architecture, loss_weights, own_settings, rate_progress, set_rates, stage_at
+from pipeline.config import DynnerfConfig, HexPlaneConfig, NsffConfig, TrainBaselineConfig
 from pipeline.runtime.presets import with_preset
 
 
@@ -24,7 +24,7 @@ def test_planes_have_no_more_nodes_over_time_than_there_are_frames() -> None:
     assert architecture(paper("tineuvox"), 30).sizes["channels"] == 6
 
 
-@pytest.mark.parametrize("method", BASELINES)
+@pytest.mark.parametrize("method", ["hexplane", "tineuvox"])
 def test_every_loss_and_depth_counts_only_where_it_is_asked_for(method: str) -> None:
     weights = loss_weights(TrainBaselineConfig.model_validate({"method": method}))
     told = loss_weights(TrainBaselineConfig.model_validate({"method": method, "depth_supervision": "sfm"}))
@@ -38,8 +38,22 @@ def test_rates_fall_to_a_tenth() -> None:
     assert adam.param_groups[0]["lr"] == pytest.approx(0.02 * 0.1**0.5)
 
 
+def test_rates_begin_anew_where_dynnerfs_static_part_has_learned() -> None:
+    own = DynnerfConfig(steps=100, static_part=0.4)
+    assert [rate_progress(own, step) for step in (0, 39, 40, 70)] == [0, pytest.approx(39 / 40), 0, 0.5]
+    assert rate_progress(NsffConfig(steps=100), 70) == 0.7
+
+
+def test_the_reference_body_has_no_grids_to_refine() -> None:
+    grids, networks = ({"method": "nsff", "nsff": {"steps": 100, "body": body}} for body in ("grids", "reference"))
+    assert [stage_at(TrainBaselineConfig.model_validate(grids), step) for step in (0, 99)] == [0, 2]
+    assert [stage_at(TrainBaselineConfig.model_validate(networks), step) for step in (0, 99)] == [0, 0]
+
+
 def test_grids_need_a_time_to_begin() -> None:
     with pytest.raises(ValueError, match="need 1 rising parts"):
         HexPlaneConfig(grids=[8, 16], time_grids=[2, 2], refine_at=[])
     with pytest.raises(ValueError, match="give as many"):
         HexPlaneConfig(grids=[8], time_grids=[2, 2], refine_at=[])
+    with pytest.raises(ValueError, match="dynamic_grids 2"):
+        NsffConfig(grids=[8], dynamic_grids=[8, 8], time_grids=[2], refine_at=[])
