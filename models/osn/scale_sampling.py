@@ -29,9 +29,19 @@ class ScaleSamples(TensorFields):
 
 def sample_valid(network: ScaleNetwork, count: int, generator: torch.Generator) -> ScaleSamples:
     """`count` scale vectors by OSN's rejection sampling, score above a half; where too few pass, the best of all drawn."""
+    device = network.low.device
+
+    def draw(number: int) -> Tensor:
+        return torch.rand(number, len(network.low) - 1, generator=generator, device=device)
+
+    return best_first(drawn_valid(network, count, draw))
+
+
+def drawn_valid(network: ScaleNetwork, count: int, draw: Callable[[int], Tensor]) -> ScaleSamples:
+    """The same in the order in which they were drawn; `draw` gives rows of numbers between 0 and 1, one an object that moves."""
     candidates, scores, found = [], [], 0
     for _ in range(MOST_DRAWS):
-        normalised = torch.rand(DRAWN_AT_ONCE, len(network.low) - 1, generator=generator, device=network.low.device)
+        normalised = draw(DRAWN_AT_ONCE)
         with torch.no_grad():
             score = network(normalised)
         candidates.append(normalised)
@@ -49,8 +59,12 @@ def sample_valid(network: ScaleNetwork, count: int, generator: torch.Generator) 
             count,
         )
         valid = score.argsort(descending=True, stable=True)[:count]
-    order = valid[score[valid].argsort(descending=True, stable=True)]
-    return ScaleSamples(network.scales(normalised[order]), score[order])
+    return ScaleSamples(network.scales(normalised[valid]), score[valid])
+
+
+def best_first(samples: ScaleSamples) -> ScaleSamples:
+    """The samples by their scores."""
+    return samples[samples.scores.argsort(descending=True, stable=True)]
 
 
 def sample_within(
@@ -60,12 +74,19 @@ def sample_within(
     count: int,
     generator: torch.Generator,
 ) -> ScaleSamples:
-    """Up to `count` valid scale vectors that hide at most so much; where hardly any does, those that hide least."""
+    """Up to `count` valid scale vectors that hide at most so much; where hardly any does, those that hide least.
+
+    They fill the region evenly, its border as well as its middle: Sobol's sequence, scrambled, of which the first that
+    pass are taken. As many independent draws leave wider gaps, in which the true scales may lie.
+    """
+    device = network.low.device
+    seed = int(torch.randint(1 << 31, (), generator=generator, device=device))
+    sobol = torch.quasirandom.SobolEngine(len(network.low) - 1, scramble=True, seed=seed)
     scales: list[Tensor] = []
     scores: list[Tensor] = []
     shares: list[Tensor] = []
     for _ in range(MOST_ROUNDS):
-        drawn = sample_valid(network, DRAWN_AT_ONCE // 4, generator)
+        drawn = drawn_valid(network, DRAWN_AT_ONCE // 4, lambda number: sobol.draw(number).to(device))
         scales.append(drawn.scales)
         scores.append(drawn.scores)
         shares.append(hidden(drawn.scales))
@@ -81,7 +102,7 @@ def sample_within(
             len(values),
         )
         inside = values.argsort(stable=True)[:count]
-    return kept[inside[kept.scores[inside].argsort(descending=True, stable=True)]]
+    return best_first(kept[inside])
 
 
 def nearest_first(samples: ScaleSamples, wanted: Float[Tensor, "object"]) -> ScaleSamples:

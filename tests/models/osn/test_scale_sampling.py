@@ -53,6 +53,13 @@ def test_samples_of_the_inner_bound_hide_no_more_than_is_allowed_and_else_the_le
     assert len(least.scales) == 50 and (least.scales[:, 1] < 0.6).all() and "0 of 8192 valid" in caplog.text
 
 
+def test_samples_of_the_inner_bound_fill_it_evenly():
+    samples = sample_within(network(), lambda scales: 0 * scales[:, 1], 0.0, 512, torch.Generator().manual_seed(3))
+    across = ScaleNetwork(RANGE, torch.Generator()).normalised(samples.scales)
+    cells = torch.bincount((across * 8).long().clamp(0, 7) @ torch.tensor([8, 1]), minlength=64)
+    assert cells.tolist() == [8] * 64  # what Sobol's sequence promises of its first 512 points
+
+
 def test_the_nearest_sample_in_ratio_comes_first():
     samples = ScaleSamples(torch.tensor([[1.0, 4.0], [1.0, 1.2]]), torch.tensor([0.0, 1.0]))
     assert nearest_first(samples, torch.tensor([1.0, 2.1])).scores.tolist() == [1, 0]  # 2.1 / 1.2 < 4 / 2.1
