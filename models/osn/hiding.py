@@ -6,7 +6,7 @@ by frame. What may be hidden is what the fields themselves get wrong at borders 
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from models.osn.z_buffer import GLIMPSE, SCALES_AT_ONCE, SOLID, SoloViews, hard_agreement, inlier_rays
@@ -34,17 +34,27 @@ def explained(views: SoloViews, scales: Float[Tensor, "sample object"], toleranc
     return SoloViews(*(torch.cat([getattr(part, name) for part in parts]) for name in SoloViews.__dataclass_fields__))
 
 
-def worst_hidden(views: SoloViews, scales: Float[Tensor, "sample object"]) -> Float[Tensor, "sample"]:
-    """The largest share of any object in any frame that others would hide; rays on which its field is empty say nothing."""
+def countable(views: SoloViews) -> tuple[SoloViews, Int64[Tensor, "ray"]]:
+    """The rays that can be counted, and of how many of its object in its frame each is one.
+
+    Rays on which the object's own field is empty say nothing, nor do objects of which a frame has hardly any.
+    """
     views = views[own_opacity(views) > GLIMPSE]
     _, pair = torch.stack([views.objects, views.frames]).unique(dim=1, return_inverse=True)
-    counts = torch.bincount(pair)
-    judged = counts >= LEAST_RAYS
-    if not bool(judged.any()):
+    counts = torch.bincount(pair)[pair]
+    return views[counts >= LEAST_RAYS], counts[counts >= LEAST_RAYS]
+
+
+def worst_hidden(views: SoloViews, scales: Float[Tensor, "sample object"]) -> Float[Tensor, "sample"]:
+    """The largest share of any object in any frame that others would hide."""
+    views, _ = countable(views)
+    if not len(views.objects):
         return torch.zeros_like(scales[:, 0])
+    _, pair = torch.stack([views.objects, views.frames]).unique(dim=1, return_inverse=True)
+    counts = torch.bincount(pair)
     worst = []
     for chunk in scales.split(SCALES_AT_ONCE):
         hidden = (~hard_agreement(views, chunk)).float()
         shares = torch.zeros(len(chunk), len(counts), device=scales.device).index_add_(1, pair, hidden) / counts
-        worst.append(shares[:, judged].amax(dim=1))
+        worst.append(shares.amax(dim=1))
     return torch.cat(worst)

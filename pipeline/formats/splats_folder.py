@@ -42,6 +42,11 @@ class ScaleRecord:
     seen: Int[np.ndarray, "ray"]
     frames: Int[np.ndarray, "ray"]
     share: float
+    hiding_depth: Float[np.ndarray, "hiding_ray object"]
+    hiding_seen: Int[np.ndarray, "hiding_ray"]
+    hiding_frames: Int[np.ndarray, "hiding_ray"]
+    hiding_counts: Int[np.ndarray, "hiding_ray"]
+    hiding_limit: float
 
 
 def write_object_splats(folder: Path, splats: dict[int, Splats]) -> None:
@@ -68,8 +73,8 @@ def read_likeness(folder: Path) -> Likeness:
 
 def write_scale_record(folder: Path, record: ScaleRecord) -> None:
     """Everything that is needed to judge scales elsewhere."""
-    names = ("samples", "scale_range", "shift", "depth", "seen", "frames", "share")
-    arrays: dict[str, Any] = {name: getattr(record, name) for name in names}
+    lists = ("weights", "biases")
+    arrays: dict[str, Any] = {name: value for name, value in vars(record).items() if name not in lists}
     arrays |= {f"weights_{n}": array for n, array in enumerate(record.weights)}
     arrays |= {f"biases_{n}": array for n, array in enumerate(record.biases)}
     np.savez_compressed(folder / SCALES, **arrays)
@@ -81,7 +86,7 @@ def read_scale_record(folder: Path) -> ScaleRecord:
             arrays = {name: file[name] for name in file.files}
         count = sum(name.startswith("weights_") for name in arrays)
         layers = [[arrays.pop(f"{kind}_{n}") for n in range(count)] for kind in ("weights", "biases")]
-        shift, share = float(arrays.pop("shift")), float(arrays.pop("share"))
-        return ScaleRecord(weights=layers[0], biases=layers[1], shift=shift, share=share, **arrays)
+        shift, share, limit = (float(arrays.pop(name)) for name in ("shift", "share", "hiding_limit"))
+        return ScaleRecord(weights=layers[0], biases=layers[1], shift=shift, share=share, hiding_limit=limit, **arrays)
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise StageError(f"{folder / SCALES} is damaged ({error}); run export_splats again") from error

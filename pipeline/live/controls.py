@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.live.parts import Part
-from pipeline.live.scene_choice import SceneChoice, as_markdown, suggested_scales
+from pipeline.live.scene_choice import Judgement, SceneChoice, as_markdown, suggested_scales
 from pipeline.reporting.pictures import hex_colour
 
 if TYPE_CHECKING:
     from pipeline.live.page import LivePage
 
 ALL = "all"
+BADGE_COLOURS = {Judgement.POSSIBLE: "#2b8a3e", Judgement.DOUBTFUL: "#a87400", Judgement.IMPOSSIBLE: "#c92a2a"}
 DIGITS, STEP = 3, 0.001  # of the scale's logarithm
 
 
@@ -180,7 +181,7 @@ class Controls:
 def badge_html(choice: SceneChoice) -> str:
     """The verdict as a badge, with the reason and the scales; plain HTML is there at once, Markdown is compiled first."""
     verdict = choice.verdict()
-    word, colour = ("possible", "#2b8a3e") if verdict.possible else ("impossible", "#c92a2a")
+    word, colour = verdict.judgement.value, BADGE_COLOURS[verdict.judgement]
     return (
         f'<div style="font-size:0.9em;line-height:1.45;padding:0 0.75em"><span style="background:{colour};color:#fff;'
         f'border-radius:0.3em;padding:0.1em 0.5em;font-weight:600">{word}, score {verdict.score:.3f}</span>'

@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
+from torch import Tensor
 
 from models.rendering import VALID_SCORE
 from pipeline.formats.scene_file import Scene
@@ -26,10 +29,18 @@ class Place(NamedTuple):
     scale: float
 
 
+class Judgement(StrEnum):
+    """Doubtful: the scale network takes the scales, but some object would lose more than its field gets wrong at borders."""
+
+    POSSIBLE = "possible"
+    DOUBTFUL = "doubtful"
+    IMPOSSIBLE = "impossible"
+
+
 class Verdict(NamedTuple):
     """Whether scales are possible, how sure the network is, and why or why not in words."""
 
-    possible: bool
+    judgement: Judgement
     score: float
     reason: str
 
@@ -58,35 +69,57 @@ class SceneChoice:
         """The scale network's score."""
         return float(self.method.validity(torch.from_numpy(scales[None]).float().to(self.method.device))[0])
 
+    def hidden(self, scales: Scales) -> float:
+        """The share of an object that others would hide in its worst frame."""
+        return float(self.method.hidden_share(torch.from_numpy(scales[None]).float().to(self.method.device))[0])
+
     def valid(self, scales: Scales) -> bool:
         return self.score(scales) >= VALID_SCORE
 
+    def certain(self, scales: Scales) -> bool:
+        """Valid, and no object loses more in any frame than the fields get wrong at borders."""
+        return self.valid(scales) and self.hidden(scales) <= self.method.hidden_limit
+
+    @cached_property
+    def strict(self) -> bool:
+        """Whether what one may choose is certain: wherever anything is."""
+        return self.certain(suggested_scales(self.method))
+
+    def possible(self, scales: Scales) -> bool:
+        return self.certain(scales) if self.strict else self.valid(scales)
+
     def asked(self, scales: Scales) -> Scales:
-        """What is taken of scales that a person asks for: where only valid ones are wanted, as near as scenes stay valid."""
-        if self.valid_only and self.valid(self.scales):
+        """What is taken of scales that a person asks for: where only possible ones are wanted, as near as scenes stay possible."""
+        if self.valid_only and self.possible(self.scales):
             return self.border(self.scales, scales)
         return scales
 
     def border(self, valid: Scales, wanted: Scales) -> Scales:
-        """As far from a valid scene towards another as scenes stay valid, in ratios of scales."""
-        if self.valid(wanted):
+        """As far from a possible scene towards another as scenes stay possible, in ratios of scales."""
+        if self.possible(wanted):
             return wanted
         near, far = 0.0, 1.0
         for _ in range(HALVINGS):
             middle = (near + far) / 2
-            near, far = (middle, far) if self.valid(valid * (wanted / valid) ** middle) else (near, middle)
+            near, far = (middle, far) if self.possible(valid * (wanted / valid) ** middle) else (near, middle)
         return valid * (wanted / valid) ** near
 
     def nearest(self) -> Scales:
-        """The valid scene nearest to the chosen scales: the nearest sample, then as far from it towards them as it goes."""
-        if self.valid(self.scales):
+        """The possible scene nearest to the chosen scales: the nearest sample, then as far from it towards them as it goes."""
+        if self.possible(self.scales):
             return self.scales
         samples = self.method.scales.cpu().numpy().astype(np.float64)
-        known = samples[(self.method.validity(self.method.scales) >= VALID_SCORE).cpu().numpy()]
+        known = samples[self.possible_samples().cpu().numpy()]
         if not len(known):
             return suggested_scales(self.method)
         away = np.linalg.norm(np.log(known / self.scales), axis=1)
         return self.border(known[away.argmin()], self.scales)
+
+    def possible_samples(self) -> Bool[Tensor, "sample"]:
+        """Which of the scenes that training drew are possible."""
+        scales = self.method.scales
+        valid = self.method.validity(scales) >= VALID_SCORE
+        return valid & (self.method.hidden_share(scales) <= self.method.hidden_limit) if self.strict else valid
 
     def another(self) -> Scales:
         """Another of the valid scenes that training drew."""
@@ -95,13 +128,17 @@ class SceneChoice:
 
     def verdict(self) -> Verdict:
         """Whether the chosen scales are possible, and why not."""
-        score = self.score(self.scales)
+        score, hidden, limit = self.score(self.scales), self.hidden(self.scales), self.method.hidden_limit
+        if score >= VALID_SCORE and hidden <= limit:
+            return Verdict(Judgement.POSSIBLE, score, "the film's camera would have seen the same pictures")
         if score >= VALID_SCORE:
-            return Verdict(True, score, "the film's camera would have seen the same pictures")
+            most = f"{100 * limit:.1f} % is what the fields get wrong at borders"
+            doubt = f"in some frame {100 * hidden:.1f} % of a thing would be hidden, {most}"
+            return Verdict(Judgement.DOUBTFUL, score, doubt)
         given = (
             torch.from_numpy(row).float().to(self.method.device) for row in (self.scales, suggested_scales(self.method))
         )
-        return Verdict(False, score, self.method.explain_scales(*given))
+        return Verdict(Judgement.IMPOSSIBLE, score, self.method.explain_scales(*given))
 
     def scale_text(self) -> str:
         """The scales of the moving objects, each with its name."""

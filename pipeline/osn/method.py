@@ -132,7 +132,7 @@ class OsnMethod(TrainedMethod):
         return render_alone(self.fields, self.grids, index, rays)
 
     def scale_judge(self) -> ScaleJudge | None:
-        return None if self.network is None else network_judge(self.network, self.views)
+        return None if self.network is None else network_judge(self.network, self.views, self.object_views)
 
 
 class EditedOsn(TrainedMethod):

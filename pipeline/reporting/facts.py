@@ -86,7 +86,8 @@ def trust(geometry: Geometry, metrics: pd.DataFrame, has_truth: bool) -> Trust:
         f"{entry.name.capitalize()} ({entry.verdict}): {entry.reason}." for entry in background if entry in doubtful
     ]
     likeness = likeness_sentences(metrics, has_truth)
-    sentences = [CAMERA_WORDS[geometry.camera], objects_sentence(moving), *doubts, *likeness]
+    known = ["The truth is known of this video; no stage saw it before it judged their results."] if has_truth else []
+    sentences = [CAMERA_WORDS[geometry.camera], objects_sentence(moving), *doubts, *likeness, *known]
     no_parallax = geometry.camera != "moving"
     if no_parallax or not background or background[0].verdict == "failed":
         headline = "No parallax: depth is a guess" if no_parallax else "The background could not be reconstructed"
@@ -141,7 +142,8 @@ def likeness_sentences(metrics: pd.DataFrame, has_truth: bool) -> list[str]:
         values = {row["item"]: float(row["value"]) for row in rows.to_dict("records")}
         if "held_out" in values:
             value = values["held_out"]
-            sentences.append(f"{name} shows views held out from it at {value:.1f} dB ({likeness_word(value)}).")
+            where = f", {samples_words(values['samples'])}" if "samples" in values else ""
+            sentences.append(f"{name} shows views held out from it at {value:.1f} dB ({likeness_word(value)}){where}.")
         elif "observed" in values:
             value = values["observed"]
             unseen = (
@@ -155,8 +157,14 @@ def likeness_sentences(metrics: pd.DataFrame, has_truth: bool) -> list[str]:
     return sentences
 
 
+def samples_words(psnr_db: float) -> str:
+    """That the number before is of one valid scene of many."""
+    return f"in the valid scene nearest to the truth; its valid scenes on the mean, {psnr_db:.1f} dB: the video fits them all alike"
+
+
 def likeness_word(psnr_db: float) -> str:
-    """A PSNR in a word."""
+    """A PSNR in a word, of the number as it is printed."""
+    psnr_db = round(psnr_db, 1)
     bounds = ((30, "very good"), (25, "good"), (20, "rough"))
     return next((word for bound, word in bounds if psnr_db >= bound), "poor")
 

@@ -157,6 +157,13 @@ def scale_data(record: ScaleRecord) -> dict[str, Any]:
         "seen": text(record.seen.astype(np.uint8)),
         "frames": text(record.frames.astype("<u2")),
         "share": record.share,
+        "hiding": {
+            "depth": text(record.hiding_depth.astype("<f4")),
+            "seen": text(record.hiding_seen.astype(np.uint8)),
+            "frames": text(record.hiding_frames.astype("<u2")),
+            "counts": text(record.hiding_counts.astype("<u2")),
+            "limit": record.hiding_limit,
+        },
     }
 
 

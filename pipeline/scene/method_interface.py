@@ -58,12 +58,34 @@ class Surface:
 
 
 @dataclass(frozen=True)
+class HidingRays:
+    """Rays that say how much of an object others would hide in its worst frame: those on which more than one can be seen.
+
+    Of each: depth of every object alone in its units, infinite where it is not there; the object that was seen; the frame; of how
+    many rays of that object in that frame it is one. Scales that hide at most `limit` of any object hide nothing for certain.
+    """
+
+    depth: Float[np.ndarray, "ray object"]
+    seen: Int[np.ndarray, "ray"]
+    frames: Int[np.ndarray, "ray"]
+    counts: Int[np.ndarray, "ray"]
+    limit: float
+
+
+def no_hiding_rays(objects: int) -> HidingRays:
+    """Of a method that cannot tell: nothing is hidden."""
+    nothing = np.zeros(0, np.int64)
+    return HidingRays(np.zeros((0, objects), np.float32), nothing, nothing, nothing, 0.0)
+
+
+@dataclass(frozen=True)
 class ScaleJudge:
     """The scale network as its layers, and rays on which the scales decide what is seen.
 
     A scale vector's score is sigmoid(`shift` + the last layer), of layers with ReLU between them, of the moving scales mapped
     from `scale_range` to [-1, 1]. Of a ray: depth of each object alone in its units, infinite where it is not there; the object
-    that was seen; the frame. `share` is what one of these rays stands for, of all pixels.
+    that was seen; the frame. `share` is what one of these rays stands for, of all pixels. `hiding` tells certain
+    scales from merely valid ones.
     """
 
     scale_range: Float[np.ndarray, "object bound=2"]
@@ -74,6 +96,7 @@ class ScaleJudge:
     seen: Int[np.ndarray, "ray"]
     frames: Int[np.ndarray, "ray"]
     share: float
+    hiding: HidingRays
 
 
 class TrainedMethod(ABC):

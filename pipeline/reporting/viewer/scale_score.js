@@ -6,6 +6,26 @@ function decoded(text, Kind) {
   return new Kind(bytes.buffer);
 }
 
+function hidingRays(data) {
+  return {
+    depth: decoded(data.depth, Float32Array),
+    seen: decoded(data.seen, Uint8Array),
+    frames: decoded(data.frames, Uint16Array),
+    counts: decoded(data.counts, Uint16Array),
+    limit: data.limit,
+  };
+}
+
+// Which object is the nearest on a ray; the one that was seen, where none is nearer.
+function nearestOn(ray, depth, seen, scales) {
+  let [nearest, found] = [Infinity, 0];
+  for (let k = 0; k < scales.length; k++) {
+    const away = scales[k] * depth[ray * scales.length + k];
+    if (away < nearest) [nearest, found] = [away, k];
+  }
+  return scales[seen] * depth[ray * scales.length + seen] <= nearest ? seen : found;
+}
+
 class ScaleScore {
   constructor(data) {
     this.range = data.range;
@@ -21,6 +41,8 @@ class ScaleScore {
     this.seen = decoded(data.seen, Uint8Array);
     this.frames = decoded(data.frames, Uint16Array);
     this.share = data.share;
+    this.hiding = hidingRays(data.hiding);
+    this.strict = this.certain(this.samples[0]); // what one may choose is certain, where anything is
   }
 
   get count() {
@@ -52,36 +74,57 @@ class ScaleScore {
     return this.score(scales) >= this.least;
   }
 
-  // As far from a valid scene towards another as scenes stay valid, in ratios of scales.
+  // Valid, and no object loses more in any frame than the fields get wrong at borders.
+  certain(scales) {
+    return this.valid(scales) && this.worstHidden(scales).share <= this.hiding.limit;
+  }
+
+  possible(scales) {
+    return this.strict ? this.certain(scales) : this.valid(scales);
+  }
+
+  // As far from a possible scene towards another as scenes stay possible, in ratios of scales.
   border(valid, wanted) {
     let [near, far] = [0, 1];
     const at = (share) => valid.map((scale, k) => scale * Math.pow(wanted[k] / scale, share));
-    if (this.valid(wanted)) return wanted;
+    if (this.possible(wanted)) return wanted;
     for (let n = 0; n < 30; n++) {
       const middle = (near + far) / 2;
-      if (this.valid(at(middle))) near = middle;
+      if (this.possible(at(middle))) near = middle;
       else far = middle;
     }
     return at(near);
   }
 
-  // The valid scene nearest to some scales: the nearest sample, then as far from it towards them as it goes.
+  // The possible scene nearest to some scales: the nearest sample, then as far from it towards them as it goes.
   nearest(scales) {
-    if (this.valid(scales)) return scales;
+    if (this.possible(scales)) return scales;
     const away = (sample) => sample.reduce((sum, scale, k) => sum + Math.log(scale / scales[k]) ** 2, 0);
-    const known = this.samples.filter((sample) => this.valid(sample));
+    const known = this.samples.filter((sample) => this.possible(sample));
     const from = (known.length ? known : this.samples).reduce((best, one) => (away(one) < away(best) ? one : best));
-    return this.valid(from) ? this.border(from, scales) : from;
+    return this.possible(from) ? this.border(from, scales) : from;
   }
 
   shown(ray, scales) {
-    let [nearest, found] = [Infinity, 0];
-    for (let k = 0; k < this.count; k++) {
-      const depth = scales[k] * this.depth[ray * this.count + k];
-      if (depth < nearest) [nearest, found] = [depth, k];
+    return nearestOn(ray, this.depth, this.seen[ray], scales);
+  }
+
+  // The object that loses the largest share of what a frame shows of it: which, in which frame, and to whom the most.
+  worstHidden(scales) {
+    const { depth, seen, frames, counts } = this.hiding, groups = new Map();
+    let worst = { share: 0 };
+    for (let ray = 0; ray < seen.length; ray++) {
+      const shown = nearestOn(ray, depth, seen[ray], scales);
+      if (shown === seen[ray]) continue;
+      const key = frames[ray] * 256 + seen[ray], group = groups.get(key) || { by: new Map(), rays: 0 };
+      group.rays += 1;
+      group.by.set(shown, (group.by.get(shown) || 0) + 1);
+      groups.set(key, group);
+      const share = group.rays / counts[ray];
+      if (share > worst.share) worst = { share, seen: seen[ray], frame: frames[ray], by: group.by };
     }
-    const own = scales[this.seen[ray]] * this.depth[ray * this.count + this.seen[ray]];
-    return own <= nearest ? this.seen[ray] : found;
+    if (worst.by) worst.shown = [...worst.by].reduce((most, one) => (one[1] > most[1] ? one : most))[0];
+    return worst;
   }
 
   // Who would hide whom under these scales and not under those of a valid scene: the largest share of pixels first.

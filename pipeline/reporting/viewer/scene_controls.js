@@ -1,6 +1,8 @@
 // The sliders, buttons, keys and gestures of the interactive scene, and its map of valid scales.
 "use strict";
 
+const COARSE = 10; // steps of a scale slider that an arrow key takes; with Shift one
+
 Object.assign(ScenePage.prototype, {
   controls() {
     const { data } = this;
@@ -46,6 +48,10 @@ Object.assign(ScenePage.prototype, {
     slider.setAttribute("aria-label", `scale of ${one.name}`);
     slider.id = `scale-${index}`;
     slider.addEventListener("input", () => this.setScale(index, Math.exp(Number(slider.value))));
+    slider.addEventListener("keydown", ({ key, shiftKey }) => {
+      const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[key];
+      if (way && !shiftKey) slider.stepUp(way * (COARSE - 1)); // and the key's own step
+    });
     slider.addEventListener("pointerdown", () => (this.dragging = true));
     for (const end of ["pointerup", "pointercancel", "change"])
       slider.addEventListener(end, () => {
@@ -166,7 +172,7 @@ class ScaleMap {
     this.page.setScales(scales);
   }
 
-  // The scores over the map, made anew only where the other objects' scales or the axes are others.
+  // What is possible, doubtful and impossible, made anew only where the other objects' scales or the axes are others.
   picture() {
     const { page, axes } = this, size = 48, scales = page.state.scales.slice();
     const key = JSON.stringify([axes, scales.map((scale, k) => (axes.includes(k) ? 0 : scale))]);
@@ -174,13 +180,16 @@ class ScaleMap {
     this.key = key;
     const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
     const context = canvas.getContext("2d"), image = context.createImageData(size, size);
+    const grey = [138, 147, 160], yellow = [226, 200, 106], green = [88, 185, 138], coarse = new Map();
     for (let row = 0; row < size; row++)
       for (let column = 0; column < size; column++) {
         scales[axes[0]] = this.at(axes[0], (column + 0.5) / size);
         if (axes.length > 1) scales[axes[1]] = this.at(axes[1], 1 - (row + 0.5) / size);
         const score = page.judge.score(scales), sure = limited(0.5 + (score - page.judge.least) * 6, 0, 1);
-        const colour = [[138, 147, 160], [88, 185, 138]];
-        for (let n = 0; n < 3; n++) image.data[4 * (row * size + column) + n] = colour[0][n] + sure * (colour[1][n] - colour[0][n]);
+        const place = (row >> 1) * size + (column >> 1); // what is hidden is counted at every second place
+        if (sure && !coarse.has(place)) coarse.set(place, page.judge.worstHidden(scales).share <= page.judge.hiding.limit);
+        const colour = coarse.get(place) ? green : yellow;
+        for (let n = 0; n < 3; n++) image.data[4 * (row * size + column) + n] = grey[n] + sure * (colour[n] - grey[n]);
         image.data[4 * (row * size + column) + 3] = 255;
       }
     context.putImageData(image, 0, 0);
@@ -204,7 +213,7 @@ class ScaleMap {
       context.stroke();
     };
     dot(page.suggested, 4, "#15181d", "#15181d");
-    dot(page.state.scales, 7, page.judge.valid(page.state.scales) ? "#ffffff" : "#e0554a", "#15181d");
+    dot(page.state.scales, 7, page.judge.possible(page.state.scales) ? "#ffffff" : "#e0554a", "#15181d");
     this.canvas.setAttribute("aria-label", `map of possible scales of ${axes.map((k) => page.objects[k].name).join(" and ")}`);
     page.find("map-across").textContent = `scale of ${page.objects[axes[0]].name} →`;
     page.find("map-up").textContent = axes.length > 1 ? `scale of ${page.objects[axes[1]].name} ↑` : "";

@@ -188,7 +188,7 @@ class ScenePage {
     this.ask();
   }
 
-  // A person asks for a scale: it is taken, or as near to it as scenes stay valid.
+  // A person asks for a scale: it is taken, or as near to it as scenes stay possible.
   setScale(index, scale) {
     const before = this.state.scales, scales = before.slice();
     scales[index] = scale;
@@ -197,26 +197,44 @@ class ScenePage {
 
   setScales(scales) {
     const before = this.state.scales;
-    const kept = this.find("valid-only").checked && this.judge.valid(before);
+    const kept = this.find("valid-only").checked && this.judge.possible(before);
     this.change({ scales: kept ? this.judge.border(before, scales) : scales });
   }
 
   verdict() {
     const { scales } = this.state, score = this.judge.score(scales), valid = score >= this.judge.least;
-    const badge = this.find("badge"), reason = this.find("reason");
-    badge.className = `badge ${valid ? "good" : "bad"}`;
-    badge.textContent = `${valid ? "possible" : "impossible"}, score ${score.toFixed(3)}`;
-    const found = valid ? [] : this.judge.conflicts(scales, this.suggested).slice(0, 2);
-    reason.textContent = valid
-      ? "The film's camera would have seen the same pictures. Only from elsewhere is the scene another one."
-      : found.map((one) => this.conflictText(one)).join(" ") || "The scale network rejects these scales.";
+    const hidden = this.judge.worstHidden(scales), certain = valid && hidden.share <= this.judge.hiding.limit;
+    const [word, style] = certain ? ["possible", "good"] : valid ? ["doubtful", "caution"] : ["impossible", "bad"];
+    const badge = this.find("badge");
+    badge.className = `badge ${style}`;
+    badge.textContent = `${word}, score ${score.toFixed(3)}`;
+    this.find("reason").textContent = certain
+      ? "The film's camera would have seen the same pictures. Only from elsewhere is it another scene."
+      : valid ? this.doubtText(hidden) : this.conflictsText(scales);
+  }
+
+  named(index) {
+    const { name } = this.objects[index];
+    return name === "background" ? "the background" : name;
+  }
+
+  doubtText({ share, seen, frame, shown }) {
+    const [hidden, hider] = [seen, shown].map((k) => this.named(k)), percent = (value) => `${(100 * value).toFixed(1)} %`;
+    return `The scale network takes these scales, yet ${hider} would hide ${percent(share)} of what frame ${frame} shows of ${hidden}. ` +
+      `Up to ${percent(this.judge.hiding.limit)} would be no more than the fields get wrong at borders.`;
+  }
+
+  conflictsText(scales) {
+    const found = this.judge.conflicts(scales, this.suggested).slice(0, 2);
+    return found.map((one) => this.conflictText(one)).join(" ") || "The scale network rejects these scales.";
   }
 
   conflictText({ seen, shown, share, frames }) {
-    const [hidden, hider] = [seen, shown].map((k) => this.objects[k].name);
+    const [hidden, hider] = [seen, shown].map((k) => this.named(k));
     const named = frames.slice(0, 4).sort((a, b) => a - b).join(", ");
     const more = frames.length > 4 ? " and others" : "";
-    return `${hider} would hide ${hidden} where the film shows ${hidden}: frames ${named}${more} (${(100 * share).toFixed(1)} % of all pixels).`;
+    const percent = `${(100 * share).toFixed(1)} % of all pixels of the film`;
+    return `The film shows ${hidden} where ${hider} would hide it: frames ${named}${more} (${percent}).`;
   }
 
   anotherSample() {

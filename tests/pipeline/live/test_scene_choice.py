@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.live.scene_choice import SceneChoice, as_markdown
 from pipeline.scene.placement import world_from_object
@@ -52,9 +53,27 @@ def test_place_is_the_similarity_taken_apart(choice: SceneChoice) -> None:
 
 
 def test_verdict_says_whether_and_why_not(choice: SceneChoice) -> None:
-    assert choice.verdict().possible and choice.verdict().score >= 0.5
+    assert choice.verdict().judgement == "possible" and choice.verdict().score >= 0.5
     choice.scales = choice.scales * [1, 3, 1]
-    assert not choice.verdict().possible and choice.verdict().score < 1e-3
+    assert choice.verdict().judgement == "impossible" and choice.verdict().score < 1e-3
+
+
+def test_scales_under_which_a_thing_loses_more_than_its_border_are_doubtful(
+    choice: SceneChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an object a share of half the log of its scale would be hidden; up to 1 % is its field's own error."""
+
+    def hidden(scales: torch.Tensor) -> torch.Tensor:
+        return (scales[:, 1] / TRUE_SCALES[1]).log().clamp(min=0) / 2
+
+    monkeypatch.setattr(choice.method, "hidden_share", hidden)
+    monkeypatch.setattr(type(choice.method), "hidden_limit", 0.01)
+    assert choice.strict and choice.verdict().judgement == "possible"
+    wanted = TRUE_SCALES * [1, 1.15, 1]
+    np.testing.assert_allclose(choice.border(TRUE_SCALES, wanted), TRUE_SCALES * [1, np.exp(0.02), 1], rtol=1e-4)
+    choice.scales = wanted
+    assert choice.verdict().judgement == "doubtful" and "7.0 % of a thing would be hidden" in choice.verdict().reason
+    assert choice.certain(choice.nearest())
 
 
 def test_names_mean_nothing_to_the_page() -> None:

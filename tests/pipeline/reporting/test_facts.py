@@ -69,6 +69,14 @@ def test_unseen_views_say_more_than_seen_ones() -> None:
     ]
 
 
+def test_one_valid_scene_does_not_speak_for_all() -> None:
+    """The word is that of the number as it is printed: 24.96 is 25.0, which is good."""
+    best = ("render_views", "osn", "held_out", "psnr_db", 24.96)
+    mean = ("render_views", "osn", "samples", "psnr_db", 21.3)
+    (sentence,) = likeness_sentences(table(best, mean), has_truth=True)
+    assert "25.0 dB (good), in the valid scene nearest to the truth; its valid scenes on the mean, 21.3 dB" in sentence
+
+
 def test_tiles_name_the_method_only_where_several_have_the_number() -> None:
     rows = [
         ("render_views", "osn", "held_out", "psnr_db", 27.25),

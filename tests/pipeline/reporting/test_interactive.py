@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 import torch
 
+from models.osn.hiding import border_error, worst_hidden
 from models.osn.scale_network import ScaleNetwork
 from models.osn.z_buffer import SoloViews
 from pipeline.formats.scene_file import Scene
 from pipeline.formats.splat_file import BAND_0, Splats
 from pipeline.formats.splats_folder import (
     Likeness,
-    ScaleRecord,
     write_likeness,
     write_object_splats,
     write_scale_record,
 )
 from pipeline.osn.scale_judge import network_judge
-from pipeline.reporting.interactive import interactive_scene, packed, squeezed, why_no_scene
+from pipeline.reporting.interactive import interactive_scene, packed, scale_data, squeezed, why_no_scene
 from pipeline.reporting.page import page_environment
+from pipeline.splats.scale_record import recorded
 from pipeline.splats.whole_scene import scene_picture
 from tests.analytic_world import CAMERA, RADIUS, TRUE_SCALES, TURNS, UNITS, WALL, analytic_scene, analytic_truth, paint
 
@@ -90,7 +91,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scene, dict[in
     samples = np.stack([TRUE_SCALES, TRUE_SCALES * [1, 0.9, 0.8], TRUE_SCALES * [1, 0.8, 1.0]])
     (folder / "splats").mkdir()
     write_object_splats(folder / "splats", splats)
-    write_scale_record(folder / "splats", ScaleRecord(samples, **vars(network_judge(network, some_views()))))
+    write_scale_record(folder / "splats", recorded(samples, network_judge(network, some_views(), None)))
     write_likeness(folder / "splats", Likeness(objects={0: 30.0}, field_db=30.0, frames_db=28.0))
     parts = interactive_scene(folder / "splats", scene, 10.0)
     parts["limits"] = ["left <b>ball</b> nearer"]
@@ -218,9 +219,49 @@ def test_invalid_scales_are_said_to_be_and_why(page: Any, made) -> None:
         "scenePage.judge.score = () => 0; scenePage.suggested = [1, 1, 1]; scenePage.change({scales: [1, 3, 0.3]})"
     )
     assert part(page, "badge").text == "impossible, score 0.000"
-    assert "right ball would hide left <b>ball</b> where the film shows" in part(page, "reason").text
+    assert "The film shows left <b>ball</b> where right ball would hide it" in part(page, "reason").text
     assert "50.0 % of all pixels" in part(page, "reason").text
     page.execute_script("delete scenePage.judge.score; scenePage.suggested = scenePage.data.scales.samples[0].slice()")
+
+
+def random_views(seed: int) -> SoloViews:
+    """Rays of two things before a wall, in three frames: each is seen where it happens to be."""
+    generator = torch.Generator().manual_seed(seed)
+    depth = torch.tensor([3.0, 1.0, 1.2]) * (0.7 + 0.6 * torch.rand(500, 3, generator=generator))
+    opacity = torch.cat([torch.ones(500, 1), torch.rand(500, 2, generator=generator)], dim=1)
+    objects, frames = (torch.randint(low, low + count, (500,), generator=generator) for low, count in ((1, 2), (0, 3)))
+    return SoloViews(depth, opacity, objects, torch.rand(500, generator=generator) > 0.2, frames)
+
+
+def test_what_is_hidden_of_a_thing_in_its_worst_frame_is_what_training_counted(page: Any, made) -> None:
+    views, scales = random_views(4), np.random.default_rng(5).uniform([1, 0.4, 0.4], [1, 3, 3], (30, 3))
+    data = scale_data(recorded(scales[:1], network_judge(made[3], None, views)))["hiding"]
+    script = """const judge = Object.assign(Object.create(ScaleScore.prototype), {hiding: hidingRays(arguments[0])});
+        return arguments[1].map((scales) => judge.worstHidden(scales))"""
+    found = page.execute_script(script, data, scales.tolist())
+    wanted = worst_hidden(views, torch.from_numpy(scales).float())
+    np.testing.assert_allclose([one["share"] for one in found], wanted, atol=1e-6)
+    assert data["limit"] == pytest.approx(border_error(views)) and 0.1 < wanted.mean() < 0.9
+
+
+def test_valid_scales_that_hide_too_much_of_a_thing_are_doubtful(page: Any, made) -> None:
+    """On 4 of 10 rays of frame 5 the right ball is 1.5 away, the left one, which was seen there, 1.2 and 2 on the others."""
+    script = """window.before = scenePage.judge;
+        scenePage.judge = Object.assign(Object.create(ScaleScore.prototype), before, {score: () => 0.9, hiding: {
+          depth: Float32Array.from(Array.from({length: 10}, (_, ray) => [9, ray < 4 ? 2 : 1.2, 1.5]).flat()),
+          seen: new Uint8Array(10).fill(1), frames: new Uint16Array(10).fill(5),
+          counts: new Uint16Array(10).fill(10), limit: 0.1}});
+        scenePage.change({scales: [1, 1, 1]})"""
+    page.execute_script(script)
+    assert part(page, "badge").text == "doubtful, score 0.900" and "caution" in part(page, "badge").get_attribute(
+        "class"
+    )
+    assert "right ball would hide 40.0 % of what frame 5 shows of left <b>ball</b>" in part(page, "reason").text
+    assert page.execute_script("return [scenePage.judge.certain([1, 1, 1]), scenePage.judge.certain([1, 1, 1.4])]") == [
+        False,
+        True,
+    ]
+    page.execute_script("scenePage.judge = before")
 
 
 def test_scales_stop_at_the_border_where_that_is_asked_for(page: Any, made) -> None:
