@@ -12,6 +12,7 @@ from pipeline.reporting.facts import method_title
 
 DOUBTED_MASK = 0.6  # confidence below which a click is worth more than anything else
 ROUGH_DB = 25.0
+WAYS_TO_BOUND = "Film where that happens, or give the scene `depth: FOLDER`, depth maps, in config.yaml."
 MOST_ADVICE = 5
 
 
