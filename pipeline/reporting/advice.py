@@ -104,9 +104,7 @@ def scale_advice(limits: dict[str, list[dict[str, Any]]], geometry: Geometry) ->
         if things:
             verb = "scale of {} is" if len(things) == 1 else "scales of {} are"
             known = verb.format(" and ".join(dict.fromkeys(things)))
-            found.append(
-                f"The {known} not bounded from {side}: {missing}. Film where that happens, or give the scene `depth: FOLDER`, depth maps, in config.yaml."
-            )
+            found.append(f"The {known} not bounded from {side}: {missing}. {WAYS_TO_BOUND}")
     return found
 
 
