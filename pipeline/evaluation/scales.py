@@ -24,7 +24,7 @@ from pipeline.rendering.trained_method import ScaleLimit, TrainedMethod
 from pipeline.truth.alignment import nearest_scales
 from pipeline.truth.truth_file import Truth
 
-METRICS = ("valid_region_iou", "scale_error_percent")
+METRICS = ("valid_region_iou", "scale_error_percent", "suggested_scale_error_percent")
 REGION = ("valid_region_iou", "valid_region_precision", "valid_region_recall", "valid_region_auc")
 AGREEMENT = 0.99
 LEVELS = (0.95, 0.97, 0.98, 0.99, 0.995)
@@ -253,16 +253,19 @@ def scale_findings(
     nearest: int,
     method: str,
 ) -> Findings:
-    """Error of each object's scale in the valid sample nearest to the true scales."""
+    """Error of each object's scale in the valid sample nearest to the true scales, and in the suggested one, the first."""
     findings = Findings()
     for index, identity in list(enumerate(ids))[1:]:
         if not np.isfinite(true_scales[index]):
             reason = "too few sparse points to tell its true scale"
             findings += Findings.absent(training_stage(method), METRICS[1:], reason, method, str(identity))
             continue
-        error = 100 * abs(scales[nearest, index] / true_scales[index] - 1)
+        errors = 100 * np.abs(scales[[nearest, 0], index] / true_scales[index] - 1)
         findings += Findings.of(
-            [Row(training_stage(method), method, str(identity), "scale_error_percent", float(error))]
+            [
+                Row(training_stage(method), method, str(identity), metric, float(error))
+                for metric, error in zip(METRICS[1:], errors, strict=True)
+            ]
         )
     return findings
 

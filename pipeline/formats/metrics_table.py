@@ -84,6 +84,7 @@ MEANINGS: dict[str, Meaning] = {
     "lowest_valid_scale": Meaning("", None, "smallest scale of the object among the sampled valid scenes"),
     "highest_valid_scale": Meaning("", None, "largest scale of the object among the sampled valid scenes"),
     "scale_error_percent": Meaning("%", False, "distance of the nearest sampled valid scale from the true one"),
+    "suggested_scale_error_percent": Meaning("%", False, "distance of the suggested scale from the true one"),
     "total_accuracy": Meaning("", True, "share of pixels with the right class"),
     "average_accuracy": Meaning("", True, "share of pixels with the right class, mean over classes"),
     "splats_psnr_db": Meaning(

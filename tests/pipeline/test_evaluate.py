@@ -80,6 +80,8 @@ def test_exact_renders_at_the_true_scale_are_nearly_perfect(judged: JudgedScene)
 
 def test_the_nearest_valid_scale_and_the_valid_region_are_judged(judged: JudgedScene) -> None:
     assert value(judged, "scale_error_percent", "1") == pytest.approx(0, abs=1e-3)
+    suggested = judged.method.scales[0, 1] / TRUE_SCALES[1] - 1
+    assert value(judged, "suggested_scale_error_percent", "1") == pytest.approx(100 * abs(float(suggested)), abs=1e-3)
     assert 0.2 < value(judged, "valid_fraction") < 0.8
     assert 0 < value(judged, "valid_region_iou") <= 1
     maps = json.loads((judged / "evaluation.json").read_text())["validity"]["osn"]
