@@ -77,6 +77,9 @@ SETTINGS: dict[str, Any] = {
         },
     },
     "render_views": {"path_frames": 2, "observed_frames": 2, "held_out_frames": 2, "held_out_samples": 1},
+    "export_splats": {
+        "steps": 5, "background_splats": 500, "object_splats": 200, "observed_views": 2, "turned_views": 1,
+    },
 }  # fmt: skip
 KINDS = ("kills", "damage", "unsigned", "settings", "disks")
 SHARES = {"kills": 0.6, "damage": 0.15, "unsigned": 0.12, "settings": 0.03, "disks": 0.1}
