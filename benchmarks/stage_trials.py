@@ -94,7 +94,7 @@ class Count:
 def planned_stages(project: Path) -> list[Stage]:
     """The commands of a project's graph, in its order, from a dry run of all of it."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "-p", "--forceall"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=True)
     found = [shlex.split(words) for words in COMMAND.findall(done.stdout + done.stderr)]
     outputs = output_flags()
     return [
@@ -117,9 +117,11 @@ def written(words: list[str], flags: set[str]) -> list[Path]:
 
 @contextmanager
 def copy_of(run: Path, folder: Path) -> Iterator[Path]:
-    """A copy of a run's results that a trial may break."""
+    """A copy of a run's results that a trial may break, with the run's weights."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(run / "results", folder / "results", symlinks=True)
+    if (run / "weights").exists():
+        (folder / "weights").symlink_to(run / "weights")
     try:
         yield folder
     finally:
@@ -135,6 +137,12 @@ def remove_outputs(stage: Stage, folder: Path) -> None:
             (folder / path).unlink(missing_ok=True)
 
 
+def environment() -> dict[str, str]:
+    """Variables of a run: on the CPU, with our code from any folder, and a depth network that needs no weights."""
+    places = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks" / "known_depth")])
+    return {**os.environ, "PYTHONPATH": places, "CUDA_VISIBLE_DEVICES": ""}
+
+
 def start(stage: Stage, folder: Path, limit: int | None = None) -> subprocess.Popen[str]:
     """Start a stage in a copy of the run; `limit` is the most bytes that a file may have."""
 
@@ -146,7 +154,7 @@ def start(stage: Stage, folder: Path, limit: int | None = None) -> subprocess.Po
     return subprocess.Popen(
         [sys.executable, *stage.words[1:]],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -155,8 +163,12 @@ def start(stage: Stage, folder: Path, limit: int | None = None) -> subprocess.Po
 
 
 def outcome_of(process: subprocess.Popen[str], begun: float) -> Outcome:
-    """Wait for a stage."""
-    said, _ = process.communicate(timeout=DEADLINE_S)
+    """Wait for a stage; one that hangs is killed, and counts as a crash."""
+    try:
+        said, _ = process.communicate(timeout=DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, _ = process.communicate()
     return Outcome(process.returncode, said, time.monotonic() - begun)
 
 

@@ -5,6 +5,8 @@ no error, so that any later stage can be tested alone.
 """
 
 import json
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -98,12 +100,28 @@ def synthetic_motion() -> np.ndarray:
 
 def write_synthetic_scene(folder: Path, truth: Truth | None = None) -> SyntheticScene:
     """Write frames, flow, masks, tracks, reconstructions, geometry and scene.h5 as exact as truth has them."""
-    truth = truth or synthetic_truth()
     names = ("frames", "frames.json", "flow.h5", "masks.h5", "objects.json", "tracks.h5")
     paths = SyntheticScene(
         *(folder / name for name in (*names, "reconstruction", "geometry.json", "scene.h5", "truth.h5"))
     )
     folder.mkdir(parents=True, exist_ok=True)
+    if truth is None:
+        shutil.copytree(Path(written_once().name), folder, dirs_exist_ok=True)
+    else:
+        write_all(paths, truth)
+    return paths
+
+
+@cache
+def written_once() -> tempfile.TemporaryDirectory[str]:
+    """The files of `synthetic_truth()`, to be copied: that is faster than to write them again."""
+    folder = tempfile.TemporaryDirectory(prefix="synthetic")
+    write_synthetic_scene(Path(folder.name), synthetic_truth())
+    return folder
+
+
+def write_all(paths: SyntheticScene, truth: Truth) -> None:
+    """Every file of a scene."""
     write_true_frames(paths, truth)
     write_flow(paths.flow, true_pairs(truth), len(truth.train.images) - 1, truth.size, {"backend": "truth"})
     write_masks(paths.masks, truth.train.object_ids, {"backend": "truth"})
@@ -118,7 +136,6 @@ def write_synthetic_scene(folder: Path, truth: Truth | None = None) -> Synthetic
         paths.scene, true_scene(truth, tracks, points), {"object_ids": json.dumps(list(range(truth.object_count)))}
     )
     write_truth(paths.truth, truth)
-    return paths
 
 
 def name(number: int) -> str:

@@ -55,6 +55,7 @@ FEW = {
     "samples_per_step": 512,
     "pose_lr": 1e-3,
     "mixed_precision": True,
+    "resume_seconds": 0.0,
 }
 Costs = dict[str, list[tuple[Seen, Seen]]]
 

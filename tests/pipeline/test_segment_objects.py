@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frame_files import KeptFrames
-from pipeline.formats.frames_folder import frame_name, write_image
+from pipeline.formats.frames_folder import frame_name, frame_paths, write_image
 from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
@@ -19,6 +19,7 @@ from pipeline.segment_objects import segment_objects
 from pipeline.segmentation import backends
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128
+FLOWS: dict[bytes, bytes] = {}  # of frames
 
 
 def texture(seed: int, size: tuple[int, int], tint: tuple[int, int, int]) -> np.ndarray:
@@ -42,9 +43,18 @@ def moving_squares(folder: Path, speeds: list[tuple[int, int]], stop: int = FRAM
     return ids
 
 
+def write_flow_of_frames(folder: Path) -> None:
+    """flow.h5 beside frames/; several tests show the same frames, whose flow is estimated once."""
+    frames = b"".join(path.read_bytes() for path in frame_paths(folder / "frames"))
+    if frames not in FLOWS:
+        estimate_flow(folder / "frames", None, folder / "flow.h5", EstimateFlowConfig())
+        FLOWS[frames] = (folder / "flow.h5").read_bytes()
+    (folder / "flow.h5").write_bytes(FLOWS[frames])
+
+
 def segmented(tmp_path: Path, config: SegmentObjectsConfig) -> tuple[np.ndarray, dict]:
     """Masks and objects of the frames in `tmp_path`, by flow and motion."""
-    estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
+    write_flow_of_frames(tmp_path)
     arguments = (
         tmp_path / "frames",
         None,
@@ -152,7 +162,7 @@ def test_sam_without_its_weights_says_what_to_do(tmp_path: Path) -> None:
 
 def test_flow_of_other_frames_is_refused(tmp_path: Path) -> None:
     moving_squares(tmp_path / "frames", [(1, 0)])
-    estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
+    write_flow_of_frames(tmp_path)
     (tmp_path / "frames" / frame_name(FRAMES - 1)).unlink()
     arguments = (tmp_path / "frames", None, tmp_path / "flow.h5", None, None, tmp_path / "m.h5", tmp_path / "o.json")
     with pytest.raises(StageError, match="run estimate_flow again"):
@@ -174,7 +184,7 @@ def test_a_given_folder_is_used_exactly(tmp_path: Path) -> None:
 
 def test_masks_of_key_frames_are_used_exactly_and_filled_in_between(tmp_path: Path) -> None:
     truth = moving_squares(tmp_path / "frames", [(3, 0)])
-    estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
+    write_flow_of_frames(tmp_path)
     for t in (0, 11):
         write_image(tmp_path / "mine" / f"key_{t:03d}.png", 40 * truth[t])
     arguments = (tmp_path / "frames", None, tmp_path / "flow.h5", tmp_path / "mine", None)
@@ -198,7 +208,7 @@ def test_what_is_drawn_over_the_video_is_ignored_and_no_object(tmp_path: Path) -
             {"frames": frames, "height": HEIGHT, "width": WIDTH, "overlays": [[0, 60, 128, 96], [40, 10, 60, 30]]}
         )
     )
-    estimate_flow(tmp_path / "frames", None, tmp_path / "flow.h5", EstimateFlowConfig())
+    write_flow_of_frames(tmp_path)
     inputs = (tmp_path / "frames", tmp_path / "frames.json", tmp_path / "flow.h5", None, None)
     segment_objects(*inputs, tmp_path / "masks.h5", tmp_path / "objects.json", SegmentObjectsConfig())
     ids = read_masks(tmp_path / "masks.h5")

@@ -1,5 +1,6 @@
 """Training of OSN on a tiny exact scene: end to end, killed and resumed, and refused where it must be."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pipeline.osn.training_state import started
 from pipeline.rendering.trained_method import TrainedMethod, load_method, read_checkpoint
 from pipeline.runtime.errors import StageError
 from pipeline.train_osn import train_osn
+from tests.pipeline.small_osn import few_scales
 from tests.synthetic import write_synthetic_scene
 
 CPU = torch.device("cpu")
@@ -35,9 +37,17 @@ TINY = TrainOsnConfig(
     network_steps=10,
     network_batch=128,
     scale_samples=20,
-    resume_seconds=0.0,
+    resume_seconds=1e6,
     shards=2,
 )
+KEPT = TINY.model_copy(update={"resume_seconds": 0.0})  # at every step
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        few_scales(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +126,7 @@ def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
     config = TINY.model_copy(
         update={
             "bootstrap_steps": 60, "steps": 30, "grids": [24, 32], "density_channels": 8, "colour_channels": 8,
-            "samples_per_step": 16384, "network_steps": 200, "resume_seconds": 1e6,
+            "samples_per_step": 16384, "network_steps": 200,
         }
     )  # fmt: skip
     method, scene = trained(scene_path, tmp_path, config), read_scene(scene_path)
@@ -150,10 +160,10 @@ def test_killed_run_ends_with_the_same_parameters_as_one_that_was_not(
     note = osn_field_training.note
     monkeypatch.setattr(osn_field_training, "note", killed)
     with pytest.raises(KeyboardInterrupt):
-        train(scene_path, tmp_path / "killed")
+        train(scene_path, tmp_path / "killed", KEPT)
     assert (tmp_path / "killed" / "resume.pt").exists() and not (tmp_path / "killed" / "checkpoint.pt").exists()
     monkeypatch.setattr(osn_field_training, "note", note)
-    resumed = weights(train(scene_path, tmp_path / "killed"))
+    resumed = weights(train(scene_path, tmp_path / "killed", KEPT))
     assert untouched.keys() == resumed.keys()
     assert all(torch.equal(untouched[name], resumed[name]) for name in untouched)
 
@@ -167,7 +177,7 @@ def test_result_does_not_depend_on_the_number_of_cores(scene_path, untouched, tm
 def test_long_video_killed_and_resumed_ends_as_one_that_was_not(scene_path, tmp_path, monkeypatch):
     """Its frames are read by turns; which ones follows from the step."""
     monkeypatch.setattr(osn_pixels, "BYTES_PER_PIXEL", 1e6 / (48 * 64 * 3))
-    config = TINY.model_copy(update={"window_steps": 2, "pixel_memory_mb": 1})
+    config = KEPT.model_copy(update={"window_steps": 2, "pixel_memory_mb": 1})
     whole_run = weights(train(scene_path, tmp_path / "whole", config))
 
     def killed(state, phase, losses):
@@ -315,7 +325,7 @@ def test_loss_that_is_no_number_names_the_step_and_keeps_the_last_good_state(sce
 
     monkeypatch.setattr(osn_field_training, "measured_losses", broken)
     with pytest.raises(StageError, match=r"step 4 of phase bootstrap .* has loss nan \(colour nan, depth"):
-        train(scene_path, tmp_path)
+        train(scene_path, tmp_path, KEPT)
     assert torch.load(tmp_path / "resume.pt", weights_only=True)["field_step"] == 4
     assert not (tmp_path / "checkpoint.pt").exists()
 

@@ -14,6 +14,7 @@ from pipeline import train_osn as stage
 from pipeline.config import TrainOsnConfig
 from pipeline.osn import training
 from tests.pipeline.kills import KilledError, different, killed_and_resumed
+from tests.pipeline.small_osn import few_scales
 from tests.synthetic import write_synthetic_scene
 
 CONFIG = TrainOsnConfig(
@@ -70,12 +71,10 @@ def die_in_networks(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_bank() -> Iterator[None]:
-    """Few scales, judged on few rays."""
+def few() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MONOVERSE_DEVICE", "cpu")
-        for name, value in {"BANK": 256, "VIEW_RAYS": 2048, "LIKELY_FROM": 64}.items():
-            patch.setattr(stage, name, value)
+        few_scales(patch)
         yield
 
 

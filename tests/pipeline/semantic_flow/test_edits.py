@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def method(written: SyntheticScene, scene: Scene, folder: Path) -> SemanticFlowMethod:
-    config = small(static_steps=40, steps=80)
+    config = small(static_steps=40, steps=80, resume_seconds=1e6)
     train_semantic_flow(written.scene, None, None, None, None, folder / "checkpoint.pt", folder / "history.csv", config)
     return method_from_checkpoint(torch.load(folder / "checkpoint.pt", weights_only=True), scene, torch.device("cpu"))
 
