@@ -131,6 +131,7 @@ WITHOUT = {
     "pipeline/settings/values.py": SETTINGS,
     "pipeline/sfm/given_poses.py": "tests/pipeline/sfm/test_pose_dialects.py",
     "pipeline/sfm/pose_check.py": "tests/pipeline/sfm/test_pose_dialects.py",
+    "pipeline/sfm/pose_mistakes.py": "tests/pipeline/sfm/test_pose_dialects.py",
 }
 
 

@@ -127,6 +127,11 @@ def check_values(lens: Lens, where: str) -> None:
             f"{where}: the principal point ({camera.cx:.4g}, {camera.cy:.4g}) is far outside of images of "
             f"{lens.width}x{lens.height}; it is in pixels from the left top corner: were the images cropped or resized?"
         )
+    if max(abs(camera.cx), abs(camera.cy)) <= 1 and min(lens.width, lens.height) > 4:
+        raise StageError(
+            f"{where}: the principal point ({camera.cx:.4g}, {camera.cy:.4g}) is the left top corner of images of "
+            f"{lens.width}x{lens.height}; it is in pixels from there, not a share of the size, nor counted from the middle"
+        )
 
 
 @dataclass(frozen=True)
