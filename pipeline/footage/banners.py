@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pipeline.footage.steadiness import SHARP, Box, Steadiness, is_drawn, steady_boxes, with_digits
+from pipeline.footage.steadiness import SHARP, Box, Steadiness, is_drawn, length, steady_boxes, with_digits
 
 AGREES = 0.8  # steadiness of a line: a band may be half transparent
 VISIBLE = 6.0  # levels a pixel
@@ -33,7 +33,7 @@ class Lines:
 
     @classmethod
     def within(cls, seen: Steadiness) -> "Lines":
-        x, y = (np.linalg.norm(half, axis=-1) for half in np.split(seen.gradient, 2, axis=-1))
+        x, y = (length(half) for half in np.split(seen.gradient, 2, axis=-1))
         still = (seen.strength > VISIBLE) & (seen.agreement > AGREES)
         return cls(thickened(still & (y > 2 * x), axis=0), thickened(still & (x > 2 * y), axis=1))
 

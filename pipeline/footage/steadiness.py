@@ -146,7 +146,7 @@ def sums_of(frames: Iterable[UInt8[np.ndarray, "height width rgb=3"]]) -> Sums:
 def evened(frame: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, "height width rgb=3"]:
     """A frame less its mean colour: a light that flickers changes nothing."""
     values = frame.astype(np.float32)
-    return values - values.mean(axis=(0, 1))
+    return values - np.array(cv2.mean(values)[:3], np.float32)
 
 
 def slopes(frame: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, "height width 6"]:
@@ -157,7 +157,7 @@ def slopes(frame: UInt8[np.ndarray, "height width rgb=3"]) -> Float[np.ndarray, 
 
 def length(vectors: Float[np.ndarray, "height width channel"]) -> Float[np.ndarray, "height width"]:
     """The norm over channels."""
-    return np.linalg.norm(vectors, axis=-1)
+    return np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))
 
 
 def steady_boxes(seen: Steadiness) -> list[Box]:
