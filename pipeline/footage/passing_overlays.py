@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from pipeline.footage.banners import drawn_parts
-from pipeline.footage.steadiness import Box, Steadiness, Sums, slopes, sums_of
+from pipeline.footage.steadiness import Box, Steadiness, Sums, slopes, sums_of, surroundings_change
 
 HALF_WINDOW = 2  # frames; windows of twice as many, and of 2, 4, 8, ... times that, are looked at
 SAME = 0.7  # likeness, as a correlation of gradients, while it stands
@@ -132,8 +132,8 @@ def windows(frames: FrameList) -> Iterator[tuple[Steadiness, int, int]]:
 
 
 def standing(seen: Steadiness, first: int, end: int) -> list[Pattern]:
-    """What looks drawn over all frames of a window."""
-    return [Pattern.within(box, seen, first, end) for box in drawn_parts(seen)]
+    """What looks drawn over all frames of a window, beside what moves meanwhile."""
+    return [Pattern.within(box, seen, first, end) for box in drawn_parts(seen) if surroundings_change(box, seen)]
 
 
 def run_of(pattern: Pattern, likeness: Float[np.ndarray, "frame"], contrast: Float[np.ndarray, "frame"]) -> Overlay:

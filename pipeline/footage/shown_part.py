@@ -12,6 +12,7 @@ from jaxtyping import Int
 from pipeline.config import ExtractFramesConfig
 from pipeline.footage.borders import find_borders
 from pipeline.footage.borders import in_words as borders_in_words
+from pipeline.footage.combing import is_combed
 from pipeline.footage.shots import Shot, blank_frames, changes_in_words, find_shots, longest
 from pipeline.footage.shots import in_words as shots_in_words
 from pipeline.footage.survey import survey
@@ -51,8 +52,15 @@ def judge_footage(
     seen = survey(frame for frame in until(source.glance(), int(wanted.max())) if frame.index >= wanted.min())
     if seen is None:
         return Footage(intervals, [], SourceShape((0, 0), (0, 0)))
-    check_size(video, (seen.rows.shape[1], seen.columns.shape[1]), config)
-    shots = [shot for shot in find_shots(seen, source.times_s, int(wanted.min()), int(wanted.max()))]
+    check_size(video, seen.size, config)
+    if is_combed(seen.combed):
+        log.warning(
+            "%s looks interlaced, though it does not say so: lines are combed where something moves; give it without "
+            "(`ffmpeg -i IN -vf bwdif OUT.mp4`)",
+            video.name,
+        )
+    inside = seen.inside(find_borders(seen))  # bars go on through every cut, and have no motion of their own
+    shots = find_shots(inside, source.times_s, int(wanted.min()), int(wanted.max()))
     number = chosen_shot(video, shots, config)
     shot = shots[number - 1]
     kept = intervals.copy()
@@ -63,7 +71,7 @@ def judge_footage(
         raise StageError(
             f"{video} shows nothing: all {len(seen)} frames are black, or of one colour; is it the right file?"
         )
-    size = (seen.rows.shape[1], seen.columns.shape[1])
+    size = seen.size
     known = source.facts
     stored = (known["stored_height"], known["stored_width"]) if "pixel_aspect" in known else size
     crop = find_borders(seen.part(shot.first, shot.last)) if config.crop_borders else None

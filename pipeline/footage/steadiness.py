@@ -20,7 +20,8 @@ BOTH_DIRECTIONS = 0.2  # smaller over larger eigenvalue of a part's gradients
 AROUND = 5  # pixels of that window
 FILLED = 0.12  # share of its box that edges fill; a frame around the picture has less
 FEWEST_EDGES = 30
-LARGEST = 0.2  # share of the picture
+LARGEST = 0.1  # share of the picture
+LOWEST = 0.2  # of the height: a larger one is a banner, wide and low
 CHANGING = 4.0  # levels, standard deviation over time of nearly all that is around
 NEARLY_ALL = 0.1  # quantile
 NEAR_REACHES = 10  # reaches of JOINED within which edges are near
@@ -180,7 +181,8 @@ def joining_px(size: tuple[int, int]) -> int:
 def is_drawn(box: Box, seen: Steadiness) -> bool:
     """Whether what is steady in a box is compact, sharp, and has edges in both directions."""
     edges = seen.still[box.pixels]
-    if edges.sum() < FILLED * box.area or box.area > LARGEST * seen.strength.size:
+    low = box.bottom - box.top <= LOWEST * seen.size[0]
+    if edges.sum() < FILLED * box.area or (box.area > LARGEST * seen.strength.size and not low):
         return False
     x, y = np.split(seen.gradient[box.pixels][edges], 2, axis=-1)
     smaller, larger = np.linalg.eigvalsh([[(x * x).sum(), (x * y).sum()], [(x * y).sum(), (y * y).sum()]])

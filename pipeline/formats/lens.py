@@ -15,6 +15,7 @@ from pipeline.runtime.errors import StageError
 
 STRAIGHT_PX = 0.25  # largest displacement of a lens that counts as a pinhole
 GRID = 33  # points along each side where displacements are measured
+MOST_ZOOM = 2.0  # of a lens that is no fisheye: it would show a quarter of the image or less
 ZOOMS = (0.2, 5.0)  # focal lengths that are tried for the pinhole view, times the lens's
 PANORAMIC = "EQUIRECTANGULAR"
 WIDEST, NARROWEST = 0.05, 100.0  # focal length over the longer side: beyond fisheyes and telescopes
@@ -204,6 +205,11 @@ def undistortion(lens: Lens) -> Undistortion:
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if sees_all(lens, middle) else (middle, high)
+    if high > MOST_ZOOM and "FISHEYE" not in lens.model and lens.model != "FOV":
+        raise StageError(
+            f"the {lens.model} lens {lens.params} moves image points by up to {lens.displacement_px:.0f} px of "
+            f"{lens.width}x{lens.height}: are its terms in other units, or of another model?"
+        )
     camera = zoomed(lens.camera, high)
     directions = directions_at_unit_depth(camera, pixel_centres(lens.height, lens.width))
     return Undistortion(lens.project(directions), camera, lens)

@@ -126,6 +126,17 @@ def test_a_camera_that_stands_still_gives_none() -> None:
     assert not find_overlays([(still + grain).clip(0, 255).astype(np.uint8) for grain in noise]).sure
 
 
+def test_a_still_camera_before_which_much_moves_gives_none(scene: Frames) -> None:
+    """What is left of the scene on both sides stands still and is sharp, like a text that is very large."""
+    still = colour(panned(6, 1, height=HEIGHT, width=WIDTH))[0]
+    shown = []
+    for moving in scene:
+        frame = still.copy()
+        frame[:, 60:140] = moving[:, 60:140]
+        shown.append(frame)
+    assert not find_overlays(shown).sure
+
+
 def test_a_camera_that_stands_still_for_a_while_gives_none(scene: Frames) -> None:
     """A sign of the scene stands still with all the rest."""
     wide = colour(panned(3, 1, height=HEIGHT, width=WIDTH + 60))[0]
