@@ -51,7 +51,7 @@ def found_in(pictures: list[np.ndarray]) -> list[tuple[int, int]]:
     """The last frame of each shot but the last, and the first of the next."""
     small = np.stack(pictures)
     lines = np.zeros((len(small), 1), np.float32)
-    return find_changes(Survey(np.arange(len(small)), small, lines, lines, np.zeros((len(small), 2))))
+    return find_changes(Survey(np.arange(len(small)), small, lines, lines))
 
 
 def chosen(

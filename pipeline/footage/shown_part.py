@@ -12,7 +12,6 @@ from jaxtyping import Int
 from pipeline.config import ExtractFramesConfig
 from pipeline.footage.borders import find_borders
 from pipeline.footage.borders import in_words as borders_in_words
-from pipeline.footage.combing import is_combed
 from pipeline.footage.shots import Shot, blank_frames, changes_in_words, find_shots, longest
 from pipeline.footage.shots import in_words as shots_in_words
 from pipeline.footage.survey import survey
@@ -53,12 +52,6 @@ def judge_footage(
     if seen is None:
         return Footage(intervals, [], SourceShape((0, 0), (0, 0)))
     check_size(video, seen.size, config)
-    if is_combed(seen.combed):
-        log.warning(
-            "%s looks interlaced, though it does not say so: lines are combed where something moves; give it without "
-            "(`ffmpeg -i IN -vf bwdif OUT.mp4`)",
-            video.name,
-        )
     inside = seen.inside(find_borders(seen))  # bars go on through every cut, and have no motion of their own
     shots = find_shots(inside, source.times_s, int(wanted.min()), int(wanted.max()))
     number = chosen_shot(video, shots, config)

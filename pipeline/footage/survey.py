@@ -1,4 +1,4 @@
-"""One look at all frames of a video in grey: small pictures, the mean of every row and column at full size, and combing."""
+"""One look at all frames of a video in grey: small pictures, and the mean of every row and column at full size."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from pipeline.footage.combing import combed_shares
 from pipeline.formats.source_view import Crop
 from pipeline.formats.video_source import SourceFrame
 
@@ -23,7 +22,6 @@ class Survey:
     small: UInt8[np.ndarray, "frame small_height small_width"]
     rows: Float[np.ndarray, "frame height"]
     columns: Float[np.ndarray, "frame width"]
-    combed: Float[np.ndarray, "frame distance=2"]  # shares of pixels, as `combing` has them
 
     def __len__(self) -> int:
         return len(self.index)
@@ -31,9 +29,7 @@ class Survey:
     def part(self, first: int, last: int) -> "Survey":
         """The frames whose place in the video is from `first` to `last`."""
         chosen = (self.index >= first) & (self.index <= last)
-        return Survey(
-            self.index[chosen], self.small[chosen], self.rows[chosen], self.columns[chosen], self.combed[chosen]
-        )
+        return Survey(self.index[chosen], self.small[chosen], self.rows[chosen], self.columns[chosen])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,12 +48,12 @@ class Survey:
             return self
         rows = self.rows[:, crop.top : crop.top + crop.height]
         columns = self.columns[:, crop.left : crop.left + crop.width]
-        return Survey(self.index, self.small[:, top:bottom, left:right], rows, columns, self.combed)
+        return Survey(self.index, self.small[:, top:bottom, left:right], rows, columns)
 
 
 def survey(frames: Iterable[SourceFrame]) -> Survey | None:
     """Survey grey frames; None where none can be decoded."""
-    index, small, rows, columns, combed = [], [], [], [], []
+    index, small, rows, columns = [], [], [], []
     for frame in frames:
         if frame.image is None:
             continue
@@ -65,10 +61,9 @@ def survey(frames: Iterable[SourceFrame]) -> Survey | None:
         small.append(reduced(frame.image))
         rows.append(cv2.reduce(frame.image, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0])
         columns.append(cv2.reduce(frame.image, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0])
-        combed.append(combed_shares(frame.image))
     if not index:
         return None
-    return Survey(np.array(index), np.stack(small), np.stack(rows), np.stack(columns), np.stack(combed))
+    return Survey(np.array(index), np.stack(small), np.stack(rows), np.stack(columns))
 
 
 def reduced(image: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "small_height small_width"]:

@@ -206,8 +206,9 @@ def undistortion(lens: Lens) -> Undistortion:
         middle = (low + high) / 2
         low, high = (low, middle) if sees_all(lens, middle) else (middle, high)
     if high > MOST_ZOOM and "FISHEYE" not in lens.model and lens.model != "FOV":
+        terms = ", ".join(f"{value:g}" for value in lens.params)
         raise StageError(
-            f"the {lens.model} lens {lens.params} moves image points by up to {lens.displacement_px:.0f} px of "
+            f"the {lens.model} lens ({terms}) moves image points by up to {lens.displacement_px:.0f} px of "
             f"{lens.width}x{lens.height}: are its terms in other units, or of another model?"
         )
     camera = zoomed(lens.camera, high)
