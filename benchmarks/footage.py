@@ -95,7 +95,7 @@ def second_pass(folder: Path) -> None:
     names = ("masks.h5", "objects.json", "reconstruction", "geometry.json")
     masks, objects, models, geometry = (folder / name for name in names)
     refined = {f"refined_{Path(name).stem}": made / name for name in names}
-    inputs = folder / "frames", folder / "flow.h5", masks, objects, models, geometry
+    inputs = folder / "frames", folder / "frames.json", folder / "flow.h5", masks, objects, models, geometry
     refine_masks(*inputs, **refined, config=RefineMasksConfig())
 
 

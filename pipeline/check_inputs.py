@@ -134,7 +134,7 @@ def label_words(path: Path, kept: KeptFrames, size: Size) -> str:
     files = label_files(path, kept)
     palette = read_palette(path / LABEL_MAP)
     ids = class_ids(files.thinned(LOOKED_AT), size, palette)
-    classes = list(value_counts(ids))
+    classes = [value for value in value_counts(ids) if value != IGNORE_ID]
     if palette and (unknown := float((ids == IGNORE_ID).mean())) > MUCH:
         log.warning(
             "%.0f %% of the label maps of %s have no class of %s: they are ignored", 100 * unknown, path, LABEL_MAP

@@ -22,10 +22,10 @@ from jaxtyping import Float, Int, UInt8
 from pipeline.cli import run_stage
 from pipeline.config import ExtractFramesConfig
 from pipeline.footage.holes import mark_holes
-from pipeline.footage.overlays import find_overlays
+from pipeline.footage.overlays import doubtful_in_words, find_overlays
 from pipeline.footage.overlays import in_words as overlays_in_words
 from pipeline.footage.shown_part import OUT_OF_SHOT, SHOWS_NOTHING, Footage, judge_footage, until
-from pipeline.formats.frames_folder import frame_name, read_frame, write_image
+from pipeline.formats.frames_folder import FrameFiles, frame_name, write_image
 from pipeline.formats.lens import Lens, Undistortion, undistortion
 from pipeline.formats.source_view import SourceShape, SourceView
 from pipeline.formats.video_source import DIAGONAL_35MM, Source, open_source
@@ -35,7 +35,6 @@ from pipeline.runtime.progress import progress
 from pipeline.sfm.imported_poses import lens_of_poses
 
 log = logging.getLogger("pipeline.extract_frames")
-OVERLAY_FRAMES = 40  # that are looked at for what is drawn over them
 MOST_LISTED = 1000  # dropped frames that frames.json names one by one; the counts by reason are always complete
 BLURRED = "a sharper frame of its interval was taken"
 REPEATED = "repeats the frame before"
@@ -86,7 +85,7 @@ def extract_frames(video: Path, poses: Path | None, frames: Path, info: Path, co
         check_taken(video, source, ledger)
         facts = frames_info(video, source, ledger, footage) | lens_facts(lens, view, ledger)
         if config.find_overlays:
-            facts |= overlay_facts(folder, len(ledger.taken), ledger.size)
+            facts |= overlay_facts(folder, ledger)
         facts |= hole_facts(video, source, ledger, folder, SourceView(footage.shape, view))
         info_file.write_text(json.dumps(facts, indent=1))
     report_ledger(video, source, ledger)
@@ -269,20 +268,21 @@ def check_taken(video: Path, source: Source, ledger: Ledger) -> None:
     )
 
 
-def overlay_facts(folder: Path, count: int, size: tuple[int, int]) -> dict[str, Any]:
-    """What frames.json says of text and logos drawn over the video: their boxes, as left, top, right, bottom in pixels."""
-    chosen = np.unique(np.linspace(0, count - 1, OVERLAY_FRAMES).round().astype(int))
-    found = find_overlays(read_frame(folder / frame_name(int(t))) for t in chosen)
+def overlay_facts(folder: Path, ledger: Ledger) -> dict[str, Any]:
+    """What frames.json says of text and logos drawn over the video: boxes (left, top, right, bottom) in pixels, and when."""
+    found = find_overlays(FrameFiles(folder, len(ledger.taken)))
     if found.doubtful:
         log.warning(
-            "something stands still before what hardly changes (%s): drawn over the video, or part of the scene; it is "
+            "something stands still before what hardly changes, at %s: drawn over the video, or part of the scene; it is "
             "kept, give masks with 255 there if it is drawn",
-            overlays_in_words(found.doubtful, size),
+            doubtful_in_words(found.doubtful),
         )
     if not found.sure:
         return {}
-    log.warning("text or logos are drawn over the video (%s): masks ignore them", overlays_in_words(found.sure, size))
-    return {"overlays": [box.values for box in found.sure]}
+    times_s = [row["time_s"] for row in ledger.taken]
+    words = overlays_in_words(found.sure, times_s, ledger.size)
+    log.warning("text or logos are drawn over the video (%s): masks ignore them", words)
+    return {"overlays": [one.values for one in found.sure]}
 
 
 def hole_facts(video: Path, source: Source, ledger: Ledger, folder: Path, shown: SourceView) -> dict[str, Any]:

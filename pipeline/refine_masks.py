@@ -5,6 +5,7 @@ given back to an object is looked for by the object's own model, which gets pose
 are not changed, and where the background is not well known nothing is.
 
 Reads   frames/                images
+        frames.json            (optional) what is drawn over them, or transparent: it is no object's
         flow.h5                flow between neighbouring frames
         masks.h5, objects.json ids of the first pass, and what the objects are
         reconstruction/        one COLMAP model per object
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from pipeline.cameras import BACKGROUND_ID, Intrinsics
 from pipeline.cli import run_stage
@@ -29,6 +30,7 @@ from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.formats.flow_file import read_flow_pairs, straight_flow
 from pipeline.formats.frames_folder import read_frames
 from pipeline.formats.geometry_file import Geometry, read_geometry, write_geometry
+from pipeline.formats.hidden_pixels import hidden_pixels
 from pipeline.formats.lens import changes_in_frames, straight_ids, straight_images
 from pipeline.formats.masks_file import read_masks, read_objects, write_masks, write_objects
 from pipeline.refinement.masks import Correction, corrected
@@ -59,6 +61,7 @@ class SecondPass:
 
 def refine_masks(
     frames: Path,
+    info: Path | None,
     flow: Path,
     masks: Path,
     objects: Path,
@@ -76,7 +79,8 @@ def refine_masks(
         log.info("masks stay as they are: %s", reason)
         found = SecondPass(object_ids)
     else:
-        found = second_pass(read_frames(frames), flow, object_ids, reconstruction, judged, config)
+        hidden = hidden_pixels(frames, info, (object_ids.shape[0], object_ids.shape[1], object_ids.shape[2]))
+        found = second_pass(read_frames(frames), flow, object_ids, hidden, reconstruction, judged, config)
         tell(found, judged)
 
     write_masks(refined_masks, found.object_ids, {"backend": listed["backend"]})
@@ -108,6 +112,7 @@ def second_pass(
     images: UInt8[np.ndarray, "frame height width rgb=3"],
     flow: Path,
     object_ids: UInt8[np.ndarray, "frame height width"],
+    hidden: Bool[np.ndarray, "frame height width"],
     reconstruction: Path,
     judged: Geometry,
     config: RefineMasksConfig,
@@ -119,7 +124,8 @@ def second_pass(
     models = {e.id: read_tracked_model(reconstruction / str(e.id), len(images)) for e in judged.objects}
     background = models[BACKGROUND_ID][0]
     known = known_camera(background, Intrinsics.from_values(np.array(judged.intrinsics), *ids.shape[1:]))
-    found = corrected(ids, pictures, chain, known, config.min_area, config.boundary_reach)
+    nobody = straight_ids(view, hidden.astype(np.uint8)) > 0
+    found = corrected(ids, pictures, nobody, chain, known, config.min_area, config.boundary_reach)
     registered = registered_objects(found, pictures, models, judged, World.of_background(background), config)
     refined = changes_in_frames(view, ids, found.object_ids, object_ids)
     return SecondPass(refined, found.regained, registered, found.newly_ignored)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 
 from pipeline.cameras import IGNORE_ID
 from pipeline.cli import run_stage
 from pipeline.config import SegmentObjectsConfig
 from pipeline.formats.frame_files import KeptFrames
-from pipeline.formats.frames_folder import read_frames, read_frames_info, read_holes
+from pipeline.formats.frames_folder import read_frames, read_frames_info
+from pipeline.formats.hidden_pixels import hidden_pixels
 from pipeline.formats.mask_folder import GivenMasks, read_key_masks, read_mask_folder
 from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.runtime.device import stage_device
@@ -65,16 +66,15 @@ def segment_objects(
 ) -> None:
     images = read_frames(frames)
     kept = kept_frames(info, len(images))
-    drawn = drawn_over(kept.overlays, (images.shape[1], images.shape[2]))
-    video = Video(images, flow, drawn)
+    hidden = hidden_pixels(frames, info, (len(images), images.shape[1], images.shape[2]))
+    video = Video(images, flow, hidden)
     check_prompts(config.prompts, video.images.shape[:3])
     found = (
         found_objects(video, weights, config)
         if mask_folder is None
         else given_objects(video, kept, mask_folder, weights, config)
     )
-    found.object_ids[:, drawn] = IGNORE_ID
-    found.object_ids[holes_in(frames, info)] = IGNORE_ID
+    found.object_ids[hidden] = IGNORE_ID
     log_objects(found)
     write_masks(masks, found.object_ids, {"backend": found.backend})
     write_objects(objects, found.backend, found.rows, found.warnings)
@@ -85,25 +85,12 @@ def kept_frames(info: Path | None, count: int) -> KeptFrames:
     return KeptFrames.of_info(read_frames_info(info)) if info is not None else KeptFrames.all_of(count)
 
 
-def holes_in(frames: Path, info: Path | None) -> Bool[np.ndarray, "frame height width"] | bool:
-    """Pixels of frames that show nothing; False where frames.json knows of none."""
-    return read_holes(frames) if info is not None and read_frames_info(info).get("transparent") else False
-
-
-def drawn_over(boxes: list[list[int]], size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
-    """Pixels within boxes (left, top, right, bottom) of what is drawn over the video."""
-    drawn = np.zeros(size, bool)
-    for left, top, right, bottom in boxes:
-        drawn[top:bottom, left:right] = True
-    return drawn
-
-
 def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConfig) -> Segmentation:
     """What prompts point at or what moves, with the motion that speaks for it."""
     ids, backend = found_ids(video, weights, config)
     ids = obeyed(ids, config.prompts)
-    if video.drawn is not None:
-        ids[:, video.drawn] = 0
+    if video.hidden is not None:
+        ids[video.hidden] = 0
     moves = own_motion(video.images, ids, video.chain, config.boundary_reach)
     names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
     held = held_confidence(video.images, ids, config.prompts) if config.prompts else None

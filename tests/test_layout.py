@@ -78,6 +78,8 @@ WITHOUT = {
     "pipeline/datasets/seen_views.py": LAYOUT,
     "pipeline/evaluation/known_truth.py": "tests/pipeline/test_evaluate.py",
     "pipeline/evaluation/splats.py": SPLATS,
+    "pipeline/footage/banners.py": "tests/pipeline/footage/test_overlays.py",
+    "pipeline/footage/steadiness.py": "tests/pipeline/footage/test_overlays.py",
     "pipeline/footage/shown_part.py": "tests/pipeline/test_extract_frames.py: shots, borders, blank frames, sizes",
     "pipeline/formats/flow_file.py": "tests/pipeline/test_estimate_flow.py and correspondence/test_flow_chain.py",
     "pipeline/formats/id_files.py": "tests/pipeline/formats/test_mask_folder.py: one file means something among others only",
@@ -131,6 +133,7 @@ WITHOUT = {
     "pipeline/settings/values.py": SETTINGS,
     "pipeline/sfm/given_poses.py": "tests/pipeline/sfm/test_pose_dialects.py",
     "pipeline/sfm/pose_check.py": "tests/pipeline/sfm/test_pose_dialects.py",
+    "pipeline/sfm/pose_mistakes.py": "tests/pipeline/sfm/test_pose_dialects.py",
 }
 
 

@@ -51,8 +51,9 @@ def judge_footage(
     seen = survey(frame for frame in until(source.glance(), int(wanted.max())) if frame.index >= wanted.min())
     if seen is None:
         return Footage(intervals, [], SourceShape((0, 0), (0, 0)))
-    check_size(video, (seen.rows.shape[1], seen.columns.shape[1]), config)
-    shots = [shot for shot in find_shots(seen, source.times_s, int(wanted.min()), int(wanted.max()))]
+    check_size(video, seen.size, config)
+    inside = seen.inside(find_borders(seen))  # bars go on through every cut, and have no motion of their own
+    shots = find_shots(inside, source.times_s, int(wanted.min()), int(wanted.max()))
     number = chosen_shot(video, shots, config)
     shot = shots[number - 1]
     kept = intervals.copy()
@@ -63,7 +64,7 @@ def judge_footage(
         raise StageError(
             f"{video} shows nothing: all {len(seen)} frames are black, or of one colour; is it the right file?"
         )
-    size = (seen.rows.shape[1], seen.columns.shape[1])
+    size = seen.size
     known = source.facts
     stored = (known["stored_height"], known["stored_width"]) if "pixel_aspect" in known else size
     crop = find_borders(seen.part(shot.first, shot.last)) if config.crop_borders else None

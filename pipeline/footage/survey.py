@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from pipeline.formats.source_view import Crop
 from pipeline.formats.video_source import SourceFrame
 
 SMALL_PX = 128  # longer side of the small pictures
@@ -29,6 +30,25 @@ class Survey:
         """The frames whose place in the video is from `first` to `last`."""
         chosen = (self.index >= first) & (self.index <= last)
         return Survey(self.index[chosen], self.small[chosen], self.rows[chosen], self.columns[chosen])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the video's images."""
+        return self.rows.shape[1], self.columns.shape[1]
+
+    def inside(self, crop: Crop | None) -> "Survey":
+        """What is inside bars, as far as the small pictures tell them apart; all where too little is left of these."""
+        if crop is None:
+            return self
+        small_height, small_width = self.small.shape[1:]
+        scale = small_height / self.size[0], small_width / self.size[1]
+        top, left = int(np.ceil(crop.top * scale[0])), int(np.ceil(crop.left * scale[1]))
+        bottom, right = int((crop.top + crop.height) * scale[0]), int((crop.left + crop.width) * scale[1])
+        if min(bottom - top, right - left) < LEAST_PX:
+            return self
+        rows = self.rows[:, crop.top : crop.top + crop.height]
+        columns = self.columns[:, crop.left : crop.left + crop.width]
+        return Survey(self.index, self.small[:, top:bottom, left:right], rows, columns)
 
 
 def survey(frames: Iterable[SourceFrame]) -> Survey | None:

@@ -32,7 +32,7 @@ class KeptFrames:
 
     `lens` is that of the frames before they were undistorted; `crop` is (top, left, height, width) of the video where its
     borders were cut, `source_size` and `stored_size` are its (height, width) where they matter. What is given for the
-    video then needs the same. `overlays` are boxes (left, top, right, bottom) in the frames of what is drawn over them.
+    video then needs the same.
     `frame_lens` is the lens of the frames themselves, where a scene shows them undistorted: what is given for the frames
     then needs the same.
     """
@@ -45,7 +45,6 @@ class KeptFrames:
     crop: list[int] | None = None
     source_size: list[int] | None = None
     stored_size: list[int] | None = None
-    overlays: list[list[int]] = field(default_factory=list)
     frame_lens: dict[str, Any] | None = None
 
     @classmethod
@@ -56,7 +55,6 @@ class KeptFrames:
         count = int(source.get("frames", max(index) + 1))
         names = [row["file"] for row in info["frames"]]
         known = cls(names, index, count, list(source.get("names", [])), info.get("lens"), info.get("crop"))
-        known = replace(known, overlays=info.get("overlays") or [])
         shape = SourceShape.of_info(info)
         return known if shape.plain else replace(known, source_size=[*shape.size], stored_size=[*shape.stored])
 

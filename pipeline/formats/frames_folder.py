@@ -1,6 +1,7 @@
 """The frames of a scene: PNG files 000000.png, 000001.png, ... and frames.json, which says where they came from."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,20 @@ def read_frame(path: Path) -> UInt8[np.ndarray, "height width rgb=3"]:
     if image is None:
         raise StageError(f"{path} is not a readable image; delete it and run extract_frames again")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """The frames of a folder, each read when it is asked for."""
+
+    folder: Path
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int, /) -> UInt8[np.ndarray, "height width rgb=3"]:
+        return read_frame(self.folder / frame_name(index))
 
 
 def read_frames(frames: Path) -> UInt8[np.ndarray, "frame height width rgb=3"]:

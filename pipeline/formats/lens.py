@@ -15,6 +15,7 @@ from pipeline.runtime.errors import StageError
 
 STRAIGHT_PX = 0.25  # largest displacement of a lens that counts as a pinhole
 GRID = 33  # points along each side where displacements are measured
+MOST_ZOOM = 2.0  # of a lens that is no fisheye: it would show a quarter of the image or less
 ZOOMS = (0.2, 5.0)  # focal lengths that are tried for the pinhole view, times the lens's
 PANORAMIC = "EQUIRECTANGULAR"
 WIDEST, NARROWEST = 0.05, 100.0  # focal length over the longer side: beyond fisheyes and telescopes
@@ -127,6 +128,11 @@ def check_values(lens: Lens, where: str) -> None:
             f"{where}: the principal point ({camera.cx:.4g}, {camera.cy:.4g}) is far outside of images of "
             f"{lens.width}x{lens.height}; it is in pixels from the left top corner: were the images cropped or resized?"
         )
+    if max(abs(camera.cx), abs(camera.cy)) <= 1 and min(lens.width, lens.height) > 4:
+        raise StageError(
+            f"{where}: the principal point ({camera.cx:.4g}, {camera.cy:.4g}) is the left top corner of images of "
+            f"{lens.width}x{lens.height}; it is in pixels from there, not a share of the size, nor counted from the middle"
+        )
 
 
 @dataclass(frozen=True)
@@ -199,6 +205,12 @@ def undistortion(lens: Lens) -> Undistortion:
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if sees_all(lens, middle) else (middle, high)
+    if high > MOST_ZOOM and "FISHEYE" not in lens.model and lens.model != "FOV":
+        terms = ", ".join(f"{value:g}" for value in lens.params)
+        raise StageError(
+            f"the {lens.model} lens ({terms}) moves image points by up to {lens.displacement_px:.0f} px of "
+            f"{lens.width}x{lens.height}: are its terms in other units, or of another model?"
+        )
     camera = zoomed(lens.camera, high)
     directions = directions_at_unit_depth(camera, pixel_centres(lens.height, lens.width))
     return Undistortion(lens.project(directions), camera, lens)

@@ -13,12 +13,13 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from pipeline.cameras import Intrinsics, rigid
+from pipeline.cameras import Intrinsics, inverse, rigid
 from pipeline.formats.lens import Lens, make_lens
 from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV, NamedPoses
 from pipeline.runtime.errors import StageError
 
 POSE_KEYS = ("cam_c2w", "c2w", "poses", "extrinsics", "data")
+INVERSE_KEYS = ("w2c", "cam_w2c", "world_to_camera", "camera_from_world")
 INTRINSICS_KEYS = ("intrinsic", "intrinsics", "K", "data")
 COLMAP_FILES = ("cameras.txt", "images.txt", "points3D.txt", "rigs.txt", "frames.txt")
 IMAGE_KEYS = ("images", "depths", "rgbs")
@@ -151,12 +152,13 @@ def tum_poses(path: Path, table: Float[np.ndarray, "frame value=8"]) -> NamedPos
 def read_archive(path: Path) -> NamedPoses:
     """MegaSaM's .npz (cam_c2w, intrinsic, images), or another with poses of all frames under a common name."""
     arrays = loaded(path)
-    key = next((name for name in POSE_KEYS if name in arrays and arrays[name].ndim == 3), None)
+    key = next((name for name in (*POSE_KEYS, *INVERSE_KEYS) if name in arrays and arrays[name].ndim == 3), None)
     if key is None:
         raise StageError(
-            f"{path} holds {', '.join(arrays) or 'nothing'}; camera poses are called {', '.join(POSE_KEYS)}"
+            f"{path} holds {', '.join(arrays) or 'nothing'}; camera poses are called {', '.join((*POSE_KEYS, *INVERSE_KEYS))}"
         )
     poses = square(arrays[key], path)
+    poses = inverse(poses) if key in INVERSE_KEYS else poses
     names = [f"{int(number):06d}" for number in arrays["inds"]] if "inds" in arrays else numbered(len(poses))
     notes = (f"the poses are `{key}` of {path.name}, OpenCV axes",)
     return NamedPoses(names, poses, lens_of_arrays(arrays, path), notes, "inds" not in arrays)

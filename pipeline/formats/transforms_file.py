@@ -108,6 +108,7 @@ def lens_of_entry(entry: Mapping[str, Any], size: tuple[int, int] | None, path: 
     if said[0] is None or said[1] is None:
         return None
     width, height = float(said[0]), float(said[1])
+    check_angles(entry, path)
     focal = entry.get("fl_x", entry.get("focal", focal_of_angle(entry.get("camera_angle_x"), width)))
     fy = entry.get("fl_y", focal_of_angle(entry.get("camera_angle_y"), height))
     focal = fy if focal is None else focal
@@ -116,6 +117,16 @@ def lens_of_entry(entry: Mapping[str, Any], size: tuple[int, int] | None, path: 
     fx, fy = float(focal), float(focal if fy is None else fy)
     centre = (float(entry.get("cx", width / 2)), float(entry.get("cy", height / 2)))
     return named_lens(entry, (fx, fy, *centre), round(width), round(height), path)
+
+
+def check_angles(entry: Mapping[str, Any], path: Path) -> None:
+    """Refuse fields of view that can only be in degrees."""
+    for name in ("camera_angle_x", "camera_angle_y"):
+        if name in entry and not 0 < (angle := float(entry[name])) < np.pi:
+            raise StageError(
+                f"{path}: {name} is {angle:g}; fields of view are in radians, between 0 and 3.14 ({angle:g} degrees are "
+                f"{np.radians(angle):.4f})"
+            )
 
 
 def focal_of_angle(angle: float | None, extent: float) -> float | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.correspondence.flow_chain import FlowChain
@@ -30,42 +30,52 @@ class Correction:
 def corrected(
     ids: UInt8[np.ndarray, "frame height width"],
     images: UInt8[np.ndarray, "frame height width rgb=3"],
+    hidden: Bool[np.ndarray, "frame height width"],
     chain: FlowChain,
     known: KnownCamera,
     smallest_share: float,
     reach: float,
 ) -> Correction:
-    """What stands in front of the known background and has no object: given to the object that it is of, else ignored."""
+    """What stands in front of the known background and has no object: given to the object that it is of, else ignored.
+
+    `hidden` pixels show no scene; nobody gets them.
+    """
     small = chain.reduced(WORKING_PX)
     height, width = small.forward.shape[1:3]
     low_ids = np.stack([cv2.resize(one, (width, height), interpolation=cv2.INTER_NEAREST) for one in ids])
+    low_hidden = (
+        np.stack([cv2.resize(one.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for one in hidden])
+        > 0
+    )
     pictures = np.stack([cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in images])
     background = low_ids == BACKGROUND_ID
     still = still_world(pictures, small, known, background)
     front = in_front(still, background_plates(pictures, still, known, background))
-    regions = free_regions(low_ids, front, small, max(SMALLEST_PX, int(smallest_share * height * width)))
+    regions = free_regions(low_ids, front & ~low_hidden, small, max(SMALLEST_PX, int(smallest_share * height * width)))
     owned = owners(regions, low_ids, pictures, small)
     table = np.full(int(regions.max()) + 1, IGNORE_ID, np.uint8)
     table[list(owned)] = list(owned.values())
-    return filled_in(ids, np.where(regions > 0, table[regions], 0), images, chain, reach)
+    return filled_in(ids, np.where(regions > 0, table[regions], 0), hidden, images, chain, reach)
 
 
 def filled_in(
     ids: UInt8[np.ndarray, "frame height width"],
     found: UInt8[np.ndarray, "frame low_height low_width"],
+    hidden: Bool[np.ndarray, "frame height width"],
     images: UInt8[np.ndarray, "frame height width rgb=3"],
     chain: FlowChain,
     reach: float,
 ) -> Correction:
     """Ids with what was found, where they had no object; borders of objects that got pixels are put on edges."""
     height, width = ids.shape[1:]
-    result, pictures, free = ids.copy(), NormalisedImages(images), free_pixels(ids)
+    result, pictures, free = ids.copy(), NormalisedImages(images), free_pixels(ids) & ~hidden
     regained: dict[int, list[int]] = {}
     for t in np.flatnonzero(found.any((1, 2))).tolist():
         wanted = cv2.resize(found[t], (width, height), interpolation=cv2.INTER_NEAREST)
         mixed = np.where(free[t] & (wanted > 0), wanted, ids[t])
         changed = [int(k) for k in np.unique(wanted[free[t]]) if k not in (BACKGROUND_ID, IGNORE_ID)]
-        result[t] = on_edges(mixed, changed, t, pictures, chain, reach) if changed else mixed
+        filled = on_edges(mixed, changed, t, pictures, chain, reach) if changed else mixed
+        result[t] = np.where(hidden[t], ids[t], filled)
         for k in changed:
             regained.setdefault(k, []).append(t)
     ignored = (result == IGNORE_ID) & (ids != IGNORE_ID)

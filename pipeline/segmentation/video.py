@@ -12,7 +12,7 @@ from pipeline.correspondence.flow_chain import FlowChain, read_flow_chain
 from pipeline.segmentation.camera_motion_residual import camera_motion_residual
 from pipeline.segmentation.tubes import find_tubes
 
-DRAWN_MARGIN_PX = 4  # around what is drawn over the frames, where flow is smeared
+HIDDEN_MARGIN_PX = 4  # around what is drawn over the frames, where flow is smeared
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,18 @@ class Video:
 
     images: UInt8[np.ndarray, "frame height width rgb=3"]
     flow: Path | FlowChain
-    drawn: Bool[np.ndarray, "height width"] | None = None  # over all frames: text, logos
+    hidden: Bool[np.ndarray, "frame height width"] | None = None  # by text and logos, or transparent
 
     @cached_property
     def chain(self) -> FlowChain:
-        """The flow between all neighbouring frames, not valid in and beside what is drawn over them."""
+        """The flow between all neighbouring frames, not valid in and beside what hides the scene in either of a pair."""
         chain = read_flow_chain(self.flow, self.images.shape[:3]) if isinstance(self.flow, Path) else self.flow
-        if self.drawn is None or not self.drawn.any():
+        if self.hidden is None or not self.hidden.any():
             return chain
-        size = 2 * DRAWN_MARGIN_PX + 1
-        free = cv2.dilate(self.drawn.astype(np.uint8), np.ones((size, size), np.uint8)) == 0
+        size = 2 * HIDDEN_MARGIN_PX + 1
+        margin = np.ones((size, size), np.uint8)
+        shown = np.stack([cv2.dilate(hidden.astype(np.uint8), margin) == 0 for hidden in self.hidden])
+        free = shown[:-1] & shown[1:]
         return replace(chain, forward_valid=chain.forward_valid & free, backward_valid=chain.backward_valid & free)
 
     @cached_property

@@ -151,8 +151,13 @@ def check_rotations(path: Path, found: NamedPoses) -> None:
     rotation = matrices[:, :3, :3]
     known = np.isfinite(rotation).all(axis=(1, 2))
     product = rotation[known] @ np.swapaxes(rotation[known], 1, 2)
-    if not (np.abs(product - np.eye(3)).max(initial=0.0) < 1e-3 and (np.linalg.det(rotation[known]) > 0).all()):
+    if np.abs(product - np.eye(3)).max(initial=0.0) >= 1e-3:
         raise StageError(f"{path}: some pose is no rotation with a translation; scale and shear do not belong there")
+    if (np.linalg.det(rotation[known]) < 0).any():
+        raise StageError(
+            f"{path}: some pose is mirrored (its determinant is -1): it is of a left-handed system, as Unity's and Unreal's "
+            "are; turn one axis around, of the world and of the camera"
+        )
 
 
 def fitted_camera(path: Path, lens: Lens | None, info: dict[str, Any]) -> Intrinsics | None:

@@ -1,23 +1,21 @@
 """Poses that a person gave, held against the tracks: what contradicts them is named by the mistake that would explain it.
 
-A disturbance is undone by the right change of the poses, or of the tracks, so each common one is tried: shifted by some
-frames, inverted, other axes, other order, a quaternion's numbers in another order, another focal length, a lens that was
-left out. The change under which the tracks agree far better is the likely cause.
+A disturbance is undone by the right change of the poses, or of the tracks, so each common one is tried: those of
+`pose_mistakes`, another focal length, a lens that was left out. The change under which the tracks agree far better is the
+likely cause; where none is, rarer ones are tried. The poses of a few frames may be wrong alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
-from pipeline.cameras import Intrinsics, inverse
+from pipeline.cameras import Intrinsics
+from pipeline.sfm.pose_mistakes import common_mistakes, rare_mistakes
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulate
 
-OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 MOST_TRACKS, LEAST_LENGTH = 300, 3
-SHIFTS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
 # Image radius in focal lengths, squared, times this: what a lens that the poses do not know moves points by.
 RADIAL_TERMS = (-0.4, -0.3, -0.2, -0.15, -0.1, -0.07, -0.04, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8)
 FOCAL_FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.25, 1.4, 1.7, 2.0)
@@ -28,18 +26,29 @@ BETTER = 0.6  # of the error that a change must leave at most to be the cause
 # Errors of the tracks themselves, in pixels and in their own standard deviations; below both nothing is contradicted.
 NOISE_PX, NOISE_SIGMAS = 0.15, 2.0
 CONTRADICTED_SHARE = 0.006  # of the longer side: median error at which poses are wrong whatever the cause
-Poses = Float[np.ndarray, "frame 4 4"]
+MOST_ALONE = 0.2  # share of the frames whose poses are wrong while the others agree
+Mistakes = Callable[[Float[np.ndarray, "frame 4 4"]], Iterable[tuple[str, Float[np.ndarray, "frame 4 4"]]]]
 
 
 @dataclass(frozen=True)
 class Contradiction:
-    """How far the tracks contradict poses, and the likely cause, empty where no common mistake explains it."""
+    """How far the tracks contradict poses, and the likely cause, empty where no common mistake explains it.
+
+    `frames` are those whose poses are contradicted, where the others are not.
+    """
 
     error_px: float
     cause: str
     explained_px: float
+    frames: tuple[int, ...] = ()
 
     def __str__(self) -> str:
+        if self.frames:
+            return (
+                f"the tracks contradict the given poses of frames {', '.join(map(str, self.frames))} by {self.error_px:.2f} px, "
+                f"those of the others by {self.explained_px:.2f} px only: leave these frames out of the poses, and they are "
+                "found from the others"
+            )
         if self.cause:
             return (
                 f"the tracks contradict the given poses by {self.error_px:.2f} px, but by {self.explained_px:.2f} px only "
@@ -47,7 +56,7 @@ class Contradiction:
             )
         return (
             f"the tracks contradict the given poses by {self.error_px:.2f} px, and no common mistake (shifted, inverted, "
-            "other axes, order, focal length or lens) explains it: are they of this video?"
+            "other axes, order, mirrored, focal length or lens) explains it: are they of this video?"
         )
 
 
@@ -63,20 +72,53 @@ def contradiction(
         return None
     given = median_error_px(model, few)
     sigma = float(np.median(few.sigma_px))
+    limit = max(CONTRADICTED_SHARE * longer_side(model.camera), 3 * NOISE_SIGMAS * sigma)
+    if alone := wrong_alone(model, few, limit):
+        return alone
     if given <= max(NOISE_PX, NOISE_SIGMAS * sigma):
         return None
-    cause, explained = likely_cause(model, few, focal_known)
-    limit = max(CONTRADICTED_SHARE * longer_side(model.camera), 3 * NOISE_SIGMAS * sigma)
-    if explained < min(BETTER * given, limit):
-        return Contradiction(given, cause, explained)
+    for mistakes in (common_mistakes, rare_mistakes):
+        cause, explained = likely_cause(model, few, focal_known, mistakes)
+        if explained < min(BETTER * given, limit):
+            return Contradiction(given, cause, explained)
     return Contradiction(given, "", given) if given > limit else None
 
 
-def likely_cause(model: RigidModel, few: Observations, focal_known: bool) -> tuple[str, float]:
-    """The common mistake whose undoing the tracks agree with best, in words, and the error that is left, in pixels."""
-    tried = [
-        (name, other, few) for name, other in (*pose_changes(model), *(focal_changes(model) if focal_known else ()))
-    ]
+def wrong_alone(model: RigidModel, few: Observations, limit: float) -> Contradiction | None:
+    """A few frames whose poses the tracks contradict, while they agree with all others; None where that is not so.
+
+    The worst frame is left out, one after another, until the rest agrees.
+    """
+    kept, left_out = model, dict[int, float]()
+    for _ in range(int(MOST_ALONE * model.registered.sum())):
+        errors = frame_errors_px(kept, few)
+        worst = int(np.nanargmax(errors))
+        if errors[worst] <= limit:
+            break
+        left_out[worst] = float(errors[worst])
+        poses = kept.camera_from_object.copy()
+        poses[worst] = np.nan
+        kept = replace(kept, camera_from_object=poses)
+    errors = frame_errors_px(kept, few)
+    if not left_out or np.nanmax(errors) > limit or np.nanmedian(errors) > BETTER * min(left_out.values()):
+        return None
+    return Contradiction(max(left_out.values()), "", float(np.nanmedian(errors)), tuple(sorted(left_out)))
+
+
+def frame_errors_px(model: RigidModel, seen: Observations) -> Float[np.ndarray, "frame"]:
+    """Median reprojection error in each frame of tracks placed under poses; NaN where a frame has none."""
+    error = reprojection_errors_px(triangulate(model, seen), seen)
+    known = model.registered[seen.frame] & ~np.isnan(error)
+    result = np.full(seen.frame_count, np.nan)
+    for t in np.unique(seen.frame[known]):
+        result[t] = np.median(error[known & (seen.frame == t)])
+    return result
+
+
+def likely_cause(model: RigidModel, few: Observations, focal_known: bool, mistakes: Mistakes) -> tuple[str, float]:
+    """The mistake whose undoing the tracks agree with best, in words, and the error that is left, in pixels."""
+    changes = ((name, replace(model, camera_from_object=poses)) for name, poses in mistakes(model.camera_from_object))
+    tried = [(name, other, few) for name, other in (*changes, *(focal_changes(model) if focal_known else ()))]
     tried += [(name, model, straightened) for name, straightened in lens_changes(model.camera, few)]
     if not focal_known:
         tried = [(name, with_best_focal(other, seen, COARSE_FOCALS), seen) for name, other, seen in tried]
@@ -113,19 +155,6 @@ def longer_side(camera: Intrinsics) -> int:
     return max(camera.width, camera.height)
 
 
-def pose_changes(model: RigidModel) -> Iterator[tuple[str, RigidModel]]:
-    """Every common mistake of poses undone, by what was done wrong, in words."""
-    poses = model.camera_from_object
-    for name, changed in (
-        *shifted(poses),
-        *inverted(poses),
-        *turned(poses),
-        *reordered(poses),
-        *quaternions(poses),
-    ):
-        yield name, replace(model, camera_from_object=changed)
-
-
 def focal_changes(model: RigidModel) -> Iterator[tuple[str, RigidModel]]:
     """Other focal lengths, in words."""
     for factor in FOCAL_FACTORS:
@@ -147,62 +176,6 @@ def lens_words(radial: float) -> str:
         f"the video has a {bent} distortion that they do not tell (a radial term k1 of about {radial:+.2g}), or they tell one "
         "that was undistorted before"
     )
-
-
-def shifted(poses: Poses) -> Iterator[tuple[str, Poses]]:
-    """Poses that belong to other frames."""
-    for shift in SHIFTS:
-        if abs(shift) < len(poses) - 1:
-            moved = np.full_like(poses, np.nan)
-            moved[max(shift, 0) : len(poses) + min(shift, 0)] = poses[max(-shift, 0) : len(poses) + min(-shift, 0)]
-            which = "later" if shift > 0 else "earlier"
-            yield f"they are shifted: each pose is that of a frame {abs(shift)} {which}", moved
-
-
-def inverted(poses: Poses) -> Iterator[tuple[str, Poses]]:
-    """camera_from_world where world_from_camera is expected, or the reverse, with and without other axes."""
-    yield "they are inverted (world_from_camera and camera_from_world exchanged)", inverse(poses)
-    axes = "they are inverted, and their axes are OpenGL's where OpenCV's are expected or the reverse"
-    yield axes, OPENGL @ inverse(poses)
-
-
-def turned(poses: Poses) -> Iterator[tuple[str, Poses]]:
-    """Other axes of the camera."""
-    yield (
-        "their axes are wrong: OpenGL's (y up, z backwards) where OpenCV's (y down, z forward) are expected",
-        OPENGL @ poses,
-    )
-    yield "their axes are wrong: the images are upside down", np.diag([-1.0, -1.0, 1.0, 1.0]) @ poses
-    for name, turn in (("clockwise", 1.0), ("counterclockwise", -1.0)):
-        quarter = np.array([[0, -turn, 0, 0], [turn, 0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1]])
-        yield f"their axes are wrong: the images are turned {name} by 90 degrees", quarter @ poses
-
-
-def reordered(poses: Poses) -> Iterator[tuple[str, Poses]]:
-    """Reversed in time, or sorted as text, where 10 comes before 2."""
-    yield "their order is wrong: reversed in time", poses[::-1]
-    for first in (0, 1):
-        as_text = [index - first for index in sorted(range(first, len(poses) + first), key=str)]
-        yield "their order is wrong: sorted as text, 10 before 2", poses[np.argsort(as_text)]
-        yield "their order is wrong: sorted as text, 10 before 2", poses[as_text]
-
-
-def quaternions(poses: Poses) -> Iterator[tuple[str, Poses]]:
-    """The four numbers of a quaternion in another order: of the camera in the world beside its place (TUM), or of the world in
-    the camera (COLMAP). The sign that a rotation leaves open does not matter."""
-    for places, told, wanted in (((1, 2, 3, 0), "w x y z", "x y z w"), ((3, 0, 1, 2), "x y z w", "w x y z")):
-        words = f"the order of their quaternions is wrong: {told} where {wanted} is expected"
-        yield words, inverse(with_numbers_moved(inverse(poses), places))
-        yield words, with_numbers_moved(poses, places)
-
-
-def with_numbers_moved(poses: Poses, places: tuple[int, ...]) -> Poses:
-    """Poses with the numbers of their quaternions taken from other places."""
-    known = np.isfinite(poses).all(axis=(1, 2))
-    moved = poses.copy()
-    numbers = Rotation.from_matrix(poses[known, :3, :3]).as_quat()
-    moved[known, :3, :3] = Rotation.from_quat(numbers[:, places]).as_matrix()
-    return moved
 
 
 def zoomed(camera: Intrinsics, factor: float) -> Intrinsics:

@@ -79,8 +79,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(scene: Path, folder: Path, objects: Path | None = None, **settings: bool) -> list[Path]:
     """Masks, objects, reconstruction and geometry after the stage."""
     made = [folder / name for name in NAMES]
-    inputs = [scene / name for name in ("frames", "flow.h5", *NAMES)]
-    inputs[3] = objects or inputs[3]
+    inputs = [scene / "frames", None, *(scene / name for name in ("flow.h5", *NAMES))]
+    inputs[4] = objects or inputs[4]
     refine_masks(*inputs, *made, RefineMasksConfig(**settings))
     return made
 

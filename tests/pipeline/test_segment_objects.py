@@ -203,15 +203,18 @@ def test_masks_of_key_frames_are_used_exactly_and_filled_in_between(tmp_path: Pa
 def test_what_is_drawn_over_the_video_is_ignored_and_no_object(tmp_path: Path) -> None:
     moving_squares(tmp_path / "frames", [(3, 0)])
     frames = [{"file": frame_name(t), "source_index": t} for t in range(FRAMES)]
+    overlays = [
+        {"box": [0, 60, 128, 96], "first": 0, "last": FRAMES - 1},
+        {"box": [40, 10, 60, 30], "first": 3, "last": 5},
+    ]
     (tmp_path / "frames.json").write_text(
-        json.dumps(
-            {"frames": frames, "height": HEIGHT, "width": WIDTH, "overlays": [[0, 60, 128, 96], [40, 10, 60, 30]]}
-        )
+        json.dumps({"frames": frames, "height": HEIGHT, "width": WIDTH, "overlays": overlays})
     )
     write_flow_of_frames(tmp_path)
     inputs = (tmp_path / "frames", tmp_path / "frames.json", tmp_path / "flow.h5", None, None)
     segment_objects(*inputs, tmp_path / "masks.h5", tmp_path / "objects.json", SegmentObjectsConfig())
     ids = read_masks(tmp_path / "masks.h5")
-    drawn = np.zeros((HEIGHT, WIDTH), bool)
-    drawn[60:], drawn[10:30, 40:60] = True, True
-    assert (ids[:, drawn] == 255).all() and set(np.unique(ids[:, ~drawn])) <= {0, 1, 255}
+    drawn = np.zeros(ids.shape, bool)
+    drawn[:, 60:], drawn[3:6, 10:30, 40:60] = True, True
+    assert (ids[drawn] == 255).all() and set(np.unique(ids[~drawn])) <= {0, 1, 255}
+    assert (ids[[2, 6], 10:30, 40:60] != 255).any()

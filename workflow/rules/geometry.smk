@@ -66,6 +66,7 @@ rule reconstruct_objects:
 rule refine_masks:
     input:
         frames="results/{scene}/frames",
+        info="results/{scene}/frames.json",
         flow="results/{scene}/flow.h5",
         masks="results/{scene}/masks.h5",
         objects="results/{scene}/objects.json",
@@ -94,8 +95,8 @@ rule refine_masks:
         "Masks of {wildcards.scene}, once more, by what was reconstructed"
     shell:
         "python -m pipeline.refine_masks"
-        " --frames {input.frames:q} --flow {input.flow:q} --masks {input.masks:q} --objects {input.objects:q}"
-        " --reconstruction {input.reconstruction:q} --geometry {input.geometry:q}"
+        " --frames {input.frames:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
+        " --objects {input.objects:q} --reconstruction {input.reconstruction:q} --geometry {input.geometry:q}"
         " --refined-masks {output.masks:q} --refined-objects {output.objects:q}"
         " --refined-reconstruction {output.reconstruction:q} --refined-geometry {output.geometry:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"

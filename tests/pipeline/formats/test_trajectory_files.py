@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pipeline.cameras import rigid
+from pipeline.cameras import inverse, rigid
 from pipeline.formats.trajectory_files import read_trajectory
 from pipeline.runtime.errors import StageError
 
@@ -70,3 +70,13 @@ def test_rows_of_bounds_without_numbers_have_no_pose(tmp_path: Path) -> None:
     np.save(tmp_path / "poses_bounds.npy", rows)
     with pytest.raises(StageError, match="focal lengths of 0 and 0"):
         read_trajectory(tmp_path / "poses_bounds.npy")
+
+
+@pytest.mark.parametrize(
+    ("key", "matrices"), [("c2w", POSES), ("w2c", inverse(POSES)), ("camera_from_world", inverse(POSES))]
+)
+def test_arrays_are_poses_of_the_kind_that_their_name_says(tmp_path: Path, key: str, matrices: np.ndarray) -> None:
+    np.savez(tmp_path / "poses.npz", **{key: matrices[:, :3]})
+    found = read_trajectory(tmp_path / "poses.npz")
+    assert found is not None
+    np.testing.assert_allclose(found.world_from_camera, POSES, atol=1e-12)

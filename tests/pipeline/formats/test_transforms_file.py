@@ -122,8 +122,11 @@ def test_an_image_that_comes_twice_has_one_pose(tmp_path: Path) -> None:
         ({"fl_x": 0.87}, "in pixels"),
         ({"fl_x": -140.0}, "above 0"),
         ({"camera_angle_x": 60.0}, "in radians"),
+        ({"camera_angle_x": 40.0}, r"40 degrees are 0\.6981"),
         ({"fl_x": float("nan")}, "must be numbers"),
         ({"fl_x": 140.0, "cx": 900.0}, "far outside"),
+        ({"fl_x": 140.0, "cx": 0.5, "cy": 0.5}, "not a share of the size"),
+        ({"fl_x": 140.0, "cx": 0.0, "cy": 0.0}, "counted from the middle"),
         ({"fl_x": 140.0, "w": 0}, "0x120"),
     ],
 )

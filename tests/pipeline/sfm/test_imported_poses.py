@@ -132,6 +132,10 @@ def test_a_distorted_lens_needs_undistorted_frames(tmp_path: Path) -> None:
             {"frames": [{"file_path": n, "transform_matrix": np.diag([2.0, 2, 2, 1]).tolist()} for n in NAMES]},
             "no rotation",
         ),
+        (
+            {"frames": [{"file_path": n, "transform_matrix": np.diag([1.0, -1, 1, 1]).tolist()} for n in NAMES]},
+            "left-handed",
+        ),
         ({"frames": [{"file_path": "x.png", "transform_matrix": np.eye(4).tolist()}]}, "name them after the frames"),
         ({"frames": [{"file_path": NAMES[0], "transform_matrix": np.eye(4).tolist()}]}, "1 of the 6 frames"),
     ],

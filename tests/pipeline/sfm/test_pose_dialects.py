@@ -165,6 +165,46 @@ def test_every_disturbance_is_named(tmp_path: Path, dialect: str, disturbance: s
         imported_background(SEEN, found.camera_from_world, MappingOptions(camera, known, 0, 500, 500))
 
 
+UNITY = np.diag([1.0, -1.0, 1.0, 1.0])  # y up, else as OpenCV: left-handed
+ROS = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # x forward, y left, z up
+RARE: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "left-handed": (lambda m: UNITY @ m @ UNITY, r"left-handed system.*forward are \+x, -y, \+z"),
+    "forward along x": (lambda m: m @ inverse(ROS), r"axes are wrong: right, down and forward are -y, -z, \+x"),
+    "rotations inverted": (
+        lambda m: rigid(np.swapaxes(m[:, :3, :3], 1, 2), m[:, :3, 3]),
+        "rotations are those of camera_from_world beside places",
+    ),
+    "places inverted": (
+        lambda m: rigid(m[:, :3, :3], inverse(m)[:, :3, 3]),
+        "places are those of camera_from_world beside rotations",
+    ),
+    "sign of places": (lambda m: rigid(m[:, :3, :3], -m[:, :3, 3]), "signs of their places are wrong"),
+    "every second": (
+        lambda m: np.concatenate([m[::2], np.full((FRAMES // 2, 4, 4), np.nan)]),
+        "each pose is that of frame 0, 2, 4",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", RARE)
+def test_rare_mistakes_are_named_too(mistake: str) -> None:
+    change, words = RARE[mistake]
+    with pytest.raises(StageError, match=rf"(?s){words}.*trust_poses: true"):
+        check(inverse(change(TRUE)), CAMERA)
+
+
+def test_poses_that_are_wrong_in_a_few_frames_are_named() -> None:
+    """The median over all frames knows nothing of them."""
+    wrong = TRUE.copy()
+    wrong[5, :3, 3] += [0.5, 0.3, 0.0]
+    with pytest.raises(StageError, match=r"given poses of frames 5 by .* leave these frames out"):
+        check(inverse(wrong), CAMERA)
+    wrong = TRUE.copy()
+    wrong[[8, 9]] = wrong[[9, 8]]
+    with pytest.raises(StageError, match="given poses of frames 8, 9 by"):
+        check(inverse(wrong), CAMERA)
+
+
 @pytest.mark.parametrize(("dialect", "told"), [("tum", "w x y z where x y z w"), ("colmap", "x y z w where w x y z")])
 def test_the_order_of_quaternions_is_named(tmp_path: Path, dialect: str, told: str) -> None:
     """Written as another tool has them: after the place in TUM's lines, before it in COLMAP's."""
