@@ -42,10 +42,12 @@ from tests.synthetic import write_synthetic_scene
 
 CUDA = torch.device("cuda")
 BUDGETS = {
-    "OSN, bootstrap": (1000, 2, 0),
-    "OSN, composite": (1000, 2, 0),
-    "Semantic Flow, static": (1450, 3, 0),
-    "Semantic Flow, joint": (2250, 2, 0),
+    "OSN, bootstrap": (930, 1, 0),
+    "OSN, composite": (930, 1, 0),
+    "OSN, composite, recorded": (85, 1, 0),
+    "Semantic Flow, static": (940, 1, 0),
+    "Semantic Flow, joint": (1430, 1, 0),
+    "Semantic Flow, joint, recorded": (120, 1, 0),
 }
 FEW = {
     "bootstrap_steps": 2,
