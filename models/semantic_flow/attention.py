@@ -50,8 +50,10 @@ class FlowAttention(nn.Module):
             attention = alike.masked_fill(~visible[:, None, :, None], -torch.inf).softmax(2)
             attended = (attention[..., None] * value[:, None]).sum(2)
         else:
-            of_heads = (part.transpose(1, 2) for part in (query, key, value))
-            attended = F.scaled_dot_product_attention(*of_heads, attn_mask=visible[:, None, None]).transpose(1, 2)
+            query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=visible[:, None, None]).transpose(
+                1, 2
+            )
         return self.norm(tokens + self.merge(attended.flatten(2)))
 
 

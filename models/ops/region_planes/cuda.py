@@ -192,4 +192,5 @@ def region_planes_backward(
     sizes = (count, channels, *space.shape[2:], *others.shape[2:], rate, start)
     blocks = {"timed": len(times) > 0, "block": BLOCK, "width": triton.next_power_of_2(channels)}
     scatter[(triton.cdiv(count, BLOCK),)](*arrays, *sizes, by_place=by_place, **blocks)
-    return *(table.permute(0, 3, 1, 2) for table in by_table), by_point
+    by_space, by_other = (table.permute(0, 3, 1, 2) for table in by_table)
+    return by_space, by_other, by_point
