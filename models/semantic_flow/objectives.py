@@ -29,7 +29,7 @@ def static_losses(
     traced = model.trace(nodes, batch.rays, generator, moving=False)
     decoded = decode(model, traced, batch.label != losses.UNLABELLED)
     endpoint, _, _ = expected_flow_endpoints(model, traced, batch)
-    parts = {
+    parts: dict[str, tuple[float, losses.Loss]] = {
         "colour": (weights.colour, losses.robust_colour_loss(decoded.colour, batch.colour)),
         "semantics": (weights.semantics, losses.cross_entropy(decoded.logits, batch.label)),
         **geometry_losses(model, traced, batch, weights, endpoint),
@@ -50,13 +50,13 @@ def joint_losses(
     traced = model.trace(nodes, batch.rays, generator)
     depths(traced.depth.detach())
     semantic = first_labelled(batch.label, ray_budget.semantic_rays)
-    at_once = traced.rays.frames.device.type != "cpu"  # a shard's rays fill a core's cache, a GPU wants few kernels
-    if at_once:
+    carried = decoded_carried = None
+    if traced.rays.frames.device.type == "cpu":
+        decoded = decode(model, traced, semantic)
+    else:  # a shard's rays fill a core's cache, a GPU wants few kernels
         carried = carried_rays(model, nodes, traced, batch, ray_budget, generator)
         assert carried is not None
         decoded, decoded_carried = decoded_together(model, traced, semantic, carried)
-    else:
-        decoded = decode(model, traced, semantic)
     label = torch.where(semantic, batch.label, losses.UNLABELLED)
     endpoint, moved, still = expected_flow_endpoints(model, traced, batch)
     unit = model.bounds.static_region.unit
@@ -71,7 +71,7 @@ def joint_losses(
         "motion": (weights.motion, losses.motion_loss(moved, batch.motion, batch.motion_known, unit)),
         **geometry_losses(model, traced, batch, weights, endpoint),
     }
-    if at_once:
+    if carried is not None and decoded_carried is not None:
         return losses.weighted(parts | masked_consistency(model, carried, decoded_carried, weights))
     result = losses.weighted(parts)
     carried = carried_rays(model, nodes, traced, batch, ray_budget, generator)
