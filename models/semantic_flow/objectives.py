@@ -11,8 +11,15 @@ from models.ops.space_time_planes import SpaceTimePlanes
 from models.semantic_flow import losses
 from models.semantic_flow.batch import Batch, RayBudget, Weights
 from models.semantic_flow.chosen_samples import matching, samples_seen
-from models.semantic_flow.consistency import carried_rays, consistency, decoded_together, everywhere, masked_consistency
-from models.semantic_flow.decoding import decode
+from models.semantic_flow.consistency import (
+    CarriedRays,
+    carried_rays,
+    consistency,
+    decoded_together,
+    everywhere,
+    masked_consistency,
+)
+from models.semantic_flow.decoding import Decoded, decode
 from models.semantic_flow.model import SemanticFlow, Traced
 from models.semantic_flow.planes import DensityGrid
 
@@ -50,7 +57,8 @@ def joint_losses(
     traced = model.trace(nodes, batch.rays, generator)
     depths(traced.depth.detach())
     semantic = first_labelled(batch.label, ray_budget.semantic_rays)
-    carried = decoded_carried = None
+    carried: CarriedRays | None = None
+    decoded_carried: Decoded | None = None
     if traced.rays.frames.device.type == "cpu":
         decoded = decode(model, traced, semantic)
     else:  # a shard's rays fill a core's cache, a GPU wants few kernels
