@@ -8,6 +8,8 @@ have a resolution of their own; cameras are those of `models.ops.space.Cameras`.
 into it, and it is at most `behind` times as deep as the deepest of what is seen around.
 """
 
+import torch
+
 from models.ops.operators import by_triton, operator
 from models.ops.seen_features import reference
 
@@ -16,5 +18,5 @@ seen_features = operator(
     "(Tensor maps, Tensor depths, Tensor world_from_camera, Tensor intrinsics, Tensor points, Tensor frames, int height,"
     " int width, float behind) -> (Tensor, Tensor)",
     reference.seen_features,
-    cuda=by_triton("seen_features", reference.seen_features),
+    cuda=by_triton("seen_features", reference.seen_features, numbers=(torch.float32, torch.float16)),
 )

@@ -102,7 +102,11 @@ def test_the_reference_stays_where_triton_cannot_serve() -> None:
     kernel = by_triton("nothing_backward", lambda tensor: "reference", backward=True)
     if kernel is None:
         pytest.skip("Triton is not installed here")
-    assert kernel(torch.zeros(1, dtype=torch.float64)) == "reference"
+    assert kernel(torch.zeros(1, dtype=torch.float64)) == kernel(torch.zeros(1, dtype=torch.float16)) == "reference"
+    of_halves = by_triton("nothing", lambda tensor: "reference", numbers=(torch.float32, torch.float16))
+    assert of_halves is not None
+    with pytest.raises(ModuleNotFoundError):
+        of_halves(torch.zeros(1, dtype=torch.float16))
     torch.use_deterministic_algorithms(True)
     try:
         assert kernel(torch.zeros(1)) == "reference"
