@@ -75,9 +75,10 @@ class PassRecorder:
             self.generator.manual_seed(seed)
             if recording is None:
                 return run(inputs, self.generator)
-            self.recordings[key] = recording
-        for mine, given in zip(recording.inputs, leaves(inputs), strict=True):
-            mine.copy_(given)
+            self.recordings[key] = recording  # made with copies of these inputs
+        else:
+            for mine, given in zip(recording.inputs, leaves(inputs), strict=True):
+                mine.copy_(given)
         recording.graph.replay()
         for parameter, gradient in zip(parameters, recording.gradients, strict=True):
             if gradient is not None:

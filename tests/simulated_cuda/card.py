@@ -80,7 +80,7 @@ class Card:
             self.watching.remove(seen)
 
     def launch(self, kernels: int) -> None:
-        if self.watching and kernels:
+        if self.watching and kernels and self.recording is None:  # what is recorded is not launched yet
             line = source_line()
             for seen in self.watching:
                 seen.kernels += kernels
