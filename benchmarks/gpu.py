@@ -37,7 +37,7 @@ from pipeline.runtime.record import commit
 
 PARTS = ("operators", "speed", "rendering", "steps", "quality", "tests")
 LEAST_SECONDS = 15.0  # below it no part begins
-EFFORTS = {"full": Effort(40, 2.0, 150), "tiny": Effort(1, 0.0, 2)}
+EFFORTS = {"full": Effort(48, 2.0, 150), "tiny": Effort(4, 0.0, 2)}
 QUALITY_SECONDS = {"full": 45.0, "tiny": 1.0}  # of each method
 TINY_OSN: dict[str, Any] = {
     "bootstrap_steps": 2, "steps": 3, "rounds": 1, "round_steps": 2, "grids": [12], "network_steps": 2,

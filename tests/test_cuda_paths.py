@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.ops import recorded_pass
 from models.rays import Rays
 from models.rendering import Rendering, in_chunks
 from pipeline import train_osn as osn_stage
@@ -41,10 +42,12 @@ from tests.synthetic import write_synthetic_scene
 
 CUDA = torch.device("cuda")
 BUDGETS = {
-    "OSN, bootstrap": (1000, 2, 0),
-    "OSN, composite": (1000, 2, 0),
-    "Semantic Flow, static": (1450, 3, 0),
-    "Semantic Flow, joint": (2250, 2, 0),
+    "OSN, bootstrap": (930, 1, 0),
+    "OSN, composite": (930, 1, 0),
+    "OSN, composite, recorded": (85, 1, 0),
+    "Semantic Flow, static": (940, 1, 0),
+    "Semantic Flow, joint": (1430, 1, 0),
+    "Semantic Flow, joint, recorded": (120, 1, 0),
 }
 FEW = {
     "bootstrap_steps": 2,
@@ -100,6 +103,7 @@ def costs(card: Card, module: ModuleType, phase_of: Any) -> Iterator[Costs]:
                 return _of(*arguments)
 
         def measured(state: Any, *arguments: Any, _of: Any = module.measured_losses) -> Any:
+            inside.append(Seen())  # stays empty where the pass is replayed
             with card.watched() as seen:
                 begun.append(seen)
                 return _of(state, *arguments)
@@ -107,7 +111,11 @@ def costs(card: Card, module: ModuleType, phase_of: Any) -> Iterator[Costs]:
         def update(state: Any, *arguments: Any, _of: Any = module.update) -> Any:
             with card.watched() as seen:
                 values = _of(state, *arguments)
-            whole = Seen(seen.kernels + begun[-1].kernels, waits=seen.waits + begun[-1].waits)
+            whole = Seen(
+                seen.kernels + begun[-1].kernels,
+                seen.kernels_by_line + begun[-1].kernels_by_line,
+                seen.waits + begun[-1].waits,
+            )
             found.setdefault(phase_of(state, arguments), []).append((whole, inside[-1]))
             return values
 
@@ -141,13 +149,13 @@ def osn(scene: Path, out: Path, **changes: Any) -> dict[str, torch.Tensor]:
 
 
 def semantic_flow(scene: Path, out: Path, **changes: Any) -> dict[str, torch.Tensor]:
-    few = {"static_steps": 4, "steps": 3, "rays": 48, "static_rays": 48, "sparse_points": 8}
+    few = {"static_steps": 4, "steps": 4, "rays": 48, "static_rays": 48, "sparse_points": 8}
     config = small(**few, semantic_rays=8, warped_rays=8, **changes)
     train_semantic_flow(scene, None, None, None, None, out / "checkpoint.pt", out / "history.csv", config)
     return parameters(out / "checkpoint.pt", "model")
 
 
-def test_osn_trains_within_its_budget_and_goes_on_bit_by_bit(
+def test_osn_trains_within_its_budget_and_goes_on_bit_by_bit_recorded_or_not(
     scene: Path, folder: Path, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with costs(card, osn_training, lambda state, given: f"OSN, {given[1].name}") as found:
@@ -159,15 +167,18 @@ def test_osn_trains_within_its_budget_and_goes_on_bit_by_bit(
             raise KeyboardInterrupt
         note(state, *arguments)
 
+    monkeypatch.setattr(recorded_pass, "WARM_UP", 1)
+    monkeypatch.setattr(osn_training, "SETTLING", 0)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(osn_training, "note", killed)
-        osn(scene, folder / "killed_osn")
-    resumed = osn(scene, folder / "killed_osn")
+        osn(scene, folder / "killed_osn", capture_steps=True)
+    with costs(card, osn_training, lambda state, given: f"OSN, {given[1].name}, recorded") as of_replays:
+        resumed = osn(scene, folder / "killed_osn", capture_steps=True)
     assert len(whole) > 30 and all(torch.equal(whole[name], resumed[name]) for name in whole)
-    check(found)
+    check(found | of_replays)
 
 
-def test_semantic_flow_trains_within_its_budget_and_goes_on_bit_by_bit(
+def test_semantic_flow_trains_within_its_budget_and_goes_on_bit_by_bit_recorded_or_not(
     scene: Path, folder: Path, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with costs(card, flow_training, lambda state, given: f"Semantic Flow, {state.stage}") as found:
@@ -179,12 +190,14 @@ def test_semantic_flow_trains_within_its_budget_and_goes_on_bit_by_bit(
             raise KeyboardInterrupt
         return update(state, *arguments)
 
+    monkeypatch.setattr(recorded_pass, "WARM_UP", 1)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(flow_training, "update", killed)
-        semantic_flow(scene, folder / "killed_flow")
-    resumed = semantic_flow(scene, folder / "killed_flow")
+        semantic_flow(scene, folder / "killed_flow", capture_steps=True)
+    with costs(card, flow_training, lambda state, given: f"Semantic Flow, {state.stage}, recorded") as of_replays:
+        resumed = semantic_flow(scene, folder / "killed_flow", capture_steps=True)
     assert len(whole) > 20 and all(torch.equal(whole[name], resumed[name]) for name in whole)
-    check(found)
+    check(found | of_replays)
 
 
 def seen_by(method: TrainedMethod, scene: Scene) -> torch.Tensor:
@@ -271,5 +284,5 @@ def test_a_view_is_rendered_in_few_pieces_on_the_device(card: Card) -> None:
 
 def test_the_table_of_budgets_is_the_one_that_is_kept() -> None:
     text = (ROOT / "docs/ARCHITECTURE.md").read_text()
-    rows = re.findall(r"^\| (OSN|Semantic Flow), (\w+) \| (\d+) \| (\d+) \| (\d+) \|$", text, re.M)
+    rows = re.findall(r"^\| (OSN|Semantic Flow), (\w+(?:, recorded)?) \| (\d+) \| (\d+) \| (\d+) \|$", text, re.M)
     assert {f"{method}, {phase}": tuple(map(int, numbers)) for method, phase, *numbers in rows} == BUDGETS

@@ -12,14 +12,14 @@ from benchmarks.gpu_parts.steps import CPU, Measured, flow_joint, flow_losses, f
 from models.ops.compaction import places
 from models.ops.intervals import inverse_cdf
 from models.ops.operators import OPERATORS
+from models.ops.region_volume import region_volume
+from models.ops.seen_features.reference import sample_maps
 from models.ops.space import Cameras, Region
 from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
 from models.semantic_flow.attention import WIDTH, FlowAttention
 from models.semantic_flow.encoders import pyramid_features
-from models.semantic_flow.flow_features import sample_maps
 from models.semantic_flow.marching import blend
-from models.semantic_flow.planes import trilinear
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.semantic_flow.training_scene import begun
 
@@ -45,14 +45,20 @@ def operators(count: int) -> dict[str, Operator]:
     planes = module(SpacePlanes(4, 16, seeded))
     return {
         "contraction into a region": (lambda x: [region.to(x.device).coordinates(x)], [8 * random(count, 3) - 4]),
-        "planes in space": (lambda x: planes(x.detach()), [2 * random(count, 3) - 1]),  # places are not learned there
+        "planes in space": (
+            lambda x: planes(x.detach()),  # places are not learned there
+            [2 * random(count, 3) - 1],
+        ),
         "planes in space and time": (
             module(SpaceTimePlanes(4, 16, 5, seeded)), [2 * random(count, 3) - 1, 2 * random(count) - 1],
         ),
-        "trilinear nodes": (lambda v, x: [trilinear(v, x)], [random(9, 10, 11), 2 * random(count, 3) - 1]),
+        "trilinear nodes": (
+            lambda v, x: [region_volume(v, x.detach(), region.to(x.device).box)],
+            [random(9, 10, 11), 8 * random(count, 3) - 4],
+        ),
         "blend of two fields": (lambda *x: list(vars(blend(*x)).values()), [random(rays, 16) for _ in range(3)]),
         "samples by the inverse CDF": (
-            lambda w: [inverse_cdf(edges.to(w.device), w, shares.to(w.device))],
+            lambda w: [inverse_cdf(edges.to(w.device), w.detach(), shares.to(w.device))],
             [random(rays, 16)],
         ),
         "compaction": (lambda x: [part.float() for part in places(x > 0.5, count // 3)], [random(count)]),

@@ -30,6 +30,7 @@ FLOW_SIZES = {
     "full": {"default": (2048, 1536, 1.5e6), "8k rays": (8192, 8192, 1.5e6), "32k rays": (32_768, 32_768, 6e6)},
     "tiny": {"one": (32, 32, 5e3), "two": (48, 48, 5e3), "three": (64, 64, 8e3)},
 }
+RECORDED = ("8k rays", "two")  # sizes
 VIEW_RAYS = {"full": (320 * 240, 960 * 540), "tiny": (200, 300)}
 
 
@@ -64,24 +65,35 @@ def tiny_flow(**changes: Any) -> TrainSemanticFlowConfig:
 def osn_speed(results: Results, made: MadeScene, device: Device, size: str, effort: Effort, notes: Path) -> None:
     for name, (rays, samples, nodes) in OSN_SIZES[size].items():
         for phase in ("bootstrap", "composite"):
-            config = osn_settings(max_rays=rays, samples_per_step=samples, grids=[nodes])
-            step = osn_step(made, config, device.torch, phase)
-            measure(results, f"OSN {phase}, {name}, {samples} samples, {nodes}^3", step, device, effort, notes)
-            del step
-            emptied(device)
+            for recorded in ways(name, device):
+                config = osn_settings(
+                    max_rays=rays, samples_per_step=samples, grids=[nodes], capture_steps=bool(recorded)
+                )
+                step = osn_step(made, config, device.torch, phase)
+                what = f"OSN {phase}, {name}, {samples} samples, {nodes}^3{recorded}"
+                measure(results, what, step, device, effort, notes)
+                del step
+                emptied(device)
 
 
 def flow_speed(results: Results, made: MadeScene, device: Device, size: str, effort: Effort, notes: Path) -> None:
     for name, (static_rays, rays, cells) in FLOW_SIZES[size].items():
-        chosen = {"static_rays": static_rays, "rays": rays, "static_cells": cells, "static_steps": effort.static_steps}
-        config = TrainSemanticFlowConfig(**chosen) if size == "full" else tiny_flow(**chosen)
-        scene = flow_scene(made, config, device.torch)
-        step = flow_step(scene, begun(scene, device.torch), device.torch)
-        measure(results, f"Semantic Flow static, {name}, {cells:.2g} cells", step, device, effort, notes)
-        step = flow_step(scene, flow_joint(scene, config, device.torch), device.torch)
-        measure(results, f"Semantic Flow joint, {name}, {cells:.2g} cells", step, device, effort, notes)
-        del step, scene
-        emptied(device)
+        for recorded in ways(name, device):
+            chosen = {"static_rays": static_rays, "rays": rays, "static_cells": cells, "capture_steps": bool(recorded)}
+            chosen["static_steps"] = effort.static_steps
+            config = TrainSemanticFlowConfig(**chosen) if size == "full" else tiny_flow(**chosen)
+            scene = flow_scene(made, config, device.torch)
+            step = flow_step(scene, begun(scene, device.torch), device.torch)
+            measure(results, f"Semantic Flow static, {name}, {cells:.2g} cells{recorded}", step, device, effort, notes)
+            step = flow_step(scene, flow_joint(scene, config, device.torch), device.torch)
+            measure(results, f"Semantic Flow joint, {name}, {cells:.2g} cells{recorded}", step, device, effort, notes)
+            del step, scene
+            emptied(device)
+
+
+def ways(name: str, device: Device) -> tuple[str, ...]:
+    """A step as it is, and on GPUs, at one size, recorded as a CUDA graph: what is added to the name of each."""
+    return ("", ", recorded") if name in RECORDED and device.torch.type == "cuda" else ("",)
 
 
 def emptied(device: Device) -> None:

@@ -14,8 +14,8 @@ from benchmarks.gpu_parts.scene import MadeScene
 from models.osn import gradients as osn_gradients
 from models.osn.scale_sampling import ScaleSamples
 from models.osn.training import bootstrap_losses, composite_losses
+from models.semantic_flow import consistency, objectives
 from models.semantic_flow import gradients as flow_gradients
-from models.semantic_flow import objectives
 from pipeline.config import OsnAblation, TrainOsnConfig, TrainSemanticFlowConfig
 from pipeline.osn import training as osn
 from pipeline.osn.checkpoint import fields_from_state, fields_state
@@ -73,7 +73,8 @@ def osn_step(made: MadeScene, config: TrainOsnConfig, device: torch.device, phas
         values = osn.update(state, osn.measured_losses(state, stretch, context), stretch, config)
         osn.note(state, stretch, values)
         taken[0] += 1
-        state.field_step = max(0, taken[0] - SETTLING)
+        settled = taken[0] - SETTLING
+        state.field_step = osn.SETTLING + settled if settled > 0 else 0
 
     return Step(take, lambda: state.rays)
 
@@ -159,7 +160,7 @@ def flow_losses(scene: TrainingScene, state: FlowState, devices: list[torch.devi
                 return objectives.static_losses(mine.model, grid, batch, weights, None)  # type: ignore[arg-type]
             return objectives.joint_losses(mine.model, grid, batch, weights, looks, None, lambda _: None)  # type: ignore[arg-type]
 
-        with mock.patch.object(objectives, "host_randint", lambda *_: 1):
+        with mock.patch.object(consistency, "host_randint", lambda *_: 1):
             found = flow_gradients.accumulate_gradients(mine.model, losses, 1, 0.0, map, nodes)
         return {name: float(value) for name, value in found.items()}, gradients_of(mine.model)
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from models.ops.constants import constant
+from models.ops.fine_edges import fine_edges
 from models.rays import Rays, TensorFields
 
 BEYOND = 1e3  # optical depth added behind the last sample: whatever is farther is painted on the far end
@@ -58,22 +59,11 @@ def inverse_cdf(
     u: Float[Tensor, "ray inner_edge"],
     uniform: float = UNIFORM_MIXTURE,
 ) -> Float[Tensor, "ray finer_edge"]:
-    """Edges by the inverse CDF of the coarse intervals' weights, each widened to its neighbours; the ends stay.
-
-    NeRF, sec. 5.2. Weights are widened by a maximum, as in mip-NeRF, which also blurs them.
-    """
-    widened = F.max_pool1d(weights[:, None], 3, stride=1, padding=1)[:, 0]
-    widened = widened / widened.sum(1, keepdim=True).clamp(min=1e-8)
-    pdf = (1 - uniform) * widened + uniform / weights.shape[1]
-    cdf = F.pad(pdf.cumsum(1), (1, 0))
-    cdf = cdf / cdf[:, -1:]
-    index = torch.searchsorted(cdf, u, right=True).clamp(1, cdf.shape[1] - 1)
-    low, high = cdf.gather(1, index - 1), cdf.gather(1, index)
-    fraction = (u - low) / (high - low).clamp(min=1e-8)
-    start, end = edges.gather(1, index - 1), edges.gather(1, index)
-    return torch.cat([edges[:, :1], start + fraction.clamp(0, 1) * (end - start), edges[:, -1:]], dim=1)
+    """Edges by the inverse CDF of the coarse intervals' weights, each widened to its neighbours; the ends stay."""
+    return fine_edges(edges, weights, u, uniform)
 
 
 def behind(optical_depth: Float[Tensor, "ray sample"]) -> Float[Tensor, "ray sample"]:
     """The same with a wall behind the last sample."""
-    return torch.cat([optical_depth[:, :-1], optical_depth[:, -1:] + BEYOND], dim=1)
+    wall = constant((0.0,) * (optical_depth.shape[1] - 1) + (BEYOND,), optical_depth)
+    return optical_depth + wall

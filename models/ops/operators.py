@@ -33,11 +33,13 @@ class Operator:
 OPERATORS: dict[str, Operator] = {}
 
 
-def by_triton(name: str, reference: Kernel, backward: bool = False) -> Kernel | None:
+def by_triton(
+    name: str, reference: Kernel, backward: bool = False, numbers: tuple[torch.dtype, ...] = (torch.float32,)
+) -> Kernel | None:
     """An operator's kernel for CUDA, from the module `cuda` of its package; none where Triton is not installed.
 
-    It is loaded when it is first used. The reference stays in place for other numbers than float32, which the kernels are
-    not made for, and where sums must be deterministic: the kernels' gradients are added in no order.
+    It is loaded when it is first used. The reference stays in place for other numbers than those which the kernels are made
+    for, and where sums must be deterministic: the kernels' gradients are added in no order.
     """
     if find_spec("triton") is None:
         return None
@@ -45,7 +47,7 @@ def by_triton(name: str, reference: Kernel, backward: bool = False) -> Kernel | 
     def kernel(*arguments: Any) -> Any:
         floats = (value for value in arguments if isinstance(value, Tensor) and value.is_floating_point())
         ordered = backward and torch.are_deterministic_algorithms_enabled()
-        if ordered or any(value.dtype != torch.float32 for value in floats):
+        if ordered or any(value.dtype not in numbers for value in floats):
             return reference(*arguments)
         module = import_module(f"models.ops.{name.removesuffix('_backward')}.cuda")
         return getattr(module, name)(*arguments)

@@ -80,6 +80,15 @@ class Region:
         """The unit of length of densities and velocities inside."""
         return float(self.half_extent.max())
 
+    @cached_property
+    def box(self) -> Float[Tensor, "number=7"]:
+        """The box as operators on regions take it: centre, half extents, and the share of the grid that the shell takes."""
+        return torch.cat([self.centre, self.half_extent, constant((self.shell / (1 + self.shell),), self.centre)])
+
+    def in_box_frame(self, points: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
+        """World points in the frame in which the region is a box."""
+        return points
+
     def coordinates(self, points: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
         """Grid coordinates in [-1, 1]."""
         relative = (points - self.centre) / self.half_extent

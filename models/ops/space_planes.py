@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.ops.grid import LINE_AXES, PLANE_AXES
-from models.ops.space_time_planes import bilinear
+from models.ops.constants import constant
+from models.ops.region_planes import region_planes
+from models.ops.space import Region
 from models.ops.table_reads import read
 
 INITIAL_FEATURES = 0.3
@@ -37,12 +38,17 @@ class SpacePlanes(nn.Module):
         return self.in_tensors(coordinates)
 
     def in_tensors(self, coordinates: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
-        """The same by tensor operations: the reference, and the way of GPUs."""
-        on_planes = torch.stack([coordinates[:, a :: b - a][:, :2] for a, b in PLANE_AXES])
-        along = torch.stack([coordinates[:, axis] for axis in LINE_AXES])
-        on_lines = torch.stack([torch.zeros_like(along), along], dim=-1)
-        product = bilinear(self.planes, on_planes) * bilinear(self.lines, on_lines)
-        return product.permute(2, 0, 1).flatten(1)
+        """The same by the operator of GPUs, whose reference is tensor code; coordinates are placed already."""
+        box = constant((0, 0, 0, 1, 1, 1, 0), coordinates)
+        nothing = coordinates.new_empty(0)
+        return region_planes(self.planes, self.lines, coordinates.clamp(-1, 1), nothing, box, 0.0, 0.0)
+
+    def in_region(self, region: Region, points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
+        """Features at points of the world."""
+        if points.device.type == "cpu":
+            return self(region.coordinates(points))
+        placed = region.in_box_frame(points)
+        return region_planes(self.planes, self.lines, placed, placed.new_empty(0), region.box, 0.0, 0.0)
 
     def take(self, coarser: "SpacePlanes") -> None:
         """Become a coarser grid's function."""

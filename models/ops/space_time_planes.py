@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.ops.grid import LINE_AXES, PLANE_AXES
+from models.ops.constants import constant
+from models.ops.region_planes import region_planes
+from models.ops.space import Region
 from models.ops.table_reads import read
 
 INITIAL_SPACE = 0.1
@@ -38,11 +40,19 @@ class SpaceTimePlanes(nn.Module):
     def in_tensors(
         self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
     ) -> Float[Tensor, "point channel"]:
-        """The same by tensor operations: the reference, and the way of GPUs."""
-        in_space = torch.stack([coordinates[:, a :: b - a][:, :2] for a, b in PLANE_AXES])
-        in_time = torch.stack([torch.stack([coordinates[:, axis], time], dim=-1) for axis in LINE_AXES])
-        product = bilinear(self.space, in_space) * bilinear(self.time, in_time)
-        return product.permute(2, 0, 1).flatten(1)
+        """The same by the operator of GPUs, whose reference is tensor code; coordinates are placed already."""
+        box = constant((0, 0, 0, 1, 1, 1, 0), coordinates)
+        return region_planes(self.space, self.time, coordinates.clamp(-1, 1), time, box, 1.0, 0.0)
+
+    def in_region(
+        self, region: Region, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"], frames: int
+    ) -> Float[Tensor, "point channel"]:
+        """Features at world points and at times in frames, of which there are so many."""
+        last = max(frames - 1, 1)
+        if points.device.type == "cpu":
+            return self(region.coordinates(points), 2 * times / last - 1)
+        placed = region.in_box_frame(points)
+        return region_planes(self.space, self.time, placed, times, region.box, 2 / last, -1.0)
 
     def resize(self, resolution: int, frames: int) -> None:
         """Become the same function on other nodes; the tables are new parameters."""
@@ -57,10 +67,3 @@ class SpaceTimePlanes(nn.Module):
     def smoothed_tables(self) -> list[nn.Parameter]:
         """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
         return [self.space, self.time]
-
-
-def bilinear(
-    planes: Float[Tensor, "plane channel height width"], points: Float[Tensor, "plane point xy=2"]
-) -> Float[Tensor, "plane channel point"]:
-    """One plane for each set of points."""
-    return F.grid_sample(planes, points[:, :, None], align_corners=True, padding_mode="border")[..., 0]

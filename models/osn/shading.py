@@ -57,5 +57,12 @@ class FarColour(nn.Module):
         x, y, z = nn.functional.normalize(directions, dim=1).unbind(1)
         latitude = torch.asin(y.clamp(-1, 1)) / torch.pi + 0.5
         longitude = torch.atan2(x, z) / (2 * torch.pi) + 0.5
-        cells = Cells.locate(torch.stack([latitude, longitude]), self.SIZE)
-        return torch.sigmoid(interpolate_rows(self.table, cells))
+        return torch.sigmoid(self.read(torch.stack([latitude, longitude])))
+
+    def read(self, places: Float[Tensor, "axis=2 ray"]) -> Float[Tensor, "ray rgb=3"]:
+        """The table at places in the unit square, before its activation."""
+        if places.device.type == "cpu":
+            return interpolate_rows(self.table, Cells.locate(places, self.SIZE))
+        rows = self.table.view(1, *self.SIZE, 3).permute(0, 3, 1, 2)
+        grid = (2 * places - 1).flip(0).T[None, None]  # grid_sample names columns first
+        return nn.functional.grid_sample(rows, grid, align_corners=True, padding_mode="border")[0, :, 0].T

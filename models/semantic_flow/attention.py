@@ -3,9 +3,11 @@
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from models.ops.constants import constant
 from models.ops.networks import perceptron
 
 Head = Literal["flow_attention", "flow_features", "untrained_attention", "point"]
@@ -15,7 +17,7 @@ FREQUENCIES = 4
 
 def encoded(values: Float[Tensor, "*batch channel"]) -> Float[Tensor, "*batch encoded"]:
     """Values with their sines and cosines at octaves (NeRF, eq. 4, without pi)."""
-    octaves = 2.0 ** torch.arange(FREQUENCIES, device=values.device)
+    octaves = constant(tuple(2.0**octave for octave in range(FREQUENCIES)), values)
     phases = (values[..., None] * octaves).flatten(-2)
     return torch.cat([values, phases.sin(), phases.cos()], dim=-1)
 
@@ -29,7 +31,7 @@ class FlowAttention(nn.Module):
 
     Unlike in the released code it is trained, hidden tokens are not attended to, and heads are 16 wide instead of 4.
 
-    Written out: for so few tokens that is faster than the library's attention.
+    On CPU it is written out: for so few tokens that is faster than the library's attention.
     """
 
     def __init__(self, generator: torch.Generator) -> None:
@@ -43,9 +45,15 @@ class FlowAttention(nn.Module):
     ) -> Float[Tensor, "point token channel"]:
         points, count = tokens.shape[:2]
         query, key, value = self.project(tokens).view(points, count, 3, HEADS, INNER // HEADS).unbind(2)
-        alike = (query[:, :, None] * key[:, None]).sum(-1) * (INNER // HEADS) ** -0.5
-        attention = alike.masked_fill(~visible[:, None, :, None], -torch.inf).softmax(2)
-        attended = (attention[..., None] * value[:, None]).sum(2)
+        if tokens.device.type == "cpu":
+            alike = (query[:, :, None] * key[:, None]).sum(-1) * (INNER // HEADS) ** -0.5
+            attention = alike.masked_fill(~visible[:, None, :, None], -torch.inf).softmax(2)
+            attended = (attention[..., None] * value[:, None]).sum(2)
+        else:
+            query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=visible[:, None, None]).transpose(
+                1, 2
+            )
         return self.norm(tokens + self.merge(attended.flatten(2)))
 
 

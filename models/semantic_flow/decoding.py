@@ -8,9 +8,10 @@ from torch import Tensor
 
 from models.rays import Rays, TensorFields
 from models.rendering import Rendering
+from models.semantic_flow.chosen_samples import samples_seen
 from models.semantic_flow.frame_memory import FrameMemory, repainted, repainted_rest
 from models.semantic_flow.marching import SampleWeights
-from models.semantic_flow.model import LEAST_WEIGHT, SemanticFlow, Traced, chosen_samples, ray_sums, top_k
+from models.semantic_flow.model import SemanticFlow, Traced
 
 
 @dataclass(frozen=True)
@@ -37,31 +38,32 @@ def decode(
     of the frames that see it. `compact`: samples that do not matter are left out on GPUs too, for which the host waits.
     """
     weights, density_prior = traced.weights, model.sizes.density_prior
-    kept, filled = chosen_samples(weights.static > LEAST_WEIGHT, compact)
-    ray = torch.div(kept, weights.static.shape[1], rounding_mode="floor")
-    features = model.static_features(traced.points_at(kept), traced.rays.frames[ray], traced.rays.directions[ray])
+    rays = traced.rays
+    resting = samples_seen(weights.static, compact)
+    features = model.static_features(
+        resting.points(traced), resting.of_rays(rays.frames), resting.of_rays(rays.directions)
+    )
     paint = torch.sigmoid(model.static.colour(features))
     if memory is not None:
-        paint = repainted_rest(memory, model, traced.rays, weights.static, traced.points, ray, paint)
-    colour = ray_sums(weights.static, kept, paint, filled)
+        ray = resting.of_rays(torch.arange(len(rays.frames), device=paint.device))
+        paint = repainted_rest(memory, model, rays, weights.static, traced.points, ray, paint)
+    colour = resting.sums(weights.static, paint)
     told = class_weights(weights, weights.static, density_prior) * semantic[:, None]
-    logits = ray_sums(told, kept, model.static.semantics(features), filled)
-    frames = traced.rays.frames if frames_by is None else traced.rays.frames + frames_by
-    few = top_k(weights.dynamic, model.sizes.semantic_samples) & semantic[:, None]
-    seen = weights.dynamic > LEAST_WEIGHT
-    kept, filled = chosen_samples(seen, compact)
-    mine, told_of = chosen_samples(few.flatten()[kept][None], compact, len(few) * model.sizes.semantic_samples)
-    there = traced.points_at(kept) if by is None else traced.points_at(kept) + by.flatten(0, 1)[kept]
-    ray = torch.div(kept, seen.shape[1], rounding_mode="floor")
-    frame = frames[ray]
+    logits = resting.sums(told, model.static.semantics(features))
+    frames = rays.frames if frames_by is None else rays.frames + frames_by
+    moving = samples_seen(weights.dynamic, compact)
+    few, strongest = moving.strongest(weights.dynamic, model.sizes.semantic_samples, semantic)
+    there = moving.points(traced) if by is None else moving.points(traced) + moving.of_samples(by)
+    frame = moving.of_rays(frames)
     features = model.dynamic_features(there, frame.to(there.dtype))
     paint = torch.sigmoid(model.dynamic.colour(features))
     if memory is not None:
-        paint = repainted(memory, model, traced.rays, ray, there, paint)
-    colour = colour + ray_sums(weights.dynamic, kept, paint, filled)
-    moving = model.dynamic_logits(there[mine], frame[mine], features[mine])
+        ray = moving.of_rays(torch.arange(len(rays.frames), device=paint.device))
+        paint = repainted(memory, model, rays, ray, there, paint)
+    colour = colour + moving.sums(weights.dynamic, paint)
+    meant = model.dynamic_logits(there[few], frame[few], features[few])
     told = class_weights(weights, weights.dynamic, density_prior)
-    return Decoded(colour, logits + ray_sums(told, kept[mine], moving, told_of))
+    return Decoded(colour, logits + strongest.sums(told, meant))
 
 
 def class_weights(

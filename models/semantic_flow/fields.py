@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.ops.networks import perceptron
+from models.ops.space import Region
 from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
 from models.semantic_flow.planes import DensityGrid
@@ -38,10 +39,10 @@ class StaticField(nn.Module):
         return self.grid.nodes()
 
     def density(
-        self, nodes: Float[Tensor, "x y z"], coordinates: Float[Tensor, "point xyz=3"]
+        self, nodes: Float[Tensor, "x y z"], region: Region, points: Float[Tensor, "point xyz=3"]
     ) -> Float[Tensor, "point"]:
         """Density from the grid's nodes, which are made once a step and read many times."""
-        return F.softplus(self.grid.density(nodes, coordinates))
+        return F.softplus(self.grid.density(nodes, region, points))
 
     def take(self, coarser: "StaticField") -> None:
         """Become a coarser field's function."""
@@ -71,8 +72,8 @@ class DynamicField(nn.Module):
         return self.appearance.channels
 
     def density_and_blend(
-        self, coordinates: Float[Tensor, "point xyz=3"], time: Float[Tensor, "point"]
+        self, region: Region, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"], frames: int
     ) -> tuple[Float[Tensor, "point"], Float[Tensor, "point"]]:
-        """Density and blending weight."""
-        density, blend = self.decode(self.shape(coordinates, time)).unbind(-1)
+        """Density and blending weight at world points and frame times."""
+        density, blend = self.decode(self.shape.in_region(region, points, times, frames)).unbind(-1)
         return F.softplus(density), torch.sigmoid(blend)

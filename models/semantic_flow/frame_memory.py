@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from models.ops.parallel import ParallelMap
+from models.ops.seen_features.reference import sample_maps
 from models.rays import Rays, TensorFields
 from models.rendering import rays_at_once
-from models.semantic_flow.flow_features import sample_maps
 from models.semantic_flow.model import SemanticFlow
 
 TOLERANCE = 0.03  # of the depth: how much deeper than what is seen there a point may be

@@ -58,7 +58,7 @@ def accumulate_gradients(
     where it is not learned.
     """
     if model.bounds.cameras.intrinsics.device.type != "cpu":
-        return plain_gradients(model, losses_of, smooth)
+        return plain_gradients(model, losses_of, nodes) | smoothness_gradients(model, smooth)
     known = known_nodes(model, parallel_map) if nodes is None else nodes
     tables = {id(parameter) for owner in grid_modules(model) for parameter in owner.parameters()}
     networks = [
@@ -80,13 +80,20 @@ def accumulate_gradients(
     return mean_losses([result.losses for result in results]) | {"smooth": penalty}
 
 
-def plain_gradients(model: SemanticFlow, losses_of: ShardLosses, weight: float) -> Losses:
-    """The same in one piece, for devices that share out their own work."""
-    losses = losses_of(0, model.static.nodes())
-    if weight and model.reads_grids:
-        losses = losses | {"smooth": weight * smoothness(model)}
+def plain_gradients(model: SemanticFlow, losses_of: ShardLosses, nodes: Float[Tensor, "x y z"] | None) -> Losses:
+    """The same in one piece, for devices that share out their own work; without the smoothness regulariser."""
+    losses = losses_of(0, model.static.nodes() if nodes is None else nodes)
     torch.stack(list(losses.values())).sum().backward()
     return {name: value.detach() for name, value in losses.items()}
+
+
+def smoothness_gradients(model: SemanticFlow, weight: float) -> Losses:
+    """The smoothness regulariser of a step, where it has one, and its gradients."""
+    if not weight or not model.reads_grids:
+        return {}
+    penalty = weight * smoothness(model)
+    penalty.backward()
+    return {"smooth": penalty.detach()}
 
 
 def grid_modules(model: SemanticFlow) -> list[nn.Module]:

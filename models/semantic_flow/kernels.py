@@ -14,7 +14,6 @@ from models.ops.grid import ONE, ZERO, cell, trilinear
 from models.ops.space_time import ALONG, FIRST, SECOND
 
 HALF, TWO, TWENTY = np.float32(0.5), np.float32(2), np.float32(20)
-LEAST_SHARE = np.float32(1e-8)
 SEEN_THROUGH = np.float32(1e-4)  # what lies behind a piece that lets less pass is not looked at
 
 
@@ -177,49 +176,3 @@ def add_smoothness(tables, weight, gradient):
                         to[k] -= TWO * factor * difference
                     total += factor * subtotal
     return total
-
-
-@njit(nogil=True, cache=True)
-@no_type_check
-def blend(static_depth, dynamic_depth, blending, static, dynamic):
-    """`marching.blend_in_tensors` in one pass over each ray."""
-    for ray in range(len(blending)):
-        through = ONE
-        for k in range(blending.shape[1]):
-            still = (ONE - np.float32(math.exp(-static_depth[ray, k]))) * (ONE - blending[ray, k])
-            moving = (ONE - np.float32(math.exp(-dynamic_depth[ray, k]))) * blending[ray, k]
-            left = (ONE - still) * (ONE - moving)
-            taken = through * (ONE - left) / max(still + moving, LEAST_SHARE)
-            static[ray, k], dynamic[ray, k] = taken * still, taken * moving
-            through *= left
-
-
-@njit(nogil=True, cache=True)
-@no_type_check
-def blend_gradient(static_depth, dynamic_depth, blending, to_static, to_dynamic, by_static, by_dynamic, by_blending):
-    """Gradients of the inputs of `blend`: each sample's own, and what it takes from those behind it."""
-    count = blending.shape[1]
-    before = np.empty(count, np.float32)
-    for ray in range(len(blending)):
-        through = ONE
-        for k in range(count):
-            before[k] = through
-            still = (ONE - np.float32(math.exp(-static_depth[ray, k]))) * (ONE - blending[ray, k])
-            moving = (ONE - np.float32(math.exp(-dynamic_depth[ray, k]))) * blending[ray, k]
-            through *= (ONE - still) * (ONE - moving)
-        behind = ZERO
-        for k in range(count - 1, -1, -1):
-            b = blending[ray, k]
-            clear, see = np.float32(math.exp(-static_depth[ray, k])), np.float32(math.exp(-dynamic_depth[ray, k]))
-            still, moving = (ONE - clear) * (ONE - b), (ONE - see) * b
-            left, total = (ONE - still) * (ONE - moving), max(still + moving, LEAST_SHARE)
-            taken = before[k] * (ONE - left) / total
-            a, c = to_static[ray, k], to_dynamic[ray, k]
-            value = (a * still + c * moving) / total
-            by_left = behind / max(left, LEAST_SHARE) - before[k] * value
-            by_still = taken * (a - c) * moving / total - (ONE - moving) * by_left
-            by_moving = taken * (c - a) * still / total - (ONE - still) * by_left
-            by_static[ray, k] = by_still * (ONE - b) * clear
-            by_dynamic[ray, k] = by_moving * b * see
-            by_blending[ray, k] = by_moving * (ONE - see) - by_still * (ONE - clear)
-            behind += taken * (a * still + c * moving)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from models.ops.blend import blend as blend_operator
+from models.ops.blend import cpu
 from models.ops.intervals import Intervals, coarse_edges, intervals, inverse_cdf, inverse_cdf_samples
 from models.rays import Rays, TensorFields
-from models.semantic_flow import kernels
 
 
 @dataclass(frozen=True)
@@ -38,40 +38,20 @@ def blend(
     """
     if blending.device.type == "cpu":
         return SampleWeights(*FusedBlend.apply(static_depth, dynamic_depth, blending))
-    return blend_in_tensors(static_depth, dynamic_depth, blending)
+    return SampleWeights(*blend_operator(static_depth, dynamic_depth, blending))
 
 
 class FusedBlend(torch.autograd.Function):
-    """One compiled pass over rays, forwards and backwards."""
+    """The operator's compiled loops without its dispatch, which takes longer than the samples of a shard."""
 
     @staticmethod
     def forward(ctx: Any, *inputs: Float[Tensor, "ray sample"]) -> tuple[Tensor, Tensor]:
-        ctx.kept = arrays = [tensor.detach().contiguous().numpy() for tensor in inputs]
-        static, dynamic = torch.empty(inputs[0].shape), torch.empty(inputs[0].shape)
-        kernels.blend(*arrays, static.numpy(), dynamic.numpy())
-        return static, dynamic
+        ctx.kept = inputs
+        return cpu.blend(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Float[Tensor, "ray sample"]) -> tuple[Tensor, ...]:
-        found = tuple(torch.empty(gradients[0].shape) for _ in range(3))
-        wanted = (gradient.contiguous().numpy() for gradient in gradients)
-        kernels.blend_gradient(*ctx.kept, *wanted, *(tensor.numpy() for tensor in found))
-        return found
-
-
-def blend_in_tensors(
-    static_depth: Float[Tensor, "ray sample"],
-    dynamic_depth: Float[Tensor, "ray sample"],
-    blending: Float[Tensor, "ray sample"],
-) -> SampleWeights:
-    """The same by tensor operations: the reference, and the way of GPUs."""
-    static = -torch.expm1(-static_depth) * (1 - blending)
-    dynamic = -torch.expm1(-dynamic_depth) * blending
-    left = (1 - static) * (1 - dynamic)
-    # A sum of logarithms: the gradient of a product makes the host look for zeros.
-    through = torch.exp(F.pad(left[:, :-1].clamp(min=1e-7).log().cumsum(1), (1, 0)))
-    taken = through * (1 - left) / (static + dynamic).clamp(min=1e-8)
-    return SampleWeights(taken * static, taken * dynamic)
+        return cpu.blend_backward(*ctx.kept, *gradients)
 
 
 Optics = Callable[[Intervals], tuple[Tensor, Tensor, Tensor]]

@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from models.ops.compaction import places
 from models.ops.intervals import Intervals, behind
+from models.ops.seen_features.reference import cells
 from models.ops.space import Cameras, Region
-from models.rays import Rays, TensorFields
+from models.rays import Rays, TensorFields, points_along
 from models.semantic_flow.attention import Head, SemanticHead
 from models.semantic_flow.fields import DynamicField, StaticField
-from models.semantic_flow.flow_features import FrameMaps, cells, flow_tokens
+from models.semantic_flow.flow_features import FrameMaps, flow_tokens
 from models.semantic_flow.fused_marching import march_grids
 from models.semantic_flow.marching import SampleWeights, blend, march
 from models.semantic_flow.ndc import NdcRegion
@@ -73,7 +73,7 @@ class Traced(TensorFields):
 
     @property
     def points(self) -> Float[Tensor, "ray sample xyz=3"]:
-        return self.rays.origins[:, None] + self.intervals.depth[..., None] * self.rays.directions[:, None]
+        return points_along(self.rays, self.intervals.depth)
 
     def points_at(self, chosen: Int64[Tensor, "chosen"]) -> Float[Tensor, "chosen xyz=3"]:
         """Places of samples given by their flat indices."""
@@ -144,21 +144,20 @@ class SemanticFlow(nn.Module):
         self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
     ) -> tuple[Float[Tensor, "point"], Float[Tensor, "point"]]:
         """Density and blending weight of the dynamic field at world points and frame times."""
-        return self.dynamic.density_and_blend(
-            self.bounds.dynamic_region.coordinates(points), self.normalised_time(times)
-        )
+        frames = self.bounds.cameras.frame_count
+        return self.dynamic.density_and_blend(self.bounds.dynamic_region, points, times, frames)
 
     def static_optics(
         self, nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"], frames: Int64[Tensor, "point"]
     ) -> Float[Tensor, "point"]:
         """Density of the static field; `frames`, from which points are looked at, do not matter to grids."""
-        return self.static.density(nodes, self.bounds.static_region.coordinates(points))
+        return self.static.density(nodes, self.bounds.static_region, points)
 
     def optics(
         self, nodes: Float[Tensor, "x y z"], rays: Rays, pieces: Intervals
     ) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
         """Optical depths of both fields along pieces of rays, and the blending weights."""
-        points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
+        points = points_along(rays, pieces.depth)
         frames = rays.frames[:, None].expand_as(pieces.depth).flatten()
         density, blending = self.dynamic_optics(points.flatten(0, 1), frames.to(points.dtype))
         static = self.static_optics(nodes, points.flatten(0, 1), frames).view_as(pieces.depth)
@@ -169,7 +168,7 @@ class SemanticFlow(nn.Module):
         self, nodes: Float[Tensor, "x y z"], rays: Rays, pieces: Intervals
     ) -> tuple[Float[Tensor, "ray sample"], Float[Tensor, "ray sample"], Float[Tensor, "ray sample"]]:
         """The same with nothing that moves."""
-        points = rays.origins[:, None] + pieces.depth[..., None] * rays.directions[:, None]
+        points = points_along(rays, pieces.depth)
         frames = rays.frames[:, None].expand_as(pieces.depth).flatten()
         static = self.static_optics(nodes, points.flatten(0, 1), frames).view_as(pieces.depth)
         none = torch.zeros_like(static)
@@ -211,12 +210,13 @@ class SemanticFlow(nn.Module):
         directions: Float[Tensor, "point xyz=3"] | None = None,
     ) -> Float[Tensor, "point channel"]:
         """What colour and classes are decoded from; frames and directions of view do not matter to grids."""
-        return self.static.appearance(self.bounds.static_region.coordinates(points))
+        return self.static.appearance.in_region(self.bounds.static_region, points)
 
     def dynamic_features(
         self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
     ) -> Float[Tensor, "point channel"]:
-        return self.dynamic.appearance(self.bounds.dynamic_region.coordinates(points), self.normalised_time(times))
+        frames = self.bounds.cameras.frame_count
+        return self.dynamic.appearance.in_region(self.bounds.dynamic_region, points, times, frames)
 
     def moved(
         self,
@@ -258,28 +258,12 @@ def flat_indices(mask: Bool[Tensor, "ray sample"]) -> Int64[Tensor, "chosen"]:
     return mask.flatten().nonzero()[:, 0]
 
 
-def chosen_samples(
-    mask: Bool[Tensor, "ray sample"], compact: bool, most: int | None = None
-) -> tuple[Int64[Tensor, "chosen"], Bool[Tensor, "chosen"] | None]:
-    """Flat indices of the chosen samples: of them alone on CPU and where it is asked for.
-
-    Else, on GPUs, in a buffer whose size no value decides, with what is filled of it: of `most` places, or of all samples.
-    """
-    if compact or mask.device.type == "cpu":
-        return flat_indices(mask), None
-    if most is None:
-        return torch.arange(mask.numel(), device=mask.device), mask.flatten()
-    return places(mask.flatten(), most)
-
-
 def ray_sums(
     weights: Float[Tensor, "ray sample"],
     chosen: Int64[Tensor, "chosen"],
     values: Float[Tensor, "chosen channel"],
-    filled: Bool[Tensor, "chosen"] | None = None,
 ) -> Float[Tensor, "ray channel"]:
-    """Weighted sums over the chosen samples of each ray, given by their flat indices; those not filled count nothing."""
+    """Weighted sums over the chosen samples of each ray, given by their flat indices."""
     ray = torch.div(chosen, weights.shape[1], rounding_mode="floor")
-    taken = weights.flatten().index_select(0, chosen)
-    weighted = (taken if filled is None else taken * filled)[:, None] * values
+    weighted = weights.flatten().index_select(0, chosen)[:, None] * values
     return values.new_zeros(len(weights), values.shape[1]).index_add_(0, ray, weighted)

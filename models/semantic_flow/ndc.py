@@ -31,6 +31,10 @@ class NdcRegion(Region):
         """The unit of length of densities and velocities inside."""
         return self.world_unit
 
+    def in_box_frame(self, points: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
+        """World points in the view's NDC."""
+        return self.ndc(points)
+
     def coordinates(self, points: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
         """Grid coordinates in [-1, 1]."""
         return super().coordinates(self.ndc(points))

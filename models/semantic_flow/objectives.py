@@ -1,72 +1,29 @@
 """What one step of training asks of the model: a batch of rays in, named losses out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from models.ops.host_draws import host_randint
-from models.ops.intervals import behind
 from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
-from models.rays import Rays, TensorFields
 from models.semantic_flow import losses
+from models.semantic_flow.batch import Batch, RayBudget, Weights
+from models.semantic_flow.chosen_samples import matching, samples_seen
+from models.semantic_flow.consistency import (
+    CarriedRays,
+    carried_rays,
+    consistency,
+    decoded_together,
+    everywhere,
+    masked_consistency,
+)
 from models.semantic_flow.decoding import Decoded, decode
-from models.semantic_flow.marching import blend
-from models.semantic_flow.model import SemanticFlow, Traced, chosen_samples, ray_sums, top_k
+from models.semantic_flow.model import SemanticFlow, Traced
 from models.semantic_flow.planes import DensityGrid
 
-LEAST_INTEREST = 0.1  # of a ray to the consistency along the flow
 SmoothedGrid = DensityGrid | SpacePlanes | SpaceTimePlanes
-
-
-@dataclass(frozen=True)
-class Batch(TensorFields):
-    """Rays of pixels with everything known of them. `neighbour` is +1 or -1: the frame that flow and motion lead to."""
-
-    rays: Rays
-    xy: Float[Tensor, "ray xy=2"]
-    colour: Float[Tensor, "ray rgb=3"]
-    label: Int64[Tensor, "ray"]
-    moving: Float[Tensor, "ray"]
-    neighbour: Int64[Tensor, "ray"]
-    flow: Float[Tensor, "ray xy=2"]
-    flow_valid: Bool[Tensor, "ray"]
-    depth: Float[Tensor, "ray"]
-    confidence: Float[Tensor, "ray"]
-    motion: Float[Tensor, "ray xyz=3"]
-    motion_known: Bool[Tensor, "ray"]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How much each loss counts."""
-
-    colour: float
-    depth: float
-    flow: float
-    motion: float
-    mask: float
-    semantics: float
-    consistency_colour: float
-    consistency_semantics: float
-    self_consistency: float
-    still: float
-    sparse: float
-    entropy: float
-    distortion: float
-    smooth: float
-
-
-@dataclass(frozen=True)
-class RayBudget:
-    """Ray budget: how many rays of a batch the costlier losses look at, and how many frames away consistency reaches."""
-
-    semantic_rays: int
-    warped_rays: int
-    hops: int
 
 
 def static_losses(
@@ -79,11 +36,12 @@ def static_losses(
     traced = model.trace(nodes, batch.rays, generator, moving=False)
     decoded = decode(model, traced, batch.label != losses.UNLABELLED)
     endpoint, _, _ = expected_flow_endpoints(model, traced, batch)
-    return {
-        "colour": weights.colour * losses.robust_colour_loss(decoded.colour, batch.colour),
-        "semantics": weights.semantics * losses.cross_entropy(decoded.logits, batch.label),
+    parts: dict[str, tuple[float, losses.Loss]] = {
+        "colour": (weights.colour, losses.robust_colour_loss(decoded.colour, batch.colour)),
+        "semantics": (weights.semantics, losses.cross_entropy(decoded.logits, batch.label)),
         **geometry_losses(model, traced, batch, weights, endpoint),
     }
+    return losses.weighted(parts)
 
 
 def joint_losses(
@@ -99,34 +57,48 @@ def joint_losses(
     traced = model.trace(nodes, batch.rays, generator)
     depths(traced.depth.detach())
     semantic = first_labelled(batch.label, ray_budget.semantic_rays)
-    decoded = decode(model, traced, semantic)
+    carried: CarriedRays | None = None
+    decoded_carried: Decoded | None = None
+    if traced.rays.frames.device.type == "cpu":
+        decoded = decode(model, traced, semantic)
+    else:  # a shard's rays fill a core's cache, a GPU wants few kernels
+        carried = carried_rays(model, nodes, traced, batch, ray_budget, generator)
+        assert carried is not None
+        decoded, decoded_carried = decoded_together(model, traced, semantic, carried)
     label = torch.where(semantic, batch.label, losses.UNLABELLED)
     endpoint, moved, still = expected_flow_endpoints(model, traced, batch)
     unit = model.bounds.static_region.unit
     dynamicness = traced.dynamicness
-    return {
-        "colour": weights.colour * losses.colour_loss(decoded.colour, batch.colour),
-        "semantics": weights.semantics * losses.cross_entropy(decoded.logits, label),
-        "mask": weights.mask * losses.mask_loss(dynamicness, batch.moving),
-        "entropy": weights.entropy * losses.entropy_loss(dynamicness),
-        "sparse": weights.sparse * losses.masked_mean(dynamicness, batch.moving < 0),
-        "still": weights.still * still / unit,
-        "motion": weights.motion * losses.motion_loss(moved, batch.motion, batch.motion_known, unit),
+    parts: dict[str, tuple[float, losses.Loss]] = {
+        "colour": (weights.colour, losses.colour_loss(decoded.colour, batch.colour)),
+        "semantics": (weights.semantics, losses.cross_entropy(decoded.logits, label)),
+        "mask": (weights.mask, losses.mask_loss(dynamicness, batch.moving)),
+        "entropy": (weights.entropy, losses.entropy_loss(dynamicness)),
+        "sparse": (weights.sparse, losses.MaskedMean(dynamicness, batch.moving < 0)),
+        "still": (1.0, weights.still * still / unit),
+        "motion": (weights.motion, losses.motion_loss(moved, batch.motion, batch.motion_known, unit)),
         **geometry_losses(model, traced, batch, weights, endpoint),
-        **warped_losses(model, nodes, traced, batch, weights, ray_budget, generator),
     }
+    if carried is not None and decoded_carried is not None:
+        return losses.weighted(parts | masked_consistency(model, carried, decoded_carried, weights))
+    result = losses.weighted(parts)
+    carried = carried_rays(model, nodes, traced, batch, ray_budget, generator)
+    if carried is None:
+        return result
+    decoded = decode(model, carried.warped, *everywhere(carried))
+    return result | losses.weighted(consistency(model, carried, decoded, weights))
 
 
 def geometry_losses(
     model: SemanticFlow, traced: Traced, batch: Batch, weights: Weights, endpoint: Float[Tensor, "ray xy=2"]
-) -> dict[str, Float[Tensor, ""]]:
+) -> dict[str, tuple[float, losses.Loss]]:
     """Depth of sparse points, flow, and weights that do not spread."""
     both, depth = traced.weights.both, traced.intervals.depth
     width = model.bounds.cameras.width
     return {
-        "depth": weights.depth * losses.depth_loss(both, depth, batch.depth, batch.confidence),
-        "flow": weights.flow * losses.flow_loss(endpoint, batch.xy, batch.flow, batch.flow_valid, width),
-        "distortion": weights.distortion * losses.distortion_loss(both, depth),
+        "depth": (weights.depth, losses.depth_loss(both, depth, batch.depth, batch.confidence)),
+        "flow": (weights.flow, losses.flow_loss(endpoint, batch.xy, batch.flow, batch.flow_valid, width)),
+        "distortion": (weights.distortion, losses.distortion_loss(both, depth)),
     }
 
 
@@ -141,25 +113,22 @@ def expected_flow_endpoints(
     target = (rays.frames + batch.neighbour).clamp(0, cameras.frame_count - 1)
     static = ray_projections(model, traced, target)
     endpoint = (traced.weights.static[..., None] * static).sum(1)
-    total = traced.weights.static.sum(1)
-    most = len(rays.frames) * model.sizes.semantic_samples
-    few, filled = chosen_samples(top_k(traced.weights.dynamic, model.sizes.semantic_samples), False, most)
-    ray = torch.div(few, traced.weights.dynamic.shape[1], rounding_mode="floor")
-    taken = traced.weights.dynamic.flatten()[few]
-    taken = taken if filled is None else taken * filled
-    moving = traced.points_at(few)
+    total, dynamic = traced.weights.static.sum(1), traced.weights.dynamic
+    _, few = samples_seen(dynamic).strongest(dynamic, model.sizes.semantic_samples, None)
+    taken = few.taken(dynamic)
+    moving = few.points(traced)
     known = rays.origins + batch.depth[:, None] * rays.directions
-    told, _ = chosen_samples(batch.motion_known[None], False)  # where nothing is known the loss looks at nothing
+    told = matching(batch.motion_known)  # where nothing is known the loss looks at nothing
     start = torch.cat([moving, known[told]])
-    frame = torch.cat([rays.frames[ray], rays.frames[told]]).to(start.dtype)
-    by = torch.cat([batch.neighbour[ray], batch.neighbour[told]]).to(start.dtype)
+    frame = torch.cat([few.of_rays(rays.frames), rays.frames[told]]).to(start.dtype)
+    by = torch.cat([few.of_rays(batch.neighbour), batch.neighbour[told]]).to(start.dtype)
     displacement = model.moved(start, frame, by) - start
     moved = torch.zeros_like(known)
-    moved[told] = displacement[len(ray) :]
-    xy, _ = cameras.project(moving + displacement[: len(ray)], target[ray])
-    endpoint = endpoint + ray_sums(traced.weights.dynamic, few, bounded(xy, cameras.width), filled)
-    total = total.index_add(0, ray, taken)
-    speed = displacement[: len(ray)].abs().sum(1)
+    moved[told] = displacement[len(moving) :]
+    xy, _ = cameras.project(moving + displacement[: len(moving)], few.of_rays(target))
+    endpoint = endpoint + few.sums(dynamic, bounded(xy, cameras.width))
+    total = few.added_up(total, taken)
+    speed = displacement[: len(moving)].abs().sum(1)
     mean_speed = (taken.detach() * speed).sum() / max(len(rays.frames), 1)
     return endpoint / total.clamp(min=1e-3)[:, None], moved, mean_speed
 
@@ -186,87 +155,6 @@ def first_labelled(label: Int64[Tensor, "ray"], count: int) -> Bool[Tensor, "ray
     """The first labelled rays of a batch, whose order is random."""
     known = label != losses.UNLABELLED
     return known & (known.cumsum(0) <= count)
-
-
-def warped_losses(
-    model: SemanticFlow,
-    nodes: Float[Tensor, "x y z"],
-    traced: Traced,
-    batch: Batch,
-    weights: Weights,
-    ray_budget: RayBudget,
-    generator: torch.Generator,
-) -> dict[str, Float[Tensor, ""]]:
-    """Semantic Flow's consistency along the flow: the moving things of another time, brought back, must look and mean the same.
-
-    The ray of frame t is rendered with the dynamic field of frame t + h at the points carried there by the velocity;
-    colour and label are those of t. Pixels whose flow is not confirmed (occluded next) are left out.
-    """
-    hop = host_randint(1, ray_budget.hops + 1, generator)
-    by = batch.neighbour * hop
-    exists = (batch.rays.frames + by >= 0) & (batch.rays.frames + by < model.bounds.cameras.frame_count)
-    interest = traced.dynamicness.detach() + (batch.moving > 0)
-    score = interest * (exists & batch.flow_valid)
-    picked = score.topk(min(ray_budget.warped_rays, len(score)))
-    worth, live = chosen_samples((picked.values > LEAST_INTEREST)[None], False)
-    if len(worth) == 0:
-        return {}
-    chosen = picked.indices[worth]
-    part, seen = batch[chosen], traced[chosen]
-    decoded = warped(model, nodes, seen, part, by[chosen], hop)
-    if live is not None:
-        return masked_consistency(model, seen, part, decoded, weights, live)
-    known = part.label != losses.UNLABELLED
-    result = {
-        "consistency_colour": weights.consistency_colour * losses.colour_loss(decoded.colour, part.colour),
-        "consistency_semantics": weights.consistency_semantics * losses.cross_entropy(decoded.logits, part.label),
-    }
-    if weights.self_consistency and not bool(known.all()):
-        with torch.no_grad():
-            original = decode(model, seen, torch.ones_like(known)).logits
-        result["self_consistency"] = weights.self_consistency * losses.agreement_loss(decoded.logits, original, ~known)
-    return result
-
-
-def masked_consistency(
-    model: SemanticFlow, seen: Traced, part: Batch, decoded: Decoded, weights: Weights, live: Bool[Tensor, "ray"]
-) -> dict[str, Float[Tensor, ""]]:
-    """The same losses over the rays of a batch that are live, none of which asks the host how many these are."""
-    known = live & (part.label != losses.UNLABELLED)
-    error = (decoded.colour - part.colour).square().mean(1)
-    label = torch.where(known, part.label, losses.UNLABELLED)
-    result = {
-        "consistency_colour": weights.consistency_colour * losses.masked_mean(error, live),
-        "consistency_semantics": weights.consistency_semantics * losses.cross_entropy(decoded.logits, label),
-    }
-    if weights.self_consistency:
-        with torch.no_grad():
-            original = decode(model, seen, torch.ones_like(known)).logits
-        agreement = losses.agreement_loss(decoded.logits, original, live & ~known)
-        result["self_consistency"] = weights.self_consistency * agreement
-    return result
-
-
-def warped(
-    model: SemanticFlow,
-    nodes: Float[Tensor, "x y z"],
-    seen: Traced,
-    part: Batch,
-    by: Int64[Tensor, "ray"],
-    hop: int,
-) -> Decoded:
-    """What rays show with the dynamic field of another time."""
-    points, samples = seen.points, seen.intervals.depth.shape[1]
-    times = part.rays.frames.to(points.dtype).repeat_interleave(samples)
-    span = by.to(points.dtype).repeat_interleave(samples)
-    moved = model.moved(points.flatten(0, 1), times, span, hop)
-    density, blending = model.dynamic_optics(moved, times + span)
-    length = seen.intervals.length / model.bounds.static_region.unit
-    frames = part.rays.frames.repeat_interleave(samples)
-    static = behind(model.static_optics(nodes, points.flatten(0, 1), frames).view_as(length) * length)
-    weights = blend(static, density.view_as(length) * length, blending.view_as(length))
-    everywhere = torch.ones_like(part.label, dtype=torch.bool)
-    return decode(model, Traced(part.rays, seen.intervals, weights), everywhere, moved.view_as(points) - points, by)
 
 
 def smoothed_grids(model: SemanticFlow) -> list[tuple[SmoothedGrid, float]]:

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.ops.grid import LINE_AXES, PLANE_AXES
+from models.ops.region_volume import region_volume
+from models.ops.space import Region
 from models.ops.space_time_planes import INITIAL_SPACE
 from models.ops.table_reads import read
 
@@ -52,12 +54,12 @@ class DensityGrid(nn.Module):
         return (line @ by_node.flatten(1)).view_as(plane), plane.flatten(1) @ by_node.flatten(1).T
 
     def density(
-        self, nodes: Float[Tensor, "x y z"], coordinates: Float[Tensor, "point xyz=3"]
+        self, nodes: Float[Tensor, "x y z"], region: Region, points: Float[Tensor, "point xyz=3"]
     ) -> Float[Tensor, "point"]:
-        """Before its activation, from the nodes, at grid coordinates in [-1, 1]."""
-        if coordinates.device.type == "cpu":
-            return read(self, coordinates, None, nodes)
-        return trilinear(nodes, coordinates)
+        """Before its activation, from the nodes, at points of the world."""
+        if points.device.type == "cpu":
+            return read(self, region.coordinates(points), None, nodes)
+        return region_volume(nodes, region.in_box_frame(points), region.box)
 
     def take(self, coarser: "DensityGrid") -> None:
         """Become a coarser grid's function."""
@@ -70,9 +72,3 @@ class DensityGrid(nn.Module):
     def smoothed_tables(self) -> list[nn.Parameter]:
         """Tables whose neighbouring nodes should be alike; their last two axes are the nodes'."""
         return list(self.planes)
-
-
-def trilinear(nodes: Float[Tensor, "x y z"], points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point"]:
-    """One value a node, read at grid coordinates in [-1, 1]."""
-    grid = points.flip(-1)[None, :, None, None]  # grid_sample names the last axis first
-    return F.grid_sample(nodes[None, None], grid, align_corners=True, padding_mode="border").flatten()

@@ -15,10 +15,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from models.ops.networks import encoded, encoded_size, perceptron
+from models.ops.seen_features.reference import sample_maps
 from models.ops.space import Region
 from models.rays import Rays
 from models.semantic_flow.fields import BLEND_SHIFT, DYNAMIC_SHIFT, STATIC_SHIFT
-from models.semantic_flow.flow_features import FrameMaps, sample_maps
+from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.model import SemanticFlow, Traced
 from models.semantic_flow.velocity import INITIAL_SPEED
 

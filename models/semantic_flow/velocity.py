@@ -34,8 +34,7 @@ class VelocityField(nn.Module):
         self, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"]
     ) -> Float[Tensor, "point xyz=3"]:
         """Velocity at world points and frame times."""
-        time = 2 * times / max(self.frames - 1, 1) - 1
-        return self.decode(self.planes(self.region.coordinates(points), time)) * self.region.unit
+        return self.decode(self.planes.in_region(self.region, points, times, self.frames)) * self.region.unit
 
 
 def step(
@@ -63,7 +62,8 @@ def advance(
     substeps: int,
 ) -> Float[Tensor, "point xyz=3"]:
     """Where points are `by` frames later; each point may go its own way in time."""
-    for index in range(substeps):
+    points = step(velocity, points, times, by if substeps == 1 else by / substeps, how)
+    for index in range(1, substeps):
         points = step(velocity, points, times + by * (index / substeps), by / substeps, how)
     return points
 

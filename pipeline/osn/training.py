@@ -6,17 +6,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from models.ops.host_draws import host_seeds
 from models.ops.parallel import ParallelMap
+from models.ops.recorded_pass import PassRecorder
 from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.loops import SampleGradients
 from models.osn.object_scene import Grids, ObjectScene
 from models.osn.pose_refinement import prior_gradient, without_common_motion
 from models.osn.training import StepLosses, bootstrap_losses, composite_losses
+from models.osn.training_pixels import PixelBatch
+from models.rays import TensorFields
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.pixels import PixelSource
@@ -28,7 +35,8 @@ from pipeline.runtime.progress import SECONDS_BETWEEN_LINES, progress_line
 log = logging.getLogger(__name__)
 STEPS_PER_ROW = 25
 FEWEST_RAYS = 64
-RAYS_EVERY = 8  # steps with one number of rays, on GPUs
+RAYS_EVERY, RECORDED_RAYS_EVERY = 8, 200  # steps with one number of rays, on GPUs; there where steps are recorded
+SETTLING = 100  # steps of the fields before which steps are not recorded, as their number of rays changes most
 CAPACITY = 4  # times the samples that a step aims at: room for those of all objects, on GPUs
 
 
@@ -44,6 +52,11 @@ class TrainingContext:
     parallel_map: ParallelMap
     watch: Callable[[Any, Phase], None] | None = None  # sees the run after each of its steps; benchmarks look on
 
+    @cached_property
+    def recorder(self) -> PassRecorder:
+        """What runs passes on a GPU."""
+        return PassRecorder(self.config.capture_steps)
+
 
 @dataclass
 class Clock:
@@ -58,6 +71,7 @@ class Clock:
 
 def train_fields(state: TrainingState, phase: Phase, context: TrainingContext, clock: Clock) -> None:
     """One phase of the fields, from the step at which it stands."""
+    context.recorder.forget()
     while state.step < phase.steps:
         refine_grids(state, context)
         set_rates(state, context.config)
@@ -81,6 +95,7 @@ def refine_grids(state: TrainingState, context: TrainingContext) -> None:
         if resolution != state.fields.fields[k].resolution:
             state.fields.fields[k] = state.fields.fields[k].upsampled(resolution, state.generator)
     state.optimiser = field_optimiser(state.fields, context.config)
+    context.recorder.forget()
 
 
 def set_rates(state: TrainingState, config: TrainOsnConfig) -> None:
@@ -90,6 +105,14 @@ def set_rates(state: TrainingState, config: TrainOsnConfig) -> None:
         group["lr"] = group["first_rate"] * config.final_lr_ratio**done
 
 
+@dataclass(frozen=True)
+class Drawn(TensorFields):
+    """What a step looks at: pixels, and under which scales."""
+
+    pixels: PixelBatch
+    scales: Float[Tensor, "ray object"]
+
+
 def measured_losses(state: TrainingState, phase: Phase, context: TrainingContext) -> StepLosses:
     """Draw rays and scales, render, compare: losses, and gradients in the parameters."""
     config, device = context.config, state.generator.device
@@ -97,17 +120,37 @@ def measured_losses(state: TrainingState, phase: Phase, context: TrainingContext
     state.fields.most_samples = CAPACITY * config.samples_per_step
     batch = context.pixels(state.field_step).draw(state.rays, state.generator)
     rows = torch.randint(len(state.pool.scales), (len(batch.frames),), generator=state.generator, device=device)
-    seeds = torch.randint(1 << 62, (shards,), generator=state.generator, device=device).tolist()
-    scales = state.pool.scales[rows]
+    seeds = host_seeds(shards, state.field_step, state.generator)
+    drawn = Drawn(batch, state.pool.scales[rows])
+    if device.type == "cpu":
+        return run_pass(state, phase, context, drawn, [torch.Generator(device).manual_seed(seed) for seed in seeds])
+    return recorded_pass(state, phase, context, drawn, seeds[0])
+
+
+def run_pass(
+    state: TrainingState, phase: Phase, context: TrainingContext, drawn: Drawn, generators: list[torch.Generator]
+) -> StepLosses:
+    """The pass forwards and backwards, in as many shards as there are generators."""
+    shards = len(generators)
 
     def shard(index: int, grids: Grids, buffer: list[SampleGradients]) -> StepLosses:
         mine = slice(index, None, shards)
-        jitter = torch.Generator(device).manual_seed(seeds[index])
         if phase.name == "bootstrap":
-            return bootstrap_losses(state.fields, grids, batch[mine], jitter, buffer)
-        return composite_losses(state.fields, grids, batch[mine], scales[mine], jitter, buffer)
+            return bootstrap_losses(state.fields, grids, drawn.pixels[mine], generators[index], buffer)
+        return composite_losses(state.fields, grids, drawn.pixels[mine], drawn.scales[mine], generators[index], buffer)
 
-    return accumulate_gradients(state.fields, shard, shards, loss_weights(config), context.parallel_map)
+    return accumulate_gradients(state.fields, shard, shards, loss_weights(context.config), context.parallel_map)
+
+
+def recorded_pass(state: TrainingState, phase: Phase, context: TrainingContext, drawn: Drawn, seed: int) -> StepLosses:
+    """The same on a GPU, in one shard: as a CUDA graph where that is wanted, once the number of rays has settled."""
+    state.fields.zero_grad(set_to_none=True)
+    key = phase.name if state.field_step >= SETTLING else None
+
+    def run(given: Drawn, generator: torch.Generator) -> dict[str, Tensor]:
+        return vars(run_pass(state, phase, context, given, [generator]))
+
+    return StepLosses(**context.recorder(key, seed, drawn, list(state.fields.parameters()), run))
 
 
 def loss_weights(config: TrainOsnConfig) -> LossWeights:
@@ -150,7 +193,8 @@ def update(state: TrainingState, losses: StepLosses, phase: Phase, config: Train
 def next_rays(state: TrainingState, samples: float, config: TrainOsnConfig) -> int:
     """As many rays as the samples allow; on GPUs a new number at set steps only, so that most steps have the last one's shapes."""
     fits = state.fields.loops or samples < CAPACITY * config.samples_per_step
-    if fits and not state.fields.loops and state.field_step % RAYS_EVERY:
+    recorded = config.capture_steps and not state.fields.loops and state.field_step >= SETTLING
+    if fits and not state.fields.loops and state.field_step % (RECORDED_RAYS_EVERY if recorded else RAYS_EVERY):
         return state.rays
     return int(min(config.max_rays, max(FEWEST_RAYS, state.rays * min(1.5, config.samples_per_step / samples))))
 

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int, Int8, Int16, Int64, UInt8
 from torch import Tensor
 
 from models.ops.space import Cameras
-from models.rays import Rays, TensorFields
-from models.semantic_flow.objectives import Batch
+from models.rays import TensorFields
+from models.semantic_flow.batch import Batch
 from pipeline.cameras import inverse, transform, unproject
 from pipeline.formats.scene_file import Scene, SceneFlow
 from pipeline.semantic_flow.labels import UNLABELLED, Labels
@@ -185,12 +185,14 @@ def draw(
     rest = pixels.still if still_only else pixels.anywhere
     index = torch.cat([pick(rest, count - active, generator), pick(pixels.active, active, generator)])
     index = index[torch.randperm(count, generator=generator, device=index.device)]
-    parts = [pixel_batch(pixels, cameras, index, generator)]
-    if observations and len(points.frame):
-        chosen = torch.randint(len(points.frame), (observations,), generator=generator, device=index.device)
-        chosen = chosen[points.moving[chosen] <= 0] if still_only else chosen
-        parts.append(point_batch(points[chosen], pixels, cameras, generator))
-    return joined(parts)
+    signs = random_signs(count, generator)
+    if not observations or not len(points.frame):
+        return pixel_batch(pixels, cameras, index, signs)
+    chosen = torch.randint(len(points.frame), (observations,), generator=generator, device=index.device)
+    if still_only and index.device.type == "cpu":  # on GPUs all of the points rest
+        chosen = chosen[points.moving[chosen] <= 0]
+    signs = torch.cat([signs, random_signs(len(chosen), generator)])
+    return pixel_batch(pixels, cameras, index, signs, points[chosen])
 
 
 def pick(flat_indices: Int[Tensor, "pixel"], count: int, generator: torch.Generator) -> Int64[Tensor, "chosen"]:
@@ -200,65 +202,70 @@ def pick(flat_indices: Int[Tensor, "pixel"], count: int, generator: torch.Genera
     return flat_indices[chosen].long()
 
 
-def random_neighbours(frame: Tensor, frames: int, generator: torch.Generator) -> Tensor:
-    """+1 or -1 by chance; the only one there is at the clip's ends."""
-    coin = 2 * torch.randint(2, frame.shape, generator=generator, device=frame.device) - 1
-    coin = torch.where(frame == 0, torch.ones_like(coin), coin)
-    return torch.where(frame == frames - 1, -torch.ones_like(coin), coin)
+def random_signs(count: int, generator: torch.Generator) -> Int64[Tensor, "draw"]:
+    """+1 or -1 by chance."""
+    return 2 * torch.randint(2, (count,), generator=generator, device=generator.device) - 1
 
 
-def pixel_batch(pixels: Pixels, cameras: Cameras, index: Tensor, generator: torch.Generator) -> Batch:
-    """Everything known of pixels, by their flat index."""
-    area = cameras.height * cameras.width
+def neighbours(frame: Int64[Tensor, "ray"], frames: int, signs: Int64[Tensor, "ray"]) -> Int64[Tensor, "ray"]:
+    """+1 or -1 as the signs say; the only one there is at the clip's ends."""
+    inward = torch.where(frame == 0, torch.ones_like(signs), signs)
+    return torch.where(frame == frames - 1, -torch.ones_like(signs), inward)
+
+
+def pixel_batch(
+    pixels: Pixels,
+    cameras: Cameras,
+    index: Int64[Tensor, "pixel"],
+    signs: Int64[Tensor, "ray"],
+    points: Points | None = None,
+) -> Batch:
+    """Everything known of pixels, by their flat index; behind them observations, of the pixels under these and more."""
+    area, count = cameras.height * cameras.width, len(index)
     frame, inside = pixels.numbers[torch.div(index, area, rounding_mode="floor")], index % area
     row = torch.div(inside, cameras.width, rounding_mode="floor")
     xy = torch.stack([inside % cameras.width, row], dim=-1).float() + 0.5
-    neighbour = random_neighbours(frame, cameras.frame_count, generator)
+    if points is not None:
+        index = torch.cat([index, pixels_under(points, pixels, cameras)])
+        frame, xy = torch.cat([frame, points.frame]), torch.cat([xy, points.xy])
+    neighbour = neighbours(frame, cameras.frame_count, signs)
     direction = (neighbour < 0).long()
-    nothing = torch.zeros_like(index, dtype=torch.float32)
+    label, moving = pixels.label[index].long(), pixels.moving[index].float()
+    depth, confidence = torch.zeros_like(moving), torch.zeros_like(moving)
+    motion = torch.zeros_like(xy[:, :1]).expand(-1, 3)
+    motion_known = torch.zeros_like(label, dtype=torch.bool)
+    if points is not None:
+        label[count:] = UNLABELLED
+        each, ways = torch.arange(len(points.frame), device=index.device), direction[count:]
+        told = (
+            points.moving,
+            points.depth,
+            points.confidence,
+            points.motion[each, ways],
+            points.motion_known[each, ways],
+        )
+        moving, depth, confidence, motion, motion_known = (
+            torch.cat([own[:count], known])
+            for own, known in zip((moving, depth, confidence, motion, motion_known), told, strict=True)
+        )
     return Batch(
         cameras.rays(xy, frame),
         xy,
         pixels.images[index].float() / 255,
-        pixels.label[index].long(),
-        pixels.moving[index].float(),
+        label,
+        moving,
         neighbour,
         pixels.flow[direction, index],
         pixels.flow_valid[direction, index],
-        nothing,
-        nothing,
-        torch.zeros_like(xy[:, :1]).expand(-1, 3),
-        torch.zeros_like(index, dtype=torch.bool),
+        depth,
+        confidence,
+        motion,
+        motion_known,
     )
 
 
-def point_batch(points: Points, pixels: Pixels, cameras: Cameras, generator: torch.Generator) -> Batch:
-    """Observations as rays: the pixel under them, with the known depth and motion in addition."""
+def pixels_under(points: Points, pixels: Pixels, cameras: Cameras) -> Int64[Tensor, "observation"]:
+    """Flat indices of the pixels that observations lie in."""
     column, row = points.xy.long().unbind(-1)
     row, column = row.clamp(0, cameras.height - 1), column.clamp(0, cameras.width - 1)
-    index = (pixels.place[points.frame] * cameras.height + row) * cameras.width + column
-    under = pixel_batch(pixels, cameras, index, generator)
-    direction = (under.neighbour < 0).long()
-    each = torch.arange(len(index), device=index.device)
-    return Batch(
-        cameras.rays(points.xy, points.frame),
-        points.xy,
-        under.colour,
-        torch.full_like(under.label, UNLABELLED),
-        points.moving,
-        under.neighbour,
-        under.flow,
-        under.flow_valid,
-        points.depth,
-        points.confidence,
-        points.motion[each, direction],
-        points.motion_known[each, direction],
-    )
-
-
-def joined(parts: list[Batch]) -> Batch:
-    """Batches one after the other."""
-    rays = [part.rays for part in parts]
-    together = Rays(*(torch.cat([getattr(ray, name) for ray in rays]) for name in ("origins", "directions", "frames")))
-    names = [name for name in Batch.__dataclass_fields__ if name != "rays"]
-    return Batch(together, *(torch.cat([getattr(part, name) for part in parts]) for name in names))
+    return (pixels.place[points.frame] * cameras.height + row) * cameras.width + column

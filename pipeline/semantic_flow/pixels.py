@@ -119,9 +119,12 @@ class PointSource:
         self.points = self.chosen = points
         self.chosen_for: Callable[[], Pixels | None] = lambda: None
 
-    def __call__(self, pixels: Pixels) -> Points:
+    def __call__(self, pixels: Pixels, still_only: bool = False) -> Points:
+        """On GPUs those that rest are chosen here, too: among those drawn in a step the host would wait for their number."""
         if self.chosen_for() is not pixels:
             self.chosen = points_in(self.points, pixels)
+            if still_only and self.points.xy.device.type != "cpu":
+                self.chosen = self.chosen[self.chosen.moving <= 0]
             self.chosen_for = weakref.ref(pixels)  # or the last window would stay in memory while the next is read
         return self.chosen
 

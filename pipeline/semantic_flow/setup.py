@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.ops.space import Cameras, Region
+from models.semantic_flow.batch import RayBudget, Weights
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.model import SceneBounds, SemanticFlow, Sizes
 from models.semantic_flow.ndc import NdcRegion
-from models.semantic_flow.objectives import RayBudget, Weights
 from models.semantic_flow.reference_body import ReferenceFlow
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene

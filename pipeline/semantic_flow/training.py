@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.ops.host_draws import host_seeds
 from models.ops.parallel import ParallelMap, workers
+from models.ops.recorded_pass import PassRecorder
 from models.rays import Rays
+from models.semantic_flow.batch import Batch
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.gradients import accumulate_gradients
 from models.semantic_flow.model import SemanticFlow
-from models.semantic_flow.objectives import Batch, joint_losses, static_losses
+from models.semantic_flow.objectives import joint_losses, static_losses
 from pipeline.config import TrainSemanticFlowConfig
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
@@ -49,6 +53,7 @@ SMOOTH_EVERY = 8  # steps between two uses of the smoothness regulariser, which 
 MOST_BROKEN_STEPS = 20
 COARSE_SHARE = 0.3  # of stage 1 on coarse grids
 ACTIVE_SAMPLE = 4000
+DEPTHS = "depths"  # of the rays of a pass, among its losses
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,11 @@ class TrainingContext:
     config: TrainSemanticFlowConfig
     facts: dict[str, Any] = field(default_factory=dict)
     watch: Callable[[TrainingState], None] | None = None  # sees the run after each of its steps; benchmarks look on
+
+    @cached_property
+    def recorder(self) -> PassRecorder:
+        """What runs passes on a GPU."""
+        return PassRecorder(self.config.capture_steps)
 
 
 def on_device(scene: Scene, labels: Labels, state: TrainingState, device: torch.device) -> Points:
@@ -153,7 +163,7 @@ def train_stage(state: TrainingState, context: TrainingContext) -> None:
     with workers(state.generator.device) as parallel_map:
         nodes = None if learned else state.model.static.nodes()
         for _ in progress(range(state.step, total), f"{state.stage} stage", unit="steps"):
-            refine_static(state, config)
+            refine_static(state, context)
             set_rates(state.optimiser, config, state.step / total)
             state.optimiser.zero_grad(set_to_none=True)
             parts = measured_losses(state, context, parallel_map, nodes)
@@ -171,18 +181,20 @@ def train_stage(state: TrainingState, context: TrainingContext) -> None:
                 context.watch(state)
 
 
-def refine_static(state: TrainingState, config: TrainSemanticFlowConfig) -> None:
+def refine_static(state: TrainingState, context: TrainingContext) -> None:
     """In the middle of stage 1: from coarse grids to those of the rest of training, with a fresh optimiser."""
+    config = context.config
     if config.body == "grids" and state.stage == "static" and state.step == round(COARSE_SHARE * config.static_steps):
         state.model = second_model(state.model, config, state.model.bounds, state.generator.device)
         state.optimiser = optimiser(state.model, config)
+        context.recorder.forget()
 
 
 def draw_batch(state: TrainingState, context: TrainingContext) -> Batch:
     config, pixels = context.config, context.pixels(state.step)
     return draw(
         pixels,
-        context.points(pixels),
+        context.points(pixels, still_only=state.stage == "static"),
         state.model.bounds.cameras,
         config.static_rays if state.stage == "static" else config.rays,
         config.moving_fraction,
@@ -202,26 +214,62 @@ def measured_losses(
     config, device = context.config, state.generator.device
     shards = config.shards if device.type == "cpu" else 1
     batch = draw_batch(state, context)
-    seeds = torch.randint(1 << 62, (shards + 1,), generator=state.generator, device=device).tolist()
+    seeds = host_seeds(shards + 1, state.step, state.generator)
     smooth = SMOOTH_EVERY * config.loss_weights.smooth if seeds[-1] % SMOOTH_EVERY == 0 else 0.0
-    depths = torch.empty(len(batch.xy), device=device)
-    weights, looks = loss_weights(config), ray_budget(config, shards)
+    if device.type == "cpu":
+        generators = [torch.Generator(device).manual_seed(seed) for seed in seeds[:-1]]
+        found = run_pass(state, context, batch, generators, smooth, parallel_map, known_nodes)
+    else:
+        found = recorded_pass(state, context, batch, seeds[0], smooth, known_nodes)
+    depths = found.pop(DEPTHS)
+    if state.stage == "joint":
+        state.model.remember_depth(batch.rays.frames, batch.xy, depths)
+    return found
+
+
+def run_pass(
+    state: TrainingState,
+    context: TrainingContext,
+    batch: Batch,
+    generators: list[torch.Generator],
+    smooth: float,
+    parallel_map: ParallelMap,
+    known_nodes: Float[Tensor, "x y z"] | None,
+) -> dict[str, Tensor]:
+    """The pass forwards and backwards, in as many shards as there are generators: losses, and the depths that rays show."""
+    depths, shards = torch.empty(len(batch.xy), device=batch.xy.device), len(generators)
+    weights, looks = loss_weights(context.config), ray_budget(context.config, shards)
 
     def shard(index: int, nodes: Float[Tensor, "x y z"]) -> dict[str, Float[Tensor, ""]]:
         mine = slice(index, None, shards)
-        generator = torch.Generator(device).manual_seed(seeds[index])
         if state.stage == "static":
-            return static_losses(state.model, nodes, batch[mine], weights, generator)
+            return static_losses(state.model, nodes, batch[mine], weights, generators[index])
 
         def keep_depth(depth: Float[Tensor, "ray"]) -> None:
             depths[mine] = depth
 
-        return joint_losses(state.model, nodes, batch[mine], weights, looks, generator, keep_depth)
+        return joint_losses(state.model, nodes, batch[mine], weights, looks, generators[index], keep_depth)
 
     parts = accumulate_gradients(state.model, shard, shards, smooth, parallel_map, known_nodes)
-    if state.stage == "joint":
-        state.model.remember_depth(batch.rays.frames, batch.xy, depths)
-    return parts
+    return {**parts, DEPTHS: depths}
+
+
+def recorded_pass(
+    state: TrainingState,
+    context: TrainingContext,
+    batch: Batch,
+    seed: int,
+    smooth: float,
+    known_nodes: Float[Tensor, "x y z"] | None,
+) -> dict[str, Tensor]:
+    """The same on a GPU, in one shard: as a CUDA graph where that is wanted."""
+    learned = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
+    key = state.stage, seed % context.config.consistency_frames, smooth
+
+    def run(given: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        return run_pass(state, context, given, [generator], smooth, map, known_nodes)
+
+    return dict(context.recorder(key, seed, batch, learned, run))
 
 
 def update(state: TrainingState, parts: dict[str, Float[Tensor, ""]]) -> dict[str, float]:

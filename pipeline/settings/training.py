@@ -24,6 +24,9 @@ class OsnAblation(Section):
     soft_sharpness: float = Field(10.0, gt=0, description="of the soft z-buffer, per depth of the background")
 
 
+CAPTURE_STEPS = (
+    "on GPUs: record a step once as a CUDA graph, whose kernels are launched as one; never tried on a GPU yet"
+)
 PIXEL_MEMORY = (
     "memory for the video's pixels, of longer videos some frames at a time are read; "
     "null: 2000 on the CPU, a quarter of a GPU's memory"
@@ -81,6 +84,7 @@ class TrainOsnConfig(Section):
     density_weight: float = Field(0.0, ge=0, description="weight of the objects' mean density")
     total_variation_weight: float = Field(1e-3, ge=0, description="weight of the total variation of planes")
     deterministic: bool = Field(False, description=DETERMINISTIC)
+    capture_steps: bool = Field(False, description=CAPTURE_STEPS)
     pixel_memory_mb: int | None = Field(None, ge=1, description=PIXEL_MEMORY)
     window_steps: int = Field(100, ge=1, description="steps after which other frames of such a video are read")
     network_steps: int = Field(300, ge=1, description="steps of the scale network in each round")
@@ -212,6 +216,7 @@ class TrainSemanticFlowConfig(Section):
         True, description="renders take on the colours of the frames that see the same point"
     )
     deterministic: bool = Field(False, description=DETERMINISTIC)
+    capture_steps: bool = Field(False, description=CAPTURE_STEPS)
     pixel_memory_mb: int | None = Field(None, ge=1, description=PIXEL_MEMORY)
     window_steps: int = Field(100, ge=1, description="steps after which other frames of such a video are read")
     shards: int = Field(4, ge=1, description="parts of a step on CPU, which share the cores; part of the result")

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from models.rays import Rays, directions_at_unit_depth
+from models.rays import Rays, directions_at_unit_depth, joined, points_along
 from models.simulation.shading import View
 from pipeline import cameras
 
@@ -33,3 +33,11 @@ def test_rays_of_the_simulator_have_the_same_convention() -> None:
 def test_rays_are_indexed_as_one() -> None:
     rays = Rays(torch.zeros(3, 3), torch.eye(3), torch.arange(3))
     assert rays[1].frames.item() == 1 and rays[1].directions.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_rays_are_joined_as_one_and_have_points_at_depths() -> None:
+    rays = Rays(torch.ones(3, 3), torch.eye(3), torch.arange(3))
+    both = joined(rays[:1], rays[1:])
+    assert both.frames.tolist() == [0, 1, 2] and torch.equal(both.directions, rays.directions)
+    points = points_along(both, torch.tensor([[2.0], [3.0], [0.0]]))
+    assert points[:, 0].tolist() == [[3.0, 1.0, 1.0], [1.0, 4.0, 1.0], [1.0, 1.0, 1.0]]

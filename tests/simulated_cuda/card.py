@@ -33,6 +33,7 @@ LAUNCHES = {
 # Of our own operators with a kernel each: Triton's, and those of the tensor code around them.
 LAUNCHES |= {
     "march": 32, "composite": 24, "composite_backward": 9, "interpolate_vm_backward": 4, "interpolate_volume_backward": 3,
+    "region_planes_backward": 3, "region_volume_backward": 2,
 }  # fmt: skip
 TENSORS_AT_ONCE = 24  # of an optimiser's fused step, in one kernel
 
@@ -66,6 +67,7 @@ class Card:
         self.fused = fused
         self.watching: list[Seen] = []
         self.taken = 0
+        self.recording: Any = None  # the graph that records what happens
 
     @contextmanager
     def watched(self) -> Iterator[Seen]:
@@ -78,13 +80,17 @@ class Card:
             self.watching.remove(seen)
 
     def launch(self, kernels: int) -> None:
-        if self.watching and kernels:
+        if self.watching and kernels and self.recording is None:  # what is recorded is not launched yet
             line = source_line()
             for seen in self.watching:
                 seen.kernels += kernels
                 seen.kernels_by_line[line] += kernels
 
     def wait(self, why: str) -> None:
+        if self.recording is not None:
+            raise RuntimeError(
+                f"operation not permitted when stream is capturing: the host waits ({why}) at {source_line()}"
+            )
         if self.watching:
             line = source_line()
             for seen in self.watching:

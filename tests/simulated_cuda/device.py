@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.simulated_cuda import graphs
 from tests.simulated_cuda.card import CARDS, Card
 from tests.simulated_cuda.tensors import (
     CARD_MODE,
@@ -155,7 +156,7 @@ def simulated_cuda(fused: bool = False) -> Iterator[Card]:
     SETTINGS.set_overwrite_module_params_on_conversion(True)
     try:
         with ExitStack() as stack:
-            for name, answer in answers(CARDS[-1]).items():
+            for name, answer in (answers(CARDS[-1]) | graphs.answers()).items():
                 stack.enter_context(mock.patch.object(torch.cuda, name, answer))
             for owner, name, replacement in REPLACED:
                 stack.enter_context(mock.patch.object(owner, name, replacement))

@@ -164,6 +164,8 @@ def computed(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     if more.get("device") is not None:
         more["device"] = HOST
     result = operation(*inner, **more)
+    if card().recording is not None:
+        card().recording.add(operation, inner, more, result)
     count_kernels(operation, name, args)
     return returned(operation, args, kwargs, result)
 

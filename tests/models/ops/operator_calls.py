@@ -14,12 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.ops.blend import blend
 from models.ops.composite import composite
 from models.ops.contract_points import boxes_of
+from models.ops.fine_edges import fine_edges
 from models.ops.interpolate_vm import vm_table
 from models.ops.interpolate_volume import interpolate_volume
 from models.ops.march import march
 from models.ops.operators import OPERATORS
+from models.ops.region_planes import region_planes
+from models.ops.region_volume import region_volume
+from models.ops.seen_features import seen_features
 
 SCENES = 20
 SIZES = ((5, 6, 7), (9, 4, 8))
@@ -63,6 +68,9 @@ def random_calls(seed: int, dtype: torch.dtype) -> Iterator[Call]:
         yield from compositing(normal, uniform, owner[:SAMPLES], generator, alone)
     for even in (False, True):
         yield from marches(normal, uniform, volumes, last, boxes, even, BUFFERS[seed % 3])
+    yield from reads_of_regions(normal, uniform, generator, timed=seed % 2 == 0)
+    yield from rays_of_two_fields(normal, uniform)
+    yield from looks_at_frames(normal, uniform, generator)
 
 
 def in_and_around_the_cube(uniform: Callable[..., Tensor], last: Tensor, owner: Tensor) -> Tensor:
@@ -127,6 +135,53 @@ def marches(
     rays = near, unit, origins, directions, present, uniform(OBJECTS, MARCHED_RAYS), reach
     outer = [0, 0] if even else BINS_IN_SHELL
     yield f"{march.name}:{even}, {most}", (volumes, last, boxes, *rays, BINS_INSIDE, outer, 6.0, 3e-3, most)
+
+
+def reads_of_regions(
+    normal: Callable[..., Tensor], uniform: Callable[..., Tensor], generator: torch.Generator, timed: bool
+) -> Iterator[Call]:
+    """Points in a box, on its faces, beyond and very far; times at frames and between; planes in time, or lines."""
+    box = torch.cat([normal(3), uniform(3) + 0.5, 0.3 * uniform(1)])
+    relative = 2 * normal(POINTS, 3)
+    relative[:4] /= relative[:4].abs().amax(1, keepdim=True)
+    relative[4] *= 1e4
+    points, times = relative * box[3:6] + box[:3], 4 * uniform(POINTS)
+    times[:8] = torch.randint(5, (8,), generator=generator).to(times)
+    space, nodes = channels_last(normal(3, CHANNELS, 6, 6)), 3 * normal(5, 6, 7)
+    others, times = (normal(3, CHANNELS, 5, 6), times) if timed else (normal(3, CHANNELS, 6, 1), times[:0])
+    call = (space, channels_last(others), points, times, box, 2 / 4, -1.0)
+    yield f"{region_planes.name}:{timed}", call
+    yield f"{region_planes.name}_backward:{timed}", (normal(POINTS, 3 * CHANNELS), *call, True)
+    yield region_volume.name, (nodes, points, box)
+    yield "region_volume_backward", (normal(POINTS), nodes, points, box)
+
+
+def channels_last(table: Tensor) -> Tensor:
+    return table.contiguous(memory_format=torch.channels_last)
+
+
+def rays_of_two_fields(normal: Callable[..., Tensor], uniform: Callable[..., Tensor]) -> Iterator[Call]:
+    """Samples opaque and clear, of one field alone and of both; fine edges of even, empty and peaked weights."""
+    static, dynamic, blending = (uniform(RAYS, 11) for _ in range(3))
+    static[0], dynamic[1], static[2, 4], dynamic[3, 5], blending[4], blending[5] = 0, 0, 50, 50, 0, 1
+    yield blend.name, (static, dynamic, blending)
+    yield "blend_backward", (static, dynamic, blending, normal(RAYS, 11), normal(RAYS, 11))
+    edges, weights = 1 + uniform(3, 12).cumsum(1), uniform(3, 11) ** 4
+    weights[0], weights[1], weights[1, 3] = 0, 0, 1
+    yield fine_edges.name, (edges, weights, uniform(3, 7).sort(dim=1).values, 0.1)
+
+
+def looks_at_frames(
+    normal: Callable[..., Tensor], uniform: Callable[..., Tensor], generator: torch.Generator
+) -> Iterator[Call]:
+    """Points before and behind cameras, in and beside their images, in frames that exist and that do not."""
+    poses = torch.eye(4, dtype=normal(1).dtype).repeat(4, 1, 1)
+    poses[:, :3, :3], poses[:, :3, 3] = torch.linalg.qr(normal(4, 3, 3)).Q, 0.1 * normal(4, 3)
+    maps, depths = normal(4, 6, 8, 5).half(), 1 + 3 * uniform(4, 3, 4)
+    depths[1] = torch.inf
+    intrinsics = torch.tensor([9.0, 8.0, 8.0, 6.0]).to(poses)
+    frames = torch.randint(-1, 5, (20, 3), generator=generator)
+    yield seen_features.name, (maps, depths, poses, intrinsics, 2 * normal(20, 3, 3), frames, 12, 16, 1.05)
 
 
 def tensors(result: Any) -> list[Tensor]:

@@ -14,6 +14,15 @@ from pipeline.runtime.sources import ROOT
 from tests.models.ops.operator_calls import SCENES, calls, tensors
 
 Results = dict[str, list[torch.Tensor]]
+LEARNED = {  # of each operator with gradients: the arguments that are learned, and of these the places
+    "interpolate_volume": ((0, 2), 2),
+    "interpolate_vm": ((0, 1, 4), 4),
+    "contract_points": ((0,), 0),
+    "composite": ((0, 1), None),
+    "region_planes": ((0, 1, 2), 2),
+    "region_volume": ((0,), None),
+    "blend": ((0, 1, 2), None),
+}
 HELD = {name: 1e-4 if name.endswith("_backward") else 1e-5 for name in OPERATORS}
 
 
@@ -40,7 +49,7 @@ def check(name: str, expected: list[torch.Tensor], found: list[torch.Tensor], wh
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("name", sorted(OPERATORS))
+@pytest.mark.parametrize("name", sorted(name for name in OPERATORS if "cpu" in OPERATORS[name].kernels))
 def test_loops_of_cpus_agree_with_the_reference(name: str, dtype: torch.dtype) -> None:
     for seed in range(SCENES):
         for call, arguments in calls(seed, dtype):
@@ -73,15 +82,13 @@ def test_gradients_of_operators_are_those_of_their_values() -> None:
     generator = torch.Generator().manual_seed(0)
     for call, arguments in calls(0, torch.float64):
         name = call.split(":")[0]
-        if name in ("interpolate_volume", "interpolate_vm", "contract_points", "composite"):
-            place = {"interpolate_volume": 2, "interpolate_vm": 4, "contract_points": 0, "composite": None}[name]
+        if name in LEARNED:
+            numbers, place = LEARNED[name]
             learned = list(arguments)
             if place is not None:
                 spread = torch.rand(learned[place].shape, generator=generator, dtype=torch.float64)
                 learned[place] = 0.05 + 0.9 * spread
-            for number in {"interpolate_volume": (0, 2), "interpolate_vm": (0, 1, 4), "contract_points": (0,)}.get(
-                name, (0, 1)
-            ):
+            for number in numbers:
                 learned[number] = learned[number].clone().requires_grad_()
 
             def value(*given: torch.Tensor, of: str = name) -> torch.Tensor:
@@ -95,7 +102,11 @@ def test_the_reference_stays_where_triton_cannot_serve() -> None:
     kernel = by_triton("nothing_backward", lambda tensor: "reference", backward=True)
     if kernel is None:
         pytest.skip("Triton is not installed here")
-    assert kernel(torch.zeros(1, dtype=torch.float64)) == "reference"
+    assert kernel(torch.zeros(1, dtype=torch.float64)) == kernel(torch.zeros(1, dtype=torch.float16)) == "reference"
+    of_halves = by_triton("nothing", lambda tensor: "reference", numbers=(torch.float32, torch.float16))
+    assert of_halves is not None
+    with pytest.raises(ModuleNotFoundError):
+        of_halves(torch.zeros(1, dtype=torch.float16))
     torch.use_deterministic_algorithms(True)
     try:
         assert kernel(torch.zeros(1)) == "reference"

@@ -2,9 +2,14 @@
 
 import torch
 
+from models.ops.region_planes import region_planes
+from models.ops.region_volume import region_volume
+from models.ops.space import Region
 from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
-from models.semantic_flow.planes import DensityGrid, trilinear
+from models.semantic_flow.planes import DensityGrid
+
+REGION = Region(torch.tensor([0.1, 0.0, -0.2]), torch.tensor([0.7, 0.6, 0.8]), 0.4)
 
 
 def coordinates() -> torch.Tensor:
@@ -30,15 +35,27 @@ def test_planes_in_space_and_time_read_by_loops_are_those_read_by_tensors() -> N
     assert_alike(planes(points, time), planes.in_tensors(points, time), inputs)
 
 
+def test_planes_in_a_region_are_read_alike_at_points_of_the_world() -> None:
+    generator = torch.Generator().manual_seed(0)
+    planes, points = SpaceTimePlanes(4, 7, 5, generator), coordinates().requires_grad_()
+    times = torch.randint(5, (80,), generator=generator).float()
+    by_operator = region_planes(planes.space, planes.time, points, times, REGION.box, 2 / 4, -1.0)
+    assert_alike(planes.in_region(REGION, points, times, 5), by_operator, [points, planes.space, planes.time])
+
+
 def test_planes_in_space_read_by_loops_are_those_read_by_tensors() -> None:
     planes = SpacePlanes(4, 7, torch.Generator().manual_seed(0))
-    assert_alike(planes(coordinates()), planes.in_tensors(coordinates()), [planes.planes, planes.lines])
+    inputs = [planes.planes, planes.lines]
+    assert_alike(planes(coordinates()), planes.in_tensors(coordinates()), inputs)
+    by_operator = region_planes(*inputs, coordinates(), torch.zeros(0), REGION.box, 0.0, 0.0)
+    assert_alike(planes.in_region(REGION, coordinates()), by_operator, inputs)
 
 
 def test_densities_read_by_loops_are_those_read_by_tensors() -> None:
     grid = DensityGrid((6, 5, 7), 3, -1.0, torch.Generator().manual_seed(0))
     factors = [*grid.planes, *grid.lines]
-    assert_alike(grid.density(grid.nodes(), coordinates()), trilinear(grid.nodes(), coordinates()), factors)
+    read = grid.density(grid.nodes(), REGION, coordinates())
+    assert_alike(read, region_volume(grid.nodes(), coordinates(), REGION.box), factors)
 
 
 def test_gradients_of_factors_follow_from_those_of_the_nodes() -> None:

@@ -2,8 +2,9 @@
 
 import torch
 
+from models.ops.seen_features.reference import sample_maps
 from models.ops.space import Cameras
-from models.semantic_flow.flow_features import FrameMaps, flow_tokens, sample_maps
+from models.semantic_flow.flow_features import FrameMaps, flow_tokens
 
 HEIGHT, WIDTH, FRAMES = 12, 16, 5
 

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from models.ops.parallel import ParallelMap
-from models.semantic_flow.gradients import accumulate_gradients, plain_gradients
+from models.semantic_flow.batch import RayBudget, Weights
+from models.semantic_flow.gradients import accumulate_gradients, plain_gradients, smoothness_gradients
 from models.semantic_flow.model import SemanticFlow
-from models.semantic_flow.objectives import RayBudget, Weights, joint_losses
+from models.semantic_flow.objectives import joint_losses
 from tests.models.semantic_flow.tiny_model import tiny_batch, tiny_model
 
 WEIGHTS = Weights(**{name: 0.5 for name in Weights.__dataclass_fields__})
@@ -33,7 +34,7 @@ def gradients(shards: int, parallel_map: ParallelMap) -> tuple[dict[str, torch.T
 
 def test_gradients_gathered_by_loops_are_those_of_the_graph() -> None:
     model = tiny_model()
-    wanted_losses = plain_gradients(model, losses_of(model, 1), SMOOTH)
+    wanted_losses = plain_gradients(model, losses_of(model, 1), None) | smoothness_gradients(model, SMOOTH)
     losses, found = gradients(1, map)
     for name, value in wanted_losses.items():
         torch.testing.assert_close(losses[name], value, rtol=1e-4, atol=1e-6, msg=name)

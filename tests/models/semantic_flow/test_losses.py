@@ -11,9 +11,9 @@ def test_a_perfect_depth_costs_nothing_and_an_inverted_one_much() -> None:
     perfect = (depth == wanted[:, None]).float()
     inverted = (depth == (6 - wanted)[:, None]).float()
     sure = torch.ones(4)
-    assert losses.depth_loss(perfect, depth, wanted, sure) < 1e-6
-    assert losses.depth_loss(inverted, depth, wanted, sure) > 0.5
-    assert losses.depth_loss(inverted, depth, wanted, torch.zeros(4)) == 0
+    assert losses.depth_loss(perfect, depth, wanted, sure).mean() < 1e-6
+    assert losses.depth_loss(inverted, depth, wanted, sure).mean() > 0.5
+    assert losses.depth_loss(inverted, depth, wanted, torch.zeros(4)).mean() == 0
 
 
 def test_flow_is_compared_only_where_it_is_valid() -> None:
@@ -22,30 +22,30 @@ def test_flow_is_compared_only_where_it_is_valid() -> None:
     valid = torch.tensor([True, True, True, False, False, False])
     endpoint = xy + flow
     endpoint[3:] += 20
-    assert losses.flow_loss(endpoint, xy, flow, valid, 100) < 1e-5
-    assert losses.flow_loss(endpoint, xy, flow, ~valid, 100) > 10
+    assert losses.flow_loss(endpoint, xy, flow, valid, 100).mean() < 1e-5
+    assert losses.flow_loss(endpoint, xy, flow, ~valid, 100).mean() > 10
 
 
 def test_unlabelled_rays_have_no_part_in_the_cross_entropy() -> None:
     logits = torch.tensor([[5.0, 0.0], [0.0, 5.0]])
-    right = losses.cross_entropy(logits, torch.tensor([0, losses.UNLABELLED]))
+    right = losses.cross_entropy(logits, torch.tensor([0, losses.UNLABELLED])).mean()
     expected = torch.nn.functional.cross_entropy(logits[:1], torch.tensor([0]))
     torch.testing.assert_close(right, expected)
-    assert losses.cross_entropy(logits, torch.full((2,), losses.UNLABELLED)) == 0
+    assert losses.cross_entropy(logits, torch.full((2,), losses.UNLABELLED)).mean() == 0
 
 
 def test_the_mask_loss_wants_moving_pixels_dynamic_and_skips_unknown_ones() -> None:
     moving = torch.tensor([1.0, 0.0, -1.0])
-    assert losses.mask_loss(torch.tensor([1.0, 0.0, 0.5]), moving) < 1e-3
-    assert losses.mask_loss(torch.tensor([0.0, 1.0, 0.5]), moving) > 5
+    assert losses.mask_loss(torch.tensor([1.0, 0.0, 0.5]), moving).mean() < 1e-3
+    assert losses.mask_loss(torch.tensor([0.0, 1.0, 0.5]), moving).mean() > 5
 
 
 def test_agreement_counts_only_sure_beliefs() -> None:
     unsure, sure = torch.tensor([[0.1, 0.0]]), torch.tensor([[9.0, 0.0]])
     everything = torch.ones(1, dtype=torch.bool)
-    assert losses.agreement_loss(-sure, unsure, everything) == 0
-    assert losses.agreement_loss(-sure, sure, everything) > 5
-    assert losses.agreement_loss(sure, sure, everything) < 1e-6
+    assert losses.agreement_loss(-sure, unsure, everything).mean() == 0
+    assert losses.agreement_loss(-sure, sure, everything).mean() > 5
+    assert losses.agreement_loss(sure, sure, everything).mean() < 1e-6
 
 
 def test_distortion_agrees_with_the_double_sum() -> None:

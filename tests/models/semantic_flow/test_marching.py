@@ -2,8 +2,9 @@
 
 import torch
 
+from models.ops.blend.reference import blend as blend_in_tensors
 from models.rays import Rays
-from models.semantic_flow.marching import blend, blend_in_tensors, march
+from models.semantic_flow.marching import SampleWeights, blend, march
 
 
 def optical(alpha: torch.Tensor) -> torch.Tensor:
@@ -57,6 +58,7 @@ def test_blending_in_a_loop_has_the_values_and_gradients_of_the_tensor_code() ->
     found = []
     for how in (blend, blend_in_tensors):
         weights = how(*inputs)
+        weights = weights if isinstance(weights, SampleWeights) else SampleWeights(*weights)
         total = (weights.static * counted[0] + weights.dynamic * counted[1]).sum()
         found.append([weights.static, weights.dynamic, *torch.autograd.grad(total, inputs)])
     for mine, reference in zip(*found, strict=True):

@@ -2,8 +2,12 @@
 
 import torch
 
+from models.ops.region_volume import region_volume
+from models.ops.space import Region
 from models.ops.space_planes import SpacePlanes
-from models.semantic_flow.planes import DensityGrid, trilinear
+from models.semantic_flow.planes import DensityGrid
+
+CUBE = Region(torch.zeros(3), torch.ones(3), 0.0)  # in which coordinates are places
 
 
 def test_density_nodes_are_sums_of_planes_times_lines() -> None:
@@ -18,7 +22,7 @@ def test_density_nodes_are_sums_of_planes_times_lines() -> None:
 def test_reading_at_a_node_gives_its_value() -> None:
     nodes = torch.randn(3, 4, 5)
     point = torch.tensor([[2 / 2 * 2 - 1, 1 / 3 * 2 - 1, 3 / 4 * 2 - 1]])
-    torch.testing.assert_close(trilinear(nodes, point), nodes[2, 1, 3][None])
+    torch.testing.assert_close(region_volume(nodes, point, CUBE.box), nodes[2, 1, 3][None])
 
 
 def test_a_finer_grid_that_takes_a_coarser_one_is_the_same_function() -> None:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from models.ops.parallel import workers
+from models.semantic_flow.batch import RayBudget, Weights
 from models.semantic_flow.decoding import rendering
 from models.semantic_flow.gradients import accumulate_gradients
-from models.semantic_flow.objectives import RayBudget, Weights, joint_losses, static_losses
+from models.semantic_flow.objectives import joint_losses, static_losses
 from models.semantic_flow.reference_body import ReferenceFlow
 from tests.models.semantic_flow.tiny_model import FRAMES, tiny_batch, tiny_model, tiny_rays
 

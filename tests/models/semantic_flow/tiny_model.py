@@ -4,9 +4,9 @@ import torch
 
 from models.ops.space import Cameras, Region
 from models.rays import Rays
+from models.semantic_flow.batch import Batch
 from models.semantic_flow.flow_features import FrameMaps
 from models.semantic_flow.model import SceneBounds, SemanticFlow, Sizes
-from models.semantic_flow.objectives import Batch
 
 FRAMES, HEIGHT, WIDTH = 5, 12, 16
 

@@ -9,7 +9,7 @@ import torch
 
 from pipeline.formats.scene_file import Scene, SceneFlow, read_scene
 from pipeline.scene.region import scene_cameras
-from pipeline.semantic_flow.data import Pixels, draw, random_neighbours, training_points, widened
+from pipeline.semantic_flow.data import Pixels, draw, neighbours, random_signs, training_points, widened
 from pipeline.semantic_flow.labels import Labels, training_labels
 from pipeline.semantic_flow.pixels import Video
 from tests.pipeline.small_semantic_flow import small
@@ -65,7 +65,7 @@ def test_known_motion_carries_points_to_where_the_object_is_next(written: Synthe
 
 def test_neighbours_are_one_frame_away_and_exist() -> None:
     frames = torch.arange(5).repeat(50)
-    neighbour = random_neighbours(frames, 5, torch.Generator().manual_seed(0))
+    neighbour = neighbours(frames, 5, random_signs(250, torch.Generator().manual_seed(0)))
     assert set(neighbour.tolist()) == {-1, 1}
     assert ((frames + neighbour >= 0) & (frames + neighbour < 5)).all()
     assert len(neighbour[frames == 2].unique()) == 2
