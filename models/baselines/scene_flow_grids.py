@@ -28,6 +28,7 @@ from models.ops.space_planes import SpacePlanes
 from models.ops.space_time_planes import SpaceTimePlanes
 
 VIEW_OCTAVES = 2
+BLEND_SHIFT = -2.0  # at first nearly all is static: what moves learns faster, and would take all
 HIDDEN_SHIFT = -2.0  # at first neighbouring frames show nearly everything
 FLOW_SMOOTHNESS = 10.0  # of the planes of motion, times the others'
 
@@ -109,11 +110,16 @@ class DynamicGrids(MovingPart):
 
 
 def optics_decoder(channels: int, blends: bool, generator: torch.Generator) -> nn.Linear:
-    """From features to density, which is their sum at first, and to blending, which is one half."""
+    """From features to density, which is their sum at first, and to blending, by which little moves at first.
+
+    Blending is their alternating sum at first: planes learn fast, weights do not, and both heads can go their own ways.
+    """
     decoder = seeded_linear(channels, 2 if blends else 1, generator)
     with torch.no_grad():
-        decoder.weight[0].fill_(1.0)
+        decoder.weight.fill_(1.0)
+        decoder.weight[1:, 1::2] = -1.0
         decoder.bias[0] = DENSITY_SHIFT
+        decoder.bias[1:] = BLEND_SHIFT
     return decoder
 
 

@@ -39,8 +39,8 @@ DRAFT: Sections = {
     "train_baseline": {
         "hexplane": {"steps": 600, "grids": [32, 44, 56, 72], "time_grids": [8, 10, 12, 16]},
         "tineuvox": {"steps": 500, "grids": [25, 33, 41, 49]},
-        "nsff": {"steps": 400, "grids": [40, 56, 72], "dynamic_grids": [24, 36, 48]},
-        "dynnerf": {"steps": 500, "grids": [40, 56, 72, 72, 72], "dynamic_grids": [24, 24, 24, 36, 48]},
+        "nsff": {"steps": 400, "grids": [40, 60, 88], "dynamic_grids": [32, 48, 64]},
+        "dynnerf": {"steps": 500, "grids": [40, 60, 88, 88, 88], "dynamic_grids": [32, 32, 32, 48, 64]},
     },
     "render_views": {
         "observed_frames": 4,

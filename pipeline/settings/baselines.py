@@ -95,10 +95,10 @@ class SceneFlowConfig(BaselineConfig):
     rays: int = Field(512, ge=16, description="pixels a step")
     fine_samples: int = Field(24, ge=4, description="samples a ray")
     grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
-        [48, 72, 104], min_length=1, description="nodes along each axis of the static grids, coarse to fine"
+        [48, 80, 128], min_length=1, description="nodes along each axis of the static grids, coarse to fine"
     )
     dynamic_grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
-        [32, 48, 72], min_length=1, description="nodes along each axis of the dynamic grids, coarse to fine"
+        [40, 64, 96], min_length=1, description="nodes along each axis of the dynamic grids, coarse to fine"
     )
     time_grids: list[Annotated[int, Field(ge=2, le=512)]] = Field(
         [12, 20, 32], min_length=1, description="nodes over time, coarse to fine; never more than frames"
@@ -160,10 +160,10 @@ class DynnerfConfig(SceneFlowConfig):
     steps: int = Field(1600, ge=2, description="steps, those of the static part alone among them")
     static_part: float = Field(0.5, gt=0, lt=1, description="part of the steps in which the static part learns alone")
     grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
-        [48, 72, 104, 104, 104], min_length=1, description="nodes along each axis of the static grids, coarse to fine"
+        [48, 80, 128, 128, 128], min_length=1, description="nodes along each axis of the static grids, coarse to fine"
     )
     dynamic_grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
-        [32, 32, 32, 48, 72], min_length=1, description="nodes along each axis of the dynamic grids, coarse to fine"
+        [40, 40, 40, 64, 96], min_length=1, description="nodes along each axis of the dynamic grids, coarse to fine"
     )
     time_grids: list[Annotated[int, Field(ge=2, le=512)]] = Field(
         [12, 12, 12, 20, 32], min_length=1, description="nodes over time, coarse to fine; never more than frames"

@@ -65,7 +65,12 @@ def test_a_short_training_comes_near_to_the_video(
     learned: dict[str, Any] = {"steps": 60, "rays": 256, "grids": [12], "refine_at": [], "width": 16}
     planes = {"time_grids": [5], "density_channels": 4, "colour_channels": 4}
     moving = {**planes, "dynamic_grids": [12], "network_lr": 5e-3, "grid_lr": 0.05, "decay": 0.4, "rays": 96}
-    own = {"hexplane": planes, "tineuvox": {"network_lr": 5e-3}, "nsff": moving, "dynnerf": {**moving, "steps": 80}}
+    own = {
+        "hexplane": planes,
+        "tineuvox": {"network_lr": 5e-3},
+        "nsff": moving,
+        "dynnerf": {**moving, "steps": 80, "rays": 192},
+    }
     learned |= own[method]
     trained, scene = train(written.scene, tmp_path, tiny(method, **learned)), read_scene(written.scene)
     rays = view_rays(scene.camera, scene.object_from_camera[0, 4].astype(float), 4)[::7]

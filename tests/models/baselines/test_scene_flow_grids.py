@@ -30,11 +30,11 @@ def test_finer_grids_begin_as_the_same_function(sizes: type[SceneFlowSizes]) -> 
         torch.testing.assert_close(second, first)
 
 
-def test_at_first_there_is_thin_fog_half_of_which_moves_slowly() -> None:
+def test_at_first_there_is_thin_fog_of_which_little_moves_slowly() -> None:
     field = scene_flow_field(NsffSizes((5,), (5,), (3,), **SIZES), 0, torch.Generator().manual_seed(0))
     points = RayPoints(torch.rand(4, 6, 3) * 2 - 1, torch.zeros(4), torch.ones(4, 3))
     optics, motion = field.static.optics(points), field.dynamic.motion(points, None)
-    assert optics.blend is not None and (optics.blend - 0.5).abs().max() < 0.2
+    assert optics.blend is not None and optics.blend.min() > 0.02 and optics.blend.max() < 0.4
     assert optics.density.min() > 0.1 and optics.density.max() < 0.7
     assert motion.flow.abs().max() < 0.1
     assert field.penalty() > 0
