@@ -149,7 +149,7 @@ class SceneFlowConfig(BaselineConfig):
 class NsffConfig(SceneFlowConfig):
     """NSFF; the paper preset has the released networks, rays, samples and steps."""
 
-    steps: int = Field(1200, ge=1, description="steps")
+    steps: int = Field(1000, ge=1, description="steps")
     moving_rays: int = Field(256, ge=0, description="more pixels a step, of what moves, until the first decay")
     hidden: float = Field(0.1, ge=0, description="weight of what is said to be hidden in neighbouring frames")
 
@@ -157,7 +157,7 @@ class NsffConfig(SceneFlowConfig):
 class DynnerfConfig(SceneFlowConfig):
     """DynNeRF; the paper preset has the released networks, rays, samples and steps."""
 
-    steps: int = Field(1600, ge=2, description="steps, those of the static part alone among them")
+    steps: int = Field(1400, ge=2, description="steps, those of the static part alone among them")
     static_part: float = Field(0.5, gt=0, lt=1, description="part of the steps in which the static part learns alone")
     grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
         [48, 80, 128, 128, 128], min_length=1, description="nodes along each axis of the static grids, coarse to fine"

@@ -41,9 +41,9 @@ OWN = {
 
 def tiny(method: BaselineName, **changes: object) -> TrainBaselineConfig:
     own = {**TINY, **OWN[method], **changes}
-    shared = {key: own.pop(key) for key in ("depth_supervision", "depth_weight") if key in own}
+    shared = {key: own.pop(key) for key in ("depth_supervision", "depth_weight", "shards") if key in own}
     return TrainBaselineConfig.model_validate(
-        {"method": method, "shards": 2, "depth_rays": 16, "resume_seconds": 0, method: own, **shared}
+        {"method": method, "shards": 2, "depth_rays": 16, "resume_seconds": 0, method: own} | shared
     )
 
 
@@ -64,7 +64,15 @@ def test_a_short_training_comes_near_to_the_video(
 ) -> None:
     learned: dict[str, Any] = {"steps": 60, "rays": 256, "grids": [12], "refine_at": [], "width": 16}
     planes = {"time_grids": [5], "density_channels": 4, "colour_channels": 4}
-    moving = {**planes, "dynamic_grids": [12], "network_lr": 5e-3, "grid_lr": 0.05, "decay": 0.4, "rays": 96}
+    moving = {
+        **planes,
+        "dynamic_grids": [12],
+        "network_lr": 5e-3,
+        "grid_lr": 0.05,
+        "decay": 0.4,
+        "rays": 128,
+        "shards": 1,
+    }
     own = {
         "hexplane": planes,
         "tineuvox": {"network_lr": 5e-3},
