@@ -162,10 +162,10 @@ def channels_last(table: Tensor) -> Tensor:
 
 def rays_of_two_fields(normal: Callable[..., Tensor], uniform: Callable[..., Tensor]) -> Iterator[Call]:
     """Samples opaque and clear, of one field alone and of both; fine edges of even, empty and peaked weights."""
-    static, dynamic, blending = (uniform(RAYS, 11) for _ in range(3))
+    static, dynamic, blending = (uniform(COMPOSITED_RAYS, 11) for _ in range(3))
     static[0], dynamic[1], static[2, 4], dynamic[3, 5], blending[4], blending[5] = 0, 0, 50, 50, 0, 1
     yield blend.name, (static, dynamic, blending)
-    yield "blend_backward", (static, dynamic, blending, normal(RAYS, 11), normal(RAYS, 11))
+    yield "blend_backward", (static, dynamic, blending, normal(COMPOSITED_RAYS, 11), normal(COMPOSITED_RAYS, 11))
     edges, weights = 1 + uniform(3, 12).cumsum(1), uniform(3, 11) ** 4
     weights[0], weights[1], weights[1, 3] = 0, 0, 1
     yield fine_edges.name, (edges, weights, uniform(3, 7).sort(dim=1).values, 0.1)
