@@ -26,7 +26,8 @@ BETTER = 0.6  # of the error that a change must leave at most to be the cause
 # Errors of the tracks themselves, in pixels and in their own standard deviations; below both nothing is contradicted.
 NOISE_PX, NOISE_SIGMAS = 0.15, 2.0
 CONTRADICTED_SHARE = 0.006  # of the longer side: median error at which poses are wrong whatever the cause
-MOST_ALONE = 0.2  # share of the frames whose poses are wrong while the others agree
+MOST_ALONE = 0.2  # share of the frames whose poses are wrong while the others agree,
+FAR_WORSE = 8.0  # and how many times as far off they are
 Mistakes = Callable[[Float[np.ndarray, "frame 4 4"]], Iterable[tuple[str, Float[np.ndarray, "frame 4 4"]]]]
 
 
@@ -73,15 +74,13 @@ def contradiction(
     given = median_error_px(model, few)
     sigma = float(np.median(few.sigma_px))
     limit = max(CONTRADICTED_SHARE * longer_side(model.camera), 3 * NOISE_SIGMAS * sigma)
-    if alone := wrong_alone(model, few, limit):
-        return alone
     if given <= max(NOISE_PX, NOISE_SIGMAS * sigma):
-        return None
+        return wrong_alone(model, few, limit)
     for mistakes in (common_mistakes, rare_mistakes):
         cause, explained = likely_cause(model, few, focal_known, mistakes)
         if explained < min(BETTER * given, limit):
             return Contradiction(given, cause, explained)
-    return Contradiction(given, "", given) if given > limit else None
+    return wrong_alone(model, few, limit) or (Contradiction(given, "", given) if given > limit else None)
 
 
 def wrong_alone(model: RigidModel, few: Observations, limit: float) -> Contradiction | None:
@@ -100,7 +99,7 @@ def wrong_alone(model: RigidModel, few: Observations, limit: float) -> Contradic
         poses[worst] = np.nan
         kept = replace(kept, camera_from_object=poses)
     errors = frame_errors_px(kept, few)
-    if not left_out or np.nanmax(errors) > limit or np.nanmedian(errors) > BETTER * min(left_out.values()):
+    if not left_out or np.nanmax(errors) > limit or np.nanmedian(errors) > min(left_out.values()) / FAR_WORSE:
         return None
     return Contradiction(max(left_out.values()), "", float(np.nanmedian(errors)), tuple(sorted(left_out)))
 
