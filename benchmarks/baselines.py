@@ -29,11 +29,11 @@ from models.rendering import in_chunks
 from pipeline.baselines.data import TrainingViews
 from pipeline.baselines.method import shown
 from pipeline.baselines.motion import KnownMotion, motion_of_views
-from pipeline.baselines.setup import own_settings
+from pipeline.baselines.setup import FIELDS, own_settings
 from pipeline.baselines.training import TrainingContext, train
 from pipeline.baselines.training_state import TrainingState, started
 from pipeline.cameras import Intrinsics, inverse, look_at, pixel_centres, project, transform, unproject
-from pipeline.config import BASELINES, SimulateSceneConfig, TrainBaselineConfig
+from pipeline.config import SimulateSceneConfig, TrainBaselineConfig
 from pipeline.evaluation.image_metrics import psnr_db, to_unit
 from pipeline.rendering.view_pictures import view_rays
 from pipeline.runtime.device import stage_device
@@ -157,7 +157,7 @@ def judged_psnr(state: TrainingState, film: Film, camera: Intrinsics) -> tuple[f
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", nargs="+", default=list(BASELINES), choices=BASELINES)
+    parser.add_argument("--methods", nargs="+", default=list(FIELDS), choices=list(FIELDS))
     parser.add_argument("--cameras", type=int, default=30, help="of the rig; 1: the video's own moving camera")
     parser.add_argument("--forward-facing", action="store_true", help="parallel cameras take turns, one a moment")
     parser.add_argument("--size", type=int, nargs=2, default=(96, 128), metavar=("HEIGHT", "WIDTH"))

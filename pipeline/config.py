@@ -14,6 +14,7 @@ from pipeline.settings.baselines import (
     NsffConfig,
     SceneFlowConfig,
     TiNeuVoxConfig,
+    TotalReconConfig,
     TrainBaselineConfig,
 )
 from pipeline.settings.geometry import (
@@ -52,7 +53,6 @@ from pipeline.settings.training import (
 from pipeline.settings.values import (
     BASELINES,
     METHODS,
-    OWN_SUPERVISION,
     SHOWN,
     BaselineName,
     DatasetFormat,
@@ -62,6 +62,7 @@ from pipeline.settings.values import (
     EncoderName,
     Method,
     MethodChoice,
+    OwnDepthSupervision,
     Positive,
     PresetName,
     Protocol,
@@ -71,7 +72,6 @@ from pipeline.settings.values import (
 __all__ = [
     "BASELINES",
     "METHODS",
-    "OWN_SUPERVISION",
     "SHOWN",
     "BaselineConfig",
     "BaselineName",
@@ -99,6 +99,7 @@ __all__ = [
     "MethodChoice",
     "NsffConfig",
     "OsnAblation",
+    "OwnDepthSupervision",
     "PackSceneConfig",
     "Positive",
     "PresetName",
@@ -117,6 +118,7 @@ __all__ = [
     "SemanticFlowWeights",
     "SimulateSceneConfig",
     "TiNeuVoxConfig",
+    "TotalReconConfig",
     "TrackPointsConfig",
     "TrainBaselineConfig",
     "TrainOsnConfig",

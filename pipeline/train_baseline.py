@@ -4,10 +4,10 @@ Reads   scene.h5; depth maps if given
 Writes  checkpoint.pt   the trained method
         history.csv     losses over the steps
 
-`method` says which: hexplane (HexPlane, CVPR 2023), tineuvox (TiNeuVox, SIGGRAPH Asia 2022), nsff (NSFF, CVPR 2021) or
-dynnerf (DynNeRF, ICCV 2021). Each is our own code, written from its paper. While it runs, resume.pt beside the checkpoint
-keeps the state: a run that was killed goes on from there and ends with the same result as one that was not. It stays until
-a run of the graph has ended well.
+`method` says which: hexplane (HexPlane, CVPR 2023), tineuvox (TiNeuVox, SIGGRAPH Asia 2022), nsff (NSFF, CVPR 2021),
+dynnerf (DynNeRF, ICCV 2021) or total_recon (Total-Recon, ICCV 2023, for rigid objects). Each is our own code, written
+from its paper. While it runs, resume.pt beside the checkpoint keeps the state: a run that was killed goes on from there
+and ends with the same result as one that was not. It stays until a run of the graph has ended well.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from pipeline.baselines.checkpoint import save_checkpoint
 from pipeline.baselines.data import scene_views
 from pipeline.baselines.depth_supervision import known_depths
 from pipeline.baselines.setup import architecture, learns_motion, own_settings, stage_at
+from pipeline.baselines.total_recon import train_total_recon
 from pipeline.baselines.training import TrainingContext, train
 from pipeline.baselines.training_state import resumed, save_state, started, write_history
 from pipeline.cli import run_stage
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 def train_baseline(
     scene: Path, depth: Path | None, checkpoint: Path, history: Path, config: TrainBaselineConfig
 ) -> None:
+    if config.method == "total_recon":
+        train_total_recon(scene, depth, checkpoint, history, config)
+        return
     device, code = stage_device(), code_digest("pipeline.train_baseline")
     moving = learns_motion(config)
     packed = read_scene(scene, without=() if moving else FLOW_FIELDS)

@@ -1,6 +1,6 @@
 """Train OSN: a field per object and the network that knows which scales of the objects explain the video.
 
-Reads   scene.h5; with `ablation: {scales: depth}` a folder of depth maps
+Reads   scene.h5; with `depth_supervision: maps` or `ablation: {scales: depth}` a folder of depth maps
 Writes  checkpoint.pt   the trained method
         history.csv     losses, PSNR and cost over the steps
         scales.csv      valid scenes: a scale per object, the network's score, and the share of an object that others hide
@@ -30,6 +30,7 @@ from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
 from pipeline.osn.checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
+from pipeline.osn.depth_supervision import told_depths
 from pipeline.osn.fixed_scales import scale_prior
 from pipeline.osn.pixels import pixel_source
 from pipeline.osn.setup import Phase, scale_bank, schedule
@@ -56,8 +57,9 @@ def train_osn(
     packed, device = read_scene(scene, without=("images", *FLOW_FIELDS)), stage_device()
     choose_algorithms(config.deterministic, device)
     given = given_scales(depth, packed) if depth and config.ablation.scales == "depth" else None
-    fingerprint = identity(scene, config, given)
-    pixels = pixel_source(scene, packed, config, device)
+    depths = told_depths(config, packed, depth)
+    fingerprint = identity(scene, config, given, depths)
+    pixels = pixel_source(scene, packed, config, device, depths)
     code = code_digest("pipeline.train_osn")
     with sole_training(checkpoint) as resume:
         state = resumed(resume, fingerprint, config, device, code) or started(packed, config, device, given)

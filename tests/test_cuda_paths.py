@@ -21,7 +21,7 @@ from models.ops import recorded_pass
 from models.rays import Rays
 from models.rendering import Rendering, in_chunks
 from pipeline import train_osn as osn_stage
-from pipeline.config import Edit, EvaluateConfig, ExportObjectsConfig, RenderViewsConfig
+from pipeline.config import Edit, EvaluateConfig, ExportObjectsConfig, RenderViewsConfig, TrainBaselineConfig
 from pipeline.evaluate import evaluate
 from pipeline.evaluation.scales import scale_results
 from pipeline.export_objects import export_objects
@@ -33,6 +33,7 @@ from pipeline.rendering.trained_method import TrainedMethod, load_method
 from pipeline.runtime.device import choose_algorithms
 from pipeline.runtime.sources import ROOT
 from pipeline.semantic_flow import training as flow_training
+from pipeline.train_baseline import train_baseline
 from pipeline.train_osn import train_osn
 from pipeline.train_semantic_flow import train_semantic_flow
 from tests.pipeline.small_semantic_flow import small
@@ -198,6 +199,22 @@ def test_semantic_flow_trains_within_its_budget_and_goes_on_bit_by_bit_recorded_
         resumed = semantic_flow(scene, folder / "killed_flow", capture_steps=True)
     assert len(whole) > 20 and all(torch.equal(whole[name], resumed[name]) for name in whole)
     check(found | of_replays)
+
+
+def test_total_recon_trains_and_shows_on_the_device_what_it_shows_on_the_cpu(
+    scene: Path, folder: Path, card: Card
+) -> None:
+    sizes = {name: FEW[name] for name in ("bootstrap_steps", "steps", "grids")}
+    own = {**sizes, "density_channels": 3, "colour_channels": 4, "samples_per_step": 1024}
+    config = TrainBaselineConfig.model_validate(
+        {"method": "total_recon", "depth_supervision": "sfm", "total_recon": own}
+    )
+    out, packed = folder / "total_recon", read_scene(scene)
+    train_baseline(scene, None, out / "checkpoint.pt", out / "history.csv", config)
+    learnt = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert not torch.equal(learnt["scales"], learnt["first_scales"])
+    on_cpu, on_cuda = (load_method(out / "checkpoint.pt", packed, torch.device(kind)) for kind in ("cpu", "cuda"))
+    assert (seen_by(on_cpu, packed) - seen_by(on_cuda, packed)).abs().max() < 2e-3
 
 
 def seen_by(method: TrainedMethod, scene: Scene) -> torch.Tensor:

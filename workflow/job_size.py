@@ -98,11 +98,15 @@ def usual_seconds(stage: str, size: Size, training_minutes: float = 0.0) -> floa
 
 def training_minutes(stage: str, options: Mapping[str, Any]) -> float:
     """What the steps of a training may take, by its settings."""
-    if stage == "train_osn":
+    method = options.get("method", "")
+    if stage == "train_baseline":
+        options = options[method]
+    if "samples_per_step" in options:  # fields of objects, as OSN has them
+        stage = "train_osn"
         samples = (options["bootstrap_steps"] + options["steps"]) * options["samples_per_step"]
     elif stage == "train_baseline":
-        own = options[options["method"]]
-        samples = own["steps"] * own["rays"] * own["fine_samples"] * LOOKS.get(options["method"], 1)
+        looks = LOOKS.get(method, 1)
+        samples = options["steps"] * options["rays"] * options["fine_samples"] * looks
     else:
         samples = options["static_steps"] * options["static_rays"] + options["steps"] * options["rays"]
     return samples / SAMPLES_OF_STEP[stage] / 1000 * MINUTES_OF_STEPS

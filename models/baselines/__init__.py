@@ -1,5 +1,5 @@
 """Baselines that OSN's tables compare with: their fields, and the one way in which rays through all of them are rendered.
 
-May import: ops.
+May import: ops, osn.
 May be imported by: pipeline.baselines.
 """

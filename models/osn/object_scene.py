@@ -53,6 +53,7 @@ class FieldShape:
     bins_per_node: float = 1.0
     even_depth: bool = False  # the released code's sampling, a baseline
     refined_poses: bool = False
+    learnt_scales: bool = False  # one scale for each object, as baselines have it
     mixed_precision: bool = False  # of the small networks on GPUs; densities and places need all their digits
 
 
@@ -63,6 +64,7 @@ class ObjectScene(nn.Module):
     visible: Bool[Tensor, "object frame"]
     half_extent: Float[Tensor, "object xyz=3"]
     corrections: nn.Parameter | None  # of the poses, where they are refined; see `corrected`
+    log_scales: nn.Parameter | None  # of all but the background, where one scale for each object is learnt
     fields: Any  # a VmField per object
     shaders: Any  # a Shader per object
 
@@ -89,6 +91,9 @@ class ObjectScene(nn.Module):
         self.corrections = None
         if shape.refined_poses:
             self.corrections = nn.Parameter(torch.zeros_like(geometry.object_from_camera[..., 0, :3].repeat(1, 1, 2)))
+        self.log_scales = None
+        if shape.learnt_scales:
+            self.log_scales = nn.Parameter(torch.zeros_like(geometry.half_extent[1:, 0]))
         self.loops = geometry.half_extent.device.type == "cpu"
         self.most_samples: int | None = None  # in a step of training on GPUs
         self.mixed = shape.mixed_precision and not self.loops
@@ -103,6 +108,11 @@ class ObjectScene(nn.Module):
             return self.object_from_camera
         units = self.half_extent.amax(dim=1)
         return corrected(self.object_from_camera, self.corrections, units)
+
+    def learnt_scales(self) -> Float[Tensor, "object"]:
+        """One scale for each object; the background's is 1. Ones where none are learnt."""
+        one = torch.ones_like(self.half_extent[:1, 0])
+        return one.expand(self.object_count) if self.log_scales is None else torch.cat([one, self.log_scales.exp()])
 
     def observed_rays(self, frames: Int64[Tensor, "ray"], directions: Float[Tensor, "ray xyz=3"]) -> ObjectRays:
         """Rays of the video's own cameras, in every object's frame."""

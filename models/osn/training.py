@@ -1,5 +1,6 @@
 """What a batch of rays says about the fields, in each of the two phases."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,12 @@ class StepLosses(TensorFields):
     objects: Float[Tensor, ""]
     distortion: Float[Tensor, ""]
     samples: Float[Tensor, ""]
+
+
+# Of a scene, its grids, pixels, a scale vector for each ray, jitter, and the list that samples' gradients go to.
+CompositeLosses = Callable[
+    [ObjectScene, Grids, PixelBatch, Float[Tensor, "ray object"], torch.Generator, list[SampleGradients]], StepLosses
+]
 
 
 def only(rays: ObjectRays, active: Bool[Tensor, "object ray"]) -> ObjectRays:

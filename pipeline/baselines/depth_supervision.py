@@ -11,7 +11,7 @@ from pipeline.baselines.data import KnownDepths
 from pipeline.config import DepthSupervision
 from pipeline.formats.scene_file import Scene
 from pipeline.runtime.errors import StageError
-from pipeline.scene.depth_maps import aligned_depths, read_depths
+from pipeline.scene.depth_maps import drawn_pixels
 from pipeline.scene.object_scales import scale_between, slowest_scale
 
 log = logging.getLogger(__name__)
@@ -64,18 +64,9 @@ def slowest_or_nothing(scene: Scene, index: int, frames: Bool[np.ndarray, "frame
 
 def mapped_depths(folder: Path, scene: Scene, seed: int) -> KnownDepths:
     """Random pixels of depth maps, each map brought into the units of the scene by the background's points."""
-    aligned = aligned_depths(read_depths(folder, scene), scene)
-    maps, used = aligned.maps, aligned.used
-    if not used.all():
-        log.warning(
-            "depth maps of %d of %d frames do not fit the sparse points and are not used", (~used).sum(), len(used)
-        )
-    known = used[:, None, None] & np.isfinite(maps) & (maps > 0) & scene.visible[0][:, None, None]
-    rng = np.random.default_rng(seed)
-    chosen = [rng.permutation(np.flatnonzero(frame))[:PIXELS_PER_FRAME] for frame in known]
-    frame = np.repeat(np.arange(len(maps)), [len(pixels) for pixels in chosen])
-    row, column = np.divmod(np.concatenate(chosen), maps.shape[2])
-    return as_known(frame, np.stack([column, row], axis=1) + 0.5, maps[frame, row, column], np.ones(len(frame)))
+    drawn = drawn_pixels(folder, scene, seed, PIXELS_PER_FRAME)
+    xy = np.stack([drawn.column, drawn.row], axis=1) + 0.5
+    return as_known(drawn.frame, xy, drawn.depth, np.ones(len(drawn.frame)))
 
 
 def as_known(

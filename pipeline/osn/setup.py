@@ -17,6 +17,8 @@ from pipeline.runtime.errors import StageError
 LEAST_NODES = 24
 NODES_PER_PIXEL = 1.0  # an object's grid need not be finer than its largest image
 NETWORK_RATE = 3e-3
+SCALE_RATE = 5e-3  # of the logarithm, where one scale for each object is learnt
+OWN_GROUPS = {"corrections": "poses", "log_scales": "scales"}  # of the optimiser, by the names of parameters
 GRIDS_DONE = 0.6  # share of the steps after which the finest grid is in place
 
 
@@ -69,15 +71,22 @@ def scene_geometry(scene: Scene, device: torch.device) -> SceneGeometry:
 
 
 def training_pixels(
-    scene: Scene, config: TrainOsnConfig, device: torch.device, numbers: list[int] | None = None
+    scene: Scene,
+    config: TrainOsnConfig,
+    device: torch.device,
+    numbers: list[int] | None = None,
+    depths: SparseDepths | None = None,
 ) -> TrainingPixels:
-    """The scene's pixels; `numbers` are its frames' in the video, where it is a part of it."""
+    """The scene's pixels with the depths that training is told, its sparse points where none are given.
+
+    `numbers` are its frames' in the video, where it is a part of it.
+    """
     return TrainingPixels.build(
         torch.from_numpy(scene.images).to(device),
         torch.from_numpy(scene.object_ids).to(device),
         torch.from_numpy(scene.intrinsics).float().to(device),
         torch.from_numpy(scene.visible).to(device),
-        sparse_depths(scene).to(device),
+        (sparse_depths(scene) if depths is None else depths).to(device),
         config.border_px,
         config.border_weight,
         None if numbers is None else torch.tensor(numbers, device=device),
@@ -138,7 +147,9 @@ def field_shape(config: TrainOsnConfig) -> FieldShape:
 
 def field_optimiser(fields: ObjectScene, config: TrainOsnConfig) -> torch.optim.Adam:
     """Planes and lines learn fast, networks slowly; planes of colour fall back where nothing was seen."""
-    members: dict[str, list[torch.nn.Parameter]] = {"grids": [], "colours": [], "networks": [], "poses": []}
+    members: dict[str, list[torch.nn.Parameter]] = {
+        name: [] for name in ("grids", "colours", "networks", "poses", "scales")
+    }
     for name, parameter in fields.named_parameters():
         members[optimiser_group(name)].append(parameter)
     rates = {
@@ -146,6 +157,7 @@ def field_optimiser(fields: ObjectScene, config: TrainOsnConfig) -> torch.optim.
         "colours": config.grid_lr,
         "networks": config.network_lr,
         "poses": config.pose_lr,
+        "scales": SCALE_RATE,
     }
     groups = [
         {
@@ -162,8 +174,8 @@ def field_optimiser(fields: ObjectScene, config: TrainOsnConfig) -> torch.optim.
 
 def optimiser_group(name: str) -> str:
     """Which parameters learn alike, by their names in `ObjectScene`."""
-    if name == "corrections":
-        return "poses"
+    if name in OWN_GROUPS:
+        return OWN_GROUPS[name]
     if name.startswith("shaders.") or name.endswith((".basis", ".tint")):
         return "networks"
     return "colours" if ".colour_planes." in name else "grids"

@@ -21,7 +21,7 @@ from models.osn.gradients import LossWeights, accumulate_gradients
 from models.osn.loops import SampleGradients
 from models.osn.object_scene import Grids, ObjectScene
 from models.osn.pose_refinement import prior_gradient, without_common_motion
-from models.osn.training import StepLosses, bootstrap_losses, composite_losses
+from models.osn.training import CompositeLosses, StepLosses, bootstrap_losses, composite_losses
 from models.osn.training_pixels import PixelBatch
 from models.rays import TensorFields
 from pipeline.config import TrainOsnConfig
@@ -51,6 +51,7 @@ class TrainingContext:
     fingerprint: str
     parallel_map: ParallelMap
     watch: Callable[[Any, Phase], None] | None = None  # sees the run after each of its steps; benchmarks look on
+    composite: CompositeLosses = composite_losses  # what the composite phase minimises; a baseline has its own
 
     @cached_property
     def recorder(self) -> PassRecorder:
@@ -137,7 +138,7 @@ def run_pass(
         mine = slice(index, None, shards)
         if phase.name == "bootstrap":
             return bootstrap_losses(state.fields, grids, drawn.pixels[mine], generators[index], buffer)
-        return composite_losses(state.fields, grids, drawn.pixels[mine], drawn.scales[mine], generators[index], buffer)
+        return context.composite(state.fields, grids, drawn.pixels[mine], drawn.scales[mine], generators[index], buffer)
 
     return accumulate_gradients(state.fields, shard, shards, loss_weights(context.config), context.parallel_map)
 

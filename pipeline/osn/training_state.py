@@ -13,6 +13,7 @@ from jaxtyping import Float
 from models.osn.object_scene import ObjectScene
 from models.osn.scale_network import ScaleNetwork
 from models.osn.scale_sampling import ScaleSamples, fixed_sample, middle_sample, sample_valid, uniform_samples
+from models.osn.training_pixels import SparseDepths
 from models.osn.z_buffer import SoloViews
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import Scene
@@ -52,11 +53,18 @@ class TrainingState:
 COUNTERS = ("phase", "step", "field_step", "rays", "taken", "seconds", "sums", "rows", "facts")
 
 
-def identity(scene: Path, config: TrainOsnConfig, given: Float[np.ndarray, "object"] | None = None) -> str:
+def identity(
+    scene: Path,
+    config: TrainOsnConfig,
+    given: Float[np.ndarray, "object"] | None = None,
+    depths: SparseDepths | None = None,
+) -> str:
     """What a kept state must agree in to be gone on from."""
     digest = hashlib.sha256(config.model_dump_json(exclude={"resume_seconds"}).encode())
     digest.update(file_digest(scene).encode())
     digest.update(b"" if given is None else given.tobytes())
+    for values in () if depths is None else (depths.pixel, depths.depth, depths.weight):
+        digest.update(values.numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -9,6 +9,7 @@ import torch
 
 from pipeline.baselines import checkpoint as baseline_checkpoint
 from pipeline.baselines import method as baselines
+from pipeline.baselines import total_recon
 from pipeline.config import BASELINES
 from pipeline.formats.scene_file import Scene
 from pipeline.osn import checkpoint as osn_checkpoint
@@ -58,6 +59,7 @@ METHODS: dict[str, Method] = {
         semantic_flow.method_from_training,
     ),
     **dict.fromkeys(BASELINES, Method(baseline_checkpoint.SCHEMA_VERSION, baselines.method_from_checkpoint)),
+    total_recon.METHOD: Method(total_recon.SCHEMA_VERSION, total_recon.method_from_checkpoint),
 }
 
 

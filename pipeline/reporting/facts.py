@@ -49,6 +49,7 @@ METHOD_TITLES = {
     "tineuvox": "TiNeuVox",
     "nsff": "NSFF",
     "dynnerf": "DynNeRF",
+    "total_recon": "Total-Recon",
 }
 COST = ("seconds", "peak_memory_mb")
 

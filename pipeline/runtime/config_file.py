@@ -67,16 +67,17 @@ def check_scales(config: Config, name: str, files: Sequence[Path]) -> None:
 
 
 def check_depth_supervision(config: Config, name: str, files: Sequence[Path]) -> None:
-    """Supervision by depth maps needs some, where a baseline is trained."""
+    """Supervision by depth maps needs some, whatever is trained."""
     scene = config.scenes[name]
-    if not set(BASELINES) & set(config.given_methods or []) or scene.depth or scene.dataset:
+    if scene.depth or scene.dataset:
         return
-    if stage_options(config, "train_baseline", name)["depth_supervision"] == "maps":
-        where = line_of(("train_baseline", "depth_supervision"), files)
-        raise StageError(
-            f"train_baseline.depth_supervision{where}: maps needs depth maps; give scenes.{name} `depth: FOLDER`, "
-            "or take sfm"
-        )
+    methods = config.given_methods or ["osn", "semantic_flow"]
+    for stage in dict.fromkeys("train_baseline" if one in BASELINES else f"train_{one}" for one in methods):
+        if stage_options(config, stage, name)["depth_supervision"] == "maps":
+            where = line_of((stage, "depth_supervision"), files)
+            raise StageError(
+                f"{stage}.depth_supervision{where}: maps needs depth maps; give scenes.{name} `depth: FOLDER`, or take sfm"
+            )
 
 
 def check_benchmarks(config: Config, files: Sequence[Path]) -> None:

@@ -2,7 +2,8 @@
 
 `default` is what pipeline/settings/ says. `paper` takes the sizes and numbers of steps of the released configurations
 (OSN: 30 000 steps of fields in all; Semantic Flow: 60 000 and 80 000 steps of its pixel-aligned networks; HexPlane
-25 000 and TiNeuVox 20 000 steps of 4096 rays; NSFF and DynNeRF 300 000 steps of 1024 rays, DynNeRF twice), for a GPU.
+25 000 and TiNeuVox 20 000 steps of 4096 rays; NSFF and DynNeRF 300 000 steps of 1024 rays, DynNeRF twice; Total-Recon: its
+share of steps of each object alone, 120 epochs of 150, of as many steps as OSN's), for a GPU.
 """
 
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ DRAFT: Sections = {
         "tineuvox": {"steps": 500, "grids": [25, 33, 41, 49]},
         "nsff": {"steps": 400, "grids": [40, 60, 88], "dynamic_grids": [32, 48, 64]},
         "dynnerf": {"steps": 500, "grids": [40, 60, 88, 88, 88], "dynamic_grids": [32, 32, 32, 48, 64]},
+        "total_recon": {"bootstrap_steps": 100, "steps": 300, "grids": [32, 56, 80], "samples_per_step": 24576},
     },
     "render_views": {
         "observed_frames": 4,
@@ -105,6 +107,13 @@ QUALITY: Sections = {
             "dynamic_grids": [40, 40, 40, 64, 104],
             "time_grids": [16, 16, 16, 32, 64],
             "width": 128,
+        },
+        "total_recon": {
+            "bootstrap_steps": 3000,
+            "steps": 9600,
+            "grids": [48, 80, 128, 192],
+            "colour_channels": 48,
+            "samples_per_step": 81920,
         },
     },
     "render_views": {"observed_frames": 16, "path_frames": 60, "held_out_frames": 24, "held_out_samples": 8},
@@ -179,6 +188,13 @@ PAPER: Sections = {
             "fine_samples": 64,
             "network_lr": 5e-4,
             "decay": 0.0,
+        },
+        "total_recon": {
+            "bootstrap_steps": 24000,
+            "steps": 6000,
+            "grids": [64, 85, 113, 150, 200],
+            "colour_channels": 48,
+            "samples_per_step": 196608,
         },
     },
 }

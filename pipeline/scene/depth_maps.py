@@ -11,7 +11,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from PIL import Image
 
 from pipeline.formats.frame_files import (
@@ -45,8 +45,47 @@ class GivenDepths:
     doubt: str = ""
 
 
+@dataclass(frozen=True)
+class MapPixels:
+    """Pixels of depth maps that training is told, and their depths in the units of the scene."""
+
+    frame: Int[np.ndarray, "pixel"]
+    row: Int[np.ndarray, "pixel"]
+    column: Int[np.ndarray, "pixel"]
+    depth: Float[np.ndarray, "pixel"]
+
+
+def drawn_pixels(
+    folder: Path, scene: Scene, seed: int, most: int, allowed: Bool[np.ndarray, "frame height width"] | None = None
+) -> MapPixels:
+    """Random pixels of depth maps, at most so many a frame, each map in the units of the scene by the background's points.
+
+    Of frames with a known camera whose map fits those points; where something is allowed, only there.
+    """
+    aligned = aligned_depths(read_depths(folder, scene), scene)
+    maps, used = aligned.maps, aligned.used
+    if not used.all():
+        log.warning(
+            "depth maps of %d of %d frames do not fit the sparse points and are not used", (~used).sum(), len(used)
+        )
+    known = used[:, None, None] & np.isfinite(maps) & (maps > 0) & scene.visible[0][:, None, None]
+    if allowed is not None:
+        known &= allowed
+    rng = np.random.default_rng(seed)
+    chosen = [rng.permutation(np.flatnonzero(frame))[:most] for frame in known]
+    frame = np.repeat(np.arange(len(maps)), [len(pixels) for pixels in chosen])
+    row, column = np.divmod(np.concatenate(chosen), maps.shape[2])
+    return MapPixels(frame, row, column, maps[frame, row, column])
+
+
 def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
     """The scale of each object at which its sparse points have the depths that the maps give them, within its range."""
+    low, high = scene.scale_range.astype(np.float64).T
+    return depth_ratios(folder, scene).clip(low, high)
+
+
+def depth_ratios(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
+    """How many of the background's units one of each object's own units is, by the depths of its sparse points in maps."""
     depth = read_depths(folder, scene)
     if is_disparity(depth, scene):
         log.warning(
@@ -65,8 +104,7 @@ def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
                 "give depth maps (0 is unknown) that cover it, or leave `depth` out"
             )
         ratios.append(float(np.median(there[chosen] / scene.observation_depth[chosen])))
-    low, high = scene.scale_range.astype(np.float64).T
-    return (np.array(ratios) / ratios[0]).clip(low, high)
+    return np.array(ratios) / ratios[0]
 
 
 def read_depths(folder: Path, scene: Scene) -> Float[np.ndarray, "frame height width"]:

@@ -19,7 +19,7 @@ from pipeline.runtime.errors import StageError
 from pipeline.runtime.record import commit
 from pipeline.semantic_flow.checkpoint import save_checkpoint
 from pipeline.semantic_flow.data import Points
-from pipeline.semantic_flow.depth_supervision import depth_points, joined_points
+from pipeline.semantic_flow.depth_supervision import given_depths, told_points
 from pipeline.semantic_flow.frame_features import Encoder, FrameFeatures, basis_of, frame_features, kept_features
 from pipeline.semantic_flow.label_filtering import filtered_labels
 from pipeline.semantic_flow.label_propagation import propagated_colours, with_propagated_labels
@@ -75,7 +75,7 @@ def prepared(
     check_scene(scene, labels)
     labels = with_classes(labels, shared.names, shared.moves) if shared else labels
     video = Video.of(scene, flow, labels, config)
-    depths = depth_points(depth, video) if depth else None
+    depths = given_depths(depth, video)
     fingerprint = identity(path, labels, config, shared, depths)
 
     def find() -> FrameFeatures:
@@ -97,8 +97,8 @@ def training_context(
     scene: TrainingScene, state: TrainingState, resume: Path, device: torch.device, watch: Watch | None = None
 ) -> TrainingContext:
     """What the state's stage trains on; who watches sees the run after each step."""
-    points = on_device(scene.packed, scene.labels, state, device)
-    points = joined_points(points, scene.depths) if scene.depths else points
+    sparse = on_device(scene.packed, scene.labels, state, device)
+    points = told_points(sparse, scene.depths, scene.config.depth_supervision)
     pixels, reach = scene.pixels, scene.config.label_propagation_frames
     carried = reach and not scene.labels.labelled.all()
     if state.stage == "joint" and scene.config.ablation.static_frozen and carried:

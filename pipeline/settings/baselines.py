@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.settings.values import SHOWN, BaselineName, DepthSupervision, Section
 
@@ -178,6 +178,32 @@ class DynnerfConfig(SceneFlowConfig):
     sparse: float = Field(1e-3, ge=0, description="weight of the spread of what moves along rays")
 
 
+class TotalReconConfig(Section):
+    """Total-Recon for rigid objects, in OSN's fields; what is not here has OSN's default."""
+
+    bootstrap_steps: int = Field(400, ge=1, description="steps with each object rendered alone")
+    steps: int = Field(1200, ge=1, description="joint steps of fields, poses and scales")
+    samples_per_step: int = Field(40960, ge=1024, description="samples that get gradients in a step, as in train_osn")
+    grids: list[Annotated[int, Field(ge=8, le=512)]] = Field(
+        [40, 64, 96, 128], min_length=1, description="nodes along each side of the background's grid, coarse to fine"
+    )
+    density_channels: int = Field(16, ge=1, description="components of density per plane")
+    colour_channels: int = Field(24, ge=1, description="components of colour per plane")
+    grid_lr: float = Field(0.06, gt=0, description="learning rate of planes and lines at first")
+    network_lr: float = Field(2e-3, gt=0, description="learning rate of the small networks at first")
+    pose_lr: float = Field(
+        1e-4, ge=0, description="learning rate of corrections of the poses in the joint steps, radians a step; 0: none"
+    )
+    depth_weight: float = Field(10.0, ge=0, description="weight of the squared error of log depth, absolute beyond 5 %")
+
+    @field_validator("grids")
+    @classmethod
+    def grids_rise(cls, grids: list[int]) -> list[int]:
+        if grids != sorted(set(grids)):
+            raise ValueError("each grid must be finer than the one before")
+        return grids
+
+
 class TrainBaselineConfig(Section):
     method: BaselineName = Field("hexplane", description="which baseline; the graph trains those that `method` names")
     seed: int = Field(0, ge=0, description="seed of all random choices")
@@ -194,3 +220,4 @@ class TrainBaselineConfig(Section):
     tineuvox: TiNeuVoxConfig = Field(TiNeuVoxConfig(), description="TiNeuVox's own settings")
     nsff: NsffConfig = Field(NsffConfig(), description="NSFF's own settings")
     dynnerf: DynnerfConfig = Field(DynnerfConfig(), description="DynNeRF's own settings")
+    total_recon: TotalReconConfig = Field(TotalReconConfig(), description="Total-Recon's own settings")

@@ -2,16 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.settings.scene import Edit
 from pipeline.settings.values import (
     BASELINES,
-    OWN_SUPERVISION,
     SHOWN,
     DatasetFormat,
-    DepthSupervision,
     Method,
+    OwnDepthSupervision,
     Positive,
     Protocol,
     Section,
@@ -88,14 +87,14 @@ class ExportObjectsConfig(Section):
 
 
 class BenchmarkGrid(Section):
-    """Runs to compare: every scene by every method, with every seed; baselines with every depth supervision too."""
+    """Runs to compare: every scene by every method, with every depth supervision and every seed."""
 
     scenes: list[str] = Field(min_length=1, description="names of scenes, with truth that has held-out views")
     methods: list[Method] = Field(min_length=1, description="methods")
-    depth_supervision: list[DepthSupervision] = Field(
-        ["none"],
+    depth_supervision: list[OwnDepthSupervision] = Field(
+        ["sfm"],
         min_length=1,
-        description="of the baselines; OSN and Semantic Flow use sparse points in their own ways",
+        description="what trainings are told of depth; own: OSN and Semantic Flow as they use it, no run of a baseline",
     )
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, description="seeds of the trainings")
 
@@ -106,12 +105,19 @@ class BenchmarkGrid(Section):
             raise ValueError(f"{values} names something twice")
         return values
 
+    @model_validator(mode="after")
+    def baselines_have_runs(self) -> "BenchmarkGrid":
+        if self.depth_supervision == ["own"] and (told := [name for name in self.methods if name in BASELINES]):
+            raise ValueError(f"{told[0]} has no depth supervision of its own: add none, sfm or maps")
+        return self
+
     def runs(self) -> list[tuple[str, str, int, Method]]:
         """Scene, supervision, seed and method of every run."""
         return [
             (scene, supervision, seed, method)
             for scene in self.scenes
             for method in self.methods
-            for supervision in (self.depth_supervision if method in BASELINES else [OWN_SUPERVISION])
+            for supervision in self.depth_supervision
+            if not (supervision == "own" and method in BASELINES)
             for seed in self.seeds
         ]

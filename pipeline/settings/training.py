@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from pipeline.settings.values import SHOWN, EncoderName, Positive, Section
+from pipeline.settings.values import SHOWN, EncoderName, OwnDepthSupervision, Positive, Section
 
 
 class OsnAblation(Section):
@@ -27,6 +27,9 @@ class OsnAblation(Section):
 CAPTURE_STEPS = (
     "on GPUs: record a step once as a CUDA graph, whose kernels are launched as one; never tried on a GPU yet"
 )
+TOLD = "depth that training is told: none, sfm (sparse points), maps (`depth:` alone), own: sparse points"
+OSN_SUPERVISION = TOLD + "; maps tell no scales"
+FLOW_SUPERVISION = TOLD + ", and maps if given"
 PIXEL_MEMORY = (
     "memory for the video's pixels, of longer videos some frames at a time are read; "
     "null: 2000 on the CPU, a quarter of a GPU's memory"
@@ -59,6 +62,7 @@ class TrainOsnConfig(Section):
     grid_lr: float = Field(0.06, gt=0, description="learning rate of planes and lines at first")
     network_lr: float = Field(2e-3, gt=0, description="learning rate of the small networks at first")
     final_lr_ratio: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a fraction of the first")
+    depth_supervision: OwnDepthSupervision = Field("own", description=OSN_SUPERVISION)
     depth_weight: float = Field(
         10.0, ge=0, description="weight of the sparse depths; colours alone draw surfaces towards the cameras"
     )
@@ -160,6 +164,7 @@ class TrainSemanticFlowConfig(Section):
         description="most frames that labels are propagated along the flow, into frames without labels; 0: none",
     )
     unlabelled_rgb: bool = Field(True, description="train colour on frames without labels too; the paper does not")
+    depth_supervision: OwnDepthSupervision = Field("own", description=FLOW_SUPERVISION)
     classes: dict[str, str] = Field(
         {}, description="object name or id -> class name; every object a class of its own", json_schema_extra=SHOWN
     )

@@ -4,14 +4,15 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-BaselineName = Literal["hexplane", "tineuvox", "nsff", "dynnerf"]
-Method = Literal["osn", "semantic_flow", "hexplane", "tineuvox", "nsff", "dynnerf"]
+BaselineName = Literal["hexplane", "tineuvox", "nsff", "dynnerf", "total_recon"]
+Method = Literal["osn", "semantic_flow", "hexplane", "tineuvox", "nsff", "dynnerf", "total_recon"]
 Protocol = Literal["osn", "dynnerf", "nsff", "semantic_flow", "dycheck"]
 METHODS: tuple[Method, ...] = get_args(Method)
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
-MethodChoice = Literal["osn", "semantic_flow", "hexplane", "tineuvox", "nsff", "dynnerf", "auto"]
+MethodChoice = Literal["osn", "semantic_flow", "hexplane", "tineuvox", "nsff", "dynnerf", "total_recon", "auto"]
 DepthSupervision = Literal["none", "maps", "sfm"]
-OWN_SUPERVISION = "own"  # of methods that use sparse points in a way of their own
+# Of methods that have a use of depth of their own beside those that all have.
+OwnDepthSupervision = Literal["own", "none", "maps", "sfm"]
 PresetName = Literal["draft", "default", "quality", "paper"]
 DatasetLayout = Literal[
     "osn", "multimotion", "nvidia", "nsff", "semantic_nvidia", "dycheck", "hypernerf", "dnerf", "nerfstudio"

@@ -11,7 +11,8 @@ import torch
 from pipeline import train_baseline as stage
 from pipeline.baselines import training, training_state
 from pipeline.baselines.method import BaselineMethod, method_from_checkpoint
-from pipeline.config import BASELINES, BaselineName, TrainBaselineConfig
+from pipeline.baselines.setup import FIELDS
+from pipeline.config import BaselineName, TrainBaselineConfig
 from pipeline.formats.metrics_table import read_metrics
 from pipeline.formats.scene_file import read_scene
 from pipeline.rendering.view_pictures import view_rays
@@ -58,7 +59,7 @@ def train(scene: Path, folder: Path, config: TrainBaselineConfig, depth: Path | 
     return method_from_checkpoint(state, read_scene(scene), torch.device("cpu"))
 
 
-@pytest.mark.parametrize("method", BASELINES)
+@pytest.mark.parametrize("method", FIELDS)
 def test_a_short_training_comes_near_to_the_video(
     method: BaselineName, written: SyntheticScene, tmp_path: Path
 ) -> None:

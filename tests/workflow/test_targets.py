@@ -60,7 +60,7 @@ def test_a_benchmark_trains_and_judges_every_combination_in_a_folder_of_its_own(
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     runs = [f"{supervision}_{seed}/hexplane" for supervision in ("none", "sfm") for seed in (3, 4)]
-    runs += ["own_3/osn", "own_4/osn"]
+    runs += [run.replace("hexplane", "osn") for run in runs]
     for stage, kept in (("train_", "checkpoint"), ("render_views", "renders"), ("evaluate", "metrics")):
         found = re.findall(rf"-m pipeline\.{stage}.* --{kept} results/benchmarks/small/demo/(\w+/\w+)/", said)
         assert sorted(found) == sorted(runs), stage
@@ -68,6 +68,8 @@ def test_a_benchmark_trains_and_judges_every_combination_in_a_folder_of_its_own(
     asked = [
         json.loads(told) for told in re.findall(r"-m pipeline\.train_baseline.*--options '(\{.*?\})' --record", said)
     ]
+    of_osn = [json.loads(told) for told in re.findall(r"-m pipeline\.train_osn.*--options '(\{.*?\})' --record", said)]
+    assert {told["depth_supervision"] for told in of_osn} == {"none", "sfm"}
     assert {(told["method"], told["depth_supervision"], told["seed"]) for told in asked} == {
         ("hexplane", supervision, seed) for supervision in ("none", "sfm") for seed in (3, 4)
     }

@@ -176,13 +176,13 @@ def run_options(stage):
     """The settings of a training in a benchmark, as JSON: those of its scene, with the run's seed and supervision."""
 
     def of_run(wildcards):
-        told = {"seed": int(wildcards.seed)}
-        if stage == "train_baseline":
-            scene = known_scene(wildcards)
-            settings = baseline_settings(CONFIG, scene, wildcards.baseline)
-            told["depth_supervision"] = wildcards.supervision
-        else:
-            settings = stage_options(CONFIG, stage, known_scene(wildcards))
+        scene, told = known_scene(wildcards), {"seed": int(wildcards.seed)}
+        told["depth_supervision"] = wildcards.supervision
+        settings = (
+            baseline_settings(CONFIG, scene, wildcards.baseline)
+            if stage == "train_baseline"
+            else stage_options(CONFIG, stage, scene)
+        )
         return json.dumps({**settings, **told}, sort_keys=True)
 
     return of_run

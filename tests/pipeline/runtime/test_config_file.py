@@ -248,6 +248,11 @@ def test_a_key_with_a_bracket_is_a_key_too(key: str) -> None:
         ),
         ("benchmark: {b: {scenes: [balloon], methods: [osn, osn]}}", r"benchmark\.b\.methods.*names something twice"),
         ("method: hexplane\ntrain_baseline: {depth_supervision: maps}", r"maps needs depth maps; give scenes\.balloon"),
+        ("train_osn: {depth_supervision: maps}", r"train_osn\.depth_supervision.* maps needs depth maps"),
+        (
+            "benchmark: {b: {scenes: [balloon], methods: [hexplane], depth_supervision: [own]}}",
+            r"hexplane has no .* its own",
+        ),
         ("train_baseline: {hexplane: {grids: [8, 16]}}", r"need 1 rising parts"),
     ],
 )

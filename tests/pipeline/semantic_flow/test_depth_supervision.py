@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from pipeline.formats.scene_file import Scene, SceneFlow, read_scene
-from pipeline.semantic_flow.depth_supervision import depth_points
+from pipeline.runtime.errors import StageError
+from pipeline.semantic_flow.data import training_points
+from pipeline.semantic_flow.depth_supervision import depth_points, given_depths, told_points
 from pipeline.semantic_flow.labels import training_labels
 from pipeline.semantic_flow.pixels import Video
 from pipeline.train_semantic_flow import train_semantic_flow
@@ -51,3 +53,26 @@ def test_depths_of_moving_things_are_taken_where_labels_say_what_moves(
         written.scene, labels=None, depth=tmp_path, weights=None, start_from=None, config=config, **paths
     )
     assert torch.load(paths["checkpoint"], weights_only=True)["depth_maps"]
+
+
+def test_each_supervision_tells_what_it_says_and_nothing_else(scene: Scene, truth: Truth, tmp_path: Path) -> None:
+    np.save(tmp_path / "depth.npy", truth.train.depth)
+    labels = training_labels(scene, None, small())
+    sparse = training_points(scene, labels, np.ones(scene.object_count))
+    maps = depth_points(tmp_path, Video.of(scene, SceneFlow.of(scene), labels, small()))
+    counts = {"own": len(sparse.frame) + len(maps.frame), "none": 0, "sfm": len(sparse.frame), "maps": len(maps.frame)}
+    for supervision, count in counts.items():
+        video = Video.of(scene, SceneFlow.of(scene), labels, small(depth_supervision=supervision))
+        told = told_points(sparse, given_depths(tmp_path, video), supervision)
+        assert len(told.frame) == count, supervision
+        if supervision == "maps":
+            with pytest.raises(StageError, match="maps needs depth maps"):
+                given_depths(None, video)
+    assert not told.motion_known.any()  # maps tell no motion
+
+
+def test_training_without_any_depth_goes_through_both_stages(written: SyntheticScene, tmp_path: Path) -> None:
+    config = small(static_steps=2, steps=2, rays=64, depth_supervision="none")
+    paths = {"checkpoint": tmp_path / "checkpoint.pt", "history": tmp_path / "history.csv"}
+    train_semantic_flow(written.scene, labels=None, depth=None, weights=None, start_from=None, config=config, **paths)
+    assert not torch.load(paths["checkpoint"], weights_only=True)["depth_maps"]
