@@ -20,8 +20,8 @@ def weigh(static_depth, dynamic_depth, blending, static, dynamic):
     for ray in range(len(blending)):
         through = ONE
         for k in range(blending.shape[1]):
-            still = (ONE - np.float32(math.exp(-static_depth[ray, k]))) * (ONE - blending[ray, k])
-            moving = (ONE - np.float32(math.exp(-dynamic_depth[ray, k]))) * blending[ray, k]
+            still = (ONE - math.exp(-static_depth[ray, k])) * (ONE - blending[ray, k])
+            moving = (ONE - math.exp(-dynamic_depth[ray, k])) * blending[ray, k]
             left = (ONE - still) * (ONE - moving)
             taken = through * (ONE - left) / max(still + moving, LEAST_SHARE)
             static[ray, k], dynamic[ray, k] = taken * still, taken * moving
@@ -33,18 +33,18 @@ def weigh(static_depth, dynamic_depth, blending, static, dynamic):
 def weigh_backward(static_depth, dynamic_depth, blending, to_static, to_dynamic, by_static, by_dynamic, by_blending):
     """Gradients of the inputs of `weigh`: each sample's own, and what it takes from those behind it."""
     count = blending.shape[1]
-    before = np.empty(count, np.float32)
+    before = np.empty(count, blending.dtype)
     for ray in range(len(blending)):
         through = ONE
         for k in range(count):
             before[k] = through
-            still = (ONE - np.float32(math.exp(-static_depth[ray, k]))) * (ONE - blending[ray, k])
-            moving = (ONE - np.float32(math.exp(-dynamic_depth[ray, k]))) * blending[ray, k]
+            still = (ONE - math.exp(-static_depth[ray, k])) * (ONE - blending[ray, k])
+            moving = (ONE - math.exp(-dynamic_depth[ray, k])) * blending[ray, k]
             through *= (ONE - still) * (ONE - moving)
         behind = ZERO
         for k in range(count - 1, -1, -1):
             b = blending[ray, k]
-            clear, see = np.float32(math.exp(-static_depth[ray, k])), np.float32(math.exp(-dynamic_depth[ray, k]))
+            clear, see = math.exp(-static_depth[ray, k]), math.exp(-dynamic_depth[ray, k])
             still, moving = (ONE - clear) * (ONE - b), (ONE - see) * b
             left, total = (ONE - still) * (ONE - moving), max(still + moving, LEAST_SHARE)
             taken = before[k] * (ONE - left) / total
