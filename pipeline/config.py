@@ -17,6 +17,8 @@ from pipeline.settings.baselines import (
     TotalReconConfig,
     TrainBaselineConfig,
 )
+from pipeline.settings.fixed_scenes import FIXED_SCENES, FixedScene, FixedSceneName
+from pipeline.settings.fixed_scenes import VERSION as FIXED_SCENES_VERSION
 from pipeline.settings.geometry import (
     EstimateDepthConfig,
     PackSceneConfig,
@@ -71,6 +73,8 @@ from pipeline.settings.values import (
 
 __all__ = [
     "BASELINES",
+    "FIXED_SCENES",
+    "FIXED_SCENES_VERSION",
     "METHODS",
     "SHOWN",
     "BaselineConfig",
@@ -93,6 +97,8 @@ __all__ = [
     "ExportObjectsConfig",
     "ExportSplatsConfig",
     "ExtractFramesConfig",
+    "FixedScene",
+    "FixedSceneName",
     "HexPlaneConfig",
     "ImportDatasetConfig",
     "Method",

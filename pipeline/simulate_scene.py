@@ -49,6 +49,7 @@ from pipeline.simulation.world import (
     wandering_lamp,
     with_wires,
 )
+from pipeline.truth.fixed_scenes import check_fixed
 from pipeline.truth.truth_file import TrueScenes, Truth, TruthViews, write_truth
 
 log = logging.getLogger("pipeline.simulate_scene")
@@ -60,6 +61,7 @@ def simulate_scene(video: Path, truth: Path, config: SimulateSceneConfig) -> Non
     """Make up a world, render it, write what it shows and what it is."""
     world = random_world(config, stage_device())
     rendered = render_truth(world, config)
+    check_fixed(config, rendered)
     write_truth(truth, rendered)
     images, rate = compressed(rendered.train.images, config)
     write_video(video, images, config.fps, rate)

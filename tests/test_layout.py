@@ -136,6 +136,7 @@ WITHOUT = {
     "pipeline/splats/views.py": SPLATS,
     "pipeline/splats/whole_scene.py": SPLATS,
     "pipeline/settings/baselines.py": SETTINGS,
+    "pipeline/settings/fixed_scenes.py": "tests/pipeline/truth/test_fixed_scenes.py",
     "pipeline/settings/geometry.py": SETTINGS,
     "pipeline/settings/output.py": SETTINGS,
     "pipeline/settings/perception.py": SETTINGS,

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pipeline.config import BASELINES, METHODS, Config, PresetName, SceneConfig
+from pipeline.config import BASELINES, FIXED_SCENES, METHODS, Config, PresetName, SceneConfig
 from pipeline.runtime.dataset_key import dataset_key, promised
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.presets import with_preset
@@ -151,6 +151,9 @@ def check_shared(config: Config, files: Sequence[Path]) -> None:
 
 def stage_options(config: Config, stage: str, scene: str) -> dict[str, Any]:
     """The settings of one stage for a scene: its own section, and what the scene says in its place."""
+    fixed = config.scenes[scene].simulation
+    if stage == "simulate_scene" and fixed:
+        return FIXED_SCENES[fixed].config.model_dump(mode="json")
     section = preset_options(config, stage, preset_of(config, scene))
     given = config.scenes[scene].model_dump(mode="json", exclude_defaults=True)
     if "size" in given and stage == "extract_frames":

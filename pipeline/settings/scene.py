@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.settings.fixed_scenes import FixedSceneName
 from pipeline.settings.values import Level, Positive, PresetName, Section
 
 
@@ -56,6 +57,9 @@ class SceneConfig(Section):
     """One video and what is known of it."""
 
     video: str = Field("", description="video file, folder of images, or `simulate`")
+    simulation: FixedSceneName | None = Field(
+        None, description="with `video: simulate`: one of our own benchmark scenes, which do not change"
+    )
     dataset: str | None = Field(
         None, description="LAYOUT:PATH, a scene of a data set in the place of `video` and of what is known of it"
     )
@@ -86,3 +90,9 @@ class SceneConfig(Section):
         None, ge=32, description="longer side of the frames, pixels; overrides extract_frames.max_size"
     )
     preset: PresetName | None = Field(None, description="settings of this scene, in place of the preset of all")
+
+    @model_validator(mode="after")
+    def simulation_is_simulated(self) -> "SceneConfig":
+        if self.simulation and self.video != "simulate":
+            raise ValueError(f"simulation: {self.simulation} needs video: simulate")
+        return self

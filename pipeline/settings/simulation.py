@@ -39,9 +39,9 @@ class RecordingConfig(Section):
 class SimulateSceneConfig(Section):
     seed: int = Field(0, ge=0, description="another seed, another scene", json_schema_extra=SHOWN)
     objects: int = Field(
-        2, ge=0, le=6, description="moving objects; 0 for a scene in which nothing moves", json_schema_extra=SHOWN
+        2, ge=0, le=7, description="moving objects; 0 for a scene in which nothing moves", json_schema_extra=SHOWN
     )
-    textureless_objects: int = Field(0, ge=0, le=6, description="how many of the objects have almost no texture")
+    textureless_objects: int = Field(0, ge=0, le=7, description="how many of the objects have almost no texture")
     camera: Literal["moving", "static", "walking", "driving", "orbiting"] = Field(
         "moving", description="moving: an arc; static: a tripod, without parallax"
     )

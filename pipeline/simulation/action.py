@@ -23,9 +23,9 @@ log = logging.getLogger("pipeline.simulation.action")
 ATTEMPTS = 1500
 TEST_WIDTH, TEST_FRAMES = 64, 10  # enough to count pixels
 LEAST_SHARE, LARGEST_SHARE = 0.012, 0.11  # of the pixels, for an object in nine of ten frames
-SIZES = (0.0, 0.62, 0.56, 0.47, 0.41, 0.36, 0.33)  # of each of so many objects
-RING_RADIUS = (0.0, 0.2, 0.95, 1.2, 1.35, 1.5, 1.6)  # how far from the middle each of so many moves
-DRIFT = (0.0, 1.0, 1.0, 0.7, 0.5, 0.4, 0.35)  # and how far it gets
+SIZES = (0.0, 0.62, 0.56, 0.47, 0.41, 0.36, 0.33, 0.29)  # of each of so many objects
+RING_RADIUS = (0.0, 0.2, 0.95, 1.2, 1.35, 1.5, 1.6, 1.7)  # how far from the middle each of so many moves
+DRIFT = (0.0, 1.0, 1.0, 0.7, 0.5, 0.4, 0.35, 0.25)  # and how far it gets
 USUAL_FOCAL = 0.86  # over the width
 LEAST_PIXELS_SHARE, LEAST_SEEN = (
     0.003,
@@ -93,7 +93,7 @@ def draw_action(random: np.random.Generator, config: SimulateSceneConfig) -> Act
     if config.motion == "traffic":
         return draw_traffic(random, config)
     names = KINDS if config.things == "solid" else np.resize(THIN_KINDS, 6)
-    kinds = random.permutation(names)[: config.objects]
+    kinds = np.resize(random.permutation(names), config.objects)
     make = random_object if config.things == "solid" else thin_object
     start = random.uniform(0, 2 * np.pi)
     objects, poses = [], []
