@@ -11,7 +11,7 @@ from models.ops.space import Cameras
 def seen_features(
     maps: Tensor,
     depths: Float[Tensor, "frame height width"],
-    world_from_camera: Float[Tensor, "frame row=4 column=4"],
+    world_from_camera: Float[Tensor, "camera row=4 column=4"],
     intrinsics: Float[Tensor, "value=4"],
     points: Float[Tensor, "point token xyz=3"],
     frames: Int64[Tensor, "point token"],
