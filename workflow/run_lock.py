@@ -14,6 +14,9 @@ from workflow.results_folder import RESULTS
 
 RUNS = Path(".snakemake") / "monoverse"
 RUN = "run"
+OWN = (
+    Path(".venv") / "bin" / "snakemake"
+)  # of the environment that make sets up, which need not be on the reader's PATH
 
 
 def why_locked(names: Iterable[str], jobs: Iterable[str], arguments: Sequence[str], runs: Path = RUNS) -> str:
@@ -37,7 +40,7 @@ def why_locked(names: Iterable[str], jobs: Iterable[str], arguments: Sequence[st
 def unlocking(arguments: Sequence[str]) -> str:
     """The command that removes the lock of the run that these arguments start."""
     kept = [word for word in arguments if word not in ("-n", "--dry-run", "--dryrun")]
-    return shlex.join(["snakemake", "--unlock", *kept])
+    return shlex.join([str(OWN) if OWN.exists() else "snakemake", "--unlock", *kept])
 
 
 def still_working(names: Iterable[str], folder: Path = RESULTS) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.runtime.atomic import host_name
 from pipeline.runtime.owner_note import STAGES, noted
-from workflow.run_lock import RUN, queued, still_working, unlocking, why_locked
+from workflow.run_lock import OWN, RUN, queued, still_working, unlocking, why_locked
 
 ARGUMENTS = ["--cores", "4", "-n", "--config", "video=my clip.mp4"]
 
@@ -50,5 +50,10 @@ def test_without_jobs_slurm_is_not_asked(squeue: Path) -> None:
     assert queued([]) == [] and not squeue.exists()
 
 
-def test_the_command_is_not_a_dry_run() -> None:
+def test_the_command_is_not_a_dry_run_and_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the environment that `make` has set up here, if there is one: it need not be on the PATH."""
+    monkeypatch.chdir(tmp_path)
     assert unlocking(["-n", "all"]) == "snakemake --unlock all"
+    (tmp_path / OWN).parent.mkdir(parents=True)
+    (tmp_path / OWN).touch()
+    assert unlocking(["all"]) == ".venv/bin/snakemake --unlock all"
