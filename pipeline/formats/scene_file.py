@@ -14,7 +14,7 @@ from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.h5_schema import Field, open_checked, read_h5, write_h5
 from pipeline.runtime.errors import StageError
 
-SCHEMA, VERSION = "monoverse-scene", 2
+SCHEMA, VERSION = "monoverse-scene", 3  # since what is drawn over frames is told by frames.json alone
 FIELDS = (
     Field("images", "uint8", "frame height width rgb=3", "sRGB"),
     Field("object_ids", "uint8", "frame height width", "object index: 0 is background, 255 means ignore"),
