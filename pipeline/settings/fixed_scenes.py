@@ -5,7 +5,6 @@ true of 50 other scenes, with views of each. Figures can be compared over time a
 are the ones here; who changes the simulator so that they are not writes a new version, and new figures.
 """
 
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from pipeline.settings.simulation import SimulateSceneConfig
@@ -26,7 +25,7 @@ def scene(digest: str, **settings: int) -> FixedScene:
     return FixedScene(SimulateSceneConfig.model_validate({**SIZE, **settings}), digest)
 
 
-FIXED_SCENES: Mapping[FixedSceneName, FixedScene] = {
+FIXED_SCENES: dict[FixedSceneName, FixedScene] = {
     "indoor_0": scene("119c0bc3135e2f35", seed=100, objects=2, held_out_views=8),
     "indoor_1": scene("0854bd6d7eb9f3b4", seed=101, objects=3, held_out_views=8),
     "indoor_2": scene("4571303e14e76b7f", seed=102, objects=4, held_out_views=8),
