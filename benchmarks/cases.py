@@ -341,30 +341,41 @@ def judged(case: Case, outcome: Outcome, cases: Path) -> str:
     return case.check(outcome, cases / case.name.split("/")[0]) if case.check and not outcome.fault else ""
 
 
+def tried(case: Case, cases: Path) -> tuple[str, str, str, str]:
+    """A row of the table."""
+    if not (cases / case.video).exists():
+        return case.name, "", "not built", ""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = outcome_of(case, cases, Path(folder))
+    words = outcome.words.replace(f"{cases}/", "").replace("\n", " ").replace("|", "/")
+    return case.name, outcome.kind, judged(case, outcome, cases) or "yes", words[:150]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", type=Path)
     parser.add_argument("--only", default="", help="cases whose name has this in it")
     parser.add_argument("--markdown", action="store_true", help="a table for docs/RESULTS.md")
     arguments = parser.parse_args()
+    if not any(arguments.cases.glob("*/")):
+        raise SystemExit(
+            f"{arguments.cases} holds no cases; make them: python ../shared/cases/build.py {arguments.cases}"
+        )
     logging.getLogger().setLevel(logging.WARNING)
     chosen = [*mask_cases(), *pose_cases(), *map_cases(), *video_cases()]
     rows = []
     for case in (case for case in chosen if arguments.only in case.name):
-        if not (arguments.cases / case.video).exists():
-            rows.append((case.name, "", "not built", ""))
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = outcome_of(case, arguments.cases, Path(folder))
-            words = outcome.words.replace(f"{arguments.cases}/", "").replace("\n", " ").replace("|", "/")
-            rows.append((case.name, outcome.kind, judged(case, outcome, arguments.cases) or "yes", words[:150]))
+        rows.append(tried(case, arguments.cases))
         if not arguments.markdown:
             name, kind, holds, words = rows[-1]
             print(f"{name:38} {kind:6} {holds:34} {words}", flush=True)
     if arguments.markdown:
         print("| case | what came | holds | in words |\n|---|---|---|---|")
         print("\n".join(f"| {' | '.join(row)} |" for row in rows))
-    print(f"\n{sum(row[2] == 'yes' for row in rows)} of {len(rows)} hold")
+    held = sum(row[2] == "yes" for row in rows)
+    print(f"\n{held} of {len(rows)} hold")
+    if held < len(rows) or not rows:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ fills a hundredth of the picture is not more than the tolerance. Here every movi
 by frame. What may be hidden is what the fields themselves get wrong at borders where no scale has a part in it.
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -34,27 +36,35 @@ def explained(views: SoloViews, scales: Float[Tensor, "sample object"], toleranc
     return SoloViews(*(torch.cat([getattr(part, name) for part in parts]) for name in SoloViews.__dataclass_fields__))
 
 
-def countable(views: SoloViews) -> tuple[SoloViews, Int64[Tensor, "ray"]]:
-    """The rays that can be counted, and of how many of its object in its frame each is one.
+@dataclass(frozen=True)
+class CountedRays:
+    """The rays that can be counted, the place of each one's object and frame among all such pairs, and how many each pair has."""
 
-    Rays on which the object's own field is empty say nothing, nor do objects of which a frame has hardly any.
-    """
+    views: SoloViews
+    pair: Int64[Tensor, "ray"]
+    counts: Int64[Tensor, "pair"]
+
+    def worst_hidden(self, scales: Float[Tensor, "sample object"]) -> Float[Tensor, "sample"]:
+        """The largest share of any object in any frame that others would hide."""
+        if not len(self.counts):
+            return torch.zeros_like(scales[:, 0])
+        worst = []
+        for chunk in scales.split(SCALES_AT_ONCE):
+            hidden = (~hard_agreement(self.views, chunk)).float()
+            shares = torch.zeros(len(chunk), len(self.counts), device=scales.device).index_add_(1, self.pair, hidden)
+            worst.append((shares / self.counts).amax(dim=1))
+        return torch.cat(worst)
+
+
+def counted(views: SoloViews) -> CountedRays:
+    """Rays on which the object's own field is empty say nothing, nor do objects of which a frame has hardly any."""
     views = views[own_opacity(views) > GLIMPSE]
     _, pair = torch.stack([views.objects, views.frames]).unique(dim=1, return_inverse=True)
-    counts = torch.bincount(pair)[pair]
-    return views[counts >= LEAST_RAYS], counts[counts >= LEAST_RAYS]
+    enough = torch.bincount(pair)[pair] >= LEAST_RAYS
+    _, pair = pair[enough].unique(return_inverse=True)
+    return CountedRays(views[enough], pair, torch.bincount(pair))
 
 
 def worst_hidden(views: SoloViews, scales: Float[Tensor, "sample object"]) -> Float[Tensor, "sample"]:
-    """The largest share of any object in any frame that others would hide."""
-    views, _ = countable(views)
-    if not len(views.objects):
-        return torch.zeros_like(scales[:, 0])
-    _, pair = torch.stack([views.objects, views.frames]).unique(dim=1, return_inverse=True)
-    counts = torch.bincount(pair)
-    worst = []
-    for chunk in scales.split(SCALES_AT_ONCE):
-        hidden = (~hard_agreement(views, chunk)).float()
-        shares = torch.zeros(len(chunk), len(counts), device=scales.device).index_add_(1, pair, hidden) / counts
-        worst.append(shares.amax(dim=1))
-    return torch.cat(worst)
+    """The largest share of any object in any frame that others would hide, of rays that are counted for this once."""
+    return counted(views).worst_hidden(scales)

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from pipeline.formats.scene_file import Scene
 from pipeline.rendering.trained_method import TrainedMethod
 from pipeline.scene.placement import world_from_object
 
-HALVINGS = 30
+HALVINGS = 20
 Scales = Float[np.ndarray, "object"]
 
 
@@ -80,9 +79,9 @@ class SceneChoice:
         """Valid, and no object loses more in any frame than the fields get wrong at borders."""
         return self.valid(scales) and self.hidden(scales) <= self.method.hidden_limit
 
-    @cached_property
+    @property
     def strict(self) -> bool:
-        """Whether what one may choose is certain: wherever anything is."""
+        """Whether what one may choose is certain: wherever anything is. A method that still trains may change its mind."""
         return self.certain(suggested_scales(self.method))
 
     def possible(self, scales: Scales) -> bool:
@@ -96,12 +95,13 @@ class SceneChoice:
 
     def border(self, valid: Scales, wanted: Scales) -> Scales:
         """As far from a possible scene towards another as scenes stay possible, in ratios of scales."""
-        if self.possible(wanted):
+        good = self.certain if self.strict else self.valid
+        if good(wanted):
             return wanted
         near, far = 0.0, 1.0
         for _ in range(HALVINGS):
             middle = (near + far) / 2
-            near, far = (middle, far) if self.possible(valid * (wanted / valid) ** middle) else (near, middle)
+            near, far = (middle, far) if good(valid * (wanted / valid) ** middle) else (near, middle)
         return valid * (wanted / valid) ** near
 
     def nearest(self) -> Scales:

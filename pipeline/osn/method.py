@@ -1,5 +1,6 @@
 """A trained OSN as every other stage sees it."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from models.osn.alone import render_alone
 from models.osn.field_tables import object_grid
-from models.osn.hiding import border_error, own_opacity, worst_hidden
+from models.osn.hiding import CountedRays, border_error, counted, own_opacity
 from models.osn.layers import Layers, render_layers
 from models.osn.object_scene import ObjectScene
 from models.osn.rendering import render_world
@@ -82,13 +83,16 @@ class OsnMethod(TrainedMethod):
             return self.network(self.network.normalised(scales))
 
     def hidden_share(self, scales: Float[Tensor, "sample object"]) -> Float[Tensor, "sample"]:
-        if self.object_views is None:
-            return super().hidden_share(scales)
-        return worst_hidden(self.object_views, scales)
+        return super().hidden_share(scales) if self.counted is None else self.counted.worst_hidden(scales)
 
-    @property
+    @cached_property
+    def counted(self) -> CountedRays | None:
+        """The rays that say how much is hidden: counted once, as viewers ask with every move of a slider."""
+        return None if self.object_views is None else counted(self.object_views)
+
+    @cached_property
     def hidden_limit(self) -> float:
-        return super().hidden_limit if self.object_views is None else border_error(self.object_views)
+        return 0.0 if self.object_views is None else border_error(self.object_views)
 
     def unoccluded(self) -> Bool[Tensor, "sample"]:
         if self.views is None:

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from models.osn.hiding import border_error, countable
+from models.osn.hiding import border_error, counted
 from models.osn.scale_network import SHIFT, ScaleNetwork
 from models.osn.z_buffer import SoloViews, shared, solid
 from pipeline.scene.method_interface import HidingRays, ScaleJudge, no_hiding_rays
@@ -33,7 +33,8 @@ def hiding_rays(views: SoloViews | None, objects: int) -> HidingRays:
     if views is None:
         return no_hiding_rays(objects)
     limit = border_error(views)
-    views, counts = countable(views)
+    rays = counted(views)
+    views, counts = rays.views, rays.counts[rays.pair]
     decided = shared(views)
     frames = views.frames[decided].unique()
     step = -(-int(decided.sum()) // MOST_HIDING)

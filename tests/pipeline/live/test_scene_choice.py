@@ -76,5 +76,15 @@ def test_scales_under_which_a_thing_loses_more_than_its_border_are_doubtful(
     assert choice.certain(choice.nearest())
 
 
+def test_a_method_that_is_renewed_while_it_trains_is_judged_anew(
+    choice: SceneChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has nothing certain, so that what is valid may be chosen; the next has."""
+    monkeypatch.setattr(choice.method, "hidden_share", lambda scales: torch.ones(len(scales)))
+    assert not choice.strict and choice.possible(TRUE_SCALES)
+    choice.method = analytic_method(analytic_scene(analytic_truth()))
+    assert choice.strict
+
+
 def test_names_mean_nothing_to_the_page() -> None:
     assert as_markdown("a_{b}<i>") == r"a\_\{b\}\<i\>"

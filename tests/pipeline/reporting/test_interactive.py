@@ -245,7 +245,7 @@ def test_what_is_hidden_of_a_thing_in_its_worst_frame_is_what_training_counted(p
 
 
 def test_valid_scales_that_hide_too_much_of_a_thing_are_doubtful(page: Any, made) -> None:
-    """On 4 of 10 rays of frame 5 the right ball is 1.5 away, the left one, which was seen there, 1.2 and 2 on the others."""
+    """The right ball is 1.5 away on 10 rays of frame 5; the left one, which was seen there, 2 on four of them, else 1.2."""
     script = """window.before = scenePage.judge;
         scenePage.judge = Object.assign(Object.create(ScaleScore.prototype), before, {score: () => 0.9, hiding: {
           depth: Float32Array.from(Array.from({length: 10}, (_, ray) => [9, ray < 4 ? 2 : 1.2, 1.5]).flat()),
