@@ -347,8 +347,8 @@ def tried(case: Case, cases: Path) -> tuple[str, str, str, str]:
         return case.name, "", "not built", ""
     with tempfile.TemporaryDirectory() as folder:
         outcome = outcome_of(case, cases, Path(folder))
-    words = outcome.words.replace(f"{cases}/", "").replace("\n", " ").replace("|", "/")
-    return case.name, outcome.kind, judged(case, outcome, cases) or "yes", words[:150]
+        words = outcome.words.replace(f"{cases}/", "").replace("\n", " ").replace("|", "/")
+        return case.name, outcome.kind, judged(case, outcome, cases) or "yes", words[:150]
 
 
 def main() -> None:
@@ -359,7 +359,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not any(arguments.cases.glob("*/")):
         raise SystemExit(
-            f"{arguments.cases} holds no cases; make them: python ../shared/cases/build.py {arguments.cases}"
+            f"{arguments.cases} holds no cases; make some with ../shared/cases/build.py FOLDER, and give that folder"
         )
     logging.getLogger().setLevel(logging.WARNING)
     chosen = [*mask_cases(), *pose_cases(), *map_cases(), *video_cases()]

@@ -1,9 +1,9 @@
 """Total-Recon (Song et al., ICCV 2023) for rigid objects: what its joint phase minimises, in our object fields.
 
 Written from the paper. A scene is the background's field and one for each object, each with its root body's pose in every
-frame (sec. 3.1); a ray's samples of all of them are sorted by their depth in the scene and composited as one (sec. 3.2:
-sum of T_i alpha_i c_i). With `X_k = R_k x / s_k + t_k` of OSN the sample z' of object k lies at depth s_k z': one scale
-s_k an object, learnt jointly with fields and poses by the losses of colour and depth (sec. 3.3).
+frame; a ray's samples of all of them are sorted by their depth in the scene and composited as one (sum of T_i alpha_i c_i).
+With `X_k = R_k x / s_k + t_k` of OSN the sample z' of object k lies at depth s_k z': one scale s_k an object, learnt jointly
+with fields and poses by the losses of colour and depth.
 """
 
 from dataclasses import replace
@@ -20,9 +20,7 @@ from models.osn.object_scene import Grids, ObjectScene
 from models.osn.training import StepLosses, composed
 from models.osn.training_pixels import PixelBatch
 
-SCALE_STEP = (
-    0.02  # of log scales, over which colours are compared: what the compositing changes by is the order of samples
-)
+SCALE_STEP = 0.02  # of log scales, over which colours are compared: scales change the order of samples only
 COLOUR_STRIDE = 4  # every so many-th ray asks how its colour changes with the scales
 DEPTH_ERROR = 0.05  # relative error above which the loss of depth is no longer squared: Total-Recon's is absolute
 LEAST_WEIGHT = 1e-3

@@ -24,7 +24,7 @@ class RayPlan:
 def draw_moving(
     views: TrainingViews, motion: KnownMotion, plan: RayPlan, shards: int, generator: torch.Generator
 ) -> MovingBatch:
-    """Pixels of as many random views as there are shards; every so-manieth ray is of one view."""
+    """Pixels of as many random views as there are shards; ray n is of view n modulo their number."""
     device = generator.device
     chosen = views.used[torch.randint(len(views.used), (shards,), generator=generator, device=device)]
     parts = [pixels_of_view(views, motion, view, plan, shards, generator) for view in chosen]

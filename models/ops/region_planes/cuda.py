@@ -90,6 +90,14 @@ def within(place, size):
 
 @triton.jit
 @no_type_check
+def store_slope(by_point, box, sample, there, direct, place, far, change, axis: tl.constexpr):
+    """One coordinate's gradient; that of the farthest coordinate has the change of the contraction, too."""
+    more = tl.where(tl.abs(place) == far, tl.where(place > 0, change, -change), 0.0)
+    tl.store(by_point + sample * 3 + axis, (direct + more) / tl.load(box + 3 + axis), mask=there)
+
+
+@triton.jit
+@no_type_check
 def scatter(
     gradient, space, others, points, times, box, by_space, by_other, by_point, count, channels, rows, columns,
     other_rows, other_columns, rate, start, timed: tl.constexpr, by_place: tl.constexpr, block: tl.constexpr, width: tl.constexpr,
@@ -148,12 +156,9 @@ def scatter(
         slope = 0.5 * inverse * inverse * (2 * share * inverse - 1)
         change = tl.where(inverse < 1, (to_x * px + to_y * py + to_z * pz) * slope, 0.0)
         far = tl.maximum(tl.maximum(tl.abs(px), tl.abs(py)), tl.abs(pz))
-        to_x = to_x * factor + tl.where(tl.abs(px) == far, tl.where(px > 0, change, -change), 0.0)
-        to_y = to_y * factor + tl.where(tl.abs(py) == far, tl.where(py > 0, change, -change), 0.0)
-        to_z = to_z * factor + tl.where(tl.abs(pz) == far, tl.where(pz > 0, change, -change), 0.0)
-        tl.store(by_point + sample * 3, to_x / tl.load(box + 3), mask=there)
-        tl.store(by_point + sample * 3 + 1, to_y / tl.load(box + 4), mask=there)
-        tl.store(by_point + sample * 3 + 2, to_z / tl.load(box + 5), mask=there)
+        store_slope(by_point, box, sample, there, to_x * factor, px, far, change, 0)
+        store_slope(by_point, box, sample, there, to_y * factor, py, far, change, 1)
+        store_slope(by_point, box, sample, there, to_z * factor, pz, far, change, 2)
 
 
 def last_channels(table: Tensor) -> Tensor:
