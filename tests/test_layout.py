@@ -117,7 +117,6 @@ WITHOUT = {
     "pipeline/runtime/device.py": "tests/pipeline/test_cli.py",
     "pipeline/runtime/errors.py": "a class without code",
     "pipeline/runtime/progress.py": "every stage's tests; it writes lines only",
-    "pipeline/runtime/record.py": "tests/pipeline/test_cli.py",
     "pipeline/runtime/run_plan.py": "tests/pipeline/runtime/test_run_status.py",
     "pipeline/runtime/threads.py": "tests/pipeline/test_reconstruct_objects.py: the same bits on any number of threads",
     "pipeline/scene/region.py": "tests/pipeline/semantic_flow/test_setup.py and test_data.py",

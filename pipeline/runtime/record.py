@@ -38,8 +38,20 @@ def write_record(path: Path, stage: str, seconds: float, warnings: list[str], co
 
 def peak_memory_mb() -> float:
     """The largest resident set of this process or of one of its children, so far."""
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return max(own, children) / (1024**2 if sys.platform == "darwin" else 1024)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(own_peak(), children) / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def own_peak() -> int:
+    """The largest resident set of this process, in ru_maxrss's unit.
+
+    Linux hands ru_maxrss on from the program that started this one, however large it was (getrusage(2)); the
+    high-water mark of /proc/self/status begins anew with the program.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    marks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return marks[0] if marks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def library_version(name: str) -> str | None:
