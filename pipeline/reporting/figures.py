@@ -1,14 +1,16 @@
 """The report's figures: cameras and points, training, time and memory, maps of valid scales. Each returns SVG."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from pipeline.cameras import Intrinsics, directions_at_unit_depth, transform, unproject
 from pipeline.formats.scene_file import Scene
@@ -185,6 +187,7 @@ def draw_map(axes: Any, entry: dict[str, Any], names: dict[int, str]) -> None:
         axes.plot(*entry["true_scales"], "*", color=ACCENT, markersize=13, clip_on=False)
     axes.plot(*entry["best"], "o", color=MAP_INK, markersize=6)
     first, second = (names[identity] for identity in entry["objects"])
+    mark_scales(axes, "x", "y")
     axes.set(xlabel=f"scale of {first}", ylabel=f"scale of {second}", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     axes.grid(visible=False)
 
@@ -214,6 +217,16 @@ def draw_limits(axes: Any, entry: dict[str, Any], limits: list[dict[str, Any]], 
         )
 
 
+def mark_scales(axes: Axes, *which: Literal["x", "y"]) -> None:
+    """Logarithmic axes, as those of the sliders: twice and half a scale are as far from it; marks like 0.7, not powers of ten."""
+    for name in which:
+        axes.set(**{f"{name}scale": "log"})
+        axis = getattr(axes, f"{name}axis")
+        axis.set_major_locator(MaxNLocator(6))
+        axis.set_major_formatter(FuncFormatter(lambda scale, _: f"{scale:g}"))
+        axis.set_minor_locator(NullLocator())
+
+
 def frames_text(frames: list[int]) -> str:
     """The first few frames."""
     return ", ".join(str(frame) for frame in frames[:4]) + (" …" if len(frames) > 4 else "")
@@ -229,6 +242,7 @@ def draw_curve(axes: Any, entry: dict[str, Any], names: dict[int, str]) -> None:
         axes.plot(x, np.array(entry["true"], float), color=ACCENT, linestyle="--", drawstyle="steps-mid")
         axes.plot(entry["true_scales"][0], 1.0, "*", color=ACCENT, markersize=13, clip_on=False)
     axes.plot(entry["best"][0], 0.0, "o", color=INK, markersize=6, clip_on=False)
+    mark_scales(axes, "x")
     axes.set(xlabel=f"scale of {names[entry['objects'][0]]}", ylabel="score", ylim=(0, 1.05), xlim=(x[0], x[-1]))
 
 
