@@ -10,7 +10,8 @@ A tiny simulated scene goes through the whole graph by both methods first (again
     damage     one of a stage's input files gets random bytes changed, or its end cut off: the stage must say so
     unsigned   the same without the digests that stages keep, as with files of another tool: it may compute with them, but
                not end in a traceback or a crash
-    settings   config.yaml with random changes of its values and of its text: a valid configuration or a sentence
+    settings   config.yaml with random changes of its values and of its text: a sentence, or a configuration by which
+               Snakemake plans a run
     disks      no file may grow beyond a random part of what the stage writes, as on a full disk: a sentence, and
                nothing half written is left
 
@@ -185,12 +186,23 @@ def settings(campaign: Campaign, stage: Stage, count: Count) -> None:
     try:
         check_yaml(path)
         checked_config(yaml.safe_load(path.read_text()) or {}, [path])
-        outcome = Outcome(0, "", 0)
+        outcome = planned(campaign.run, campaign.trial)
     except StageError as error:
         outcome = Outcome(1, f" ERROR {error}", 0)
     except Exception as error:  # every other error would be a traceback, whatever its kind
         outcome = Outcome(1, f"Traceback: {error!r}", 0)
     count.add(outcome.said[:200], outcome)
+
+
+def planned(project: Path, folder: Path) -> Outcome:
+    """What Snakemake makes of a configuration that passed: the plan of a run, or an error in words of ours."""
+    graph = ["--snakefile", str(project / "workflow" / "Snakefile"), "--cores", "1", "--dry-run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *graph], cwd=folder, env=environment(), capture_output=True, text=True
+    )
+    said = done.stdout + done.stderr
+    kind = " ERROR " if "WorkflowError" in said else "Traceback: "
+    return Outcome(done.returncode, kind * (done.returncode != 0) + said[-1000:], 0)
 
 
 def broken_settings(campaign: Campaign) -> bytes:

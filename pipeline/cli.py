@@ -100,7 +100,8 @@ def run_stage(stage: Callable[..., None]) -> None:
     except OSError as error:
         if error.errno not in DISK_FAULTS:
             raise
-        place = f" {error.filename}" if error.filename else ""
+        file = error.filename2 or error.filename  # of a copy the second is that which is written
+        place = f" {file}" if file else ""
         log.error("%s: cannot use%s (%s): %s", stage.__name__, place, error.strerror, DISK_FAULTS[error.errno])
         sys.exit(1)
     except MemoryError as error:

@@ -23,6 +23,7 @@ from pipeline.formats.scene_file import read_scene
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.guarded_file import write_array
 from pipeline.runtime.progress import progress
 from pipeline.scene.depth_alignment import GOOD_FIT, AlignedDepths, MapKind, aligned_depths
 
@@ -81,7 +82,7 @@ def write_maps(folder: Path, names: list[str], aligned: AlignedDepths, network: 
     with whole(folder) as partial:
         partial.mkdir(parents=True, exist_ok=True)
         for name, depth, used in zip(names, aligned.maps, aligned.used, strict=True):
-            np.save(partial / f"{name}.npy", np.where(used, depth, 0).astype(np.float32))
+            write_array(partial / f"{name}.npy", np.where(used, depth, 0).astype(np.float32))
         (partial / "alignment.json").write_text(json.dumps(note, indent=1))
 
 

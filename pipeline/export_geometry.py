@@ -25,6 +25,7 @@ from jaxtyping import Bool
 
 from pipeline.cameras import inverse
 from pipeline.cli import run_stage
+from pipeline.formats.colmap_files import save_model, save_points
 from pipeline.formats.frames_folder import frame_paths, read_frame, write_image
 from pipeline.formats.geometry_file import ObjectGeometry, lens_words, read_geometry
 from pipeline.formats.lens import Undistortion, straight_ids
@@ -76,10 +77,8 @@ def coloured_model(folder: Path, images: Path) -> pycolmap.Reconstruction:
 
 def write_object(folder: Path, model: pycolmap.Reconstruction, masks: Bool[np.ndarray, "frame height width"]) -> None:
     """One object's folder."""
-    sparse = folder / "sparse" / "0"
-    sparse.mkdir(parents=True)
-    model.write_binary(sparse)
-    model.export_PLY(folder / "points.ply")
+    save_model(folder / "sparse" / "0", model)
+    save_points(folder / "points.ply", model)
     images = [model.image(number) for number in sorted(model.reg_image_ids())]
     for image in images:
         mask = masks[image.image_id - 1]

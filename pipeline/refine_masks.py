@@ -37,6 +37,7 @@ from pipeline.refinement.masks import Correction, corrected
 from pipeline.refinement.registered_again import Registered, registered_again
 from pipeline.refinement.still_world import KnownCamera
 from pipeline.runtime.atomic import whole
+from pipeline.runtime.guarded_file import copy_folder
 from pipeline.runtime.threads import one_thread_each
 from pipeline.sfm.colmap import read_tracked_model, write_model
 from pipeline.sfm.guided_matching import object_images
@@ -189,7 +190,7 @@ def rows_after(rows: list[dict[str, Any]], found: SecondPass) -> list[dict[str, 
 def write_reconstruction(folder: Path, first: Path, registered: dict[int, Registered]) -> None:
     """The models of the first pass, and those that have more poses now in their place."""
     with whole(folder) as partial:
-        shutil.copytree(first, partial)
+        copy_folder(first, partial)
         for k, result in registered.items():
             shutil.rmtree(partial / str(k))
             write_model(partial / str(k), result.model, result.seen)

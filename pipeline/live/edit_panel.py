@@ -115,7 +115,7 @@ class EditPanel:
         """Into config.yaml, beside other edits of the scene; told in the page whether it went well."""
         try:
             self.save_edits()
-        except StageError as error:
+        except (StageError, OSError) as error:
             client.add_notification("Not saved", str(error), color="red", auto_close_seconds=None)
             return
         said = (

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -119,7 +120,7 @@ def gotten(server: PickerServer, path: str) -> tuple[str, bytes]:
     if path == "/api/masks":
         return as_json({"name": server.desk.load()})
     index = path.removeprefix("/frames/")
-    if index != path and index.isascii() and index.isdecimal() and int(index) < len(scene.frames):
+    if index != path and re.fullmatch("[0-9]{1,9}", index) and int(index) < len(scene.frames):
         return "image/png", scene.frames[int(index)].read_bytes()
     raise RefusedError(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")
 

@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all: written aside, then renamed."""
 
+import errno
 import os
 import shutil
 import socket
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from pipeline.runtime.errors import StageError
 
+# What only writing meets: a full disk, a quota, a limit of a file's size, a disk that is read-only.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 ABANDONED_S = 24 * 3600.0  # age of another machine's partial file that nobody can still be writing
 
 
@@ -31,6 +34,11 @@ def whole(path: Path) -> Iterator[Path]:
         ) from error
     try:
         yield partial
+    except OSError as error:
+        remove(partial)
+        if error.errno in NO_SPACE and not error.filename:
+            error.filename = str(path)  # writes, unlike opening, do not say of which file
+        raise
     except BaseException:
         remove(partial)
         raise

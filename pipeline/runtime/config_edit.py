@@ -60,7 +60,7 @@ def reads_as(text: str, expected: Mapping[str, Any]) -> bool:
     """Whether a YAML text has these values."""
     try:
         return bool(yaml.safe_load(text) == expected)
-    except yaml.YAMLError:
+    except Exception:  # not YAMLError alone: what int, float and datetime say of what is none comes as it is
         return False
 
 
@@ -78,7 +78,7 @@ def parsed(text: str) -> dict[str, Any]:
     """The values of a configuration file."""
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except Exception as error:  # as above
         raise StageError(f"the configuration is not valid YAML: {' '.join(str(error).split())}; correct it") from error
     if not isinstance(values, dict):
         raise StageError("the configuration holds no settings; start from the config.yaml that comes with the project")

@@ -30,7 +30,8 @@ COMMAND_LINE_KEYS = (
     *(key for key in SceneConfig.model_fields if key not in ("video", "prompts", "edits", "preset")),
 )
 FORBIDDEN_IN_NAMES = set('/\\{}*?"\n')
-INVISIBLE = ("Cc", "Cf", "Zl", "Zp")  # Unicode's control and direction marks, line and paragraph separators
+# Unicode's control and direction marks, halves of surrogate pairs (bytes that are no UTF-8), line and paragraph separators.
+INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 LONGEST_NAME = 200  # bytes; file systems hold 255, and what is made beside the folder has longer names
 
 
@@ -258,9 +259,10 @@ def check_path(what: str, path: str) -> None:
             f"{what}: {path} has braces, which Snakemake takes for wildcards; rename it, or give a "
             "link to it without braces (ln -s)"
         )
-    if hidden := [letter for letter in path if unicodedata.category(letter) == "Cc"]:
+    if hidden := [letter for letter in path if unicodedata.category(letter) in ("Cc", "Cs")]:
         raise StageError(
-            f"{what}: {path!a} has a control character, {hidden[0]!a}; rename it, or give a link to it (ln -s)"
+            f"{what}: {path!a} has {hidden[0]!a}, a control character or one that is not UTF-8; rename it, or give a "
+            "link to it (ln -s)"
         )
     try:
         there = Path(path).exists()
@@ -324,7 +326,15 @@ def explain(fault: Mapping[str, Any], files: Sequence[Path]) -> str:
         return f"{dotted}{where}: there is no setting of this name; {hint}valid here: {', '.join(valid)}"
     if fault["type"] == "missing":
         return f"{dotted}{line_of(keys[:-1], files)}: is missing; add it"
-    return f"{dotted}{where}: {fault['msg']}, got {fault['input']!r}"
+    return f"{dotted}{where}: {fault['msg']}, got {shown(fault['input'])}"
+
+
+def shown(value: Any) -> str:
+    """A value in a message; Python does not write very long numbers."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def is_union_branch(key: str | int) -> bool:

@@ -5,12 +5,15 @@ fault when the library has let go.
 """
 
 import io
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+SPACE = 1 << 20  # bytes; a disk that takes them stands in nobody's way
 
 
 class GuardedFile(io.FileIO):
@@ -56,3 +59,24 @@ def write_array(path: Path, array: np.ndarray) -> None:
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
     path.write_bytes(content.getbuffer())
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """A copy of a folder; `shutil.copytree` hands on neither what the disk said nor of which file."""
+    target.mkdir(parents=True)
+    for entry in sorted(source.rglob("*")):
+        if entry.is_dir():
+            (target / entry.relative_to(source)).mkdir()
+        else:
+            shutil.copyfile(entry, target / entry.relative_to(source))
+
+
+def check_space(folder: Path) -> None:
+    """Raise what a disk says that takes no more files: COLMAP does not pass it on."""
+    probe = folder / "space"
+    try:
+        probe.write_bytes(bytes(SPACE))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+    finally:
+        probe.unlink(missing_ok=True)

@@ -65,7 +65,8 @@ def new_key(keys: Sequence[str | int]) -> str | None:
 
 def new_value(keys: Sequence[str | int], value: Any) -> str | None:
     """What an old choice of a setting is called now."""
-    return RENAMED_VALUES.get(".".join(map(str, keys)), {}).get(str(value))
+    choices = RENAMED_VALUES.get(".".join(map(str, keys)), {})
+    return choices.get(value) if isinstance(value, str) else None
 
 
 def with_new_names(section: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,12 @@ import pycolmap
 from jaxtyping import Float, Int
 
 from pipeline.cameras import Intrinsics
+from pipeline.formats.colmap_files import broken_file, save_model
 from pipeline.formats.frames_folder import frame_name
 from pipeline.runtime.errors import StageError
+from pipeline.runtime.guarded_file import check_space
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors, usable
 
-SPACE = 1 << 20  # bytes that a disk can take which does not stand in COLMAP's way
 log = logging.getLogger(__name__)
 GAPS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256)
 FEWEST_MATCHES = 12
@@ -154,11 +155,6 @@ def run_mapper(mapper, options, method, seen, camera, pairs, focal_known, seed) 
     return [model_poses(model, seen, method) for model in models.values()]
 
 
-def check_space(folder: Path) -> None:
-    """Raise what a disk says that takes no more files; COLMAP does not pass it on."""
-    (folder / "space").write_bytes(bytes(SPACE))
-
-
 def model_poses(model: pycolmap.Reconstruction, seen: Observations, method: str) -> RigidModel:
     """The poses of a COLMAP reconstruction whose image ids are frames + 1."""
     poses = np.full((seen.frame_count, 4, 4), np.nan)
@@ -204,12 +200,15 @@ def write_model(folder: Path, model: RigidModel, seen: Observations) -> None:
         elements = [pycolmap.TrackElement(int(seen.frame[i]) + 1, int(slot[i])) for i in part]
         made.add_point3D(model.points[seen.track[part[0]]], pycolmap.Track(elements), np.zeros(3, np.uint8))
     made.update_point_3d_errors()
-    folder.mkdir(parents=True, exist_ok=True)
-    made.write_binary(folder)
+    save_model(folder, made)
 
 
 def read_model(folder: Path) -> pycolmap.Reconstruction:
     """A COLMAP model from its folder, text or binary."""
+    if broken := broken_file(folder):
+        raise StageError(
+            f"{broken} is cut or damaged: it has not as many entries as it says; copy it again, or make it anew"
+        )
     try:
         return pycolmap.Reconstruction(folder)
     except (RuntimeError, ValueError, IndexError, KeyError) as error:

@@ -11,6 +11,7 @@ import pycolmap
 
 from pipeline.cameras import inverse
 from pipeline.datasets.posed_video import PosedVideo
+from pipeline.formats.colmap_files import save_model
 from pipeline.formats.frames_folder import write_image
 
 
@@ -19,9 +20,7 @@ def write(folder: Path, video: PosedVideo) -> None:
     for name, image, mask in zip(video.names, video.images, video.masks, strict=True):
         write_image(folder / "images" / name, image)
         write_image(folder / "masks" / f"{name}.png", mask)
-    sparse = folder / "sparse" / "0"
-    sparse.mkdir(parents=True)
-    model_of(video).write_binary(sparse)
+    save_model(folder / "sparse" / "0", model_of(video))
 
 
 def model_of(video: PosedVideo) -> pycolmap.Reconstruction:

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from pipeline.cameras import Intrinsics
 from pipeline.datasets.posed_video import PosedVideo, seen_by
+from pipeline.formats.frames_folder import write_image
 from pipeline.formats.transforms_file import OPENGL_FROM_OPENCV
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def entries(
     found = []
     for index, (image, camera, time, pose) in enumerate(zip(images, cameras, times.tolist(), poses, strict=True)):
         path = folder / split / f"{frame_stem(index)}.png"
-        cv2.imwrite(str(path), seen_by(image, camera, centred)[..., [2, 1, 0, 3]])
+        write_image(path, seen_by(image, camera, centred))
         found.append({"file_path": f"./{split}/{frame_stem(index)}", "time": time, "transform_matrix": pose})
     return found
 

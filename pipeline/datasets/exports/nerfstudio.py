@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8, UInt16
 from pipeline.cameras import Intrinsics
 from pipeline.datasets.exports.colmap import model_of
 from pipeline.datasets.posed_video import PosedVideo
+from pipeline.formats.colmap_files import save_points
 from pipeline.formats.frames_folder import write_image
 from pipeline.formats.transforms_file import NamedPoses, write_transforms
 
@@ -32,7 +33,7 @@ def write(folder: Path, video: PosedVideo) -> None:
     warn_of_depth(video)
     for name, image, mask, depth in zip(video.names, video.images, video.masks, video.depth, strict=True):
         write_parts(folder, name, image, mask, depth)
-    model_of(video).export_PLY(folder / "sparse_pc.ply")
+    save_points(folder / "sparse_pc.ply", model_of(video))
     times = video.unit_times
     own = [said(name, time) for name, time in zip(video.names, times.tolist(), strict=True)]
     names, poses, lists = video.names, video.world_from_camera, {}

@@ -6,6 +6,7 @@ import numpy as np
 import yaml
 
 from pipeline.live.page import LivePage
+from tests.full_disk import files_up_to
 from tests.pipeline.live.live_pages import CONFIG, LookingClient
 
 
@@ -42,4 +43,10 @@ def test_edits_that_cannot_be_saved_are_told(page: LivePage, tmp_path: Path) -> 
     page.edit_panel.set()
     (tmp_path / "config.yaml").write_text("scenes:\n  other: {video: a.mp4}\n")
     page.edit_panel.save(client)
-    assert "no edit to save" in client.told[0] and "scenes.demo is not in config.yaml" in client.told[1]
+    (tmp_path / "config.yaml").write_text("scenes:\n  demo: {video: simulate, size: 0x_}\n")
+    page.edit_panel.save(client)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    with files_up_to(10):
+        page.edit_panel.save(client)
+    said = ("no edit to save", "scenes.demo is not in config.yaml", "is not valid YAML", "too large")
+    assert all(words in told for words, told in zip(said, client.told, strict=True))

@@ -82,7 +82,8 @@ def test_frames_come_as_they_lie_in_the_folder(server: PickerServer, scene: Pick
 
 
 @pytest.mark.parametrize(
-    "path", ["frames/3", "frames/-1", "frames/../config.yaml", "frames/%C2%B2", "config.yaml", "api/x"]
+    "path",
+    ["frames/3", "frames/-1", "frames/../config.yaml", "frames/%C2%B2", "frames/" + "9" * 5000, "config.yaml", "api/x"],
 )
 def test_nothing_else_is_served(server: PickerServer, path: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)

@@ -1,7 +1,5 @@
 """COLMAP's files and mappers in our conventions."""
 
-import resource
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from pipeline.sfm.colmap import (
     verified_pairs,
     write_model,
 )
+from tests.full_disk import files_up_to
 from tests.pipeline.tracked_body import CAMERA, FRAMES, pose_errors, solid, tracked, turning_poses
 
 
@@ -75,12 +74,5 @@ def test_a_folder_without_a_model_says_what_is_needed(tmp_path: Path) -> None:
 
 def test_a_full_disk_of_temporary_files_is_no_mapper_that_gave_up() -> None:
     _, seen = tracked(turning_poses(), solid(40), length=6)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            map_incrementally(seen, CAMERA, [], True, 0)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+    with pytest.raises(OSError, match="too large"), files_up_to(20_000):
+        map_incrementally(seen, CAMERA, [], True, 0)
