@@ -25,6 +25,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ Values = dict[str, Any]
 def timed(stage: Callable[..., None], seconds: dict[str, float]) -> Callable[..., None]:
     """A stage that notes how long it took."""
 
+    @wraps(stage)  # also of a stage that was timed for another scene
     def run(*arguments: Any) -> None:
         start = time.process_time()
         stage(*arguments)

@@ -30,7 +30,6 @@ from pipeline.formats.geometry_file import (
     FocalLikelihood,
     Geometry,
     MeasuredRadial,
-    ObjectGeometry,
     write_geometry,
 )
 from pipeline.formats.lens import Lens, Undistortion, straight_ids
@@ -47,13 +46,12 @@ from pipeline.sfm.given_poses import imported_background
 from pipeline.sfm.guided_matching import ObjectImages, object_images
 from pipeline.sfm.imported_poses import ImportedPoses, read_poses
 from pipeline.sfm.mapping import MappingOptions
-from pipeline.sfm.motion_prior import World, carried
-from pipeline.sfm.object_reconstruction import reconstruct_object
+from pipeline.sfm.motion_prior import World
+from pipeline.sfm.object_reconstruction import geometry_entry, reconstruct_object
 from pipeline.sfm.radial_term import straightened, tracks_of, within_image
 from pipeline.sfm.rigid_model import Observations, object_observations
 from pipeline.sfm.self_calibration import Calibration
 from pipeline.sfm.straight_background import StraightBackground, straight_background
-from pipeline.sfm.verdicts import frame_points, frame_residuals_px
 
 log = logging.getLogger(__name__)
 CURVE_POINTS = 160
@@ -196,16 +194,11 @@ def summary(
         lens=before.view.lens.values if before.view else None,
         camera=before.motion,
         objects=[
-            ObjectGeometry(
-                id=k,
-                name=names.get(k, "background" if k == BACKGROUND_ID else f"object {k}"),
-                verdict=result.judgement.verdict,
-                reason=result.judgement.reason,
-                method=result.model.method,
-                numbers=dict(result.judgement.numbers),
-                residual_px=frame_residuals_px(result.model, result.seen),
-                points=frame_points(result.model, result.seen),
-                carried=carried(result.model, result.judgement.numbers, world) if k != BACKGROUND_ID else [],
+            geometry_entry(
+                k,
+                names.get(k, "background" if k == BACKGROUND_ID else f"object {k}"),
+                result,
+                world if k != BACKGROUND_ID else None,
             )
             for k, result in sorted(results.items())
         ],

@@ -1,6 +1,6 @@
 """Masks of the first pass corrected by the known camera: what is given back to objects, and what is background no longer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -10,8 +10,9 @@ from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.refinement.background_plate import background_plates
 from pipeline.refinement.evidence import in_front
+from pipeline.refinement.new_objects import NewObject, new_objects, with_new_ids
 from pipeline.refinement.regions import free_pixels, free_regions, owners
-from pipeline.refinement.still_world import WORKING_PX, KnownCamera, still_world
+from pipeline.refinement.still_world import WORKING_PX, KnownCamera, Pixels, still_world
 from pipeline.segmentation.boundary_refinement import NormalisedImages, refined_frame
 
 SMALLEST_PX = 40  # of reduced frames
@@ -20,11 +21,15 @@ LEAST_KEPT = 0.6  # of an object on edges, or the edges were others
 
 @dataclass(frozen=True)
 class Correction:
-    """Ids after the second pass, the frames in which an object got pixels back, and the share of pixels now ignored."""
+    """Ids after the second pass, the frames in which an object got pixels back, and the share of pixels now ignored.
+
+    Objects that are new are none that got pixels back.
+    """
 
     object_ids: UInt8[np.ndarray, "frame height width"]
     regained: dict[int, list[int]] = field(default_factory=dict)
     newly_ignored: float = 0.0
+    new: dict[int, NewObject] = field(default_factory=dict)
 
 
 def corrected(
@@ -35,9 +40,12 @@ def corrected(
     known: KnownCamera,
     smallest_share: float,
     reach: float,
+    first_new: int = 1,
+    most_new: int = 0,
 ) -> Correction:
     """What stands in front of the known background and has no object: given to the object that it is of, else ignored.
 
+    What is one thing by itself becomes an object, `most_new` at most, numbered from `first_new` on.
     `hidden` pixels show no scene; nobody gets them.
     """
     small = chain.reduced(WORKING_PX)
@@ -55,7 +63,11 @@ def corrected(
     owned = owners(regions, low_ids, pictures, small)
     table = np.full(int(regions.max()) + 1, IGNORE_ID, np.uint8)
     table[list(owned)] = list(owned.values())
-    return filled_in(ids, np.where(regions > 0, table[regions], 0), hidden, images, chain, reach)
+    pixels = Pixels((height, width), width / known.camera.width, known)
+    found = new_objects(regions, set(owned), pictures, still, pixels, most_new) if most_new else []
+    new = with_new_ids(table, found, first_new)
+    filled = filled_in(ids, np.where(regions > 0, table[regions], 0), hidden, images, chain, reach)
+    return replace(filled, regained={k: f for k, f in filled.regained.items() if k not in new}, new=new)
 
 
 def filled_in(

@@ -11,6 +11,7 @@ from pipeline.config import Prompt, SegmentObjectsConfig
 
 LEAST_BACKGROUND = 0.02  # share of all pixels; the camera's motion comes from it
 LEAST_SURE = 0.5  # of an object
+NOTHING_FOUND = "no moving object was found"
 FEWEST_FRAMES = 6  # in which motion can be told from errors of the flow
 
 
@@ -37,7 +38,7 @@ def found_warnings(ids: UInt8[np.ndarray, "frame height width"], config: Segment
     if config.key_frames:
         warnings.append("segment_objects.key_frames is true, but no folder of masks is given: it changes nothing")
     if not config.prompts and not ids.any():
-        warnings.append("no moving object was found")
+        warnings.append(NOTHING_FOUND)
         if len(ids) < FEWEST_FRAMES:
             warnings.append(
                 f"{len(ids)} frames are too few to tell what moves by itself; keep {FEWEST_FRAMES} or more "

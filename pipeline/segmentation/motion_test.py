@@ -5,14 +5,16 @@ motion explains the images just as well, and there is no object.
 """
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 from pipeline.correspondence.flow_chain import FlowChain, steps_from
 from pipeline.segmentation.boundary_refinement import NormalisedImages, band_of, box_around, refine_masks, zones_of
 from pipeline.segmentation.layered_motion import STRIDES, motion_margin
+from pipeline.segmentation.tubes import NOISE_PX, tube_velocity
 
 MOST_FRAMES = 8
 LEAST_OWN_MOTION = 0.15  # of an object: true ones have 0.9 with and 0.3 without texture, wrong flow less than 0
+CRUMB, LASTING = 0.2, 4  # of an object's largest areas, and frames in a row that show no more of it
 NOTHING = 0.05  # difference, in typical errors of a wrong match, that says nothing
 
 
@@ -38,6 +40,33 @@ def objects_that_move(
     failed = [k for k in doubtful if object_motion(images, again, k, chain, reach) < LEAST_OWN_MOTION]
     again[np.isin(again, failed)] = 0
     return again
+
+
+def without_crumbs(
+    ids: UInt8[np.ndarray, "frame height width"], chain: FlowChain
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Objects without the frames that show, for a while, only a crumb that goes with its surroundings.
+
+    What flow did wrong where a thing has passed keeps its id, and lies on the background long after the thing has left.
+    """
+    result = ids.copy()
+    for k in (int(k) for k in np.unique(ids) if k):
+        for run in crumbs((ids == k).sum((1, 2))):
+            crumb = np.zeros(ids.shape, bool)
+            crumb[run] = ids[run] == k
+            speed = np.linalg.norm(tube_velocity(crumb, ids > 0, chain)[run, 2:], axis=1)
+            if np.isfinite(speed).any() and np.nanmedian(speed) < NOISE_PX:
+                result[crumb] = 0
+    return result
+
+
+def crumbs(areas: Int[np.ndarray, "frame"]) -> list[slice]:
+    """The stretches of frames that show a thing, but for several of them no more than a crumb of it."""
+    if not areas.any():
+        return []
+    small = (areas > 0) & (areas < CRUMB * np.percentile(areas[areas > 0], 90))
+    edges = np.flatnonzero(np.diff(np.pad(small.astype(int), 1)))
+    return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if stop - start >= LASTING]
 
 
 def own_motion(

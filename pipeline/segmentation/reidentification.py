@@ -46,16 +46,27 @@ def known_again(
     images: UInt8[np.ndarray, "frame height width rgb=3"], ids: UInt8[np.ndarray, "frame height width"]
 ) -> UInt8[np.ndarray, "frame height width"]:
     """An object that begins after another has ended, looks like it and can be where it begins, is that one, back again."""
-    result = ids.copy()
-    stays = {k: Stay.of(ids == k) for k in (int(k) for k in np.unique(ids) if k)}
+    table = np.arange(256, dtype=np.uint8)
+    for k, old in same_things(images, ids).items():
+        table[k] = old
+    return table[ids]
+
+
+def same_things(
+    images: UInt8[np.ndarray, "frame height width rgb=3"], ids: UInt8[np.ndarray, "frame height width"]
+) -> dict[int, int]:
+    """Of every object the one that it is: itself, or the one that was seen first."""
+    result, stays = ids.copy(), {k: Stay.of(ids == k) for k in (int(k) for k in np.unique(ids) if k)}
+    same = {k: k for k in stays}
     for k in sorted(stays, key=lambda k: int(stays[k].frames[0])):
         alike = {j: looks_alike(images, result, j, k, stays) for j in stays if j != k and may_be(stays[j], stays[k])}
         if alike and max(alike.values()) >= KNOWN_AGAIN:
             old = max(alike, key=lambda j: alike[j])
             result[result == k] = old
+            same = {j: old if one == k else one for j, one in same.items()}
             del stays[k]
             stays[old] = Stay.of(result == old)
-    return result
+    return same
 
 
 def may_be(old: Stay, new: Stay) -> bool:

@@ -1,6 +1,6 @@
 """Moving regions followed through time: pixels of one thing have one id in all frames, however its region breaks up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import cv2
@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.correspondence.flow_warping import warp
+from pipeline.segmentation.reidentification import same_things
 from pipeline.segmentation.trajectories import TrackedPoints, point_trajectories
 from pipeline.segmentation.trajectory_clustering import clustered_trajectories
 
@@ -28,11 +29,15 @@ TURN, NOISE_PX = 0.12, 0.5  # pixels a frame for each pixel between two parts; a
 PARTED = 0.5  # of their sizes, by which the distance of two things changes; parts of one thing stay together
 LIMB, ATTACHED, TOUCHING_PX = 0.25, 0.8, 4  # of the larger one's area, of the frames
 MOST_FRAMES, FEWEST_FRAMES = 12, 4
+FEWEST_TOGETHER = 3  # frames with two things that tell that they are two
 Pairs = list[tuple[int, np.ndarray, np.ndarray]]  # frame, and the two tubes in it
 
 
 def find_tubes(
-    residual: Float[np.ndarray, "frame height width"], chain: FlowChain, smallest_share: float
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    residual: Float[np.ndarray, "frame height width"],
+    chain: FlowChain,
+    smallest_share: float,
 ) -> UInt8[np.ndarray, "frame height width"]:
     """Ids of moving regions, 0 elsewhere; regions that move together are one."""
     height, width = residual.shape[1:]
@@ -47,7 +52,9 @@ def find_tubes(
     voted = [labelled(mask, observations[t], clusters, chain, t) for t, mask in enumerate(moving)]
     labels = carried_labels(voted, moving, chain)
     clear = np.stack([without_smear(*frame, smallest_px // 2) for frame in zip(labels, residual, strict=True)])
-    tubes = merged_tubes(lasting(taken_over(clear, chain)), chain)
+    single = lasting(taken_over(clear, chain))
+    pictures = np.stack([cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA) for image in images])
+    tubes = merged_tubes(single, chain, same_things(pictures, single))
     return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST) for frame in tubes])
 
 
@@ -181,28 +188,44 @@ def taken_over(
 
 
 def merged_tubes(
-    tubes: UInt8[np.ndarray, "frame height width"], chain: FlowChain
+    tubes: UInt8[np.ndarray, "frame height width"], chain: FlowChain, same: Mapping[int, int]
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Tubes that are near each other and move alike, or are attached, joined: parts of one thing."""
+    """Tubes that are near each other and move alike, or are attached, joined: parts of one thing.
+
+    `same`: which thing each tube is by its looks. Two things that are two where they are seen once are two for good.
+    """
     seen = [set(np.unique(frame)) - {0} for frame in tubes]
     ids = sorted(int(k) for k in set().union(*seen))
     velocities = {k: tube_velocity(tubes == k, tubes > 0, chain) for k in ids}
-    parent = {k: k for k in ids}
+    alike_pairs, apart = [], set()
     for a, b in combinations(ids, 2):
         both = [t for t, present in enumerate(seen) if a in present and b in present]
         sampled = both[:: max(1, len(both) // MOST_FRAMES)]
         pairs = [(t, tubes[t] == a, tubes[t] == b) for t in sampled]
-        together = (
-            near(pairs)
-            and alike(velocities[a], velocities[b])
-            and joined_by_turning(velocities[a], velocities[b], pairs)
-        )
-        if (together or attached(pairs)) and not parted(pairs):
+        if one_thing(velocities[a], velocities[b], pairs):
+            alike_pairs.append((a, b))
+        elif len(both) >= FEWEST_TOGETHER and two_things(velocities[a], velocities[b], pairs):
+            apart.add(frozenset((same[a], same[b])))
+    parent = {k: k for k in ids}
+    for a, b in alike_pairs:
+        if frozenset((same[a], same[b])) not in apart:
             old, new = parent[b], parent[a]
             parent = {k: new if root == old else root for k, root in parent.items()}
     table = np.arange(256, dtype=np.uint8)
     table[ids] = [parent[k] for k in ids]
     return table[tubes]
+
+
+def one_thing(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"], pairs: Pairs) -> bool:
+    """Whether two tubes are parts of one thing as far as the frames go that show both."""
+    together = near(pairs) and alike(first, second) and joined_by_turning(first, second, pairs)
+    return (together or attached(pairs)) and not parted(pairs)
+
+
+def two_things(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"], pairs: Pairs) -> bool:
+    """Whether two tubes surely are not parts of one: not only far from each other, but moving otherwise."""
+    both = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
+    return parted(pairs) or bool(both.sum() >= FEWEST_TOGETHER and not joined_by_turning(first, second, pairs))
 
 
 def tube_velocity(

@@ -46,4 +46,4 @@ class Video:
         """Ids of what moves, in all frames, with borders as smeared as the flow's."""
         if len(self.images) < 2:
             return np.zeros(self.images.shape[:3], np.uint8)
-        return find_tubes(self.residual, self.chain, smallest_share)
+        return find_tubes(self.images, self.residual, self.chain, smallest_share)

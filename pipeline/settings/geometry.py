@@ -51,6 +51,9 @@ class RefineMasksConfig(Section):
     min_area: float = Field(
         0.0007, gt=0, lt=1, description="smallest region that is given back or ignored, as a fraction of the image"
     )
+    max_new_objects: int = Field(
+        4, ge=0, le=16, description="most objects that the second pass adds; 0: what belongs to none is ignored"
+    )
     boundary_reach: float = Field(
         0.2, gt=0, lt=1, description="how far boundaries may move to edges, as a fraction of the object"
     )

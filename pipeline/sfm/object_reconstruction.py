@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
+from pipeline.formats.geometry_file import ObjectGeometry
 from pipeline.sfm.background import Reconstructed
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.sfm.degenerate_motion import fronto_parallel_object
@@ -21,7 +22,7 @@ from pipeline.sfm.mapping import (
     with_all_tracks,
     without_outliers,
 )
-from pipeline.sfm.motion_prior import World
+from pipeline.sfm.motion_prior import World, carried
 from pipeline.sfm.pose_uncertainty import Rival, pose_std, strongest_rival
 from pipeline.sfm.registration import extended
 from pipeline.sfm.rigid_model import Observations, RigidModel
@@ -31,6 +32,8 @@ from pipeline.sfm.verdicts import (
     Numbers,
     bends,
     fit_numbers,
+    frame_points,
+    frame_residuals_px,
     judge,
     uncertainty_numbers,
 )
@@ -158,3 +161,19 @@ def too_small(
     model, kept = fronto_parallel_object(seen, masks, options.camera)
     reason = f"covers at least {SMALLEST_AREA_PX} pixels in fewer than {FEWEST_FRAMES} frames (at most {area} pixels)"
     return Reconstructed(model, kept, Judgement("failed", reason, {"tracks": seen.track_count}))
+
+
+def geometry_entry(k: int, name: str, found: Reconstructed, world: World | None) -> ObjectGeometry:
+    """What geometry.json says of an object; without a world, which the background has not, no pose is carried."""
+    numbers = dict(found.judgement.numbers)
+    return ObjectGeometry(
+        id=k,
+        name=name,
+        verdict=found.judgement.verdict,
+        reason=found.judgement.reason,
+        method=found.model.method,
+        numbers=numbers,
+        residual_px=frame_residuals_px(found.model, found.seen),
+        points=frame_points(found.model, found.seen),
+        carried=carried(found.model, numbers, world) if world is not None else [],
+    )

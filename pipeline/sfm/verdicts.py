@@ -115,6 +115,13 @@ def bends(numbers: Numbers) -> bool:
     )
 
 
+def only_focal_length_doubted(reason: str, numbers: Numbers) -> bool:
+    """Whether a verdict would be ok if the focal length were known: depths may be stretched, and all else agrees."""
+    if "focal_std_percent" not in numbers:
+        return False
+    return reason == "; ".join(doubts_about(numbers)) and not doubts_about({**numbers, "focal_std_percent": 0.0})
+
+
 def doubts_about(numbers: Numbers) -> list[str]:
     """What makes a model doubtful."""
     registered, wanted = numbers["registered_frames"], numbers["frames_with_tracks"]

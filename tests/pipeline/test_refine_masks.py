@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cameras import inverse, transform, unproject
+from pipeline.cameras import IGNORE_ID, inverse, transform, unproject
 from pipeline.config import RefineMasksConfig
 from pipeline.formats.flow_file import write_flow
 from pipeline.formats.frames_folder import frame_name, write_image
@@ -13,8 +13,10 @@ from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geomet
 from pipeline.formats.lens import Lens, changes_in_frames, undistortion
 from pipeline.formats.masks_file import read_masks, read_objects, write_masks, write_objects
 from pipeline.refine_masks import known_camera, refine_masks, why_unchanged
+from pipeline.segmentation.mask_warnings import NOTHING_FOUND
 from pipeline.sfm.colmap import read_tracked_model, write_model
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors
+from pipeline.sfm.verdicts import judge
 from tests.pipeline.refinement.sliding_square import (
     CAMERA,
     DEPTH,
@@ -124,6 +126,35 @@ def test_nothing_is_changed_where_the_background_is_not_known_and_the_reason_is_
     for words, case in cases.items():
         assert words in str(why_unchanged(listed, case, FRAMES, config))
     assert "2 frames" in str(why_unchanged(listed, judged, 2, config))
+    sure = {"registered_frames": 8, "frames_with_tracks": 8, "points": 400, "inlier_ratio_percent": 97.0}
+    sure |= {"normalised_residual": 0.7, "reprojection_error_px": 0.1, "triangulation_angle_deg": 8.0, "planarity": 0.5}
+    stretched = judge(sure | {"focal_std_percent": 14.0})
+    only_focal = wall.model_copy(update=vars(stretched) | {"numbers": dict(stretched.numbers)})
+    assert stretched.verdict == "weak"
+    assert why_unchanged(listed, judged.model_copy(update={"objects": [only_focal]}), FRAMES, config) is None
+    doubted = only_focal.model_copy(update={"reason": stretched.doubted("a lens").reason})
+    assert "a lens" in str(why_unchanged(listed, judged.model_copy(update={"objects": [doubted]}), FRAMES, config))
+
+
+def test_what_the_first_pass_never_found_becomes_an_object_with_a_model_and_is_said(
+    scene: Path, tmp_path: Path
+) -> None:
+    """The stage without the square: it comes back under a new number, in all four outputs."""
+    rows = read_objects(scene / "objects.json")["objects"][:1]
+    alone = tmp_path / "alone"
+    write_masks(alone / "masks.h5", np.zeros_like(true_ids()), {"backend": "motion"})
+    write_objects(alone / "objects.json", "motion", rows, [NOTHING_FOUND, "one word"])
+    write_model(alone / "reconstruction" / "0", *wall_model())
+    write_geometry(alone / "geometry.json", geometry().model_copy(update={"objects": geometry().objects[:1]}))
+    made = [tmp_path / name for name in NAMES]
+    inputs = [scene / "frames", None, scene / "flow.h5", *(alone / name for name in NAMES)]
+    refine_masks(*inputs, *made, RefineMasksConfig())
+    ids, listed, judged = read_masks(made[0]), read_objects(made[1]), read_geometry(made[3])
+    assert set(np.unique(ids)) <= {0, 1, IGNORE_ID} and (ids[true_ids() == 1] == 1).mean() > 0.8
+    assert [row["id"] for row in listed["objects"]] == [0, 1] == [entry.id for entry in judged.objects]
+    assert 0.5 < listed["objects"][1]["confidence"] <= 1
+    assert listed["warnings"][0] == "one word" and "object 1 was found in the second pass" in listed["warnings"][1]
+    assert read_tracked_model(made[2] / "1", FRAMES)[0].registered.any()
 
 
 def test_the_camera_is_the_backgrounds() -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.segmentation.boundary_refinement import refine_masks
-from pipeline.segmentation.motion_test import objects_that_move, own_motion
+from pipeline.segmentation.motion_test import crumbs, objects_that_move, own_motion, without_crumbs
 from tests.pipeline.segmentation.small_videos import square_over_wall
 
 
@@ -39,3 +40,21 @@ def test_only_what_is_in_doubt_is_looked_at_a_second_time(monkeypatch: pytest.Mo
     ids[:, 5:15, 70:85] = 2
     objects_that_move(images, ids, chain, 0.2)
     assert looks[1:] == [(chain, 0.2), (chain, 0.2, [2])]
+
+
+def test_a_crumb_that_stays_behind_is_dropped_and_one_that_goes_on_is_kept() -> None:
+    ids, flow = np.zeros((12, 40, 90), np.uint8), np.zeros((11, 40, 90, 2), np.float16)
+    for t in range(6):
+        ids[t, 10:30, 5 + 5 * t : 25 + 5 * t] = 1
+        flow[t, ids[t] == 1, 0] = 5
+    ids[6:, 15:19, 50:54] = 1
+    sure = np.ones(flow.shape[:3], bool)
+    left = without_crumbs(ids, FlowChain(flow, -flow, sure, sure))
+    assert (left[:6] == ids[:6]).all() and not left[6:].any()
+    flow[6:, 15:19, 50:54, 0] = 3
+    np.testing.assert_array_equal(without_crumbs(ids, FlowChain(flow, -flow, sure, sure)), ids)
+
+
+def test_crumbs_are_small_for_several_frames() -> None:
+    assert crumbs(np.array([10, 12, 400, 410, 395, 9, 8, 7, 11, 0, 5, 5])) == [slice(5, 9)]
+    assert crumbs(np.zeros(3, int)) == []

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.segmentation.trajectories import TrackedPoints
 from pipeline.segmentation.tubes import (
     alike,
@@ -10,6 +11,7 @@ from pipeline.segmentation.tubes import (
     joined_by_turning,
     labelled,
     lasting,
+    merged_tubes,
     near,
     parted,
     taken_over,
@@ -99,3 +101,26 @@ def test_parts_of_a_thing_move_differently_only_as_far_as_they_are_apart() -> No
     assert alike(first, second)
     assert not joined_by_turning(first, second, near_by), "3 px a frame, 11 px apart"
     assert joined_by_turning(first, second, far), "3 px a frame, 40 px apart: 4 degrees"
+
+
+def two_pairs() -> tuple[np.ndarray, FlowChain]:
+    """Things 1 and 2 that touch and part by 8 px a frame, then 3 and 4 that touch and go side by side."""
+    tubes = np.zeros((8, 40, 90), np.uint8)
+    flow = np.zeros((7, 40, 90, 2), np.float16)
+    for t in range(8):
+        early = t < 4
+        places = {1: (5, 10), 2: (5, 20 + 8 * t)} if early else {3: (20, 10 + 5 * t), 4: (20, 20 + 5 * t)}
+        for k, (top, left) in places.items():
+            tubes[t, top : top + 10, left : left + 10] = k
+        for k, speed in {1: 2, 2: 10, 3: 5, 4: 5}.items():
+            flow[min(t, 6), tubes[t] == k, 0] = speed
+    sure = np.ones(flow.shape[:3], bool)
+    return tubes, FlowChain(flow, -flow, sure, sure)
+
+
+def test_things_that_were_seen_apart_are_never_joined_by_going_side_by_side() -> None:
+    tubes, chain = two_pairs()
+    known = merged_tubes(tubes, chain, {1: 1, 2: 2, 3: 1, 4: 2})
+    assert np.unique(known).tolist() == [0, 1, 2, 3, 4]
+    strangers = merged_tubes(tubes, chain, {k: k for k in (1, 2, 3, 4)})
+    assert np.unique(strangers).tolist() == [0, 1, 2, 3], "what moves alike is one thing"
