@@ -120,7 +120,7 @@ def pose_words(path: Path, facts: dict[str, Any]) -> str:
     """How many frames have a pose, and what the focal length is."""
     found = read_poses(path, facts)
     focal = f"focal length {found.camera.fx:.0f} px" if found.camera else "no focal length, it will be calibrated"
-    return f"{found.known} of {len(facts['frames'])} frames of {path.name}, {focal}"
+    return f"{found.known} of {len(facts['frames'])} frames of {found.origin}, {focal}"
 
 
 def label_words(path: Path, kept: KeptFrames, size: Size) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline.runtime.sources import ROOT
 
 LIVE = "tests/pipeline/live/test_page.py"
+TOOLS = "tests/pipeline/formats/test_tool_results.py"
 SETTINGS = "tests/pipeline/test_config.py, by way of pipeline/config.py"
 LOOPS = "compiled loops: held against tensor code by the tests of what calls them"
 OPERATORS = (
@@ -118,6 +119,11 @@ WITHOUT = {
     "pipeline/runtime/errors.py": "a class without code",
     "pipeline/runtime/progress.py": "every stage's tests; it writes lines only",
     "pipeline/runtime/run_plan.py": "tests/pipeline/runtime/test_run_status.py",
+    "pipeline/formats/depth_anything_results.py": TOOLS,
+    "pipeline/formats/megasam_results.py": TOOLS,
+    "pipeline/formats/pose_arrays.py": TOOLS,
+    "pipeline/formats/tool_depth.py": TOOLS,
+    "pipeline/formats/vipe_results.py": TOOLS,
     "pipeline/runtime/threads.py": "tests/pipeline/test_reconstruct_objects.py: the same bits on any number of threads",
     "pipeline/scene/region.py": "tests/pipeline/semantic_flow/test_setup.py and test_data.py",
     "pipeline/scene/method_interface.py": "tests/pipeline/rendering/test_third_method.py",

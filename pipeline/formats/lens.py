@@ -205,7 +205,7 @@ def undistortion(lens: Lens) -> Undistortion:
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if sees_all(lens, middle) else (middle, high)
-    if high > MOST_ZOOM and "FISHEYE" not in lens.model and lens.model != "FOV":
+    if high > MOST_ZOOM and "FISHEYE" not in lens.model and lens.model not in ("FOV", "EUCM"):
         terms = ", ".join(f"{value:g}" for value in lens.params)
         raise StageError(
             f"the {lens.model} lens ({terms}) moves image points by up to {lens.displacement_px:.0f} px of "

@@ -31,7 +31,8 @@ class NamedPoses:
     """Poses of a camera by the names of its images; no lens where the focal length is not told.
 
     `notes` are what a person should know of how the file was understood. `in_order` where it names no images: the names are
-    then places in it, and poses of some frames cannot be told from those of others.
+    then places in it, and poses of some frames cannot be told from those of others. `tool` made the poses, where the form of
+    its files tells which.
     """
 
     names: list[str]
@@ -39,6 +40,7 @@ class NamedPoses:
     lens: Lens | None
     notes: tuple[str, ...] = ()
     in_order: bool = False
+    tool: str = ""
 
 
 def read_transforms(path: Path, size: tuple[int, int] | None = None) -> NamedPoses:

@@ -16,8 +16,8 @@ SAYS_MORE = 0.7  # nor above this share of the error of one depth for all points
 CLOSE_FIT = 0.03  # unless the error is below this: a wall has one depth
 REVERSED = -0.3  # rank correlation with the depth of sparse points below which larger means nearer
 
-# What is linear in depth: the map itself, or in inverse depth: its inverse, or the map.
-MapKind = Literal["depth", "inverse", "disparity"]
+# What is linear in depth: the map itself, by a scale alone (scaled) or with a shift; or in inverse depth: its inverse, or the map.
+MapKind = Literal["scaled", "depth", "inverse", "disparity"]
 ANY_KIND: tuple[MapKind, ...] = ("depth", "inverse", "disparity")
 
 
@@ -33,7 +33,7 @@ class AlignedDepths:
 def aligned_depths(
     maps: Float[np.ndarray, "frame height width"], scene: Scene, kinds: Collection[MapKind] = ANY_KIND
 ) -> AlignedDepths:
-    """Each frame's map by a scale and a shift of its own, as the kind that fits the background's points best."""
+    """Each frame's map by a scale and a shift of its own, as the kind of these that fits the background's points best."""
     given = at_observations(maps, scene)
     usable = np.isfinite(given) & (given > 0) & (scene.observation_object == 0)
     result, errors, used = np.zeros_like(maps), np.full(len(maps), np.inf), np.zeros(len(maps), bool)
@@ -86,13 +86,14 @@ def best_alignment(
     Networks know depth, or inverse depth, up to scale and shift; what they write may be either, or disparity.
     """
     forms = {
-        "depth": (given, depth, whole, identity),
-        "inverse": (1 / given, 1 / depth, 1 / whole, positive_inverse),
-        "disparity": (given, 1 / depth, whole, positive_inverse),
+        "scaled": (given, depth, whole, identity, robust_scale),
+        "depth": (given, depth, whole, identity, robust_line),
+        "inverse": (1 / given, 1 / depth, 1 / whole, positive_inverse, robust_line),
+        "disparity": (given, 1 / depth, whole, positive_inverse, robust_line),
     }
     fits = []
-    for x, y, every, as_depth in (forms[kind] for kind in kinds):
-        a, b = robust_line(x, y)
+    for x, y, every, as_depth, fit in (forms[kind] for kind in kinds):
+        a, b = fit(x, y)
         if a > 0:  # a negative slope may fit a narrow range, but it means nothing beyond it
             fits.append((as_depth(a * x + b), as_depth(a * every + b)))
     errors = [float(np.median(np.abs(there / depth - 1))) for there, _ in fits]
@@ -109,6 +110,11 @@ def identity(values: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]
 def positive_inverse(values: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
     """1 / value, 0 (unknown) where that is no depth."""
     return np.where(values > 0, 1 / np.where(values > 0, values, 1.0), 0.0)
+
+
+def robust_scale(x: Float[np.ndarray, "observation"], y: Float[np.ndarray, "observation"]) -> tuple[float, float]:
+    """The median scale from x to y, and no shift."""
+    return float(np.median(y / x)), 0.0
 
 
 def robust_line(x: Float[np.ndarray, "observation"], y: Float[np.ndarray, "observation"]) -> tuple[float, float]:

@@ -1,7 +1,8 @@
-"""Depth maps that a person gives, for instance from a network: one file a frame or one array of all, in any unit.
+"""Depth maps that a person gives, for instance from a network: one file a frame, one array of all, or another tool's results.
 
 They fix the scales of the objects, and so stand for all methods that take depth from elsewhere: a baseline for OSN.
-Maps of disparity (larger is nearer) are known by the sparse points, and become depth by them.
+Maps of disparity (larger is nearer) are known by the sparse points, and become depth by them. What the maps of ViPE, Depth
+Anything 3 and MegaSaM mean is declared where their files are read.
 """
 
 import logging
@@ -27,22 +28,32 @@ from pipeline.formats.frame_files import (
 from pipeline.formats.id_files import array_of_archive, frames_of_array
 from pipeline.formats.scene_file import Scene
 from pipeline.formats.source_view import SourceView
+from pipeline.formats.tool_depth import DepthMeaning, ToolDepth, matched_depth, whole_maps
+from pipeline.formats.tool_results import tool_depth
 from pipeline.runtime.errors import StageError
-from pipeline.scene.depth_alignment import aligned_depths, at_observations, is_disparity
+from pipeline.scene.depth_alignment import ANY_KIND, MapKind, aligned_depths, at_observations, is_disparity
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 DEPTH_KEYS = ("depth", "depths", "depth_map", "depth_maps", "disparity", "disp", "pred", "arr_0")
 LEAST_OBSERVATIONS = 8
+SCALED: tuple[MapKind, ...] = ("scaled",)
+KINDS: dict[DepthMeaning, tuple[MapKind, ...]] = {
+    "metric": SCALED,
+    "one scale": SCALED,
+    "depth": ("depth",),
+    "inverse": ("inverse",),
+}
 
 
 @dataclass(frozen=True)
 class GivenDepths:
-    """Maps at the size of the frames, how they were matched, and a doubt."""
+    """Maps at the size of the frames, how they were matched, a doubt, and what they can be: of a tool, as it says."""
 
     maps: Float[np.ndarray, "frame height width"]
     how: str
     doubt: str = ""
+    kinds: tuple[MapKind, ...] = ANY_KIND
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,8 @@ def drawn_pixels(
 
     Of frames with a known camera whose map fits those points; where something is allowed, only there.
     """
-    aligned = aligned_depths(read_depths(folder, scene), scene)
+    given = read_depths(folder, scene)
+    aligned = aligned_depths(given.maps, scene, given.kinds)
     maps, used = aligned.maps, aligned.used
     if not used.all():
         log.warning(
@@ -86,13 +98,7 @@ def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
 
 def depth_ratios(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
     """How many of the background's units one of each object's own units is, by the depths of its sparse points in maps."""
-    depth = read_depths(folder, scene)
-    if is_disparity(depth, scene):
-        log.warning(
-            "%s holds disparity (larger is nearer): it becomes depth by the sparse points of each frame", folder
-        )
-        aligned = aligned_depths(depth, scene)
-        depth = np.where(aligned.used[:, None, None], aligned.maps, 0)
+    depth = in_one_unit(read_depths(folder, scene), scene, folder)
     there = at_observations(depth, scene)
     usable = np.isfinite(there) & (there > 0) & (scene.observation_depth > 0)
     ratios = []
@@ -107,17 +113,32 @@ def depth_ratios(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:
     return np.array(ratios) / ratios[0]
 
 
-def read_depths(folder: Path, scene: Scene) -> Float[np.ndarray, "frame height width"]:
+def in_one_unit(given: GivenDepths, scene: Scene, folder: Path) -> Float[np.ndarray, "frame height width"]:
+    """Maps as depth in the same unit in all frames: as they are, or by the sparse points of each frame."""
+    guessed = given.kinds == ANY_KIND and is_disparity(given.maps, scene)
+    if guessed:
+        log.warning(
+            "%s holds disparity (larger is nearer): it becomes depth by the sparse points of each frame", folder
+        )
+    if not guessed and given.kinds in (ANY_KIND, SCALED):
+        return given.maps
+    aligned = aligned_depths(given.maps, scene, given.kinds)
+    return np.where(aligned.used[:, None, None], aligned.maps, 0)
+
+
+def read_depths(folder: Path, scene: Scene) -> GivenDepths:
     """The maps of a folder, each of its frame."""
     given = given_depths(folder, scene.kept, scene.size)
     log.info("depth maps of %s, %s", folder, given.how)
     if given.doubt:
         log.warning("depth maps of %s: %s", folder, given.doubt)
-    return given.maps
+    return given
 
 
 def given_depths(folder: Path, kept: KeptFrames, size: tuple[int, int], most: int | None = None) -> GivenDepths:
     """The maps of a folder at the frames' (height, width); all of them are matched, at most `most` read."""
+    if (tool := tool_depth(folder)) is not None:
+        return depths_of_tool(tool, kept, size, most)
     paths = data_files(folder, SUFFIXES)
     if not paths:
         held = sorted({path.suffix or path.name for path in visible(folder)})
@@ -131,6 +152,15 @@ def given_depths(folder: Path, kept: KeptFrames, size: tuple[int, int], most: in
     files = files_of_frames(paths, kept, f"the depth maps of {folder}")
     few = files.thinned(most).paths
     return GivenDepths(fitted_depths([*map(read_depth, few)], few, files.view, size), files.how, files.doubt)
+
+
+def depths_of_tool(tool: ToolDepth, kept: KeptFrames, size: tuple[int, int], most: int | None) -> GivenDepths:
+    """The maps that another tool left, at most so many."""
+    matched = matched_depth(tool, kept, size)
+    places = [matched.places[index] for index in spread(len(matched.places), most)]
+    whole = whole_maps(tool, tool.read(places), matched.sizes)
+    maps = fitted_depths(whole, [tool.path] * len(whole), matched.view, size)
+    return GivenDepths(maps, f"{tool.words}, {matched.how}", matched.doubt, KINDS[tool.meaning])
 
 
 def all_frames(path: Path, kept: KeptFrames, most: int | None) -> Float[np.ndarray, "frame height width"]:

@@ -67,7 +67,9 @@ class SceneConfig(Section):
     prompts: list[Prompt] = Field([], description="clicks and boxes for segment_objects")
     edits: list[Edit] = Field([], description="changes to the trained scene, for render_views")
     poses: str | None = Field(
-        None, description="camera poses to use for the background: COLMAP model, transforms.json, or OSN's own files"
+        None,
+        description="camera poses to use for the background: COLMAP model, transforms.json, OSN's own files, results of ViPE, "
+        "Depth Anything 3 or MegaSaM",
     )
     trust_poses: bool = Field(False, description="go on with `poses` that the tracks contradict")
     intrinsics: tuple[Positive, Positive, Positive, Positive] | None = Field(
@@ -79,7 +81,8 @@ class SceneConfig(Section):
     )
     depth: str | None = Field(
         None,
-        description="folder of depth maps, one a frame, or `estimate`: for Semantic Flow, and a baseline of OSN",
+        description="folder of depth maps, one a frame, results of ViPE, Depth Anything 3 or MegaSaM, or `estimate`: for "
+        "Semantic Flow, and a baseline of OSN",
     )
     truth: str | None = Field(None, description="truth.h5, for evaluation only")
     start: float | None = Field(None, ge=0, description="seconds to skip at the beginning")

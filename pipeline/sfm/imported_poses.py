@@ -1,4 +1,4 @@
-"""Camera poses that a person brings for the background: a COLMAP model, a transforms.json, OSN's own files, a trajectory."""
+"""Camera poses that a person brings for the background: a COLMAP model, a transforms.json, a trajectory, a tool's results."""
 
 import logging
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from pipeline.cameras import Intrinsics, inverse
 from pipeline.formats.frame_files import KeptFrames, match_names
 from pipeline.formats.lens import Lens, make_lens
 from pipeline.formats.source_view import SourceShape
+from pipeline.formats.tool_results import tool_poses
 from pipeline.formats.trajectory_files import read_trajectory
 from pipeline.formats.transforms_file import NamedPoses, read_transforms, the_lens
 from pipeline.runtime.errors import StageError
@@ -28,10 +29,11 @@ FEWEST_FRAMES = 2
 
 @dataclass(frozen=True)
 class ImportedPoses:
-    """The camera's pose in each frame, NaN where the file has none; the camera at the size of the frames."""
+    """The camera's pose in each frame, NaN where the file has none; the camera at the size of the frames; whose they are."""
 
     camera_from_world: Float[np.ndarray, "frame 4 4"]
     camera: Intrinsics | None
+    origin: str = ""
 
     @property
     def known(self) -> int:
@@ -49,12 +51,13 @@ def read_poses(path: Path, info: dict[str, Any]) -> ImportedPoses:
     camera_from_world = np.full((len(info["frames"]), 4, 4), np.nan)
     kept = (matched.frame >= 0) & np.isfinite(found.world_from_camera).all(axis=(1, 2))
     camera_from_world[matched.frame[kept]] = inverse(found.world_from_camera[kept])
-    imported = ImportedPoses(camera_from_world, fitted_camera(path, found.lens, info))
+    origin = f"{found.tool} ({path.name})" if found.tool else path.name
+    imported = ImportedPoses(camera_from_world, fitted_camera(path, found.lens, info), origin)
     if imported.known < FEWEST_FRAMES:
         raise StageError(
             f"{path} has poses for {imported.known} of the {len(info['frames'])} frames; name its images as theirs"
         )
-    log.info("poses of %d images of %s, %s", int(kept.sum()), path.name, matched.how)
+    log.info("poses of %d images of %s, %s", int(kept.sum()), origin, matched.how)
     for note in (*found.notes, *([f"{path.name}: {matched.doubt}"] if matched.doubt else [])):
         log.warning("%s", note)
     return imported
@@ -89,13 +92,14 @@ def named_poses(path: Path, size: tuple[int, int]) -> NamedPoses:
         if (path / name).is_file():
             path = path / name
             break
-    if (trajectory := read_trajectory(path, size)) is not None:
-        return trajectory
+    if (found := tool_poses(path, size) or read_trajectory(path)) is not None:
+        return found
     if path.is_dir() and (models := model_folders(path)):
         return colmap_poses(path, models)
     raise StageError(
         f"{path} holds no camera poses; give a COLMAP model (cameras, images, points3D), a transforms.json, OSN's "
-        "transforms_train.json or pose0.npy, LLFF's poses_bounds.npy, a TUM or KITTI trajectory, or the results of ViPE or MegaSaM"
+        "transforms_train.json or pose0.npy, LLFF's poses_bounds.npy, a TUM or KITTI trajectory, or the results of ViPE, "
+        "Depth Anything 3 or MegaSaM"
     )
 
 
@@ -135,7 +139,8 @@ def check_order(path: Path, found: NamedPoses, kept: KeptFrames) -> None:
     if found.in_order and len(found.names) not in (len(kept), kept.source_count):
         raise StageError(
             f"{path} has {len(found.names)} poses without names of images, the scene has {len(kept)} frames "
-            f"({kept.source_count} in the video): which are they of? give one for each, or a form that names images"
+            f"({kept.source_count} in the video): which are they of? give one for each"
+            f"{f' (run {found.tool} on results/NAME/frames)' if found.tool else ''}, or a form that names images"
         )
 
 

@@ -96,7 +96,7 @@ def test_disparity_of_unknown_scale_becomes_depth_that_the_methods_read(
     disparity[1] = np.random.default_rng(0).uniform(0.1, 9, scene.size)
     depth = tmp_path / "depth"
     run(monkeypatch, written, frames, depth, disparity)
-    maps = read_depths(depth, scene)
+    maps = read_depths(depth, scene).maps
     right = np.arange(scene.frame_count) != 1
     expected = unit_of_scene(scene, truth) * truth.train.depth
     assert np.median(np.abs(maps / expected - 1)[right]) < 0.02

@@ -32,7 +32,7 @@ def test_images_of_16_bits_at_another_size_are_read_in_the_order_of_their_number
     for frame in range(FRAMES):
         image = np.full((2 * HEIGHT, 2 * WIDTH), 100 * frame + 300, np.uint16)
         cv2.imwrite(str(tmp_path / f"depth{frame + 95}.png"), image)
-    depth = read_depths(tmp_path, SCENE)
+    depth = read_depths(tmp_path, SCENE).maps
     assert depth.shape == (FRAMES, HEIGHT, WIDTH) and depth[:, 0, 0].tolist() == [100 * t + 300 for t in range(FRAMES)]
 
 
@@ -86,13 +86,13 @@ def test_one_array_may_hold_the_depth_of_all_frames(tmp_path: Path) -> None:
     stack = np.stack([np.where(np.isfinite(depth), depth, 0) for depth in TRUTH.train.depth])
     np.savez(tmp_path / "all.npz", depths=stack[..., None], fps=np.array(24))
     for path in (tmp_path, tmp_path / "all.npz"):
-        np.testing.assert_array_equal(read_depths(path, SCENE), stack.astype(np.float32))
+        np.testing.assert_array_equal(read_depths(path, SCENE).maps, stack.astype(np.float32))
 
 
 def test_an_archive_with_masks_gives_its_depth_and_other_forms_are_named(tmp_path: Path) -> None:
     for frame in range(FRAMES):
         np.savez(tmp_path / f"{frame}.npz", mask=np.ones((HEIGHT, WIDTH)), depth=np.full((HEIGHT, WIDTH), frame + 2.0))
-    assert read_depths(tmp_path, SCENE)[3, 0, 0] == 5
+    assert read_depths(tmp_path, SCENE).maps[3, 0, 0] == 5
     np.savez(tmp_path / "0.npz", a=np.ones((HEIGHT, WIDTH)), b=np.ones((HEIGHT, WIDTH)))
     with pytest.raises(StageError, match="which is the depth"):
         read_depths(tmp_path, SCENE)

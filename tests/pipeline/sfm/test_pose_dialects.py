@@ -19,6 +19,7 @@ from pipeline.sfm.imported_poses import ImportedPoses, read_poses
 from pipeline.sfm.mapping import MappingOptions
 from pipeline.sfm.rigid_model import RigidModel
 from tests.pipeline.tracked_body import CAMERA, room, tracked
+from tests.tool_results import write_megasam, write_vipe
 
 FRAMES = 14
 GL = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -118,16 +119,12 @@ def tum(folder: Path, matrices: np.ndarray) -> Path:
 
 
 def vipe(folder: Path, matrices: np.ndarray) -> Path:
-    for name, data in (("pose", matrices), ("intrinsics", np.tile(CAMERA.values, (len(matrices), 1)))):
-        (folder / name).mkdir()
-        np.savez(folder / name / "clip.npz", data=data, inds=np.arange(len(matrices)))
-    return folder
+    return write_vipe(folder, matrices, CAMERA, None)
 
 
 def megasam(folder: Path, matrices: np.ndarray) -> Path:
-    images = np.zeros((len(matrices), CAMERA.height, CAMERA.width, 3), np.uint8)
-    np.savez(folder / "clip_droid.npz", cam_c2w=matrices, intrinsic=CAMERA.matrix, images=images)
-    return folder / "clip_droid.npz"
+    small = np.ones((len(matrices), CAMERA.height, CAMERA.width))
+    return write_megasam(folder, matrices, CAMERA, small)
 
 
 DIALECTS: dict[str, Callable[[Path, np.ndarray], Path]] = {
