@@ -52,6 +52,9 @@ DISK_FAULTS = {
     errno.EIO: "the disk reports an error: look at its health, and run again",
     errno.ESTALE: "the network disk has lost it: mount it again, and run again",
     errno.ENOTCONN: "the network disk is not connected: mount it again, and run again",
+    errno.ETIMEDOUT: "the network disk does not answer: see whether its server works, and run again",
+    errno.ENOENT: "it is not there, or no longer: see whether it was deleted or its disk unmounted, and run again",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n), and run again",
 }
 
 
@@ -100,13 +103,17 @@ def run_stage(stage: Callable[..., None]) -> None:
     except OSError as error:
         if error.errno not in DISK_FAULTS:
             raise
-        file = error.filename2 or error.filename  # of a copy the second is that which is written
-        place = f" {file}" if file else ""
-        log.error("%s: cannot use%s (%s): %s", stage.__name__, place, error.strerror, DISK_FAULTS[error.errno])
+        log.error("%s: %s", stage.__name__, disk_fault(error))
         sys.exit(1)
     except MemoryError as error:
         log.error("%s: out of memory (%s); lower extract_frames.max_size or max_frames", stage.__name__, error)
         sys.exit(1)
+
+
+def disk_fault(error: OSError) -> str:
+    """What a disk does not do, of which file, and the way out."""
+    file = error.filename2 or error.filename  # of a copy the second is that which is written
+    return f"cannot use{f' {file}' if file else ''} ({error.strerror}): {DISK_FAULTS[error.errno or 0]}"
 
 
 def at_work(record: Path | None) -> AbstractContextManager[None]:

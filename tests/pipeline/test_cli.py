@@ -1,9 +1,11 @@
 """The command line derived from a stage's signature."""
 
 import argparse
+import errno
 import importlib
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -11,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import flag, read_call, read_options, stage_parser
+from pipeline.cli import DISK_FAULTS, disk_fault, flag, read_call, read_options, stage_parser
 from pipeline.config import EstimateFlowConfig
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.sources import ROOT
+from tests.full_disk import files_up_to
 
 STAGE = """
     import logging
@@ -180,6 +183,16 @@ def test_unwritable_output_is_named(stage: Path) -> None:
     (stage.parent / "file").write_text("not a folder")
     done = run(stage, "--source", "in put.txt", "--target", "file/out.txt")
     assert done.returncode == 1 and "cannot write file/out.txt" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_a_disk_says_becomes_one_sentence_with_the_file_that_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(3000))
+    with pytest.raises(OSError) as full, files_up_to(1000):
+        shutil.copyfile(tmp_path / "a", tmp_path / "b")
+    assert disk_fault(full.value) == f"cannot use {tmp_path / 'b'} (File too large): {DISK_FAULTS[errno.EFBIG]}"
+    with pytest.raises(OSError) as gone:
+        (tmp_path / "no" / "c").write_text("")
+    assert f"{tmp_path / 'no' / 'c'} (No such file or directory): it is not there" in disk_fault(gone.value)
 
 
 def test_only_our_warnings_are_kept() -> None:
