@@ -200,9 +200,13 @@ def planned(project: Path, folder: Path) -> Outcome:
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *graph], cwd=folder, env=environment(), capture_output=True, text=True
     )
-    said = done.stdout + done.stderr
+    return plan_outcome(done.returncode, done.stdout + done.stderr)
+
+
+def plan_outcome(code: int, said: str) -> Outcome:
+    """How a plan ended: Snakemake shows errors of ours as WorkflowError, and others without the word Traceback."""
     kind = " ERROR " if "WorkflowError" in said else "Traceback: "
-    return Outcome(done.returncode, kind * (done.returncode != 0) + said[-1000:], 0)
+    return Outcome(code, kind * (code != 0) + said[-1000:], 0)
 
 
 def broken_settings(campaign: Campaign) -> bytes:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.reliability import TRIALS, Campaign, settings, table
+from benchmarks import reliability
+from benchmarks.reliability import TRIALS, Campaign, plan_outcome, settings, table
 from benchmarks.stage_trials import Count, Outcome, Stage, damage, output_flags, run, written
 from pipeline.runtime.digests import keep_digests
 from pipeline.runtime.sources import ROOT
@@ -40,11 +41,18 @@ def test_nothing_is_lost_and_nothing_silently_wrong(campaign: Campaign, kind: st
     assert count.stopped == trials if kind in ("damage", "disks") else True
 
 
-def test_settings_end_as_a_configuration_or_a_sentence(campaign: Campaign) -> None:
+def test_settings_end_as_a_configuration_or_a_sentence(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     count = Count()
+    monkeypatch.setattr(reliability, "planned", lambda *where: plan_outcome(0, "a plan"))
     for _ in range(40):
         settings(campaign, campaign.stages[0], count)
     assert count.trials == 40 and 0 < count.stopped < 40 and not count.tracebacks, table({"settings": count})
+
+
+def test_an_error_of_snakemake_that_is_not_ours_counts_as_a_traceback() -> None:
+    ours = plan_outcome(1, "WorkflowError in file common.smk, line 88:\ntrain_osn.steps: is missing; add it")
+    other = plan_outcome(1, "KeyError in file common.smk, line 88:\n'steps'")
+    assert ours.sentence and other.traceback and not plan_outcome(0, "KeyError").traceback
 
 
 def test_the_campaign_notices() -> None:
