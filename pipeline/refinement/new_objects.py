@@ -54,7 +54,7 @@ def new_objects(
     found = []
     for parts in things.values():
         mask = np.isin(ids, parts)
-        if longest_stretch(mask.any((1, 2))) >= max(FEWEST_FRAMES, FEWEST_SHARE * len(ids)):
+        if longest_stretch(np.asarray(mask.any((1, 2)))) >= max(FEWEST_FRAMES, FEWEST_SHARE * len(ids)):
             thing = described(mask, [numbers[k] for k in parts], images, still, pixels)
             if is_object(thing, mask):
                 found.append((int(mask.sum()), thing))
