@@ -106,7 +106,6 @@ WITHOUT = {
     "pipeline/osn/surfaces.py": "tests/pipeline/test_export_objects.py",
     "pipeline/osn/training.py": KILLED,
     "pipeline/osn/training_state.py": KILLED,
-    "pipeline/refinement/new_models.py": "tests/pipeline/test_refine_masks.py",
     "pipeline/rendering/dense_depth.py": EXPORTED,
     "pipeline/rendering/view_pictures.py": "tests/pipeline/test_render_views.py",
     "pipeline/reporting/embedding.py": "tests/pipeline/test_report.py",

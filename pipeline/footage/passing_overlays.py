@@ -1,7 +1,8 @@
 """What is drawn over some frames of a video only: a title, a subtitle, a mark that changes its corner.
 
 It stands still for some frames, and it comes and goes in place. What a camera follows may stand still in the picture for a
-while, too; but it comes by moving there, and is seen elsewhere the moment before.
+while, too; but it comes by moving there, and is seen elsewhere the moment before. What turns while it is followed is seen nowhere
+else, but it is not the same for longer than it was looked at.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ HALF_WINDOW = 2  # frames; windows of twice as many, and of 2, 4, 8, ... times t
 SAME = 0.7  # likeness, as a correlation of gradients, while it stands
 FADED, ALIKE = 0.15, 0.35  # least contrast and likeness of what fades in or out
 LONGEST_FADE = 12  # frames
+UNCHANGED, LONGER = 0.9, 1.5  # of its best likeness; of the window, for so many frames in a row
 GONE = 0.35  # most likeness, at any place near, of what went away in place
 REACH = 0.06  # of the longer side: how near
 WITHIN = 0.9  # share of a box that is inside another
@@ -99,8 +101,10 @@ def passing_overlays(frames: FrameList) -> list[Overlay]:
     seen = seen_in_frames(patterns, (frames[t] for t in range(len(frames))))
     runs = [run_of(pattern, seen[:, k, 0], seen[:, k, 1]) for k, pattern in enumerate(patterns)]
     found: list[Overlay] = []
-    for pattern, run in zip(patterns, runs, strict=True):
-        if not any(explains(other, run) for other in found) and comes_and_goes_in_place(pattern, run, frames):
+    for k, (pattern, run) in enumerate(zip(patterns, runs, strict=True)):
+        if any(explains(other, run) for other in found):
+            continue
+        if stays_the_same(pattern, seen[:, k, 0]) and comes_and_goes_in_place(pattern, run, frames):
             found = with_part(found, run)
     found = [replace(one, box=measured_box(one, frames)) for one in found]
     return sorted(found, key=lambda one: (one.first, one.box.top, one.box.left))
@@ -150,6 +154,22 @@ def run_of(pattern: Pattern, likeness: Float[np.ndarray, "frame"], contrast: Flo
     while last < latest and faint[last + 1]:
         last += 1
     return Overlay(pattern.box, first, last)
+
+
+def stays_the_same(pattern: Pattern, likeness: Float[np.ndarray, "frame"]) -> bool:
+    """Whether it looks alike for longer than the window whose mean it is: what drifts is like it in that window only.
+
+    A video that ends meanwhile, or began, does not speak against it.
+    """
+    best = pattern.first + int(likeness[pattern.first : pattern.end].argmax())
+    alike = likeness >= UNCHANGED * likeness[best]
+    first = last = best
+    while first > 0 and alike[first - 1]:
+        first -= 1
+    while last + 1 < len(alike) and alike[last + 1]:
+        last += 1
+    at_end = first == 0 or last == len(alike) - 1
+    return at_end or last - first + 1 >= LONGER * (pattern.end - pattern.first)
 
 
 def comes_and_goes_in_place(pattern: Pattern, run: Overlay, frames: FrameList) -> bool:

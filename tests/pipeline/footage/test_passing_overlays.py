@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.footage.passing_overlays import Overlay, Pattern, run_of, windows, with_part
+from pipeline.footage.passing_overlays import Overlay, Pattern, run_of, stays_the_same, windows, with_part
 from pipeline.footage.steadiness import Box, sums_of
 
 BOX = Box(2, 3, 6, 8)
@@ -32,3 +32,12 @@ def test_parts_that_overlap_at_the_same_time_are_one() -> None:
         Overlay(Box(4, 1, 9, 6), 12, 20),
     )
     assert with_part(with_part([left], right), later) == [Overlay(Box(0, 0, 9, 6), 3, 10), later]
+
+
+def test_what_drifts_is_like_itself_in_its_own_window_only() -> None:
+    """A thing that turns where a camera follows it, beside a title of eight frames and one that the video's end cuts."""
+    pattern = Pattern(BOX, np.ones((5, 4), bool), np.ones((20, 6), np.float32), 4, 8)
+    turning = np.array([0.1, 0.4, 0.6, 0.8, 0.95, 0.99, 0.99, 0.95, 0.85, 0.7, 0.3, 0.1])
+    title = np.array([0.1, 0.1, 0.7, 0.96, 0.97, 0.99, 0.99, 0.97, 0.95, 0.93, 0.6, 0.1])
+    assert not stays_the_same(pattern, turning) and stays_the_same(pattern, title)
+    assert stays_the_same(pattern, title[:8])
