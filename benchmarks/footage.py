@@ -38,7 +38,7 @@ import pandas as pd
 import torch
 
 from benchmarks.footage_kinds import KINDS, kind_of, scene_settings
-from benchmarks.geometry import BAD_DEG, BAD_PERCENT
+from benchmarks.geometry import BAD_DEG, BAD_PERCENT, as_frames_show, source_rows
 from pipeline.cameras import IGNORE_ID
 from pipeline.config import (
     EstimateFlowConfig,
@@ -52,11 +52,9 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.evaluation.geometry import true_object_from_camera
 from pipeline.evaluation.object_matching import id_switches, in_true_ids, match_objects, object_ious, resized_ids
 from pipeline.extract_frames import extract_frames
-from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.geometry_file import Geometry, ObjectGeometry, read_geometry
 from pipeline.formats.masks_file import read_masks, read_objects
-from pipeline.formats.source_view import SourceShape
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
 from pipeline.reconstruct_objects import reconstruct_objects
 from pipeline.refine_masks import refine_masks
@@ -64,7 +62,7 @@ from pipeline.segment_objects import segment_objects
 from pipeline.sfm.colmap import read_tracked_model
 from pipeline.simulate_scene import simulate_scene
 from pipeline.track_points import track_points
-from pipeline.truth.truth_file import Truth, TruthViews, read_truth
+from pipeline.truth.truth_file import TruthViews, read_truth
 
 BAD_FOCAL_PERCENT, BAD_IOU = 10.0, 0.5
 LEAST_PATH = 1e-3  # of the depth: a camera that moves less has no path to compare
@@ -102,10 +100,10 @@ def second_pass(folder: Path) -> None:
 def judge(folder: Path) -> Values:
     """All numbers of a scene, and a sentence for each silent failure."""
     truth, info = read_truth(folder / "truth.h5"), read_frames_info(folder / "frames.json")
-    rows = np.array([frame["source_index"] for frame in info["frames"]])
+    rows = source_rows(info)
     made = folder / REFINED
     geometry, listed = read_geometry(made / "geometry.json"), read_objects(made / "objects.json")
-    target, focals = as_frames_show(truth, rows, info)
+    target, focals = as_frames_show(truth, info)
     ids = resized_ids(read_masks(made / "masks.h5"), *target.shape[1:])
     matching = match_objects(ids, target)
     focal = judge_focal(focals, geometry)
@@ -117,15 +115,6 @@ def judge(folder: Path) -> Values:
     ]
     silent = [*focal.pop("silent"), *masks.pop("silent"), *(line for pose in poses for line in pose.pop("silent"))]
     return {"focal": focal, "masks": masks, "poses": poses, "silent": silent}
-
-
-def as_frames_show(truth: Truth, rows: np.ndarray, info: Values) -> tuple[np.ndarray, np.ndarray]:
-    """True ids of the part of the video that the frames show, and their true focal lengths in pixels of the frames."""
-    ids, focals = truth.train.object_ids[rows], np.array([truth.camera(truth.train, row).fx for row in rows])
-    view, shape = KeptFrames.of_info(info).view, SourceShape.of_info(info)
-    part = shape.crop.width / shape.size[1] if shape.crop else 1.0
-    seen = np.stack([view.apply(one, exact=True) for one in ids]) if view else ids
-    return seen, focals * info["width"] / (part * truth.size[1])
 
 
 def judge_focal(true: np.ndarray, geometry: Geometry) -> Values:

@@ -39,7 +39,7 @@ from pipeline.formats.tracks_file import Tracks, read_tracks
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.progress import progress
 from pipeline.runtime.threads import one_thread_each
-from pipeline.sfm.background import Reconstructed
+from pipeline.sfm.background import Reconstructed, focal_doubts
 from pipeline.sfm.colmap import write_model
 from pipeline.sfm.focal_curve import ONE_SIGMA, TWO_SIGMAS, FocalPrior
 from pipeline.sfm.given_poses import imported_background
@@ -79,13 +79,13 @@ def reconstruct_objects(
     if source == "metadata":
         options = replace(options, focal_prior=FocalPrior.of_metadata(camera.fx))
     before = reconstruct_or_check_background(seen[BACKGROUND_ID], imported, options, config.trust_poses)
-    options = mapping_options(before.found.model.camera, True, config)
+    options = replace(mapping_options(before.found.model.camera, True, config), focal_std=before.found.focal_std)
     images, seen, object_ids = straight_inputs(frame_paths(frames), seen, object_ids, before.view)
     world = World.of_background(before.found.model)
     shown = object_images(images, object_ids, config.mask_margin_px, config.patch_radius_px)
     looked_for = shown if config.guided_matching_rounds else lambda k: None
     moving = reconstruct_moving(seen, object_ids, options, looked_for, world)
-    results = {BACKGROUND_ID: before.found, **moving}
+    results = {BACKGROUND_ID: before.found, **with_doubts_of_camera(moving, before.found)}
     judged = summary(results, names, calibrated_source(source, before.found), before, world)
 
     write_reconstruction(reconstruction, results)
@@ -147,6 +147,14 @@ def reconstruct_moving(
     with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
         models = progress(pool.map(reconstructed, moving), "reconstructing object", total=len(moving))
         return dict(zip(moving, models, strict=True))
+
+
+def with_doubts_of_camera(moving: dict[int, Reconstructed], background: Reconstructed) -> dict[int, Reconstructed]:
+    """Objects under a camera that is no pinhole with one focal length and one time: weak, as the background is."""
+    if not focal_doubts(background.calibration):
+        return moving
+    words = "the camera is not the one that its poses are computed with (see the background)"
+    return {k: replace(found, judgement=found.judgement.doubted(words)) for k, found in moving.items()}
 
 
 def first_camera(

@@ -12,6 +12,7 @@ from pipeline.runtime.atomic import whole
 from pipeline.runtime.errors import StageError
 
 ZOOMS = "the focal length changes"  # how the reason of a background that zooms begins
+ROLLS = "the shutter reads the image row by row"  # and of one whose shutter rolls
 VERSION: Literal[3] = 3  # since a radial term that the tracks show is undone
 Verdict = Literal["ok", "weak", "failed"]
 Motion = Literal["moving", "static", "rotating"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.formats.geometry_file import ZOOMS, Geometry, ObjectGeometry
+from pipeline.formats.geometry_file import ROLLS, ZOOMS, Geometry, ObjectGeometry
 from pipeline.formats.scene_file import Scene
 from pipeline.reporting.facts import method_title
 
@@ -84,6 +84,8 @@ def geometry_advice(geometry: Geometry, objects: dict[str, Any]) -> list[str]:
 def object_advice(entry: ObjectGeometry) -> str:
     if entry.id == 0 and ZOOMS in entry.reason:
         return "Film without zooming, or give the scene a `start` and an `end` between which the video does not zoom."
+    if entry.id == 0 and ROLLS in entry.reason:
+        return "Film with a slower hand, a shorter readout (fewer lines, a higher frame rate) or a global shutter."
     if entry.id == 0:
         return f"Film more of the still background, sharply and from further apart: {entry.reason}."
     return f"Film {entry.name} larger, sharper or from more sides: {entry.reason}."

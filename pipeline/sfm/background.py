@@ -48,6 +48,11 @@ class Reconstructed:
     focal_std_px: float | None = None
     calibration: Calibration | None = None
 
+    @property
+    def focal_std(self) -> float:
+        """Of the logarithm of the focal length; 0 of one that is given."""
+        return self.focal_std_px / self.model.camera.fx if self.focal_std_px else 0.0
+
 
 def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple[Reconstructed, Motion]:
     """A usable background in every case, and whether the camera is moving, static or rotating."""
@@ -79,7 +84,8 @@ def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple
         return rotating_background(
             turning, seen, options, f"{reason}, the camera is taken to turn about a fixed place"
         ), "rotating"
-    numbers |= uncertainty_numbers(*pose_std(adjusted, training, candidates[0].adjusted.model))
+    focal_std = calibration.curve.relative_std if calibration else 0.0
+    numbers |= uncertainty_numbers(*pose_std(adjusted, training, candidates[0].adjusted.model, focal_std))
     judgement = judge(numbers | focal_numbers(calibration), doubts=focal_doubts(calibration))
     spread = calibration.curve.std_px if calibration else None
     return Reconstructed(without_outliers(found, seen), seen, judgement, spread, calibration), "moving"

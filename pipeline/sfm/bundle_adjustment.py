@@ -214,13 +214,20 @@ def rotation_exp(vectors: Float[np.ndarray, "*batch xyz=3"]) -> Float[np.ndarray
     return np.eye(3) + one * cross + two * cross @ cross
 
 
+def information_of_cameras(
+    model: RigidModel, seen: Observations, freedom: Freedom, shape: Shape | None = None
+) -> Float[np.ndarray, "parameter parameter"]:
+    """What observations tell of all cameras' parameters, points being free, whether they may change or not."""
+    groups = layout(freedom, seen.frame_count)
+    matrix, _, _ = reduced_system(*state(model, shape), *groups, *by_track(seen), ROBUST_SIGMAS, 0.0)
+    return np.tril(matrix) + np.tril(matrix, -1).T
+
+
 def reduced_information(
     model: RigidModel, seen: Observations, freedom: Freedom, shape: Shape | None = None
 ) -> Float[np.ndarray, "parameter parameter"]:
     """Information on the cameras alone, points being free: the Schur complement, gauge freedoms left in (Triggs, sec. 6.1)."""
-    groups = layout(freedom, seen.frame_count)
-    matrix, _, _ = reduced_system(*state(model, shape), *groups, *by_track(seen), ROBUST_SIGMAS, 0.0)
-    matrix = np.tril(matrix) + np.tril(matrix, -1).T
+    matrix = information_of_cameras(model, seen, freedom, shape)
     held = ~free_parameters(matrix, freedom, seen.frame_count)
     matrix[held], matrix[:, held] = 0, 0
     matrix[held, held] = 1

@@ -78,6 +78,11 @@ class FocalCurve:
         """Width of the interval of one standard deviation, over the median."""
         return 2 * self.std_px / self.median
 
+    @property
+    def relative_std(self) -> float:
+        """Standard deviation as a share of the median."""
+        return self.relative_width / 2
+
     def quantiles(self, *shares: float) -> list[float]:
         """Focal lengths below which the posterior has these shares; its density is over log focal length."""
         weight, logarithm = np.exp(self.posterior), np.log(self.focal_px)

@@ -34,6 +34,7 @@ class MappingOptions:
     """How a model is found; `focal_known` is False for a background that calibrates itself.
 
     `focal_prior` is what metadata say of a focal length: known well enough to search with, and measured anew in the end.
+    `focal_std` is how uncertain a known one is, as a share of it.
     """
 
     camera: Intrinsics
@@ -43,6 +44,7 @@ class MappingOptions:
     adjustment_tracks: int
     guided_matching_rounds: int = 2
     focal_prior: FocalPrior | None = None
+    focal_std: float = 0.0
 
 
 @dataclass(frozen=True)

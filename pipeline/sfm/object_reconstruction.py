@@ -76,14 +76,13 @@ def reconstruct_object(
         return flat(seen, masks, options, reason, numbers)
     if images is None or bends(numbers):
         rival = strongest_rival(candidates, subsampled(seen, options.mapping_tracks, options.seed))
-        numbers = numbers | uncertainty_numbers(
-            *pose_std(adjusted, training, without_held_out(adjusted.model, training))
-        )
+        before = without_held_out(adjusted.model, training)
+        numbers = numbers | uncertainty_numbers(*pose_std(adjusted, training, before, options.focal_std, rival))
         return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
     best, rival = best_shape_hypothesis(candidates, seen, options, images)
     if best.number > 0:
         numbers = fit_numbers(refined_points(best.before, seen), seen)
-    return guided_result(best.adjusted, best.seen, numbers, rival)
+    return guided_result(best.adjusted, best.seen, numbers, rival, options.focal_std)
 
 
 def in_more_frames(
@@ -126,11 +125,14 @@ def why_not_rigid(numbers: Numbers) -> str | None:
     return None
 
 
-def guided_result(adjusted: Adjustment, seen: Observations, before: Numbers, rival: Rival | None) -> Reconstructed:
+def guided_result(
+    adjusted: Adjustment, seen: Observations, before: Numbers, rival: Rival | None, focal_std: float
+) -> Reconstructed:
     """The model of points that were looked for again; whether it is rigid, the tracks told that did not know it."""
     unguided = ("tracks", "frames_with_tracks", "inlier_ratio_percent", "normalised_residual")
     numbers = fit_numbers(adjusted.model, seen) | {name: before[name] for name in unguided}
-    numbers |= uncertainty_numbers(*pose_std(adjusted, seen, without_held_out(adjusted.model, seen)))
+    fewer = without_held_out(adjusted.model, seen)
+    numbers |= uncertainty_numbers(*pose_std(adjusted, seen, fewer, focal_std, rival))
     return Reconstructed(without_outliers(adjusted.model, seen), seen, judge(numbers, rival))
 
 

@@ -1,24 +1,22 @@
 """How far a model's poses may be off, as the tracks' own disagreement tells it, and whether another shape would do as well.
 
-What tracks claim of their accuracy leaves out what they share: neighbours err alike, and a track errs alike all its life.
-So points are taken in clusters, and each cluster's gradient counts as one
-observation: the cluster-robust sandwich covariance (Liang and Zeger, 1986).
+A standard deviation has three parts: groups of points that are left out (`jackknife`), the focal length that a thing is given
+and which may be off itself, and other shapes, each with the chance that it is the right one.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy.cluster.vq import kmeans2
+from jaxtyping import Float
+from scipy.linalg import orth
+from scipy.stats import norm
 
 from pipeline.geometry.similarity_alignment import rotation_error_deg, trajectory_error_percent
-from pipeline.sfm.bundle_adjustment import ROBUST_SIGMAS, Adjustment, gradients_of_groups, residuals
+from pipeline.sfm.bundle_adjustment import ROBUST_SIGMAS, Adjustment, Freedom, residuals
+from pipeline.sfm.jackknife import LinearSystem, PoseCoordinates, focal_response
 from pipeline.sfm.mapping import HELD_OUT_EVERY, Candidate, refined_points
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 
-CLUSTERS, PARTITIONS = 40, 5  # k-means ends elsewhere from every start: variances are means over several
-FEWEST_IN_CLUSTER = 4
-INFLATION = 2.4  # against truth, errors are that much larger: all clusters share what curved patches and shading do
 # Delete-a-group jackknife: leaving out one of n parts moves poses by their standard deviation over the root of n - 1.
 JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5
 UNKNOWN = (180.0, 100.0)
@@ -32,27 +30,71 @@ FARTHEST_COST = 50.0  # of an observation that a shape does not have
 
 @dataclass(frozen=True)
 class Rival:
-    """A shape that the tracks do not rule out, and how far its poses are from the chosen one's."""
+    """A shape that the tracks do not rule out: how far its poses are from the chosen one's, and its chance of being right."""
 
     rotation_deg: float
     trajectory_percent: float
     model: RigidModel
+    chance: float = 0.5
+
+    @classmethod
+    def beside(cls, chosen: RigidModel, model: RigidModel, statistic: float) -> "Rival":
+        """A shape that is worse than the chosen one by so many standard errors.
+
+        Its chance is how often other tracks of the same kind would have spoken for it, at most one half.
+        """
+        return cls(*pose_difference(model, chosen), model, float(norm.sf(max(statistic, 0.0))))
 
 
-def pose_std(adjusted: Adjustment, seen: Observations, without_held_out: RigidModel) -> tuple[float, float]:
+def pose_std(
+    adjusted: Adjustment,
+    seen: Observations,
+    without_held_out: RigidModel,
+    focal_std: float = 0.0,
+    rival: Rival | None = None,
+) -> tuple[float, float]:
     """Standard deviations of the orientation (degrees) and of the camera's path (% of its radius), up to a similarity.
 
-    The larger of two: what clusters of points disagree by, and how far the poses moved when the held-out tracks joined.
+    `focal_std` is that of the logarithm of the focal length. Where poses really moved farther when the held-out tracks joined
+    than one Newton step tells, that counts. A rival is as far off as it is, with its chance.
     """
     model = adjusted.model
-    frames = np.flatnonzero(model.registered)
-    if len(frames) < 3 or not np.isfinite(adjusted.cost) or model.has_point.sum() < 4:
+    if model.registered.sum() < 3 or not np.isfinite(adjusted.cost) or model.has_point.sum() < 4:
         return UNKNOWN
-    moved = pose_difference(without_held_out, model)
-    clustered = clustered_pose_std(adjusted, seen, frames)
-    pairs = zip(clustered, moved, UNKNOWN, strict=True)
-    rotation, trajectory = (min(max(INFLATION * own, JACKKNIFE * shift), most) for own, shift, most in pairs)
-    return rotation, trajectory
+    system = LinearSystem.of_model(model, seen, Freedom())
+    steps = np.vstack([system.without_groups(), focal_std * focal_response(model, seen)])
+    own, moved = spread_of_poses(system.at, steps), pose_difference(without_held_out, model)
+    far = (rival.rotation_deg, rival.trajectory_percent) if rival else (0.0, 0.0)
+    chance = rival.chance if rival else 0.0
+    rotation, path = (
+        float(min(np.hypot(max(near, JACKKNIFE * shift), chance**0.5 * other), most))
+        for near, shift, other, most in zip(own, moved, far, UNKNOWN, strict=True)
+    )
+    return rotation, path
+
+
+def spread_of_poses(at: PoseCoordinates, steps: Float[np.ndarray, "step parameter"]) -> tuple[float, float]:
+    """Root mean square over frames of the sum of some changes of the poses, independent of each other.
+
+    Orientations are aligned among themselves and the path by a similarity of its own, as errors are.
+    """
+    by_frame = steps.reshape(len(steps), len(at.frames), 6)
+    gauge = at.gauge.reshape(len(at.frames), 6, -1)
+    turn, place = (
+        np.linalg.norm(
+            outside(by_frame[..., part].reshape(len(steps), -1), gauge[:, part].reshape(-1, gauge.shape[-1]))
+        )
+        for part in (slice(0, 3), slice(3, 6))
+    )
+    return float(np.degrees(turn / len(at.frames) ** 0.5)), float(100 * place / len(at.frames) ** 0.5)
+
+
+def outside(
+    steps: Float[np.ndarray, "step parameter"], directions: Float[np.ndarray, "parameter direction"]
+) -> Float[np.ndarray, "step parameter"]:
+    """What of some changes is left when such directions are free."""
+    base = orth(directions, rcond=1e-9)
+    return steps - steps @ base @ base.T
 
 
 def pose_difference(one: RigidModel, other: RigidModel) -> tuple[float, float]:
@@ -70,76 +112,6 @@ def is_another(one: RigidModel, other: RigidModel) -> bool:
     return rotation > OTHER_DEG or trajectory > OTHER_PERCENT
 
 
-def clustered_pose_std(
-    adjusted: Adjustment, seen: Observations, frames: Int[np.ndarray, "frame"]
-) -> tuple[float, float]:
-    """Standard deviations of the poses by the sandwich covariance over clusters of points: A^-1 (sum of g g^T) A^-1."""
-    model = adjusted.model
-    centres = model.object_from_camera[frames, :3, 3]
-    radius = max(float(np.linalg.norm(centres - centres.mean(0), axis=1).mean()), 1e-9)
-    index = (6 * frames[:, None] + np.arange(6)).ravel()
-    change = twist_from_centre(model, frames, radius)
-    information = change.T @ adjusted.information[np.ix_(index, index)] @ change
-    inverse = inverse_outside_gauge(information, gauge_directions(model, frames, radius))
-    variance = np.zeros((len(frames), 6))
-    for seed in range(PARTITIONS):
-        gradients = gradients_of_groups(model, seen, point_clusters(model, seed), CLUSTERS + 1)[:, index] @ change
-        variance = variance + ((inverse @ gradients.T) ** 2).sum(1).reshape(-1, 6) / PARTITIONS
-    rotation, place = (float(np.sqrt(part.sum(1).mean())) for part in (variance[:, :3], variance[:, 3:]))
-    return float(np.degrees(rotation)), 100 * place
-
-
-def point_clusters(model: RigidModel, seed: int) -> Int[np.ndarray, "track"]:
-    """Number of the cluster of each track's point, by place (k-means++); 0 without a point."""
-    known = np.flatnonzero(model.has_point)
-    count = max(1, min(CLUSTERS, len(known) // FEWEST_IN_CLUSTER))
-    labels = np.zeros(len(model.points), int)
-    labels[known] = 1 + kmeans2(model.points[known], count, seed=seed, minit="++")[1]
-    return labels
-
-
-def twist_from_centre(
-    model: RigidModel, frames: Int[np.ndarray, "frame"], radius: float
-) -> Float[np.ndarray, "parameter parameter"]:
-    """Change of the poses' twists with (turn of the camera, its centre in units of `radius`), per frame."""
-    change = np.zeros((6 * len(frames), 6 * len(frames)))
-    # A step (w, v) is applied after the pose: R' = exp(w) R, T' = exp(w) T + v, so the centre moves by -R^T v.
-    for i, pose in enumerate(model.camera_from_object[frames]):
-        turn, place = slice(6 * i, 6 * i + 3), slice(6 * i + 3, 6 * i + 6)
-        change[turn, turn], change[place, place] = np.eye(3), -radius * pose[:3, :3]
-    return change
-
-
-def inverse_outside_gauge(
-    information: Float[np.ndarray, "parameter parameter"], gauge: Float[np.ndarray, "parameter direction"]
-) -> Float[np.ndarray, "parameter parameter"]:
-    """Inverse outside the gauge directions: the covariance under the inner constraints of a free network.
-
-    Triggs et al., Bundle Adjustment - A Modern Synthesis (2000), sec. 9 on gauge freedom.
-    """
-    projector = np.eye(len(information)) - gauge @ gauge.T
-    values, vectors = np.linalg.eigh(projector @ information @ projector)
-    inverse = np.where(values > 1e-9 * values[-1], 1 / np.maximum(values, 1e-300), 0.0)
-    inverse[: gauge.shape[1]] = 0.0
-    return (vectors * inverse) @ vectors.T
-
-
-def gauge_directions(
-    model: RigidModel, frames: Int[np.ndarray, "frame"], radius: float
-) -> Float[np.ndarray, "parameter direction=7"]:
-    """The 7 gauge freedoms: how a turn, a shift and a growth of the object's frame move all poses; no image shows them."""
-    rotation = model.camera_from_object[frames, :3, :3]
-    centres = model.object_from_camera[frames, :3, 3]
-    arm = (centres - centres.mean(0)) / radius
-    columns = []
-    for axis in np.eye(3):
-        # Turning the object's frame by `axis` turns camera_from_object by -R axis on its left.
-        columns.append(np.concatenate([-(rotation @ axis), np.cross(axis, arm)], axis=1).ravel())
-        columns.append(np.concatenate([np.zeros_like(arm), np.tile(axis, (len(frames), 1))], axis=1).ravel())
-    columns.append(np.concatenate([np.zeros_like(arm), arm], axis=1).ravel())
-    return np.linalg.qr(np.stack(columns, axis=1))[0]
-
-
 def strongest_rival(candidates: list[Candidate], seen: Observations) -> Rival | None:
     """The most different shape that the tracks do not rule out; None where the first one stands alone.
 
@@ -151,9 +123,10 @@ def strongest_rival(candidates: list[Candidate], seen: Observations) -> Rival | 
     costs, rivals = track_costs(best, seen), []
     for model in others:
         complete = model.registered.sum() >= LEAST_FRAMES_SHARE * best.registered.sum()
-        other = complete and is_another(model, best)
-        if other and vuong_statistic(track_costs(model, seen) - costs) < SURE_SIGMAS:
-            rivals.append(Rival(*pose_difference(model, best), model))
+        if complete and is_another(model, best):
+            statistic = vuong_statistic(track_costs(model, seen) - costs)
+            if statistic < SURE_SIGMAS:
+                rivals.append(Rival.beside(best, model, statistic))
     return most_different(rivals)
 
 

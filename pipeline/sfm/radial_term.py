@@ -19,7 +19,7 @@ from pipeline.sfm.video_parts import spread_over_parts
 log = logging.getLogger(__name__)
 MODEL = "SIMPLE_RADIAL"
 LEAST_CORNER_PX = 1.0
-SIGNIFICANT = 2.0  # standard deviations, which are wide already
+SIGNIFICANT = 5.0  # standard deviations: to bend a straight image costs more than to leave a slightly bent one
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Bundle adjustment is repeated at focal lengths from 20 to 120 degrees of view; tracks that no focal length explains are left
 out. How far the best one may be off, parts of the video tell that are calibrated on their own (thirds of the time, quarters of
-the image), and other lenses: one with a radial term, one that zooms.
+the image), and other lenses: one with a radial term, one that zooms. A shutter that rolls is no lens, but a doubt like a zoom.
 """
 
 import logging
@@ -18,10 +18,12 @@ from pipeline.cameras import Intrinsics, inverse, rigid, transform
 from pipeline.formats.geometry_file import ZOOMS
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, Shape, adjust, residuals, robust_costs
 from pipeline.sfm.focal_curve import FINE, FocalCurve, FocalPrior, flat_curve, focal_curve, focal_range
+from pipeline.sfm.jackknife import focal_spread
 from pipeline.sfm.mapping import refined_points, subsampled
 from pipeline.sfm.radial_term import RadialTerm, measured_term
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
-from pipeline.sfm.video_parts import spread_over_parts
+from pipeline.sfm.rolling_shutter import RollingShutter, measured_shutter
+from pipeline.sfm.video_parts import spread_over_parts, spread_over_time
 
 log = logging.getLogger(__name__)
 CALIBRATION_TRACKS = 400
@@ -57,19 +59,34 @@ def self_calibration(
     bent = adjust(best.model, few, replace(freedom, radial=True))
     zoomed = adjust(best.model, few, replace(freedom, zoom=True))
     lenses = np.log([each.model.camera.fx for each in (best, bent, zoomed)])
-    spread = float(
-        np.hypot(spread_over_parts(best, few, freedom, log_focal), np.hypot(lenses.std(), profile_spread(tried, few)))
-    )
-    spread = float(np.clip(spread, LEAST_SPREAD, MOST_SPREAD))
+    spreads = [spread_over_video(best, few, freedom), float(lenses.std()), profile_spread(tried, few)]
+    spread = float(np.clip(np.linalg.norm(spreads), LEAST_SPREAD, MOST_SPREAD))
     tried += at_focal_lengths(best, few, best.model.camera.fx * np.exp(spread * np.array([-2, -1, 1, 2])), freedom)
     tried.append(best)
     focals = np.array([each.model.camera.fx for each in tried])
     curve = focal_curve(focals, np.array([each.cost for each in tried]), spread, prior)
     low, high = curve.interval()
     log.info("focal length %.1f px (%.1f to %.1f), tracks alone %.1f", curve.median, low, high, best.model.camera.fx)
-    words = tuple(zoom_doubts(best, zoomed)) if zoomed.cost < bent.cost else ()
+    words = lens_doubts(best, bent, zoomed, measured_shutter(best, few, freedom))
     radial = None if words else measured_term(bent, few, freedom)
     return Calibration(curve.median, curve, radial, words)
+
+
+def lens_doubts(best: Adjustment, bent: Adjustment, zoomed: Adjustment, shutter: RollingShutter) -> tuple[str, ...]:
+    """What contradicts one pinhole that sees all rows at once, the likelier of the two in words; a bent lens comes first."""
+    if shutter.cost_ratio * best.cost < min(zoomed.cost, bent.cost):
+        return shutter.doubts
+    return tuple(zoom_doubts(best, zoomed)) if zoomed.cost < bent.cost else ()
+
+
+def spread_over_video(best: Adjustment, seen: Observations, freedom: Freedom) -> float:
+    """How far thirds of the time and groups of points disagree on the logarithm of the focal length.
+
+    Groups are left out one at a time; of a camera that only turns, quarters of the image tell the focal length alone.
+    """
+    if not freedom.translation:
+        return spread_over_parts(best, seen, freedom, log_focal)
+    return float(np.hypot(spread_over_time(best, seen, freedom, log_focal), focal_spread(best.model, seen, freedom)))
 
 
 def uncalibrated(camera: Intrinsics, prior: FocalPrior) -> Calibration:

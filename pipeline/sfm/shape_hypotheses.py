@@ -24,7 +24,6 @@ from pipeline.sfm.pose_uncertainty import (
     distinct_shapes,
     is_another,
     most_different,
-    pose_difference,
     strongest_rival,
     track_costs,
     vuong_statistic,
@@ -101,8 +100,12 @@ def rival_hypothesis(best: ShapeHypothesis, shapes: list[ShapeHypothesis], loose
     leave open, tells how loosely the video holds the object even if the two meet in the end.
     """
     chosen = best.adjusted.model
-    models = [shape.adjusted.model for shape in shapes if shape is not best and not is_ruled_out(best, shape)]
-    rivals = [Rival(*pose_difference(model, chosen), model) for model in models if is_another(model, chosen)]
+    others = [
+        shape
+        for shape in shapes
+        if shape is not best and is_another(shape.adjusted.model, chosen) and not is_ruled_out(best, shape)
+    ]
+    rivals = [Rival.beside(chosen, shape.adjusted.model, advantage(best, shape)) for shape in others]
     if loose is not None and loose.trajectory_percent > LOOSE_PERCENT:
         rivals.append(loose)
     return most_different(rivals)

@@ -11,10 +11,9 @@ from pipeline.sfm.mapping import inliers
 from pipeline.sfm.pose_uncertainty import Rival
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulation_angles_deg, usable
 
-# An object more than 3 degrees or 10 % of the path off must not be called ok. Chosen on 24 simulated scenes: half of what
-# is bad, and for the path a little more, which called no bad object ok there; errors reach twice that deviation, seldom more.
+# An object more than 3 degrees or 10 % of the path off must not be called ok: what is ok is right by 95 %, two deviations.
 ROTATION_STD_DEG = 1.5
-TRAJECTORY_STD_PERCENT = 5.5
+TRAJECTORY_STD_PERCENT = 5.0
 INLIER_RATIO_PERCENT = 85.0  # of a rigid thing's observations, 97 and more are
 NORMALISED_RESIDUAL = 1.5  # a rigid thing leaves less than one
 ANGLE_DEG = 3.0

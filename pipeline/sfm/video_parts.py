@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, Shape, adjust
-from pipeline.sfm.pose_uncertainty import INFLATION
 from pipeline.sfm.rigid_model import Observations, RigidModel
 
 FEWEST_IN_PART = 12
@@ -24,12 +23,18 @@ def spread_over_parts(
     first = seen.xy[np.flatnonzero(np.diff(seen.track, prepend=-1))]
     right, below = (first > np.median(first, axis=0)).T
     quarter = (2 * right + below)[seen.track]
+    found = adjusted_parts(whole.model, seen, quarter, QUARTERS, freedom, whole.shape)
+    in_image = disagreement(quantity(whole), np.array([quantity(each) for each in found]))
+    return float(np.hypot(spread_over_time(whole, seen, freedom, quantity), in_image))
+
+
+def spread_over_time(
+    whole: Adjustment, seen: Observations, freedom: Freedom, quantity: Callable[[Adjustment], float]
+) -> float:
+    """The same by thirds of the time alone."""
     third = seen.frame * THIRDS // seen.frame_count
-    own, apart = quantity(whole), []
-    for part, count in ((third, THIRDS), (quarter, QUARTERS)):
-        found = adjusted_parts(whole.model, seen, part, count, freedom, whole.shape)
-        apart.append(disagreement(own, np.array([quantity(each) for each in found])))
-    return float(INFLATION * np.linalg.norm(apart))
+    found = adjusted_parts(whole.model, seen, third, THIRDS, freedom, whole.shape)
+    return disagreement(quantity(whole), np.array([quantity(each) for each in found]))
 
 
 def disagreement(own: float, parts: Float[np.ndarray, "part"]) -> float:
