@@ -140,7 +140,10 @@ def second_pass(
     registered = registered_objects(found, pictures, models, judged, world, config)
     if found.new:
         shown = object_images(lambda t: pictures[t], found.object_ids, config.mask_margin_px, config.patch_radius_px)
-        registered |= new_models(found.new, found.object_ids, pictures, pairs, known.camera, shown, world, config)
+        focal_std = (judged.focal_std_px or 0.0) / known.camera.fx
+        registered |= new_models(
+            found.new, found.object_ids, pictures, pairs, known.camera, shown, world, focal_std, config
+        )
     refined = changes_in_frames(view, ids, found.object_ids, object_ids)
     return SecondPass(refined, found.regained, registered, found.newly_ignored, found.new)
 

@@ -29,13 +29,17 @@ def new_models(
     camera: Intrinsics,
     shown: Callable[[int], ObjectImages],
     world: World,
+    focal_std: float,
     config: RefineMasksConfig,
 ) -> dict[int, Registered]:
-    """By id, with the frames that it has poses in; points are followed and fitted as the stages before do by default."""
+    """By id, with the frames that it has poses in; points are followed and fitted as the stages before do by default.
+
+    `focal_std` is how uncertain the focal length is, as a share of it.
+    """
     tracks = tracks_of(set(new), ids, images, pairs, config)
     usual = ReconstructObjectsConfig()
     limits = usual.mapping_tracks, usual.adjustment_tracks, usual.guided_matching_rounds
-    options = MappingOptions(camera, True, usual.seed, *limits)
+    options = MappingOptions(camera, True, usual.seed, *limits, focal_std=focal_std)
     found = {}
     for k in new:
         seen = object_observations(tracks, k, len(ids))

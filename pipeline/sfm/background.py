@@ -27,7 +27,7 @@ from pipeline.sfm.mapping import (
 from pipeline.sfm.pose_uncertainty import pose_std
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px
 from pipeline.sfm.self_calibration import Calibration, self_calibration, stretched
-from pipeline.sfm.verdicts import Judgement, fit_numbers, judge, uncertainty_numbers
+from pipeline.sfm.verdicts import AT_FOCAL, Judgement, fit_numbers, judge, uncertainty_numbers
 
 log = logging.getLogger(__name__)
 FEWEST_TRACKS = 12
@@ -85,7 +85,10 @@ def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple
             turning, seen, options, f"{reason}, the camera is taken to turn about a fixed place"
         ), "rotating"
     focal_std = calibration.curve.relative_std if calibration else 0.0
-    numbers |= uncertainty_numbers(*pose_std(adjusted, training, candidates[0].adjusted.model, focal_std))
+    fewer = candidates[0].adjusted.model
+    at_focal = uncertainty_numbers(*pose_std(adjusted, training, fewer))
+    numbers |= uncertainty_numbers(*pose_std(adjusted, training, fewer, focal_std))
+    numbers |= {f"{name}{AT_FOCAL}": value for name, value in at_focal.items()}
     judgement = judge(numbers | focal_numbers(calibration), doubts=focal_doubts(calibration))
     spread = calibration.curve.std_px if calibration else None
     return Reconstructed(without_outliers(found, seen), seen, judgement, spread, calibration), "moving"

@@ -24,6 +24,7 @@ PLANARITY = 0.96
 REPROJECTION_PX = 0.8
 REVERSED_DEG = 15.0  # a mirrored shape turns the other way, hardly ever by less than this
 Numbers = Mapping[str, float | int]
+AT_FOCAL = "_at_focal"  # ends the names of standard deviations that take the focal length as known
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,10 @@ def only_focal_length_doubted(reason: str, numbers: Numbers) -> bool:
     """Whether a verdict would be ok if the focal length were known: depths may be stretched, and all else agrees."""
     if "focal_std_percent" not in numbers:
         return False
-    return reason == "; ".join(doubts_about(numbers)) and not doubts_about({**numbers, "focal_std_percent": 0.0})
+    known = {name.removesuffix(AT_FOCAL): value for name, value in numbers.items() if name.endswith(AT_FOCAL)}
+    return reason == "; ".join(doubts_about(numbers)) and not doubts_about(
+        {**numbers, **known, "focal_std_percent": 0.0}
+    )
 
 
 def doubts_about(numbers: Numbers) -> list[str]:
