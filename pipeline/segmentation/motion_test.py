@@ -56,17 +56,26 @@ def without_crumbs(
             crumb[run] = ids[run] == k
             speed = np.linalg.norm(tube_velocity(crumb, ids > 0, chain)[run, 2:], axis=1)
             if np.isfinite(speed).any() and np.nanmedian(speed) < NOISE_PX:
+                crumb[run] &= ~(speed >= NOISE_PX)[:, None, None]  # what moves is its own
                 result[crumb] = 0
     return result
 
 
 def crumbs(areas: Int[np.ndarray, "frame"]) -> list[slice]:
-    """The stretches of frames that show a thing, but for several of them no more than a crumb of it."""
+    """The stretches of frames that show a thing, but for several of them no more than a crumb of it.
+
+    A frame beside one that shows more is no part of a stretch: there the thing may come or go.
+    """
     if not areas.any():
         return []
     small = (areas > 0) & (areas < CRUMB * np.percentile(areas[areas > 0], 90))
     edges = np.flatnonzero(np.diff(np.pad(small.astype(int), 1)))
-    return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if stop - start >= LASTING]
+    around = np.pad(areas, 1)  # the frame before `start` is at `start`, and the one at `stop` at `stop` + 1
+    return [
+        slice(int(start + (around[start] > 0)), int(stop - (around[stop + 1] > 0)))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True)
+        if stop - start >= LASTING
+    ]
 
 
 def own_motion(
