@@ -10,6 +10,7 @@ from pipeline.config import Prompt
 from pipeline.segmentation.propagation import SMALLEST_PX
 
 MOST_IDS = 254
+SAME = 0.5  # intersection over union from which on two instances of one text are one thing
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,16 @@ class Instance:
 
 @dataclass
 class Sighting:
-    """What is known of a thing over all frames: which text it is of, where it is first seen, and how many pixels show it."""
+    """What is known of a thing over all frames: which text it is of, where it is first seen, and how many pixels show it.
+
+    `doubled` counts those of its `frames` in which a surer one of the same text is at the same place.
+    """
 
     text: int
     first: tuple[int, float]  # frame, and column of its middle
     area: int = 0
+    frames: int = 0
+    doubled: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,11 @@ def text_objects(
     """Objects of all texts, at most so many: those that show most pixels.
 
     Ids are the lowest that clicks have not `taken`: text by text, of one text in the order in which its things appear, in one
-    frame from left to right. Where two things overlap, the surer one counts.
+    frame from left to right. Where two things overlap, the surer one counts; what is mostly where a surer one of the same
+    text is, is that one.
     """
     numbers, seen = painted(found, shape)
-    large = [number for number in seen if seen[number].area >= SMALLEST_PX]
+    large = [n for n, one in seen.items() if one.area >= SMALLEST_PX and 2 * one.doubled < one.frames]
     kept = sorted(large, key=lambda number: -seen[number].area)[:most]
     order = sorted(kept, key=lambda number: (seen[number].text, *seen[number].first))
     free = [k for k in range(1, MOST_IDS + 1) if k not in set(taken)]
@@ -85,7 +92,15 @@ def painted(
             sighting = seen.setdefault(one.number, Sighting(one.text, first))
             sighting.first = min(sighting.first, first)
             sighting.area += int(own.sum())
+            sighting.frames += 1
+            sighting.doubled += is_double(one, instances)
     return numbers, seen
+
+
+def is_double(one: Instance, instances: Sequence[Instance]) -> bool:
+    """Whether a surer instance of the same text is at the same place; networks without non-maximum suppression give such."""
+    surer = [other.mask for other in instances if other.text == one.text and other.score > one.score]
+    return any((one.mask & mask).sum() > SAME * (one.mask | mask).sum() for mask in surer)
 
 
 def names_of(text_of: dict[int, int], texts: Sequence[Prompt]) -> dict[int, str]:

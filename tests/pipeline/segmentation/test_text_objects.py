@@ -52,6 +52,15 @@ def test_the_surer_one_counts_where_two_overlap_and_the_largest_are_kept() -> No
     assert none == 'nothing was found that is called "dog": take another word, or click on it'
 
 
+def test_what_is_found_twice_by_one_text_is_one_thing() -> None:
+    twice = [Instance(1, 0, 0.9, block(4, 12)), Instance(2, 0, 0.5, block(4, 14)), Instance(3, 1, 0.4, block(4, 20))]
+    alone = [Instance(2, 0, 0.5, block(20, 30))]
+    objects = text_objects([(0, twice), (1, twice), (2, alone)], TEXTS, SHAPE, (), 9)
+    assert objects.names == {1: "red car", 2: "Rex"}
+    apart = text_objects([(0, twice), (1, alone), (2, alone)], TEXTS, SHAPE, (), 9)
+    assert sorted(apart.names.values()) == ["Rex", "red car 1", "red car 2"]
+
+
 def test_a_text_stands_alone_and_comes_once() -> None:
     for more in ({"object": 3}, {"points": [(1, 2)]}, {"box": (0, 0, 1, 1)}, {"frame": 2}):
         with pytest.raises(ValidationError, match="give the text alone"):
