@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-SIDE, PATCH, WIDTH = 112, 14, 32  # of the image that the network sees; channels
+SIDE, PATCH, WIDTH = 112, 14, 128  # of the image that the network sees; channels
 LAYERS = {"hidden_size": WIDTH, "num_attention_heads": 2, "intermediate_size": 64}
 
 
@@ -57,7 +57,7 @@ def tracker() -> dict[str, Any]:
         "memory_attention_feed_forward_hidden_size": 48,
         "memory_attention_rope_feat_sizes": [SIDE // PATCH] * 2,
         "memory_encoder_hidden_size": WIDTH,
-        "memory_encoder_output_channels": 16,
+        "memory_encoder_output_channels": 64,
         "mask_downsampler_embed_dim": WIDTH,
         "memory_fuser_embed_dim": WIDTH,
         "memory_fuser_intermediate_dim": 48,
