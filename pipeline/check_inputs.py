@@ -98,11 +98,14 @@ def lens_words(facts: dict[str, Any]) -> str:
 
 
 def prompt_words(config: CheckInputsConfig, kept: KeptFrames, size: Size) -> str:
-    """How many prompts on how many objects."""
+    """How many prompts on how many objects, and which texts."""
     if not config.prompts:
         return ""
     check_prompts(config.prompts, (len(kept), *size))
-    return f"{len(config.prompts)} on {len({prompt.object for prompt in config.prompts})} objects"
+    texts = [prompt.text for prompt in config.prompts if prompt.text is not None]
+    clicks = [prompt for prompt in config.prompts if prompt.text is None]
+    words = [f"{len(clicks)} on {len({prompt.object for prompt in clicks})} objects"] if clicks else []
+    return "; ".join([*words, *(f'all that is called "{text}"' for text in texts)])
 
 
 def mask_words(folder: Path, kept: KeptFrames, size: Size, key_frames: bool) -> str:

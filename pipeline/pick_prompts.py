@@ -48,7 +48,7 @@ def pick_prompts(clip: str, config: Path, name: str | None, frames: Path | None,
     with frames_of(name, video, settings, frames) as folder:
         paths = frame_paths(folder)
         height, width = read_frame(paths[0]).shape[:2]
-        prompts = settings.scenes[name].prompts
+        prompts = [prompt for prompt in settings.scenes[name].prompts if prompt.text is None]
         masks = SceneMasks(paths, settings, name)
         scene = PickerScene(name, settings.scenes[name].video, config, paths, height, width, prompts, masks)
         with PickerServer(scene, port) as server:

@@ -1,7 +1,8 @@
 """One self-contained page that says what was made of a video, and how far it can be trusted.
 
 Reads   frames/, frames.json, flow.h5, masks.h5, objects.json, geometry.json, scene.h5, training histories, renders,
-        splats, metrics.csv, evaluation.json, records; truth.h5 if there is one, method.json of `method: auto`
+        splats, metrics.csv, evaluation.json, records; inputs.json, which says what was given; truth.h5 if there is one,
+        method.json of `method: auto`, depth/ where a network estimated it
 Writes  report.html   no other file and no network are needed to read it
 """
 
@@ -26,6 +27,7 @@ from pipeline.reporting.sections import (
     camera_section,
     flow_section,
     frame_rate_span,
+    given_section,
     input_section,
     method_section,
     run_section,
@@ -52,6 +54,8 @@ def report(
     notes: Path,
     records: list[Path],
     method: Path | None,
+    inputs: Path | None,
+    depth: Path | None,
     truth: Path | None,
     report: Path,
     config: ReportConfig,
@@ -88,6 +92,7 @@ def report(
         "metrics": metric_groups(judged, {str(identity): name for identity, name in names.items()}),
         "missing": facts.notes["missing"],
         "run": run_section(facts),
+        "given": given_section(inputs, depth),
     }
     with whole(report) as partial:
         partial.write_text(render_page("template.html", page))

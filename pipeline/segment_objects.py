@@ -30,6 +30,9 @@ from pipeline.segmentation.motion_test import own_motion
 from pipeline.segmentation.object_confidence import held_confidence, object_rows, steadiness
 from pipeline.segmentation.prompts import check_prompts, obeyed
 from pipeline.segmentation.propagation import Masks, propagated_ids
+from pipeline.segmentation.text_model import TextModel
+from pipeline.segmentation.text_model_choice import text_model
+from pipeline.segmentation.text_objects import text_objects
 from pipeline.segmentation.unexplained_motion import with_ignored
 from pipeline.segmentation.video import Video
 from pipeline.segmentation.video_model import (
@@ -52,6 +55,16 @@ class Segmentation:
     rows: list[dict[str, Any]]
     warnings: list[str]
     backend: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """Ids of all frames, names that a person gave to some, what found them, and what it has to say."""
+
+    object_ids: UInt8[np.ndarray, "frame height width"]
+    names: dict[int, str]
+    backend: str
+    warnings: list[str]
 
 
 def segment_objects(
@@ -87,20 +100,40 @@ def kept_frames(info: Path | None, count: int) -> KeptFrames:
 
 def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConfig) -> Segmentation:
     """What prompts point at or what moves, with the motion that speaks for it."""
-    ids, backend = found_ids(video, weights, config)
-    ids = obeyed(ids, config.prompts)
+    found = asked_or_moving(video, weights, config)
+    ids = found.object_ids
     if video.hidden is not None:
         ids[video.hidden] = 0
     moves = own_motion(video.images, ids, video.chain, config.boundary_reach)
-    names = {prompt.object: prompt.name for prompt in config.prompts if prompt.name}
-    held = held_confidence(video.images, ids, config.prompts) if config.prompts else None
+    held = held_confidence(video.images, ids, config.with_clicks_only.prompts) if config.prompts else None
     steady = None if config.prompts else steadiness(video.images, ids)
-    rows = object_rows(ids, video.residual, names, moves, held, steady)
-    warnings = found_warnings(ids, config) + doubt_warnings(held or {}) + unsteady_warnings(steady or {})
+    rows = object_rows(ids, video.residual, found.names, moves, held, steady)
+    warnings = (
+        found.warnings + found_warnings(ids, config) + doubt_warnings(held or {}) + unsteady_warnings(steady or {})
+    )
     ids, ignored = with_ignored(
         ids, video.images, video.residual, video.chain, config.min_area / 6, config.boundary_reach
     )
-    return Segmentation(ids, rows, warnings + ignored, backend)
+    return Segmentation(ids, rows, warnings + ignored, found.backend)
+
+
+def asked_or_moving(video: Video, weights: Path | None, config: SegmentObjectsConfig) -> Found:
+    """Things by their names, and what clicks point at, which lies on top; what moves where nothing is asked for."""
+    clicks = config.with_clicks_only
+    names = {prompt.object: prompt.name for prompt in clicks.prompts if prompt.name}
+    if not config.texts:
+        ids, backend = found_ids(video, weights, clicks)
+        return Found(obeyed(ids, clicks.prompts), names, backend, [])
+    model = TextModel(text_model(weights), stage_device())
+    instances = model.instances(video.images, [prompt.text or "" for prompt in config.texts])
+    taken = {prompt.object for prompt in clicks.prompts}
+    named = text_objects(instances, config.texts, video.images.shape[:3], taken, config.max_objects)
+    if not clicks.prompts:
+        return Found(named.object_ids, named.names, f"prompts, text by {model.name}", named.warnings)
+    ids, backend = found_ids(video, weights, clicks)
+    ids = obeyed(ids, clicks.prompts)
+    both = np.where(ids > 0, ids, named.object_ids)
+    return Found(both, named.names | names, f"text by {model.name}, {backend}", named.warnings)
 
 
 def found_ids(

@@ -70,13 +70,16 @@ def test_sam_finds_the_same_masks(cuda: torch.device, tmp_path: Path) -> None:
 
 def test_sam2_follows_the_same_masks(cuda: torch.device, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="the sam2 extra is not installed")
-    from pipeline.segmentation.propagators.sam2 import Sam2Video
+    from pipeline.segmentation.propagators.sam2 import TRACKER
+    from pipeline.segmentation.sam_video import SamVideo
     from tests.tiny_sam2 import write_video_model
 
     write_video_model(tmp_path, "sam2_video", seed=1)
     given = np.zeros((40, 56), bool)
     given[8:24, 10:30] = True
-    walks = [list(Sam2Video(tmp_path, device).walk(images(2, 40, 56), {3: {0: given}})) for device in (CPU, cuda)]
+    walks = [
+        list(SamVideo(tmp_path, TRACKER, device).walk(images(2, 40, 56), {3: {0: given}})) for device in (CPU, cuda)
+    ]
     pairs = list(zip(*walks, strict=True))
     assert len(pairs) == 2
     for (frame, logits), (other_frame, other) in pairs:

@@ -129,6 +129,7 @@ WITHOUT = {
     "pipeline/scene/method_interface.py": "tests/pipeline/rendering/test_third_method.py",
     "pipeline/segmentation/backends/motion.py": "tests/pipeline/test_segment_objects.py runs it on known truth",
     "pipeline/segmentation/mask_backend.py": "tests/pipeline/runtime/test_backends.py and test_segment_objects.py choose by it",
+    "pipeline/segmentation/sam_video.py": "tests/pipeline/segmentation/propagators/test_sam2.py and test_sam3.py",
     "pipeline/segmentation/video.py": "lazy values; every test of segment_objects goes through it",
     "pipeline/semantic_flow/checkpoint.py": METHOD,
     "pipeline/semantic_flow/method.py": METHOD,

@@ -50,16 +50,19 @@ def resnet_features(
     As the paper's encoder of what is static: of ResNet-18 64 + 64 + 128 + 256 = 512 channels.
     """
     with torch.no_grad():
-        mean, deviation = (
-            image.new_tensor(values, dtype=torch.float32) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
-        )
-        level = ((image.float() / 255 - mean) / deviation).permute(2, 0, 1)[None]
+        level = standardised(image)
         level = network.maxpool(network.relu(network.bn1(network.conv1(level))))
         parts = [level]
         for layer in (network.layer1, network.layer2, network.layer3):
             level = layer(level)
             parts.append(F.interpolate(level, size=parts[0].shape[2:], mode="bilinear", align_corners=False))
         return torch.cat(parts, dim=1)[0]
+
+
+def standardised(image: UInt8[Tensor, "height width rgb=3"]) -> Float[Tensor, "batch=1 rgb=3 height width"]:
+    """An image as networks that were trained on ImageNet take it."""
+    mean, deviation = (image.new_tensor(values, dtype=torch.float32) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    return ((image.float() / 255 - mean) / deviation).permute(2, 0, 1)[None]
 
 
 def fitted_basis(maps: Sequence[Float[Tensor, "channel row column"]], channels: int) -> Basis:

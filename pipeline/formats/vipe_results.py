@@ -21,7 +21,7 @@ from jaxtyping import Float
 from pipeline.cameras import Intrinsics
 from pipeline.formats.exr_file import read_exr
 from pipeline.formats.lens import Lens, make_lens
-from pipeline.formats.pose_arrays import loaded, numbered, sound, square, the_one
+from pipeline.formats.pose_arrays import array_names, loaded, numbered, sound, square, the_one
 from pipeline.formats.tool_depth import ToolDepth, as_it_is
 from pipeline.formats.transforms_file import NamedPoses, the_lens
 from pipeline.runtime.errors import StageError
@@ -50,7 +50,8 @@ def results(path: Path) -> Results | None:
     kinds = {"pose": ".npz", "depth": ".zip"}
     if path.is_file():
         own = kinds.get(path.parent.name) == path.suffix.lower()
-        return Results(path.parent.parent, path) if own else None
+        poses_of_another = own and path.suffix.lower() == ".npz" and not {"data", "inds"} <= array_names(path)
+        return Results(path.parent.parent, path) if own and not poses_of_another else None
     there = path.is_dir() and any(list((path / kind).glob(f"*{end}")) for kind, end in kinds.items())
     return Results(path, None) if there else None
 

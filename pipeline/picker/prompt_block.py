@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.config import Prompt
-from pipeline.runtime.config_edit import save_text, with_scene_value
+from pipeline.runtime.config_edit import parsed, save_text, with_scene_value
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.yaml_edit import entry_lines
 
@@ -34,6 +34,8 @@ def checked_prompts(values: Any, frames: int, height: int, width: int) -> list[P
 
 def prompt_fault(prompt: Prompt, frames: int, height: int, width: int) -> str | None:
     """What is wrong with one prompt, and the way out."""
+    if prompt.text is not None:
+        return "things are found by a text of the scene's prompts in config.yaml, not on this page; write it there"
     if prompt.name and (len(prompt.name) > MOST_NAME or not prompt.name.isprintable()):
         return f"the name {prompt.name[:MOST_NAME]!r} is too long or has unseen characters; take at most {MOST_NAME} letters"
     if len(prompt.points) > MOST_POINTS:
@@ -81,5 +83,17 @@ def save_prompts(path: Path, scene: str, video: str, prompts: Sequence[Prompt]) 
 
 
 def with_prompts(text: str, scene: str, video: str, prompts: Sequence[Prompt]) -> str:
-    """The text of config.yaml in which a scene has these prompts; a scene that is not there yet is of `video`."""
-    return with_scene_value(text, scene, "prompts", [entry(prompt) for prompt in prompts], video)
+    """The text of config.yaml in which a scene has these prompts; a scene that is not there yet is of `video`.
+
+    Its prompts with a text, which the page does not show, stay.
+    """
+    told = [*texts_of(parsed(text), scene), *(entry(prompt) for prompt in prompts)]
+    return with_scene_value(text, scene, "prompts", told, video)
+
+
+def texts_of(values: dict[str, Any], scene: str) -> list[dict[str, Any]]:
+    """The prompts with a text that a scene has in a configuration, as they stand there."""
+    told: Any = values
+    for key in ("scenes", scene, "prompts"):
+        told = told.get(key) if isinstance(told, dict) else None
+    return [prompt for prompt in told or [] if isinstance(prompt, dict) and "text" in prompt]

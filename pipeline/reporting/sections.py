@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from markupsafe import Markup
 
 from pipeline.formats.flow_file import read_flow_attributes
+from pipeline.formats.frames_folder import read_json
 from pipeline.formats.geometry_file import Geometry
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.renders_folder import Renders, read_renders
@@ -184,6 +185,16 @@ def run_section(facts: Facts) -> dict[str, Any]:
         "settings": [(r["stage"], json.dumps(r["options"], indent=1)) for r in records if r["options"]],
         "masks_backend": facts.objects.get("backend", ""),
     }
+
+
+def given_section(inputs: Path | None, depth: Path | None) -> dict[str, str]:
+    """What a person gave and how it was understood, and the network that estimated depth where one did."""
+    understood: dict[str, str] = read_json(inputs) if inputs else {}
+    if depth is not None:
+        note = read_json(depth / "alignment.json")
+        used = f"{sum(note['used'])} of {len(note['used'])} frames fit the sparse points"
+        understood = understood | {"depth": f"estimated by {note['model']}, which tells {note['tells']}; {used}"}
+    return understood
 
 
 def time_row(stage: str, record: dict[str, Any]) -> dict[str, str]:

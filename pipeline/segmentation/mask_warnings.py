@@ -34,7 +34,8 @@ def given_warnings(
 
 def found_warnings(ids: UInt8[np.ndarray, "frame height width"], config: SegmentObjectsConfig) -> list[str]:
     """Of masks that come from motion or from hints."""
-    warnings = prompt_warnings(ids, config.prompts) + lost_warnings(ids, config.prompts)
+    clicks = config.with_clicks_only.prompts
+    warnings = prompt_warnings(ids, clicks) + lost_warnings(ids, clicks)
     if config.key_frames:
         warnings.append("segment_objects.key_frames is true, but no folder of masks is given: it changes nothing")
     if not config.prompts and not ids.any():

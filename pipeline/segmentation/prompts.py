@@ -31,10 +31,14 @@ CLICKED_PX = 2.0  # around a click, which belong to its object in the end
 
 
 def check_prompts(prompts: list[Prompt], shape: tuple[int, int, int]) -> None:
-    """Refuse hints that lie outside the video, and two things under one id."""
+    """Refuse hints that lie outside the video, two things under one id, and a text that comes twice."""
     count, height, width = shape
-    check_ids(prompts)
-    for prompt in prompts:
+    texts = [prompt.text for prompt in prompts if prompt.text is not None]
+    if twice := [text for text in texts if texts.count(text) > 1]:
+        raise StageError(f'two prompts have the text "{twice[0]}"; one finds all things that are called so')
+    clicks = [prompt for prompt in prompts if prompt.text is None]
+    check_ids(clicks)
+    for prompt in clicks:
         name = f"prompt of object {prompt.object} on frame {prompt.frame}"
         if prompt.frame >= count:
             raise StageError(f"{name}: the scene has {count} frames (0 to {count - 1}); choose one of them")

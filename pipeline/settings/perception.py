@@ -62,9 +62,10 @@ class SegmentObjectsConfig(Section):
     backend: Literal["auto", "motion", "sam"] = Field(
         "auto", description="auto: sam where its weights lie in weights/", json_schema_extra=SHOWN
     )
-    propagator: Literal["auto", "flow", "sam2"] = Field(
+    propagator: Literal["auto", "flow", "sam2", "sam3"] = Field(
         "auto",
-        description="what masks follow through the video; auto: sam2 where a SAM 2 or EdgeTAM folder is in weights/",
+        description="what masks follow through the video; auto: sam3 where SAM 3's folder is in weights/, else sam2 where one of "
+        "SAM 2 or EdgeTAM is",
         json_schema_extra=SHOWN,
     )
     max_objects: int = Field(4, ge=1, le=16, description="most objects to keep", json_schema_extra=SHOWN)
@@ -77,7 +78,17 @@ class SegmentObjectsConfig(Section):
     key_frames: bool = Field(
         False, description="given masks are of some frames, numbered by frame; the others are filled in"
     )
-    prompts: list[Prompt] = Field([], description="clicks and boxes; normally given with the scene")
+    prompts: list[Prompt] = Field([], description="clicks, boxes and texts; normally given with the scene")
+
+    @property
+    def texts(self) -> list[Prompt]:
+        """The prompts that name things."""
+        return [prompt for prompt in self.prompts if prompt.text is not None]
+
+    @property
+    def with_clicks_only(self) -> "SegmentObjectsConfig":
+        """The same without them."""
+        return self.model_copy(update={"prompts": [prompt for prompt in self.prompts if prompt.text is None]})
 
 
 class DownloadWeightsConfig(Section):

@@ -9,9 +9,13 @@ from pipeline.settings.values import Level, Positive, PresetName, Section
 
 
 class Prompt(Section):
-    """A hint to one object in one frame, in pixels of the extracted frames: points with labels, or a box, or both."""
+    """A hint to one object in one frame, in pixels of the extracted frames: points with labels, or a box, or both.
 
-    object: int = Field(ge=1, le=254, description="object id")
+    Or a text, by which SAM 3 finds every thing that is called so, in all frames; ids are then given by the stage.
+    """
+
+    object: int = Field(0, ge=0, le=254, description="object id, from 1 on; none with a text")
+    text: str | None = Field(None, min_length=1, description="what to look for, as `red car`; needs SAM 3 in weights/")
     frame: int = Field(0, ge=0, description="frame index")
     points: list[tuple[float, float]] = Field([], description="x, y of clicked points")
     labels: list[Literal[0, 1]] = Field([], description="1 on the object, 0 beside it; all 1 when left out")
@@ -20,6 +24,15 @@ class Prompt(Section):
 
     @model_validator(mode="after")
     def shows_something(self) -> "Prompt":
+        if self.text is not None:
+            if self.object or self.points or self.box is not None or self.frame:
+                raise ValueError(
+                    f'the prompt with text "{self.text}" also has an object, a frame, points or a box: give the text alone (and '
+                    "a name), things that it finds get the ids that are free"
+                )
+            return self
+        if not self.object:
+            raise ValueError("a prompt has neither an object (its id, from 1 on) nor a text: give one of them")
         if not self.points and self.box is None:
             raise ValueError(
                 f"object {self.object} in frame {self.frame} has neither points nor a box: give one of them"
@@ -64,7 +77,7 @@ class SceneConfig(Section):
         None, description="LAYOUT:PATH, a scene of a data set in the place of `video` and of what is known of it"
     )
     masks: str | None = Field(None, description="folder of masks, one a frame")
-    prompts: list[Prompt] = Field([], description="clicks and boxes for segment_objects")
+    prompts: list[Prompt] = Field([], description="clicks, boxes and texts for segment_objects")
     edits: list[Edit] = Field([], description="changes to the trained scene, for render_views")
     poses: str | None = Field(
         None,

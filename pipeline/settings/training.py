@@ -208,7 +208,9 @@ class TrainSemanticFlowConfig(Section):
         500, ge=1, description="steps of stage 2 of a scene with `start_from`; stage 1 is shortened alike"
     )
     encoder: EncoderName = Field(
-        "auto", description="of the frames; auto: a ResNet whose weights lie in weights/", json_schema_extra=SHOWN
+        "auto",
+        description="of the frames; auto: a ResNet, else EfficientNet-Lite0, whose weights lie in weights/",
+        json_schema_extra=SHOWN,
     )
     feature_channels: int = Field(24, ge=4, description="channels of the frames' features")
     grid_lr: float = Field(0.02, gt=0, description="learning rate of grids")

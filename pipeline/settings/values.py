@@ -19,7 +19,7 @@ DatasetLayout = Literal[
 ]
 DatasetPart = Literal["masks", "poses", "depth", "labels"]
 DatasetFormat = Literal["nerfstudio", "colmap", "dycheck", "dnerf", "osn", "llff"]
-EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50"]
+EncoderName = Literal["auto", "embedded", "resnet18", "resnet34", "resnet50", "efficientnet_lite0"]
 Positive = Annotated[float, Field(gt=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
 MOST, MOST_SEED = 1e9, 2**63 - 1  # larger numbers are slips

@@ -101,6 +101,8 @@ class JudgedScene:
             self / "evaluation.json",
             sorted((self / "records").glob("*.json")),
             self / "method.json" if (self / "method.json").exists() else None,
+            self / "inputs.json" if (self / "inputs.json").exists() else None,
+            self / "depth" if (self / "depth").exists() else None,
             self / "truth.h5" if with_truth else None,
             self / "report.html",
             ReportConfig(video_width=96),

@@ -160,9 +160,14 @@ def test_without_truth_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_auto_chose_is_said_at_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = judged_scene(tmp_path, monkeypatch)
     (scene / "method.json").write_text('{"methods": ["osn"], "reason": "object <1> moves rigidly"}')
+    (scene / "inputs.json").write_text('{"poses": "8 of 8 frames of ViPE (results), focal length 44 px"}')
+    (scene / "depth").mkdir()
+    (scene / "depth" / "alignment.json").write_text('{"model": "tiny", "tells": "disparity", "used": [true, false]}')
     page = Page(made_report(scene, with_truth=False))
     assert "OSN by method: auto : object <1> moves rigidly." in page.text
     assert page.text.index("by method: auto") < page.text.index("there is no truth") + 500
+    assert "8 of 8 frames of ViPE (results), focal length 44 px" in page.text
+    assert "estimated by tiny, which tells disparity; 1 of 2 frames fit the sparse points" in page.text
 
 
 def test_where_nothing_moves_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

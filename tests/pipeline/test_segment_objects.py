@@ -1,6 +1,7 @@
 """Masks given by a person, hints, and motion found in scenes whose truth is known."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import pipeline.segment_objects as stage
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frame_files import KeptFrames
@@ -17,6 +19,7 @@ from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
 from pipeline.segmentation import backends
+from pipeline.segmentation.text_objects import Instance
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128
 FLOWS: dict[bytes, bytes] = {}  # of frames
@@ -218,3 +221,35 @@ def test_what_is_drawn_over_the_video_is_ignored_and_no_object(tmp_path: Path) -
     drawn[:, 60:], drawn[3:6, 10:30, 40:60] = True, True
     assert (ids[drawn] == 255).all() and set(np.unique(ids[~drawn])) <= {0, 1, 255}
     assert (ids[[2, 6], 10:30, 40:60] != 255).any()
+
+
+class Named:
+    """Stands for SAM 3: knows where the first square is, and that it is red."""
+
+    name = "made up"
+
+    def __init__(self, folder: Path, device: object) -> None:
+        self.truth = moving_squares(folder, [(3, 0), (-2, 0)])
+
+    def instances(self, images: np.ndarray, texts: list[str]) -> Iterator[tuple[int, list[Instance]]]:
+        for t, ids in enumerate(self.truth):
+            yield t, [Instance(1, texts.index("red square"), 0.9, ids == 1)]
+
+
+def test_things_that_are_named_and_things_that_are_clicked_are_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = moving_squares(tmp_path / "frames", [(3, 0), (-2, 0)])
+    monkeypatch.setattr(stage, "text_model", lambda weights: tmp_path / "other")
+    monkeypatch.setattr(stage, "TextModel", Named)
+    clicked = np.where(truth == 2, 1, 0).astype(np.uint8)
+    monkeypatch.setattr(stage, "found_ids", lambda video, weights, config: (clicked, config.prompts[0].name))
+    click = Prompt(object=1, frame=0, name="prompts", points=[(43.0, 63.0)])
+    asked = SegmentObjectsConfig(prompts=[Prompt(text="dog"), Prompt(text="red square"), click])
+    ids, objects = segmented(tmp_path, asked)
+    assert objects["backend"].startswith("text by made up, prompts")
+    assert [row["name"] for row in objects["objects"]] == ["background", "prompts", "red square"]
+    assert not ((ids == 2) & (truth != 1)).any()
+    assert ((ids == 2) & (truth == 1)).sum() > 0.9 * (truth == 1).sum()
+    assert ((ids == 1) & (truth == 2)).sum() > 0.8 * (truth == 2).sum()
+    assert any('nothing was found that is called "dog"' in text for text in objects["warnings"])

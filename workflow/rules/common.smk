@@ -27,6 +27,7 @@ from pipeline.runtime.errors import StageError
 from pipeline.runtime.owner_note import noted
 from pipeline.runtime.sources import sources as own_sources
 from pipeline.runtime.weights import weights_present
+from pipeline.segmentation.text_model_choice import text_model
 from workflow.interpreter import put_code_on_path, put_interpreter_on_path
 from workflow.job_size import (
     Size,
@@ -289,6 +290,25 @@ def given_depth(of_scene):
         return [] if estimated else of_scene(wildcards)
 
     return of_given
+
+
+def estimated_depth(wildcards):
+    """The depth maps that a network estimates for a scene; nothing where a person gives them, or none."""
+    estimated = scene_of(wildcards).depth == ESTIMATE
+    return f"results/{wildcards.scene}/depth" if estimated else []
+
+
+def text_network(wildcards):
+    """The files of the network that a scene's prompts with text need; no job starts where there is none."""
+    prompts = stage_options(CONFIG, "segment_objects", known_scene(wildcards))[
+        "prompts"
+    ]
+    if scene_of(wildcards).masks or not any(prompt["text"] for prompt in prompts):
+        return []
+    try:
+        return files_under(text_model(Path(WEIGHTS)))
+    except StageError as error:
+        raise WorkflowError(f"scenes.{wildcards.scene}: {error}") from None
 
 
 def depth_network(wildcards):

@@ -160,6 +160,7 @@ rule segment_objects:
         flow="results/{scene}/flow.h5",
         mask_folder=scene_files("masks"),
         weights=weights_files,
+        network=text_network,
         code=sources("pipeline.segment_objects"),
     output:
         masks="results/{scene}/masks.h5",

@@ -137,6 +137,8 @@ rule report:
         notes="results/{scene}/evaluation.json",
         records=all_records,
         method=method_choice,
+        inputs="results/{scene}/inputs.json",
+        depth=estimated_depth,
         truth=scene_files("truth"),
         code=sources("pipeline.report") + REPORT_TEMPLATES,
     output:
@@ -167,7 +169,8 @@ rule report:
         " --frames {input.frames:q} --info {input.info:q} --flow {input.flow:q} --masks {input.masks:q}"
         " --objects {input.objects:q} --geometry {input.geometry:q} --scene {input.scene:q}"
         " --histories {input.histories:q} --renders {input.renders:q} --splats {input.splats:q} --metrics {input.metrics:q} --notes {input.notes:q}"
-        " --records {input.records:q} --method {input.method:q} --truth {params.truth:q} --report {output.report:q}"
+        " --records {input.records:q} --method {input.method:q} --inputs {input.inputs:q} --depth {input.depth:q}"
+        " --truth {params.truth:q} --report {output.report:q}"
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 

@@ -143,6 +143,14 @@ def test_names_of_a_persons_images_are_not_taken_for_numbers_of_frames(tmp_path:
     )
 
 
+def test_a_file_of_vipe_is_told_from_anothers_by_its_arrays(tmp_path: Path) -> None:
+    file = vipe(tmp_path / "v", 1.0) / "pose" / "clip.npz"
+    np.testing.assert_allclose(np.linalg.inv(read_poses(file, INFO).camera_from_world), POSES, atol=1e-5)
+    assert given_depths(file, SCENE.kept, SCENE.size).how.startswith("ViPE")
+    np.savez(file, c2w=POSES)
+    assert tool_poses(file, None) is None and read_poses(file, INFO).known == FRAMES
+
+
 def test_depth_of_the_video_is_that_of_its_kept_frames(tmp_path: Path) -> None:
     kept = KeptFrames([f"{t:06d}.png" for t in range(4)], [0, 2, 4, 6], FRAMES)
     found = given_depths(vipe(tmp_path / "v", 1.0), kept, (HEIGHT, WIDTH))

@@ -55,6 +55,16 @@ def test_saving_twice_replaces(config: Path) -> None:
     ]
 
 
+def test_texts_that_the_page_does_not_show_stay(config: Path) -> None:
+    save_prompts(config, "demo", "simulate", [CAR])
+    config.write_text(config.read_text().replace("  - {object: 1", "  - {text: red car}\n      - {object: 1", 1))
+    save_prompts(config, "demo", "simulate", [BALL])
+    assert yaml.safe_load(config.read_text())["scenes"]["demo"]["prompts"] == [
+        {"text": "red car"},
+        {"object": 2, "frame": 0, "box": [1, 2, 30, 40]},
+    ]
+
+
 def test_scene_that_is_not_there_yet_is_added(config: Path, tmp_path: Path) -> None:
     clip = tmp_path / "a clip: 'x'.mp4"
     clip.write_bytes(b"x")
@@ -101,7 +111,8 @@ def test_file_that_is_no_configuration_is_named_as_such(text: str) -> None:
         ([{"object": 1, "points": [[101, 2]]}], r"\(101, 2\) is outside the frame of 100x50"),
         ([{"object": 1, "points": [[float("nan"), 2]]}], "should be a finite number"),
         ([{"object": 1, "box": [5, 5, 5, 9]}], "is empty"),
-        ([{"object": 0, "points": [[1, 2]]}], "greater than or equal to 1"),
+        ([{"object": 0, "points": [[1, 2]]}], "neither an object .* nor a text"),
+        ([{"text": "dog"}], "by a text of the scene's prompts in config.yaml, not on this page"),
         ([{"object": 1, "points": [[1, 2]], "name": "x" * 81}], "at most 80 letters"),
         ([{"object": 1, "points": [[1, 2]], "name": "a\u202eb"}], "unseen characters"),
         ([{"object": 1, "points": [[1, 2]] * 101}], "101 points are too many"),

@@ -7,13 +7,14 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
+from models.semantic_flow.efficientnet_lite import weight_shapes
 from pipeline.runtime.errors import StageError
 from pipeline.semantic_flow.frame_features import basis_of, chosen_encoder, frame_features
 from pipeline.train_semantic_flow import train_semantic_flow
 from tests.pipeline.small_semantic_flow import small
 from tests.synthetic import write_synthetic_scene
 
-FILE = "resnet18-f37072fd.pth"
+FILE, LITE = "resnet18-f37072fd.pth", "efficientnet-lite0-57934424.pth"
 IMAGES = np.random.default_rng(0).integers(0, 255, (5, 24, 40, 3), dtype=np.uint8)
 
 
@@ -33,6 +34,20 @@ def test_auto_takes_a_resnet_where_its_weights_are_and_the_embedded_one_elsewher
     assert chosen_encoder("auto", weights).origin == FILE
     assert chosen_encoder("embedded", weights).name == "embedded"
     assert chosen_encoder("auto", tmp_path).name == chosen_encoder("auto", None).name == "embedded"
+
+
+def test_efficientnet_lite_is_taken_by_name_or_where_no_resnet_is(weights: Path, tmp_path: Path) -> None:
+    state = {name: torch.rand(shape) for name, shape in weight_shapes().items()}
+    torch.save({**state, "_fc.weight": torch.zeros(1)}, tmp_path / LITE)
+    encoder = chosen_encoder("auto", tmp_path)
+    assert (encoder.name, encoder.origin) == ("efficientnet_lite0", LITE)
+    assert encoder.encode(torch.from_numpy(IMAGES[0])).shape == (176, 6, 10)
+    torch.save(state | {"_conv_stem.weight": torch.zeros(32, 3, 5, 5)}, tmp_path / LITE)
+    with pytest.raises(StageError, match=r"_conv_stem\.weight has another shape"):
+        chosen_encoder("efficientnet_lite0", tmp_path)
+    torch.save({}, tmp_path / LITE)
+    with pytest.raises(StageError, match="does not hold the weights of efficientnet_lite0"):
+        chosen_encoder("efficientnet_lite0", tmp_path)
 
 
 def test_an_encoder_that_is_not_there_or_torn_is_refused(weights: Path, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.masks_file import read_masks, read_objects
 from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
-from pipeline.segmentation.propagators import sam2
-from pipeline.segmentation.propagators.sam2 import Sam2Video
+from pipeline.segmentation import sam_video
+from pipeline.segmentation.propagators.sam2 import TRACKER
+from pipeline.segmentation.sam_video import SamVideo
 from pipeline.segmentation.video_model import choose_video_model, followed_ids, hints_from_prompts
 from tests.pipeline.segmentation.test_video_model import HEIGHT, WIDTH, box
 from tests.pipeline.test_segment_objects import moving_squares
@@ -51,7 +52,7 @@ def test_without_transformers_sam2_says_what_to_install_and_auto_warns(
 ) -> None:
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "config.json").write_text(json.dumps({"model_type": "sam2_video"}))
-    monkeypatch.setattr(sam2, "find_spec", lambda name: None)
+    monkeypatch.setattr(sam_video, "find_spec", lambda name: None)
     with pytest.raises(StageError, match="not installed: `pip install transformers`"):
         choose_video_model(tmp_path, "sam2", CPU)
     assert choose_video_model(tmp_path, "auto", CPU) is None
@@ -79,7 +80,7 @@ def test_the_real_networks_follow_masks_both_ways_and_keep_what_is_given(folder:
 def test_a_mask_lies_where_it_was_given_and_objects_do_not_depend_on_each_other(
     folder: Path, images: np.ndarray
 ) -> None:
-    model = Sam2Video(folder, CPU)
+    model = SamVideo(folder, TRACKER, CPU)
     hints = {3: {1: box(3, 8, 16)}, 9: {0: box(20, 30, 16)}}
     together = {(t, k): logit for t, own in model.walk(images, hints) for k, logit in own.items()}
     found = together[1, 3] > 0
@@ -94,7 +95,7 @@ def test_the_real_networks_take_clicks_and_boxes(folder: Path, images: np.ndarra
         Prompt(object=5, frame=0, box=(3, 4, 30, 30)),
         Prompt(object=5, frame=0, points=[(20.0, 10.0)]),
     ]
-    model = Sam2Video(folder, CPU)
+    model = SamVideo(folder, TRACKER, CPU)
     first = {(t, k): logit for t, own in model.walk(images, hints_from_prompts(prompts)) for k, logit in own.items()}
     moved = [prompts[0].model_copy(update={"points": [(44.0, 33.0), (3.0, 3.0)]}), *prompts[1:]]
     second = {(t, k): logit for t, own in model.walk(images, hints_from_prompts(moved)) for k, logit in own.items()}
@@ -103,7 +104,7 @@ def test_the_real_networks_take_clicks_and_boxes(folder: Path, images: np.ndarra
 
 
 def test_what_is_remembered_does_not_grow_with_the_video(folder: Path) -> None:
-    model = Sam2Video(folder, CPU)
+    model = SamVideo(folder, TRACKER, CPU)
     model.window = 3
     images = np.random.default_rng(0).integers(0, 255, (9, HEIGHT, WIDTH, 3)).astype(np.uint8)
     sessions = model.sessions(images, {1: {0: box(3, 8)}})
