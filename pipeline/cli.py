@@ -91,12 +91,13 @@ def run_stage(stage: Callable[..., None]) -> None:
         set_threads(call.threads)
         paths = all_paths(call.paths)
         with at_work(call.record):
-            check_whole(paths, stage.__name__)
+            check_whole([*paths, *([call.record] if call.record else [])], stage.__name__)
             before = stamps(paths)
             stage(**call.paths, **({"config": call.config} if call.config is not None else {}))
             keep_digests(changed(before), stage.__name__)
             if call.record:
                 write_record(call.record, stage.__name__, time.monotonic() - start, kept.texts, call.config)
+                keep_digests([call.record], stage.__name__)
     except (StageError, BrokenPipeError) as error:
         log.error("%s: %s", stage.__name__, error)
         sys.exit(1)

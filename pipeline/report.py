@@ -34,6 +34,7 @@ from pipeline.reporting.sections import (
     subtitle,
 )
 from pipeline.runtime.atomic import whole
+from pipeline.runtime.record import read_record
 from pipeline.truth.truth_file import read_truth
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def report(
         objects=read_objects(objects),
         metrics=own_numbers(judged),
         notes=read_json(notes),
-        records=[read_json(path) for path in records],
+        records=[read_record(path) for path in records],
         scene=read_scene(scene, without=FLOW_FIELDS),
         truth=read_truth(truth) if truth else None,
     )

@@ -99,8 +99,11 @@ def read_frames_info(path: Path) -> dict[str, Any]:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object that a stage wrote."""
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise StageError(f"{path} does not exist; run the stage that writes it") from error
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, a number of thousands of digits
         raise StageError(f"{path} is damaged ({error}); delete it and run again") from error
+    if not isinstance(content, dict):
+        raise StageError(f"{path} is damaged (it holds no JSON object); delete it and run again")
+    return content

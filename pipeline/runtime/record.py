@@ -7,13 +7,16 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.device import stage_device
+from pipeline.runtime.errors import StageError
 from pipeline.runtime.run_plan import planned
 
+LAST_MOMENT = 253_402_300_799  # the end of the year 9999, seconds since the epoch: no date is later
 LIBRARIES = ("torch", "torchvision", "pycolmap", "opencv-python-headless", "numpy", "h5py", "av", "snakemake")
 
 
@@ -34,6 +37,33 @@ def write_record(path: Path, stage: str, seconds: float, warnings: list[str], co
     }
     with whole(path) as partial:
         partial.write_text(json.dumps(record, indent=1))
+
+
+class StageRecord(BaseModel):
+    """What a record holds; of older ones not all is known."""
+
+    stage: str
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    peak_memory_mb: float = Field(ge=0, allow_inf_nan=False)
+    started: float | None = Field(None, ge=0, le=LAST_MOMENT)
+    expected_seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
+    warnings: list[str] = []
+    versions: dict[str, str] = {}
+    device: str = ""
+    commit: str = "unknown"
+    options: dict[str, Any] = {}
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A stage's record, checked."""
+    try:
+        return StageRecord.model_validate_json(path.read_bytes()).model_dump()
+    except OSError as error:
+        raise StageError(f"cannot read {path}: {error.strerror}; run the stage that writes it") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = f"{'.'.join(map(str, fault['loc']))}: " if fault["loc"] else ""
+        raise StageError(f"{path} is damaged ({place}{fault['msg']}); delete it and run again") from error
 
 
 def peak_memory_mb() -> float:

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.cli import DISK_FAULTS, disk_fault, flag, read_call, read_options, stage_parser
 from pipeline.config import EstimateFlowConfig
+from pipeline.runtime.digests import digest, read_digest
 from pipeline.runtime.errors import StageError
 from pipeline.runtime.sources import ROOT
 from tests.full_disk import files_up_to
@@ -169,6 +170,8 @@ def test_stage_runs_and_writes_its_record(stage: Path) -> None:
     record = json.loads((folder / "r/record.json").read_text())
     assert record["stage"] == "copy_text" and record["warnings"] == ["only a copy"]
     assert 0 <= record["seconds"] < 60 and 5 < record["peak_memory_mb"] < 2000
+    kept = read_digest(folder / "r/record.json")  # evaluate and report read records
+    assert kept == {"stage": "copy_text", "sha256": digest(folder / "r/record.json")}
     assert record["options"]["backend"] == "auto"
 
 
