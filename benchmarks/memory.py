@@ -5,7 +5,7 @@
 
 Makes a scene of 300 frames of 960x540 with two objects, as pack_scene would write it, and runs few steps of every phase on it:
 what counts is what a stage holds, not what it learns. Prints the largest resident set of each process, and of a GPU the
-largest memory that was allocated there. The scene (1 GB) stays in the work folder and is used again.
+largest memory that was allocated there. The scene (0.1 GB) stays in the work folder and is used again.
 """
 
 import argparse

@@ -42,6 +42,7 @@ WITHOUT = {
     "models/ops/region_planes/reference.py": OPERATORS,
     "models/ops/region_volume/cuda.py": OPERATORS,
     "models/ops/region_volume/reference.py": OPERATORS,
+    "models/ops/seen_features/cpu.py": OPERATORS,
     "models/ops/seen_features/cuda.py": OPERATORS,
     "models/ops/seen_features/reference.py": "tests/models/semantic_flow/test_flow_features.py",
     "pipeline/tabulation/page.py": TABLE,

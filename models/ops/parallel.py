@@ -50,7 +50,7 @@ class Autotuner:
 
 @cache
 def autotuners(threads: int) -> dict[Hashable, Autotuner]:
-    """What was measured in this process, by the code that was called."""
+    """What was measured in this process, by the code that was called and the number of its pieces."""
     return {}
 
 
@@ -70,9 +70,13 @@ def workers(device: torch.device) -> Iterator[ParallelMap]:
     pools = {count: ThreadPoolExecutor(count, "", torch.set_num_threads, (1,)) for count in counts if count > 1}
 
     def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        tuner = autotuners(threads).setdefault(getattr(function, "__code__", function), Autotuner(counts))
+        pieces = list(items)
+        if len(pieces) < 2:  # and nothing is measured: an empty list is fastest without any thread
+            return [function(piece) for piece in pieces]
+        kind = getattr(function, "__code__", function), len(pieces)
+        tuner = autotuners(threads).setdefault(kind, Autotuner(counts))
         count, start = tuner.count(), time.perf_counter()
-        done = list((pools[count].map if count in pools else map)(function, items))
+        done = list((pools[count].map if count in pools else map)(function, pieces))
         tuner.note(count, time.perf_counter() - start)
         return done
 

@@ -85,6 +85,11 @@ class Region:
         """The box as operators on regions take it: centre, half extents, and the share of the grid that the shell takes."""
         return torch.cat([self.centre, self.half_extent, constant((self.shell / (1 + self.shell),), self.centre)])
 
+    @cached_property
+    def as_object_box(self) -> Float[Tensor, "object=1 number=8"]:
+        """The box as `models.ops.contract_points` takes it: what lies beyond is drawn in, also where there is no shell."""
+        return torch.cat([self.centre, self.half_extent, constant((self.shell, 0.0), self.centre)])[None]
+
     def in_box_frame(self, points: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
         """World points in the frame in which the region is a box."""
         return points

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.ops.constants import constant
 from models.ops.region_planes import region_planes
 from models.ops.space import Region
-from models.ops.table_reads import read
+from models.ops.table_reads import read, read_in_box
 
 INITIAL_FEATURES = 0.3
 
@@ -45,9 +45,9 @@ class SpacePlanes(nn.Module):
 
     def in_region(self, region: Region, points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, "point channel"]:
         """Features at points of the world."""
-        if points.device.type == "cpu":
-            return self(region.coordinates(points))
         placed = region.in_box_frame(points)
+        if points.device.type == "cpu":
+            return read_in_box(self, region.as_object_box, placed, None, self.planes, self.lines)
         return region_planes(self.planes, self.lines, placed, placed.new_empty(0), region.box, 0.0, 0.0)
 
     def take(self, coarser: "SpacePlanes") -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.ops.constants import constant
 from models.ops.region_planes import region_planes
 from models.ops.space import Region
-from models.ops.table_reads import read
+from models.ops.table_reads import read, read_in_box
 
 INITIAL_SPACE = 0.1
 
@@ -48,10 +48,9 @@ class SpaceTimePlanes(nn.Module):
         self, region: Region, points: Float[Tensor, "point xyz=3"], times: Float[Tensor, "point"], frames: int
     ) -> Float[Tensor, "point channel"]:
         """Features at world points and at times in frames, of which there are so many."""
-        last = max(frames - 1, 1)
+        last, placed = max(frames - 1, 1), region.in_box_frame(points)
         if points.device.type == "cpu":
-            return self(region.coordinates(points), 2 * times / last - 1)
-        placed = region.in_box_frame(points)
+            return read_in_box(self, region.as_object_box, placed, times / last, self.space, self.time)
         return region_planes(self.space, self.time, placed, times, region.box, 2 / last, -1.0)
 
     def resize(self, resolution: int, frames: int) -> None:

@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from models.ops import grid as grid_kernels
 from models.ops import space_time as kernels
+from models.ops.contract_points.cpu import contract
 
 Points = Float[np.ndarray, "xyz=3 point"]
+NO_GRADIENT = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,27 @@ def unit_points(coordinates: Float[Tensor, "point xyz=3"]) -> Points:
     return array(coordinates.detach().T * 0.5 + 0.5)
 
 
+def points_in_box(points: Float[Tensor, "point xyz=3"], box: Float[Tensor, "object=1 number=8"]) -> Points:
+    """Points as three rows in the unit cube, from the frame of a box as `contract_points` has it."""
+    placed = np.empty((3, len(points)), np.float32)
+    contract(array(points).T, box.numpy(), of_one_box(len(points)), NO_GRADIENT, placed)
+    return placed
+
+
+def gradient_in_box(
+    gradient: Points, points: Float[Tensor, "point xyz=3"], box: Float[Tensor, "object=1 number=8"]
+) -> Float[Tensor, "point xyz=3"]:
+    """Gradients of points, from those of their places in the unit cube."""
+    by_point = np.empty((len(points), 3), np.float32)
+    contract(array(points).T, box.numpy(), of_one_box(len(points)), gradient, by_point.T)
+    return torch.from_numpy(by_point)
+
+
+def of_one_box(count: int) -> np.ndarray:
+    """The owners of points that are all in the first box."""
+    return np.zeros(count, np.int64)
+
+
 def last_channels(tables: Float[Tensor, "plane channel row column"]) -> Float[np.ndarray, "plane row column channel"]:
     """The tables as their memory has them."""
     return tables.detach().permute(0, 2, 3, 1).numpy()
@@ -77,47 +100,65 @@ def zeros_last_channels(tables: Tensor) -> Tensor:
 
 
 class Read(torch.autograd.Function):
-    """One read of a module's tables."""
+    """One read of a module's tables at points of a box; without a box coordinates are in [-1, 1]."""
 
     @staticmethod
     def forward(
         ctx: Any,
         owner: Any,
         buffer: GradientBuffer | None,
-        coordinates: Tensor,
-        times: Tensor | None,
+        points: Tensor,
+        times: np.ndarray | None,
+        box: Tensor | None,
         handle: Tensor,
         *tables: Tensor,
     ) -> Tensor:
-        points = unit_points(coordinates)
-        at = None if times is None else array(times * 0.5 + 0.5)
-        ctx.kept = owner, buffer, points, at, tables
-        return torch.from_numpy(gather(points, at, tables))
+        placed = unit_points(points) if box is None else points_in_box(points, box)
+        ctx.kept = owner, buffer, points.detach(), placed, times, box, tables
+        return torch.from_numpy(gather(placed, times, tables))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        owner, buffer, points, at, tables = ctx.kept
+        owner, buffer, points, placed, times, box, tables = ctx.kept
         gradient = array(gradients[0])
         by_point = None
         if ctx.needs_input_grad[2]:
-            by_point = torch.from_numpy(point_slopes(points, at, tables, gradient)).T
+            slopes = point_slopes(placed, times, tables, gradient)
+            by_point = torch.from_numpy(slopes).T * 0.5 if box is None else gradient_in_box(slopes, points, box)
+        one = TableRead(owner, placed, times, gradient)
         if buffer is not None:
-            buffer.reads.append(TableRead(owner, points, at, gradient))
-            return (None, None, by_point, None, None, *(None for _ in tables))
-        by_table = table_gradients(tables, [TableRead(owner, points, at, gradient)])
-        return (None, None, by_point, None, None, *by_table)
+            buffer.reads.append(one)
+            return (None, None, by_point, None, None, None, *(None for _ in tables))
+        return (None, None, by_point, None, None, None, *table_gradients(tables, [one]))
 
 
 def read(owner: nn.Module, coordinates: Tensor, times: Tensor | None, *tables: Tensor) -> Tensor:
     """Values at grid coordinates and times in [-1, 1]: from one volume, planes and lines, or planes in space and time."""
+    return read_at(owner, coordinates, None if times is None else array(times * 0.5 + 0.5), None, *tables)
+
+
+def read_in_box(
+    owner: nn.Module,
+    box: Float[Tensor, "object=1 number=8"],
+    points: Float[Tensor, "point xyz=3"],
+    times: Float[Tensor, "point"] | None,
+    *tables: Tensor,
+) -> Tensor:
+    """The same at points in the frame of a box as `contract_points` has it, and at times in [0, 1]."""
+    return read_at(owner, points, None if times is None else array(times), box, *tables)
+
+
+def read_at(owner: nn.Module, points: Tensor, times: np.ndarray | None, box: Tensor | None, *tables: Tensor) -> Tensor:
+    """The same, with a graph where something is learned."""
     learned = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in owner.parameters())
-    if not learned and not coordinates.requires_grad:
-        at = None if times is None else array(times * 0.5 + 0.5)
-        return torch.from_numpy(gather(unit_points(coordinates), at, tables))
+    if not learned and not points.requires_grad:
+        return torch.from_numpy(
+            gather(unit_points(points) if box is None else points_in_box(points, box), times, tables)
+        )
     buffer = LOCAL.buffer if torch.is_grad_enabled() else None
     if buffer is not None:
-        return Read.apply(owner, buffer, coordinates, times, buffer.handle, *(table.detach() for table in tables))
-    return Read.apply(owner, None, coordinates, times, coordinates.new_zeros(()), *tables)
+        return Read.apply(owner, buffer, points, times, box, buffer.handle, *(table.detach() for table in tables))
+    return Read.apply(owner, None, points, times, box, points.new_zeros(()), *tables)
 
 
 def gather(points: Points, at: np.ndarray | None, tables: tuple[Tensor, ...]) -> np.ndarray:
@@ -144,12 +185,12 @@ def gather(points: Points, at: np.ndarray | None, tables: tuple[Tensor, ...]) ->
 def point_slopes(
     points: Points, at: np.ndarray | None, tables: tuple[Tensor, ...], gradient: np.ndarray
 ) -> Float[np.ndarray, "xyz=3 point"]:
-    """Gradients of coordinates in [-1, 1]. Only what moves is ever read at places that are learned."""
+    """Gradients of points of the unit cube. Only what moves is ever read at places that are learned."""
     assert at is not None, "places in static tables are not learned"
     by_point = np.zeros_like(points)
     space, time = (last_channels(table) for table in tables)
     kernels.space_time_slopes(space, time, points, at, gradient, by_point)
-    return by_point * np.float32(0.5)
+    return by_point
 
 
 def table_gradients(tables: tuple[Tensor, ...], reads: list[TableRead]) -> list[Tensor]:

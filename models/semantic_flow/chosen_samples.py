@@ -5,6 +5,7 @@ which count nothing; what rays add up is then one product of matrices.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
@@ -21,8 +22,9 @@ class ListedSamples:
     index: Int64[Tensor, "chosen"]
     per_ray: int
 
-    @property
+    @cached_property
     def ray(self) -> Int64[Tensor, "chosen"]:
+        """The rays that the samples lie on."""
         return torch.div(self.index, self.per_ray, rounding_mode="floor")
 
     def points(self, traced: Traced) -> Float[Tensor, "chosen xyz=3"]:

@@ -30,40 +30,48 @@ def decode(
     frames_by: Int64[Tensor, "ray"] | None = None,
     memory: FrameMemory | None = None,
     compact: bool = False,
+    moving: bool = True,
 ) -> Decoded:
     """Decode the samples that matter. Only rays marked `semantic` get logits; the others' are zero.
 
     With `by`, the dynamic field is read at points moved by that much, `frames_by` frames later: what the ray would show
     if the moving things of that time were brought back along their flow. With `memory`, everything takes on the colours
     of the frames that see it. `compact`: samples that do not matter are left out on GPUs too, for which the host waits.
+    Rays that were traced without moving things are decoded so, too: `moving` is false for both.
     """
-    weights, density_prior = traced.weights, model.sizes.density_prior
-    rays = traced.rays
-    resting = samples_seen(weights.static, compact)
-    features = model.static_features(
-        resting.points(traced), resting.of_rays(rays.frames), resting.of_rays(rays.directions)
-    )
-    paint = torch.sigmoid(model.static.colour(features))
-    if memory is not None:
-        ray = resting.of_rays(torch.arange(len(rays.frames), device=paint.device))
-        paint = repainted_rest(memory, model, rays, weights.static, traced.points, ray, paint)
-    colour = resting.sums(weights.static, paint)
-    told = class_weights(weights, weights.static, density_prior) * semantic[:, None]
-    logits = resting.sums(told, model.static.semantics(features))
+    resting = decode_resting(model, traced, semantic, memory, compact)
+    if not moving:
+        return resting
+    weights, rays = traced.weights, traced.rays
     frames = rays.frames if frames_by is None else rays.frames + frames_by
-    moving = samples_seen(weights.dynamic, compact)
-    few, strongest = moving.strongest(weights.dynamic, model.sizes.semantic_samples, semantic)
-    there = moving.points(traced) if by is None else moving.points(traced) + moving.of_samples(by)
-    frame = moving.of_rays(frames)
+    seen = samples_seen(weights.dynamic, compact)
+    few, strongest = seen.strongest(weights.dynamic, model.sizes.semantic_samples, semantic)
+    there = seen.points(traced) if by is None else seen.points(traced) + seen.of_samples(by)
+    frame = seen.of_rays(frames)
     features = model.dynamic_features(there, frame.to(there.dtype))
     paint = torch.sigmoid(model.dynamic.colour(features))
     if memory is not None:
-        ray = moving.of_rays(torch.arange(len(rays.frames), device=paint.device))
+        ray = seen.of_rays(torch.arange(len(rays.frames), device=paint.device))
         paint = repainted(memory, model, rays, ray, there, paint)
-    colour = colour + moving.sums(weights.dynamic, paint)
+    colour = resting.colour + seen.sums(weights.dynamic, paint)
     meant = model.dynamic_logits(there[few], frame[few], features[few])
-    told = class_weights(weights, weights.dynamic, density_prior)
-    return Decoded(colour, logits + strongest.sums(told, meant))
+    told = class_weights(weights, weights.dynamic, model.sizes.density_prior)
+    return Decoded(colour, resting.logits + strongest.sums(told, meant))
+
+
+def decode_resting(
+    model: SemanticFlow, traced: Traced, semantic: Bool[Tensor, "ray"], memory: FrameMemory | None, compact: bool
+) -> Decoded:
+    """What the static field adds to colours and logits."""
+    weights, rays = traced.weights, traced.rays
+    seen = samples_seen(weights.static, compact)
+    features = model.static_features(seen.points(traced), seen.of_rays(rays.frames), seen.of_rays(rays.directions))
+    paint = torch.sigmoid(model.static.colour(features))
+    if memory is not None:
+        ray = seen.of_rays(torch.arange(len(rays.frames), device=paint.device))
+        paint = repainted_rest(memory, model, rays, weights.static, traced.points, ray, paint)
+    told = class_weights(weights, weights.static, model.sizes.density_prior) * semantic[:, None]
+    return Decoded(seen.sums(weights.static, paint), seen.sums(told, model.static.semantics(features)))
 
 
 def class_weights(

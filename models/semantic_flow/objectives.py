@@ -24,6 +24,7 @@ from models.semantic_flow.model import SemanticFlow, Traced
 from models.semantic_flow.planes import DensityGrid
 
 SmoothedGrid = DensityGrid | SpacePlanes | SpaceTimePlanes
+LEAST_TOTAL = 1e-3  # of the weights that expected endpoints are divided by
 
 
 def static_losses(
@@ -34,8 +35,8 @@ def static_losses(
     Departs by robust colours, and by depth and flow, which the paper's stage 1 does not have.
     """
     traced = model.trace(nodes, batch.rays, generator, moving=False)
-    decoded = decode(model, traced, batch.label != losses.UNLABELLED)
-    endpoint, _, _ = expected_flow_endpoints(model, traced, batch)
+    decoded = decode(model, traced, batch.label != losses.UNLABELLED, moving=False)
+    endpoint = resting_flow_endpoints(model, traced, batch)
     parts: dict[str, tuple[float, losses.Loss]] = {
         "colour": (weights.colour, losses.robust_colour_loss(decoded.colour, batch.colour)),
         "semantics": (weights.semantics, losses.cross_entropy(decoded.logits, batch.label)),
@@ -110,10 +111,8 @@ def expected_flow_endpoints(
     Also how far the batch's known points are moved, and the mean speed of the moving samples.
     """
     cameras, rays = model.bounds.cameras, batch.rays
-    target = (rays.frames + batch.neighbour).clamp(0, cameras.frame_count - 1)
-    static = ray_projections(model, traced, target)
-    endpoint = (traced.weights.static[..., None] * static).sum(1)
-    total, dynamic = traced.weights.static.sum(1), traced.weights.dynamic
+    target, endpoint, total = resting_endpoint_sums(model, traced, batch)
+    dynamic = traced.weights.dynamic
     _, few = samples_seen(dynamic).strongest(dynamic, model.sizes.semantic_samples, None)
     taken = few.taken(dynamic)
     moving = few.points(traced)
@@ -130,7 +129,22 @@ def expected_flow_endpoints(
     total = few.added_up(total, taken)
     speed = displacement[: len(moving)].abs().sum(1)
     mean_speed = (taken.detach() * speed).sum() / max(len(rays.frames), 1)
-    return endpoint / total.clamp(min=1e-3)[:, None], moved, mean_speed
+    return endpoint / total.clamp(min=LEAST_TOTAL)[:, None], moved, mean_speed
+
+
+def resting_flow_endpoints(model: SemanticFlow, traced: Traced, batch: Batch) -> Float[Tensor, "ray xy=2"]:
+    """The same of rays that were traced without moving things: what is static stays."""
+    _, endpoint, total = resting_endpoint_sums(model, traced, batch)
+    return endpoint / total.clamp(min=LEAST_TOTAL)[:, None]
+
+
+def resting_endpoint_sums(
+    model: SemanticFlow, traced: Traced, batch: Batch
+) -> tuple[Int64[Tensor, "ray"], Float[Tensor, "ray xy=2"], Float[Tensor, "ray"]]:
+    """The neighbour that each ray's flow leads to, and where the static samples lie in its image: weighted sum, and weight."""
+    target = (batch.rays.frames + batch.neighbour).clamp(0, model.bounds.cameras.frame_count - 1)
+    static = ray_projections(model, traced, target)
+    return target, (traced.weights.static[..., None] * static).sum(1), traced.weights.static.sum(1)
 
 
 def ray_projections(

@@ -11,7 +11,7 @@ from models.ops.grid import LINE_AXES, PLANE_AXES
 from models.ops.region_volume import region_volume
 from models.ops.space import Region
 from models.ops.space_time_planes import INITIAL_SPACE
-from models.ops.table_reads import read
+from models.ops.table_reads import read_in_box
 
 
 class DensityGrid(nn.Module):
@@ -57,9 +57,10 @@ class DensityGrid(nn.Module):
         self, nodes: Float[Tensor, "x y z"], region: Region, points: Float[Tensor, "point xyz=3"]
     ) -> Float[Tensor, "point"]:
         """Before its activation, from the nodes, at points of the world."""
+        placed = region.in_box_frame(points)
         if points.device.type == "cpu":
-            return read(self, region.coordinates(points), None, nodes)
-        return region_volume(nodes, region.in_box_frame(points), region.box)
+            return read_in_box(self, region.as_object_box, placed, None, nodes)
+        return region_volume(nodes, placed, region.box)
 
     def take(self, coarser: "DensityGrid") -> None:
         """Become a coarser grid's function."""

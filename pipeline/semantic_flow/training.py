@@ -158,10 +158,10 @@ def train_stage(state: TrainingState, context: TrainingContext) -> None:
     config, saved = context.config, time.monotonic()
     total = config.static_steps if state.stage == "static" else config.steps
     sums: dict[str, float] = {}
-    learned = state.stage == "static" or not config.ablation.static_frozen
-    state.model.static.requires_grad_(learned)
+    choose_learned(state.model, state.stage, config)
+    static_known = state.stage == "joint" and config.ablation.static_frozen
     with workers(state.generator.device) as parallel_map:
-        nodes = None if learned else state.model.static.nodes()
+        nodes = state.model.static.nodes() if static_known else None
         for _ in progress(range(state.step, total), f"{state.stage} stage", unit="steps"):
             refine_static(state, context)
             set_rates(state.optimiser, config, state.step / total)
@@ -181,11 +181,19 @@ def train_stage(state: TrainingState, context: TrainingContext) -> None:
                 context.watch(state)
 
 
+def choose_learned(model: SemanticFlow, stage: str, config: TrainSemanticFlowConfig) -> None:
+    """Stage 1 learns the static field alone; stage 2 the rest, and the static field where it is not frozen."""
+    if stage == "static":
+        model.requires_grad_(False)
+    model.static.requires_grad_(stage == "static" or not config.ablation.static_frozen)
+
+
 def refine_static(state: TrainingState, context: TrainingContext) -> None:
     """In the middle of stage 1: from coarse grids to those of the rest of training, with a fresh optimiser."""
     config = context.config
     if config.body == "grids" and state.stage == "static" and state.step == round(COARSE_SHARE * config.static_steps):
         state.model = second_model(state.model, config, state.model.bounds, state.generator.device)
+        choose_learned(state.model, state.stage, config)
         state.optimiser = optimiser(state.model, config)
         context.recorder.forget()
 

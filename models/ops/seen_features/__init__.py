@@ -11,12 +11,13 @@ into it, and it is at most `behind` times as deep as the deepest of what is seen
 import torch
 
 from models.ops.operators import by_triton, operator
-from models.ops.seen_features import reference
+from models.ops.seen_features import cpu, reference
 
 seen_features = operator(
     "seen_features",
     "(Tensor maps, Tensor depths, Tensor world_from_camera, Tensor intrinsics, Tensor points, Tensor frames, int height,"
     " int width, float behind) -> (Tensor, Tensor)",
     reference.seen_features,
+    cpu=cpu.seen_features,
     cuda=by_triton("seen_features", reference.seen_features, numbers=(torch.float32, torch.float16)),
 )

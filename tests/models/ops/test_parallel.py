@@ -71,6 +71,18 @@ def test_kinds_of_work_are_measured_apart_and_errors_come_through(four_threads: 
     assert len(autotuners(4)) == 3 and all(name != threading.main_thread().name for name in names)
 
 
+def test_work_of_no_piece_or_one_says_nothing_of_how_many_threads_are_fastest(four_threads: None) -> None:
+    def double(item: int) -> int:
+        return 2 * item
+
+    with workers(CPU) as parallel_map:
+        assert [list(parallel_map(double, range(count))) for count in (0, 1)] == [[], [0]]
+        assert not autotuners(4)
+        for count in (2, 3):
+            assert list(parallel_map(double, range(count))) == [2 * item for item in range(count)]
+    assert len(autotuners(4)) == 2
+
+
 def test_large_items_come_in_order_and_few_are_held(four_threads: None) -> None:
     begun: list[int] = []
     names: set[str] = set()

@@ -57,3 +57,9 @@ def test_rays_that_are_not_asked_for_classes_get_none() -> None:
     everyone = decode(model, traced(0.5 * opaque_at(2), 0.5 * opaque_at(4)), EVERY)
     torch.testing.assert_close(decoded.colour, everyone.colour)
     torch.testing.assert_close(decoded.logits[:2], everyone.logits[:2])
+
+
+def test_rays_on_which_nothing_moves_are_decoded_alike_with_and_without_moving_things() -> None:
+    model, still = tiny_model(), traced(0.4 * opaque_at(1) + 0.5 * opaque_at(6), torch.zeros(RAYS, SAMPLES))
+    whole, resting = decode(model, still, EVERY), decode(model, still, EVERY, moving=False)
+    assert torch.equal(whole.colour, resting.colour) and torch.equal(whole.logits, resting.logits)

@@ -3,7 +3,14 @@
 import torch
 
 from models.semantic_flow.model import SemanticFlow
-from models.semantic_flow.objectives import bounded, expected_flow_endpoints, first_labelled, smoothed_grids, smoothness
+from models.semantic_flow.objectives import (
+    bounded,
+    expected_flow_endpoints,
+    first_labelled,
+    resting_flow_endpoints,
+    smoothed_grids,
+    smoothness,
+)
 from tests.models.semantic_flow.tiny_model import tiny_batch, tiny_model
 
 STEP_PX = 20.0 * 0.15  # cameras move 0.15 a frame, the focal length is 20 pixels: at depth 1
@@ -27,6 +34,12 @@ def test_the_flow_of_a_still_scene_is_the_parallax_of_its_samples() -> None:
     torch.testing.assert_close((endpoint - batch.xy)[:, 1], torch.zeros(40), atol=2e-2, rtol=0)
     torch.testing.assert_close((endpoint - batch.xy)[:, 0], parallax, atol=5e-2, rtol=0)
     assert moved.abs().max() == 0 and speed == 0
+
+
+def test_without_moving_things_the_flow_is_that_of_the_static_samples() -> None:
+    model, batch = tiny_model(), tiny_batch(40)
+    traced = model.trace(model.static.nodes(), batch.rays, None, moving=False)
+    assert torch.equal(resting_flow_endpoints(model, traced, batch), expected_flow_endpoints(model, traced, batch)[0])
 
 
 def test_known_points_are_moved_by_the_velocity_in_the_direction_of_their_neighbour() -> None:
