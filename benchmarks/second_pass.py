@@ -33,6 +33,7 @@ import numpy as np
 
 from benchmarks import footage
 from benchmarks.footage_kinds import kind_of, scene_settings
+from benchmarks.geometry import as_frames_show
 from pipeline.cameras import IGNORE_ID
 from pipeline.evaluation.object_matching import id_switches, in_true_ids, match_objects, object_ious, resized_ids
 from pipeline.formats.frames_folder import read_frames_info
@@ -80,7 +81,7 @@ def judged(folder: Path, made: Path) -> Values:
     """Masks and poses of one pass against truth."""
     truth, info = read_truth(folder / "truth.h5"), read_frames_info(folder / "frames.json")
     rows = np.array([frame["source_index"] for frame in info["frames"]])
-    target, _ = footage.as_frames_show(truth, rows, info)
+    target, _ = as_frames_show(truth, info)
     ids = resized_ids(read_masks(made / "masks.h5"), *target.shape[1:])
     matching = match_objects(ids, target)
     ious = {k: iou for k, iou in object_ious(in_true_ids(ids, matching), target).items() if k > 0}
