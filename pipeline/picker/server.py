@@ -135,7 +135,7 @@ def state(scene: PickerScene) -> dict[str, Any]:
         "height": scene.height,
         "width": scene.width,
         "colours": [hex_colour(identity) for identity in range(256)],
-        "prompts": [prompt.model_dump(mode="json") for prompt in scene.prompts],
+        "prompts": [prompt.model_dump(mode="json", exclude={"text"}) for prompt in scene.prompts],
     }
 
 
