@@ -38,8 +38,8 @@ def test_a_term_is_the_same_bend_at_any_focal_length() -> None:
 
 
 def test_only_what_is_sure_and_can_be_seen_matters() -> None:
-    assert RadialTerm(-0.1, 0.04, 250.0).matters(CAMERA)
-    assert not RadialTerm(-0.1, 0.06, 250.0).matters(CAMERA)  # within two of its own standard deviations
+    assert RadialTerm(-0.1, 0.016, 250.0).matters(CAMERA)
+    assert not RadialTerm(-0.1, 0.025, 250.0).matters(CAMERA)  # within five of its own standard deviations
     assert not RadialTerm(-0.01, 0.0001, 250.0).matters(CAMERA)  # 0.66 px at the corners
 
 
