@@ -227,7 +227,9 @@ class TrainSemanticFlowConfig(Section):
     pixel_memory_mb: int | None = Field(None, ge=1, description=PIXEL_MEMORY)
     window_steps: int = Field(100, ge=1, description="steps after which other frames of such a video are read")
     shards: int = Field(
-        2, ge=1, description="parts of a step on CPU, side by side on cores, at a cost each; part of the result"
+        4,
+        ge=1,
+        description="parts of a step on CPU, side by side on as many cores, at a small cost each; part of the result",
     )
     resume_seconds: float = Field(60.0, gt=0, description="how often the state is kept, to go on after a kill")
     loss_weights: SemanticFlowWeights = Field(SemanticFlowWeights(), description="how much each loss counts")
