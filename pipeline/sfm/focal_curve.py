@@ -99,12 +99,17 @@ def focal_range(camera: Intrinsics) -> tuple[float, float]:
 
 
 def focal_curve(
-    focals: Float[np.ndarray, "focal"], costs: Float[np.ndarray, "focal"], spread: float, prior: FocalPrior
+    focals: Float[np.ndarray, "focal"],
+    costs: Float[np.ndarray, "focal"],
+    spread: float,
+    prior: FocalPrior,
+    most_unit: float = np.inf,
 ) -> FocalCurve:
     """The curve through adjusted costs (of any unit) at some focal lengths, as wide at its top as `spread` of the logarithm.
 
     `spread` is the standard deviation that parts of the video support. The cost's own curvature at the best focal length
-    says how much of it that is.
+    says how much of it that is. Where the cost falls on and on towards long focal lengths, as behind a lens that nothing
+    tells from an endless one, it has no curvature there: no rise then counts more than `most_unit` of itself.
     """
     order = np.argsort(focals)
     known, rise = np.log(focals[order]), costs[order] - costs.min()
@@ -113,7 +118,7 @@ def focal_curve(
     fine = np.unique(np.concatenate([np.linspace(known[0], known[-1], FINE), best + spread * np.linspace(-5, 5, FINE)]))
     fine = fine[(fine >= known[0]) & (fine <= known[-1])]
     curve = PchipInterpolator(known, rise)(fine)
-    likelihood = -curve * unit_of_cost(known, rise, best, spread)
+    likelihood = -curve * min(unit_of_cost(known, rise, best, spread), most_unit)
     posterior = likelihood + prior.log_density(np.exp(fine))
     return FocalCurve(np.exp(fine), likelihood - likelihood.max(), posterior - posterior.max())
 

@@ -32,6 +32,7 @@ FIELDS = 7  # focal lengths that are tried at first
 ROUNDS = 2  # of trying them, tracks that none explains being dropped in between
 MEDIAN_SQUARE = 1.386  # of two independent standard normal errors: log 4
 UNEXPLAINED = 4.0  # robust cost per observation; of a track that a model explains it is about 1
+OF_A_TRACK = 0.5  # of a rise of the mean cost: a track errs alike all its life, and counts as one observation
 LEAST_SPREAD = 0.003
 MOST_SPREAD = 1.0
 ZOOMED_COST = 0.7  # share of a pinhole's cost; without a zoom it stays above 0.9
@@ -64,7 +65,8 @@ def self_calibration(
     tried += at_focal_lengths(best, few, best.model.camera.fx * np.exp(spread * np.array([-2, -1, 1, 2])), freedom)
     tried.append(best)
     focals = np.array([each.model.camera.fx for each in tried])
-    curve = focal_curve(focals, np.array([each.cost for each in tried]), spread, prior)
+    costs = np.array([each.cost for each in tried])
+    curve = focal_curve(focals, costs, spread, prior, few.track_count * OF_A_TRACK)
     low, high = curve.interval()
     log.info("focal length %.1f px (%.1f to %.1f), tracks alone %.1f", curve.median, low, high, best.model.camera.fx)
     words = lens_doubts(best, bent, zoomed, measured_shutter(best, few, freedom))
@@ -163,15 +165,12 @@ def stretched(model: RigidModel, factor: float) -> RigidModel:
 
 
 def profile_spread(tried: list[Adjustment], seen: Observations) -> float:
-    """How far the logarithm of the focal length may go until the cost has risen by what one standard deviation may.
-
-    A track errs alike all its life: it counts as one observation, however long it is.
-    """
+    """How far the logarithm of the focal length may go until the cost has risen by what one standard deviation may."""
     order = np.argsort([each.model.camera.fx for each in tried])
     known = np.log([tried[i].model.camera.fx for i in order])
     rise = np.array([tried[i].cost for i in order])
     fine = np.linspace(known[0], known[-1], FINE)
-    curve = PchipInterpolator(known, (rise - rise.min()) * seen.track_count / 2)(fine)
+    curve = PchipInterpolator(known, (rise - rise.min()) * seen.track_count * OF_A_TRACK)(fine)
     inside = fine[curve < 0.5]
     return float(np.ptp(inside)) / 2 if len(inside) else 0.0
 

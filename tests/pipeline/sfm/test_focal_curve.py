@@ -50,3 +50,10 @@ def test_a_cropped_image_has_a_longer_focal_length_than_its_metadata_says() -> N
 def test_the_range_is_of_20_to_120_degrees() -> None:
     wide, narrow = focal_range(CAMERA)
     assert wide == pytest.approx(200 / np.sqrt(3)) and narrow == pytest.approx(200 / np.tan(np.radians(10)))
+
+
+def test_a_cost_that_falls_on_and_on_is_no_surer_of_short_focal_lengths_than_its_rise_says() -> None:
+    costs = 0.001 * (300 / FOCALS) ** 2  # no longest focal length is the best: nothing bends at the end
+    curve = focal_curve(FOCALS, costs, 1.0, NOTHING_KNOWN, most_unit=200.0)
+    assert curve.likelihood[0] == pytest.approx(-200 * 0.001 * (9 - 1 / 9), rel=1e-3)
+    assert focal_curve(FOCALS, costs, 0.1, NOTHING_KNOWN).likelihood[0] < 20 * curve.likelihood[0]
