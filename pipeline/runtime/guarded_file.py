@@ -6,6 +6,7 @@ fault when the library has let go.
 
 import io
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,10 +74,8 @@ def copy_folder(source: Path, target: Path) -> None:
 
 def check_space(folder: Path) -> None:
     """Raise what a disk says that takes no more files: COLMAP does not pass it on."""
-    probe = folder / "space"
     try:
-        probe.write_bytes(bytes(SPACE))
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(SPACE))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
-    finally:
-        probe.unlink(missing_ok=True)

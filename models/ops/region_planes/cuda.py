@@ -53,9 +53,7 @@ def gather(
     there = sample < count
     channel = tl.arange(0, width)
     inside = there[:, None] & (channel < channels)[None, :]
-    x = relative(points, box, sample, there, 0)
-    y = relative(points, box, sample, there, 1)
-    z = relative(points, box, sample, there, 2)
+    x, y, z = relatives(points, box, sample, there)
     _, factor, _ = contraction(x, y, z, box)
     x, y, z = x * factor + 0.5, y * factor + 0.5, z * factor + 0.5
     time = (start + rate * tl.load(times + sample, mask=there, other=0.0)) * 0.5 + 0.5 if timed else x * 0
@@ -83,6 +81,17 @@ def gather(
 
 @triton.jit
 @no_type_check
+def relatives(points, box, sample, there):
+    """All three coordinates."""
+    return (
+        relative(points, box, sample, there, 0),
+        relative(points, box, sample, there, 1),
+        relative(points, box, sample, there, 2),
+    )
+
+
+@triton.jit
+@no_type_check
 def within(place, size):
     """The change of a position with its place; none beyond the faces."""
     return tl.where((place > 0) & (place < 1), size - 1, 0)
@@ -106,9 +115,7 @@ def scatter(
     there = sample < count
     channel = tl.arange(0, width)
     inside = there[:, None] & (channel < channels)[None, :]
-    px = relative(points, box, sample, there, 0)
-    py = relative(points, box, sample, there, 1)
-    pz = relative(points, box, sample, there, 2)
+    px, py, pz = relatives(points, box, sample, there)
     inverse, factor, share = contraction(px, py, pz, box)
     x, y, z = px * factor + 0.5, py * factor + 0.5, pz * factor + 0.5
     time = (start + rate * tl.load(times + sample, mask=there, other=0.0)) * 0.5 + 0.5 if timed else x * 0
