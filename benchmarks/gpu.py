@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the table")
     parser.add_argument("--parts", default=",".join(PARTS), help="names with commas between them")
+    parser.add_argument("--only", default="", help="of speed, the rows whose name has this regular expression in it")
     parser.add_argument("--device", choices=["cuda", "cpu", "simulated"], default="cuda")
     parser.add_argument("--size", choices=["full", "tiny"], default="full")
     parser.add_argument(
@@ -82,7 +84,8 @@ def measured(chosen: argparse.Namespace, parts: list[str], device: Device) -> No
     results = opened(chosen.out, facts(chosen.size, device))
     results.write()
     made = cache(lambda: made_scene(chosen.work, chosen.size, chosen.truth))
-    work = all_parts(results, made, device, chosen.size, lambda: end - time.monotonic())
+    effort = replace(EFFORTS[chosen.size], only=chosen.only)
+    work = all_parts(results, made, device, chosen.size, effort, lambda: end - time.monotonic())
     for part in (name for name in PARTS if name in parts):
         results.begin(part)
         attempt(results, part, work[part], end - time.monotonic())
@@ -99,10 +102,15 @@ def facts(size: str, device: Device) -> dict[str, Any]:
 
 
 def all_parts(
-    results: Results, made: Callable[[], MadeScene], device: Device, size: str, left: Callable[[], float]
+    results: Results,
+    made: Callable[[], MadeScene],
+    device: Device,
+    size: str,
+    effort: Effort,
+    left: Callable[[], float],
 ) -> dict[str, Callable[[], None]]:
     """What each part does; `left` gives the seconds that are left of all."""
-    effort, notes, full = EFFORTS[size], results.folder / "profiles.txt", size == "full"
+    notes, full = results.folder / "profiles.txt", size == "full"
 
     def speed() -> None:
         notes.unlink(missing_ok=True)

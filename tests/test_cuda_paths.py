@@ -47,7 +47,7 @@ BUDGETS = {
     "OSN, composite": (930, 1, 0),
     "OSN, composite, recorded": (85, 1, 0),
     "Semantic Flow, static": (940, 1, 0),
-    "Semantic Flow, joint": (1430, 1, 0),
+    "Semantic Flow, joint": (1440, 1, 0),
     "Semantic Flow, joint, recorded": (120, 1, 0),
 }
 FEW = {
@@ -160,7 +160,7 @@ def test_osn_trains_within_its_budget_and_goes_on_bit_by_bit_recorded_or_not(
     scene: Path, folder: Path, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with costs(card, osn_training, lambda state, given: f"OSN, {given[1].name}") as found:
-        whole = osn(scene, folder / "osn")
+        whole = osn(scene, folder / "osn", capture_steps=False)
     note = osn_training.note
 
     def killed(state: Any, *arguments: Any) -> None:
@@ -183,7 +183,7 @@ def test_semantic_flow_trains_within_its_budget_and_goes_on_bit_by_bit_recorded_
     scene: Path, folder: Path, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with costs(card, flow_training, lambda state, given: f"Semantic Flow, {state.stage}") as found:
-        whole = semantic_flow(scene, folder / "semantic_flow")
+        whole = semantic_flow(scene, folder / "semantic_flow", capture_steps=False)
     update = flow_training.update
 
     def killed(state: Any, *arguments: Any) -> dict[str, float]:
@@ -268,14 +268,15 @@ def test_algorithms_are_chosen_for_each_training_anew(card: Card, caplog: pytest
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("train", [osn, semantic_flow])
-def test_a_gpu_s_renders_are_the_cpu_s_and_its_training_nearly_repeats(
+def test_a_gpu_s_renders_are_the_cpu_s_and_its_training_repeats(
     scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Callable[..., dict[str, torch.Tensor]]
 ) -> None:
     """On a real device: trained twice with `deterministic`, and rendered by both."""
     monkeypatch.setenv("MONOVERSE_DEVICE", "cuda")
     first, second = (train(scene, tmp_path / name, deterministic=True) for name in ("first", "second"))
     torch.use_deterministic_algorithms(False)
-    assert all((first[name] - second[name]).abs().max() < 1e-2 for name in first)
+    apart = {name: float((first[name] - second[name]).abs().max()) for name in first}
+    assert not any(apart.values()), {name: value for name, value in apart.items() if value}
     packed, path = read_scene(scene), tmp_path / "first" / "checkpoint.pt"
     on_cpu, on_cuda = (load_method(path, packed, torch.device(kind)) for kind in ("cpu", "cuda"))
     assert (seen_by(on_cpu, packed) - seen_by(on_cuda, packed)).abs().max() < 5e-3

@@ -83,10 +83,15 @@ def batched_gradients(scene: ObjectScene, losses_of: ShardLosses, shards: int, w
     sums = summed(found)
     scene.zero_grad(set_to_none=True)
     for parameter, gradient in zip(graphed, sums[len(leaves) :], strict=True):
-        parameter.grad = gradient
+        parameter.grad = gradient if gradient is None else laid_out_as(parameter, gradient)
     by_table = [torch.zeros_like(leaf) if one is None else one for leaf, one in zip(leaves, sums, strict=False)]
     set_gradients(fields, tables, by_table, weights.density, weights.variation)
     return means(parts)
+
+
+def laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """A gradient in the memory order of its parameter, which Adam's kernel for GPUs asks for and autograd alone sees to."""
+    return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
 
 
 def in_tables(name: str) -> bool:

@@ -3,7 +3,6 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -31,7 +30,8 @@ class FlowAttention(nn.Module):
 
     Unlike in the released code it is trained, hidden tokens are not attended to, and heads are 16 wide instead of 4.
 
-    On CPU it is written out: for so few tokens that is faster than the library's attention.
+    It is written out: for so few tokens that is faster than the library's attention, on CPUs and on GPUs alike (half of an
+    H100's time went into the library's), and sums in one order.
     """
 
     def __init__(self, generator: torch.Generator) -> None:
@@ -45,15 +45,9 @@ class FlowAttention(nn.Module):
     ) -> Float[Tensor, "point token channel"]:
         points, count = tokens.shape[:2]
         query, key, value = self.project(tokens).view(points, count, 3, HEADS, INNER // HEADS).unbind(2)
-        if tokens.device.type == "cpu":
-            alike = (query[:, :, None] * key[:, None]).sum(-1) * (INNER // HEADS) ** -0.5
-            attention = alike.masked_fill(~visible[:, None, :, None], -torch.inf).softmax(2)
-            attended = (attention[..., None] * value[:, None]).sum(2)
-        else:
-            query, key, value = (part.transpose(1, 2) for part in (query, key, value))
-            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=visible[:, None, None]).transpose(
-                1, 2
-            )
+        alike = (query[:, :, None] * key[:, None]).sum(-1) * (INNER // HEADS) ** -0.5
+        attention = alike.masked_fill(~visible[:, None, :, None], -torch.inf).softmax(2)
+        attended = (attention[..., None] * value[:, None]).sum(2)
         return self.norm(tokens + self.merge(attended.flatten(2)))
 
 

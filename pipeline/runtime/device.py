@@ -33,8 +33,8 @@ def choose_algorithms(deterministic: bool, device: Any) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
         torch.backends.cudnn.benchmark = False
         log.warning(
-            "deterministic: torch %s has no such algorithm on GPUs for cumulative sums of floats and for the gradients of "
-            "grid_sample, which both methods use; their last bits may differ from run to run, all others do not",
+            "deterministic: torch %s has no such algorithm on GPUs for cumulative sums of floats, which both methods use, and for "
+            "the gradients of grid_sample, which TiNeuVox uses; their last bits may differ from run to run, all others do not",
             torch.__version__,
         )
     torch.use_deterministic_algorithms(deterministic and on_gpu, warn_only=True)

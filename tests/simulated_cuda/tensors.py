@@ -158,6 +158,7 @@ def computed(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
             return OPERATORS[name].reference(*args)
     if here:
         check_devices(name, args, leaves)
+        check_layouts(name, args)
         if why := waits(name, args):
             card().wait(why)
     inner, more = tree_map_only(DeviceTensor, lambda t: t.held, (args, kwargs))
@@ -219,6 +220,14 @@ def check_devices(name: str, args: tuple[Any, ...], leaves: list[Any]) -> None:
                 "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! "
                 f"({name}, host tensor of shape {tuple(leaf.shape)})"
             )
+
+
+def check_layouts(name: str, args: tuple[Any, ...]) -> None:
+    """An optimiser's fused step takes each parameter, its gradient and its moments only in one order of memory."""
+    if name.startswith("_fused_"):
+        for one in zip(*args[:4], strict=True):
+            if len({(tensor.dtype, tensor.stride()) for tensor in one}) > 1:
+                raise DeviceError("params, grads, exp_avgs, and exp_avg_sqs must have same dtype, device, and layout")
 
 
 def waits(name: str, args: tuple[Any, ...]) -> str | None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from models.ops.constants import constant
 from models.ops.grid import LINE_AXES, PLANE_AXES
+from models.ops.ordered_sums import read_gradients
 
 BILINEAR, BORDER = 0, 1  # of grid_sample
 TIME = 3  # the axis after those of space: of lines, whose only column it is, always 0
@@ -61,6 +62,20 @@ def bilinear(planes: Tensor, grid: Float[Tensor, "pair=3 point 1 xy=2"]) -> Floa
     return F.grid_sample(planes, grid, align_corners=True, padding_mode="border")
 
 
+def bilinear_gradients(
+    wanted: Float[Tensor, "pair=3 channel point 1"],
+    planes: Tensor,
+    grid: Float[Tensor, "pair=3 point 1 xy=2"],
+    by_grid: bool,
+) -> tuple[Tensor, Float[Tensor, "pair=3 point 1 xy=2"]]:
+    """Gradients of planes, and of the places if asked for."""
+    if torch.are_deterministic_algorithms_enabled():
+        by_planes, by_place = read_gradients(wanted[..., 0], planes, grid[:, :, 0], by_grid)
+        return by_planes, by_place[:, :, None]
+    backward = torch.ops.aten.grid_sampler_2d_backward
+    return backward(wanted, planes, grid, BILINEAR, BORDER, True, [True, by_grid])
+
+
 def region_planes(
     space: Float[Tensor, "pair=3 channel row column"],
     others: Float[Tensor, "pair=3 channel other_row other_column"],
@@ -91,7 +106,7 @@ def region_planes_backward(
     given = gradient.view(len(points), 3, -1).permute(1, 2, 0)[..., None]
     wanted = given * bilinear(others, beside), given * bilinear(space, in_space)
     (by_space, to_space), (by_other, to_other) = (
-        torch.ops.aten.grid_sampler_2d_backward(one, table, grid, BILINEAR, BORDER, True, [True, by_place])
+        bilinear_gradients(one, table, grid, by_place)
         for one, table, grid in zip(wanted, (space, others), (in_space, beside), strict=True)
     )
     if not by_place:
