@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from pipeline.formats.geometry_file import ObjectGeometry
 from pipeline.sfm.background import Reconstructed
-from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
+from pipeline.sfm.bundle_adjustment import Freedom, adjust
 from pipeline.sfm.degenerate_motion import fronto_parallel_object
 from pipeline.sfm.guided_matching import ObjectImages
 from pipeline.sfm.mapping import (
@@ -26,7 +26,7 @@ from pipeline.sfm.motion_prior import World, carried
 from pipeline.sfm.pose_uncertainty import Rival, pose_std, strongest_rival
 from pipeline.sfm.registration import extended
 from pipeline.sfm.rigid_model import Observations, RigidModel
-from pipeline.sfm.shape_hypotheses import best_shape_hypothesis
+from pipeline.sfm.shape_hypotheses import ShapeHypothesis, best_shape_hypothesis
 from pipeline.sfm.verdicts import (
     Judgement,
     Numbers,
@@ -79,10 +79,10 @@ def reconstruct_object(
         before = without_held_out(adjusted.model, training)
         numbers = numbers | uncertainty_numbers(*pose_std(adjusted, training, before, options.focal_std, rival))
         return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
-    best, rival = best_shape_hypothesis(candidates, seen, options, images)
+    best, rival = best_shape_hypothesis(candidates, seen, options, images, world)
     if best.number > 0:
         numbers = fit_numbers(refined_points(best.before, seen), seen)
-    return guided_result(best.adjusted, best.seen, numbers, rival, options.focal_std)
+    return guided_result(best, numbers, rival, options.focal_std)
 
 
 def in_more_frames(
@@ -125,14 +125,13 @@ def why_not_rigid(numbers: Numbers) -> str | None:
     return None
 
 
-def guided_result(
-    adjusted: Adjustment, seen: Observations, before: Numbers, rival: Rival | None, focal_std: float
-) -> Reconstructed:
+def guided_result(best: ShapeHypothesis, before: Numbers, rival: Rival | None, focal_std: float) -> Reconstructed:
     """The model of points that were looked for again; whether it is rigid, the tracks told that did not know it."""
+    adjusted, seen = best.adjusted, best.seen
     unguided = ("tracks", "frames_with_tracks", "inlier_ratio_percent", "normalised_residual")
     numbers = fit_numbers(adjusted.model, seen) | {name: before[name] for name in unguided}
     fewer = without_held_out(adjusted.model, seen)
-    numbers |= uncertainty_numbers(*pose_std(adjusted, seen, fewer, focal_std, rival))
+    numbers |= uncertainty_numbers(*pose_std(adjusted, seen, fewer, focal_std, rival, best.before))
     return Reconstructed(without_outliers(adjusted.model, seen), seen, judge(numbers, rival))
 
 

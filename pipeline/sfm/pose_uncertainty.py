@@ -1,7 +1,8 @@
 """How far a model's poses may be off, as the tracks' own disagreement tells it, and whether another shape would do as well.
 
-A standard deviation has three parts: groups of points that are left out (`jackknife`), the focal length that a thing is given
-and which may be off itself, and other shapes, each with the chance that it is the right one.
+A standard deviation has four parts: groups of points that are left out (`jackknife`), the focal length that a thing is given
+and which may be off itself, what the tracks alone had said before points were looked for again, and other shapes, each with the
+chance that it is the right one.
 """
 
 from dataclasses import dataclass
@@ -52,11 +53,13 @@ def pose_std(
     without_held_out: RigidModel,
     focal_std: float = 0.0,
     rival: Rival | None = None,
+    by_tracks: RigidModel | None = None,
 ) -> tuple[float, float]:
     """Standard deviations of the orientation (degrees) and of the camera's path (% of its radius), up to a similarity.
 
     `focal_std` is that of the logarithm of the focal length. Where poses really moved farther when the held-out tracks joined
-    than one Newton step tells, that counts. A rival is as far off as it is, with its chance.
+    than one Newton step tells, that counts. A rival is as far off as it is, with its chance. `by_tracks` is the model before
+    points were looked for again: what all points share, no group tells, but two ways to measure differ by about as much.
     """
     model = adjusted.model
     if model.registered.sum() < 3 or not np.isfinite(adjusted.cost) or model.has_point.sum() < 4:
@@ -65,10 +68,11 @@ def pose_std(
     steps = np.vstack([system.without_groups(), focal_std * focal_response(model, seen)])
     own, moved = spread_of_poses(system.at, steps), pose_difference(without_held_out, model)
     far = (rival.rotation_deg, rival.trajectory_percent) if rival else (0.0, 0.0)
+    ways = pose_difference(by_tracks, model) if by_tracks else (0.0, 0.0)
     chance = rival.chance if rival else 0.0
     rotation, path = (
-        float(min(np.hypot(max(near, JACKKNIFE * shift), chance**0.5 * other), most))
-        for near, shift, other, most in zip(own, moved, far, UNKNOWN, strict=True)
+        min(float(np.linalg.norm([max(near, JACKKNIFE * shift), way, chance**0.5 * other])), most)
+        for near, shift, way, other, most in zip(own, moved, ways, far, UNKNOWN, strict=True)
     )
     return rotation, path
 

@@ -18,6 +18,8 @@ from pipeline.sfm.mapping import (
     with_all_tracks,
     without_outliers,
 )
+from pipeline.sfm.motion_prior import World
+from pipeline.sfm.pose_outliers import without_pose_outliers, without_unseen_frames
 from pipeline.sfm.pose_uncertainty import (
     SURE_SIGMAS,
     Rival,
@@ -45,13 +47,17 @@ class ShapeHypothesis:
 
 
 def best_shape_hypothesis(
-    candidates: list[Candidate], seen: Observations, options: MappingOptions, images: ObjectImages
+    candidates: list[Candidate],
+    seen: Observations,
+    options: MappingOptions,
+    images: ObjectImages,
+    world: World | None = None,
 ) -> tuple[ShapeHypothesis, Rival | None]:
     """The shape that explains the points found again best, and the farthest that they do not rule out."""
     few = subsampled(seen, options.mapping_tracks, options.seed)
     training = subsampled(seen, options.adjustment_tracks, options.seed)
     shapes = [
-        shape_hypothesis(number, candidates[number], training, options, images)
+        shape_hypothesis(number, candidates[number], training, options, images, world)
         for number in distinct_shapes(candidates, few)
     ]
     best = shapes[0]
@@ -67,16 +73,25 @@ def best_shape_hypothesis(
 
 
 def shape_hypothesis(
-    number: int, candidate: Candidate, training: Observations, options: MappingOptions, images: ObjectImages
+    number: int,
+    candidate: Candidate,
+    training: Observations,
+    options: MappingOptions,
+    images: ObjectImages,
+    world: World | None,
 ) -> ShapeHypothesis:
-    """One shape, adjusted to all its tracks, then to the points that are looked for where it has them."""
-    before = with_all_tracks(candidate.adjusted.model, training, Freedom()).model
+    """One shape, adjusted to all its tracks, then to the points that are looked for where it has them.
+
+    Where the world is known, poses that leave the motion are tried anew, before and after.
+    """
+    whole = with_all_tracks(candidate.adjusted.model, training, Freedom())
+    before = (without_pose_outliers(whole, training, world) if world else whole).model
     start = without_outliers(before, training)
     chosen = sampled_tracks(training, MOST_OBSERVATIONS // training.frame_count, options.seed)
     start, looked_for = replace(start, points=start.points[chosen]), training.of_tracks(chosen)
-    return ShapeHypothesis(
-        number, before, *guided_adjustment(start, looked_for, images, options.guided_matching_rounds)
-    )
+    adjusted, seen = guided_adjustment(start, looked_for, images, options.guided_matching_rounds)
+    adjusted = replace(adjusted, model=without_unseen_frames(adjusted.model, seen))
+    return ShapeHypothesis(number, before, without_pose_outliers(adjusted, seen, world) if world else adjusted, seen)
 
 
 def advantage(one: ShapeHypothesis, other: ShapeHypothesis) -> float:
