@@ -189,7 +189,8 @@ def calibration(results: list[Result]) -> Iterable[str]:
                 within = [100 * float((values < limit).mean()) for limit in (1, 2)]
                 yield (
                     f"{name}, {kind}: {within[0]:.0f} % within one sigma, {within[1]:.0f} % within two "
-                    f"({len(values)} values, median {np.median(values):.2f} sigma, largest {values.max():.1f})"
+                    f"({len(values)} values, median {np.median(values):.2f} sigma, 95 % within "
+                    f"{np.quantile(values, 0.95):.2f}, largest {values.max():.1f})"
                 )
 
 

@@ -11,9 +11,12 @@ from pipeline.sfm.mapping import inliers
 from pipeline.sfm.pose_uncertainty import Rival
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px, triangulation_angles_deg, usable
 
-# An object more than 3 degrees or 10 % of the path off must not be called ok: what is ok is right by 95 %, two deviations.
-ROTATION_STD_DEG = 1.5
-TRAJECTORY_STD_PERCENT = 5.0
+# An object more than 3 degrees or 10 % of the path off must not be called ok: what is ok is right by 95 %. Errors are root mean
+# squares over frames and over some three ways to be off, so that 95 % lie within 1.6 deviations and not within two (the root of
+# chi-squared of 3 degrees of freedom over 3; measured: `benchmarks.geometry`).
+SIGMAS_OF_95_PERCENT = 1.6
+ROTATION_STD_DEG = 3.0 / SIGMAS_OF_95_PERCENT
+TRAJECTORY_STD_PERCENT = 10.0 / SIGMAS_OF_95_PERCENT
 INLIER_RATIO_PERCENT = 85.0  # of a rigid thing's observations, 97 and more are
 NORMALISED_RESIDUAL = 1.5  # a rigid thing leaves less than one
 ANGLE_DEG = 3.0
