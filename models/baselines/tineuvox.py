@@ -51,7 +51,8 @@ class TiNeuVox(BaselineField):
         self.of_time = perceptron([encoded_size(1, TIME_OCTAVES), width, time], generator)
         self.deformation_in = seeded_linear(place + time, width, generator)
         self.deformation_out = perceptron([width] * (sizes.deformation_layers - 1) + [3], generator)
-        nn.init.zeros_(self.deformation_out[-1].weight)  # at first nothing moves: random displacements shake all voxels
+        for last in self.deformation_out[-1].parameters():
+            nn.init.zeros_(last)  # at first nothing moves: random displacements shake all voxels
         self.features = seeded_linear(len(STRIDES) * time + place + time, width, generator)
         self.to_density = seeded_linear(width, 1, generator)
         self.to_feature = seeded_linear(width, width, generator)
