@@ -8,8 +8,9 @@ HexPlane and TiNeuVox were made for scenes that cameras see from all around. Wit
 films all moments of a simulated scene; with 1 the simulator's own moving camera does, with its true poses. NSFF and DynNeRF
 were made for scenes seen from one side: with --forward-facing parallel cameras stand side by side, each moment is filmed by
 the next of them, and two more of them see what is judged (the protocol of NVIDIA's scenes, where 12 cameras do). What
-methods are told of motion, flow and masks, is exact. Prints steps a second, PSNR of the training views and of held-out
-cameras at the end, PSNR of held-out views where something moves, and how much the loss still falls.
+methods are told of motion, flow and masks, is exact. Prints the processor's seconds of training, of all cores together, PSNR
+of the training views and of held-out cameras at the end, PSNR of held-out views where something moves, and how much the
+loss still falls.
 """
 
 import argparse
@@ -188,18 +189,18 @@ def main() -> None:
     some = Film(
         seen.world_from_camera[few], [seen.frames[i] for i in few], seen.images[few], seen.depth[few], seen.ids[few]
     )
-    print("method      steps  steps/s  training dB  held-out dB  moving dB  loss at 80 % and at the end")
+    print("method      steps   core s  training dB  held-out dB  moving dB  loss at 80 % and at the end")
     for method in given.methods:
         config = TrainBaselineConfig.model_validate({"method": method, **given.options})
         with tempfile.TemporaryDirectory() as folder:
-            state, start = started(views.extent, config, device), time.monotonic()
+            state, start = started(views.extent, config, device), time.process_time()
             train(state, TrainingContext(views, Path(folder) / "resume.pt", "", config))
-        seconds, steps = time.monotonic() - start, own_settings(config).steps
+        seconds, steps = time.process_time() - start, own_settings(config).steps
         losses = [row["colour"] for row in state.rows] or [float("nan")]
         late = losses[round(0.8 * (len(losses) - 1))], losses[-1]
         numbers = judged_psnr(state, some, camera)[0], *judged_psnr(state, held_out, camera)
         decibels = f"{numbers[0]:12.2f} {numbers[1]:12.2f} {numbers[2]:10.2f}"
-        print(f"{method:10} {steps:6} {steps / seconds:8.1f} {decibels}  {late[0]:.5f} {late[1]:.5f}")
+        print(f"{method:10} {steps:6} {seconds:8.0f} {decibels}  {late[0]:.5f} {late[1]:.5f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def train_baseline(
         write_history(history, state.rows)
         steps = own_settings(config).steps
         facts = {"options": config.model_dump(), "steps": steps, "depth_supervision": config.depth_supervision}
-        made_by = architecture(config, packed.frame_count)
+        made_by = architecture(config, state.model.extent)
         save_checkpoint(checkpoint, state.model, made_by, stage_at(config, steps - 1), facts | {"commit": commit()})
 
 

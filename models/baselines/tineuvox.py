@@ -1,6 +1,7 @@
 """TiNeuVox (Fang et al., SIGGRAPH Asia 2022): time-aware voxel features behind a deformation network.
 
-Written from the paper; sizes, learning rates and losses are those of the released configurations.
+Written from the paper; sizes, learning rates and losses are those of the released configurations. Departure: displacements
+begin at zero.
 """
 
 import math
@@ -22,9 +23,13 @@ STRIDES = (1, 2, 4)
 
 @dataclass(frozen=True)
 class TiNeuVoxSizes:
-    """Sizes of TiNeuVox; `grids` are voxels along each axis, coarse to fine. `alpha` is a voxel's opacity at the start."""
+    """Sizes of TiNeuVox; `grids` are voxels along each side of a cube, coarse to fine. `alpha` is a voxel's opacity at the start.
+
+    `sides` are those of the scene's box: as many voxels as a cube has are shared out so that each is a cube, as in DVGO.
+    """
 
     grids: Sequence[int]
+    sides: Sequence[float] = (1.0, 1.0, 1.0)
     channels: int = 4
     width: int = 64
     deformation_layers: int = 3
@@ -40,12 +45,14 @@ class TiNeuVox(BaselineField):
     def __init__(self, sizes: TiNeuVoxSizes, stage: int, generator: torch.Generator) -> None:
         super().__init__()
         self.sizes = sizes
-        nodes, width = sizes.grids[stage], sizes.width
+        nodes, width = box_nodes(sizes.grids[stage], sizes.sides), sizes.width
         time, place = encoded_size(sizes.channels, VOXEL_OCTAVES), encoded_size(3, PLACE_OCTAVES)
-        self.voxels = nn.Parameter(torch.zeros(nodes, nodes, nodes, sizes.channels, device=generator.device))
+        self.voxels = nn.Parameter(torch.zeros(*nodes, sizes.channels, device=generator.device))
         self.of_time = perceptron([encoded_size(1, TIME_OCTAVES), width, time], generator)
         self.deformation_in = seeded_linear(place + time, width, generator)
         self.deformation_out = perceptron([width] * (sizes.deformation_layers - 1) + [3], generator)
+        for last in self.deformation_out[-1].parameters():
+            nn.init.zeros_(last)  # at first nothing moves: random displacements shake all voxels
         self.features = seeded_linear(len(STRIDES) * time + place + time, width, generator)
         self.to_density = seeded_linear(width, 1, generator)
         self.to_feature = seeded_linear(width, width, generator)
@@ -59,7 +66,8 @@ class TiNeuVox(BaselineField):
         moved = points.flat + self.displacement(place, time)
         read = encoded(read_voxels(self.voxels, moved, STRIDES), VOXEL_OCTAVES)
         hidden = F.relu(with_ray_inputs(self.features, torch.cat([read, place], dim=1), time))
-        voxels_per_unit = self.sizes.grids[-1] / 2
+        sides = self.sizes.sides
+        voxels_per_unit = self.sizes.grids[-1] / 2 * max(sides) / math.prod(sides) ** (1 / 3)
         density = voxels_per_unit * F.softplus(self.to_density(hidden) + self.shift)
         return density.view(points.coordinates.shape[:2]), hidden
 
@@ -79,7 +87,7 @@ class TiNeuVox(BaselineField):
         return torch.sigmoid(self.to_colour(torch.cat([self.to_feature(known[chosen]), views], dim=1)))
 
     def refined(self, stage: int) -> None:
-        size = [self.sizes.grids[stage]] * 3
+        size = box_nodes(self.sizes.grids[stage], self.sizes.sides)
         coarse = self.voxels.detach().permute(3, 0, 1, 2)[None]
         finer = F.interpolate(coarse, size=size, mode="trilinear", align_corners=True)[0]
         self.voxels = nn.Parameter(finer.permute(1, 2, 3, 0).contiguous())
@@ -92,6 +100,17 @@ class TiNeuVox(BaselineField):
         names = ("of_time", "features", "to_density", "to_feature", "to_colour")
         deformation = dict.fromkeys(("deformation_in", "deformation_out"), self.sizes.deformation_lr)
         return {"voxels": self.sizes.grid_lr} | deformation | dict.fromkeys(names, self.sizes.network_lr)
+
+
+def box_nodes(grid: int, sides: Sequence[float]) -> list[int]:
+    """Nodes along each axis of a box with about grid^3 in all, evenly apart; every stride divides the cells of a side.
+
+    A cube has what it was asked for.
+    """
+    mean, most = math.prod(sides) ** (1 / 3), max(STRIDES)
+    if len(set(sides)) == 1:
+        return [grid] * 3
+    return [most * max(round((grid - 1) * side / mean / most), 1) + 1 for side in sides]
 
 
 def with_ray_inputs(

@@ -48,12 +48,14 @@ def own_settings(config: TrainBaselineConfig) -> BaselineConfig:
     return settings
 
 
-def architecture(config: TrainBaselineConfig, frames: int) -> Architecture:
-    """The model that the settings ask for; planes in time have no more nodes than there are frames."""
+def architecture(config: TrainBaselineConfig, extent: SceneExtent) -> Architecture:
+    """The model that the settings ask for; planes in time have no more nodes than there are frames, voxels are cubes."""
     own = own_settings(config)
-    sizes = own.model_dump(include={field.name for field in fields(FIELDS[config.method].sizes)})
+    sizes: dict[str, Any] = own.model_dump(include={field.name for field in fields(FIELDS[config.method].sizes)})
     if "time_grids" in sizes:
-        sizes["time_grids"] = [max(min(nodes, frames), 2) for nodes in sizes["time_grids"]]
+        sizes["time_grids"] = [max(min(nodes, extent.frames), 2) for nodes in sizes["time_grids"]]
+    if config.method == "tineuvox":
+        sizes["sides"] = extent.region.half_extent.tolist()
     return Architecture(config.method, sizes, {"coarse": own.coarse_samples, "fine": own.fine_samples})
 
 

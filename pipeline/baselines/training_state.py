@@ -33,7 +33,7 @@ class TrainingState:
 
 def started(extent: SceneExtent, config: TrainBaselineConfig, device: torch.device) -> TrainingState:
     """The state of a run at its beginning."""
-    made_by = architecture(config, extent.frames)
+    made_by = architecture(config, extent)
     model = create_model(made_by, extent, stage_at(config, 0), config.seed, device)
     generator = torch.Generator(device).manual_seed(config.seed)
     return TrainingState(0, model, optimiser(model, config.method), generator, [])
@@ -46,7 +46,7 @@ def save_state(
     stored = {
         "step": state.step,
         "model": model_state(
-            state.model, architecture(config, state.model.extent.frames), stage_at(config, max(state.step - 1, 0))
+            state.model, architecture(config, state.model.extent), stage_at(config, max(state.step - 1, 0))
         ),
         "optimiser": state.optimiser.state_dict(),
         "generator": state.generator.get_state(),

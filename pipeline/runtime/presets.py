@@ -87,8 +87,18 @@ QUALITY: Sections = {
             "density_channels": 16,
             "colour_channels": 32,
             "width": 128,
+            "grid_lr": 0.02,
+            "network_lr": 0.001,
         },
-        "tineuvox": {"steps": 10000, "rays": 2048, "fine_samples": 64, "grids": [49, 61, 77, 97], "width": 128},
+        "tineuvox": {
+            "steps": 10000,
+            "rays": 2048,
+            "fine_samples": 64,
+            "grids": [49, 65, 97, 129],
+            "width": 128,
+            "deformation_lr": 6e-4,
+            "network_lr": 8e-4,
+        },
         "nsff": {
             "steps": 10000,
             "rays": 1024,
@@ -98,6 +108,8 @@ QUALITY: Sections = {
             "dynamic_grids": [40, 64, 104],
             "time_grids": [16, 32, 64],
             "width": 128,
+            "grid_lr": 0.02,
+            "network_lr": 0.001,
         },
         "dynnerf": {
             "steps": 16000,
@@ -107,6 +119,8 @@ QUALITY: Sections = {
             "dynamic_grids": [40, 40, 40, 64, 104],
             "time_grids": [16, 16, 16, 32, 64],
             "width": 128,
+            "grid_lr": 0.02,
+            "network_lr": 0.001,
         },
         "total_recon": {
             "bootstrap_steps": 3000,
@@ -160,6 +174,8 @@ PAPER: Sections = {
             "colour_channels": 48,
             "width": 128,
             "density_shift": -10.0,
+            "grid_lr": 0.02,
+            "network_lr": 0.001,
         },
         "tineuvox": {
             "steps": 20000,
@@ -169,6 +185,9 @@ PAPER: Sections = {
             "grids": [80, 101, 127, 160],
             "channels": 6,
             "width": 256,
+            "alpha": 1e-3,
+            "deformation_lr": 6e-4,
+            "network_lr": 8e-4,
         },
         "nsff": {
             "body": "reference",

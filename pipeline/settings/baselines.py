@@ -39,8 +39,10 @@ class BaselineConfig(Section):
 class HexPlaneConfig(BaselineConfig):
     """HexPlane; the paper preset has the sizes of its released configuration for D-NeRF's scenes."""
 
+    steps: int = Field(2400, ge=1, description="steps")
+    fine_samples: int = Field(16, ge=4, description="samples a ray")
     grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
-        [40, 56, 76, 104], min_length=1, description="nodes along each axis, coarse to fine"
+        [40, 72, 112, 160], min_length=1, description="nodes along each axis, coarse to fine"
     )
     time_grids: list[Annotated[int, Field(ge=2, le=512)]] = Field(
         [8, 12, 16, 24], min_length=1, description="nodes over time, coarse to fine; never more than frames"
@@ -56,8 +58,10 @@ class HexPlaneConfig(BaselineConfig):
     )
     density_smoothness: float = Field(1e-4, ge=0, description="weight of the total variation of planes of density")
     colour_smoothness: float = Field(1e-4, ge=0, description="weight of the total variation of planes of colour")
-    grid_lr: float = Field(0.02, gt=0, description="learning rate of planes")
-    network_lr: float = Field(0.001, gt=0, description="learning rate of networks")
+    grid_lr: float = Field(
+        0.06, gt=0, description="learning rate of planes; the paper: 0.02, for ten times as many steps"
+    )
+    network_lr: float = Field(0.004, gt=0, description="learning rate of networks; the paper: 0.001")
 
     @model_validator(mode="after")
     def a_time_grid_for_each_grid(self) -> "HexPlaneConfig":
@@ -69,21 +73,32 @@ class HexPlaneConfig(BaselineConfig):
 class TiNeuVoxConfig(BaselineConfig):
     """TiNeuVox; the default is its small model, the paper preset its base model."""
 
-    steps: int = Field(1500, ge=1, description="steps")
-    fine_samples: int = Field(24, ge=4, description="samples a ray")
+    steps: int = Field(2000, ge=1, description="steps")
+    fine_samples: int = Field(16, ge=4, description="samples a ray")
     grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
-        [33, 41, 53, 65], min_length=1, description="voxels along each axis, coarse to fine"
+        [33, 49, 65, 97],
+        min_length=1,
+        description="voxels along each side of a cube, coarse to fine; the scene's box gets about as many in all",
     )
     refine_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.1, 0.2, 0.3], description="parts of the steps after which the next grid is taken"
     )
     channels: int = Field(4, ge=1, description="channels of a voxel")
+    alpha: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="opacity of a voxel at first; the paper: 0.001, for things before a plain background: where all around is "
+        "seen, what is so clear stays clear, and everything is painted on the far end",
+    )
     width: int = Field(64, ge=8, description="width of all networks")
     background: float = Field(1e-3, ge=0, description="weight of the entropy of the light left behind the scene")
     point_colour: float = Field(1e-2, ge=0, description="weight of every sample's own colour")
     grid_lr: float = Field(0.08, gt=0, description="learning rate of voxels")
-    deformation_lr: float = Field(6e-4, gt=0, description="learning rate of the deformation network")
-    network_lr: float = Field(8e-4, gt=0, description="learning rate of the other networks")
+    deformation_lr: float = Field(
+        2e-3, gt=0, description="learning rate of the deformation network; the paper: 6e-4, for ten times as many steps"
+    )
+    network_lr: float = Field(3e-3, gt=0, description="learning rate of the other networks; the paper: 8e-4")
 
 
 class SceneFlowConfig(BaselineConfig):
@@ -93,7 +108,7 @@ class SceneFlowConfig(BaselineConfig):
         "grids", description="grids, for CPUs; reference: the papers' networks of eight layers of width 256, for a GPU"
     )
     rays: int = Field(512, ge=16, description="pixels a step")
-    fine_samples: int = Field(24, ge=4, description="samples a ray")
+    fine_samples: int = Field(16, ge=4, description="samples a ray")
     grids: list[Annotated[int, Field(ge=4, le=512)]] = Field(
         [48, 80, 128], min_length=1, description="nodes along each axis of the static grids, coarse to fine"
     )
@@ -112,8 +127,10 @@ class SceneFlowConfig(BaselineConfig):
     flow_channels: int = Field(8, ge=1, description="channels of each plane of motion")
     width: int = Field(64, ge=8, description="width of the grids' decoders")
     plane_smoothness: float = Field(1e-3, ge=0, description="weight of the roughness of all planes")
-    grid_lr: float = Field(0.02, gt=0, description="learning rate of planes")
-    network_lr: float = Field(0.001, gt=0, description="learning rate of networks")
+    grid_lr: float = Field(0.06, gt=0, description="learning rate of planes")
+    network_lr: float = Field(
+        0.004, gt=0, description="learning rate of networks; the papers: 5e-4, for hundreds of times as many steps"
+    )
     decay: float = Field(
         0.3,
         ge=0,

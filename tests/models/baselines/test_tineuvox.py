@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from models.baselines.field import RayPoints
-from models.baselines.tineuvox import TiNeuVox, TiNeuVoxSizes, with_ray_inputs
+from models.baselines.tineuvox import TiNeuVox, TiNeuVoxSizes, box_nodes, with_ray_inputs
 
 BASE = TiNeuVoxSizes(grids=(8, 160), channels=6, width=256)
 SMALL = TiNeuVoxSizes(grids=(5, 9), width=16)
@@ -57,7 +57,26 @@ def test_without_deformation_and_time_nothing_ever_changes() -> None:
         torch.testing.assert_close(values[2], values[0])
     with torch.no_grad():
         model.of_time[-1].weight.normal_(generator=torch.Generator().manual_seed(3))
+        model.deformation_out[-1].weight.normal_(generator=torch.Generator().manual_seed(4))
     assert (model.density(seen)[0][1] - density[1]).abs().max() > 1e-4
+
+
+def test_at_the_start_nothing_is_displaced() -> None:
+    place, time = torch.randn(8, 63), torch.randn(2, 20)
+    assert not field().displacement(place, time).any()
+
+
+def test_a_box_is_filled_with_as_many_cubes_as_a_cube_would_be() -> None:
+    assert box_nodes(65, (3.0, 3.0, 3.0)) == [65, 65, 65]
+    assert box_nodes(65, (4.0, 1.0, 2.0)) == [129, 33, 65]  # 64 cells of a cube's side; the mean side is 2
+    assert box_nodes(5, (10.0, 1.0, 0.01))[2] == 5  # one cell of the coarsest stride at least
+
+
+def test_voxels_in_a_long_box_are_refined_and_read_along_each_axis() -> None:
+    model = field(TiNeuVoxSizes(grids=(9, 17), width=16, sides=(4.0, 1.0, 2.0)))
+    assert model.voxels.shape == (17, 5, 9, 4)
+    model.refined(1)
+    assert model.voxels.shape == (33, 9, 17, 4) and model.density(points([0.0]))[0].isfinite().all()
 
 
 def test_a_rays_share_of_a_layer_is_computed_once() -> None:

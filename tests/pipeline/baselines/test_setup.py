@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from models.baselines.model import SceneExtent
+from models.ops.space import Region
 from pipeline.baselines.setup import architecture, loss_weights, own_settings, rate_progress, set_rates, stage_at
 from pipeline.config import DynnerfConfig, HexPlaneConfig, NsffConfig, TrainBaselineConfig
 from pipeline.runtime.presets import with_preset
@@ -19,9 +21,23 @@ def test_the_paper_preset_refines_its_grids_when_the_released_code_does(method: 
     assert own_settings(config).rays == 4096
 
 
+EXTENT = SceneExtent(Region(torch.zeros(3), torch.tensor([4.0, 1.0, 2.0])), 1.0, 10.0, 30)
+
+
 def test_planes_have_no_more_nodes_over_time_than_there_are_frames() -> None:
-    assert architecture(paper("hexplane"), 30).sizes["time_grids"] == [16, 30, 30, 30]
-    assert architecture(paper("tineuvox"), 30).sizes["channels"] == 6
+    assert architecture(paper("hexplane"), EXTENT).sizes["time_grids"] == [16, 30, 30, 30]
+
+
+def test_voxels_know_the_sides_of_the_scenes_box() -> None:
+    sizes = architecture(paper("tineuvox"), EXTENT).sizes
+    assert (sizes["channels"], sizes["sides"]) == (6, [4.0, 1.0, 2.0])
+
+
+def test_the_paper_preset_has_the_released_learning_rates_and_first_densities() -> None:
+    hexplane, tineuvox = (own_settings(paper(method)).model_dump() for method in ("hexplane", "tineuvox"))
+    assert (hexplane["grid_lr"], hexplane["network_lr"], hexplane["density_shift"]) == (0.02, 0.001, -10.0)
+    rates = tuple(tineuvox[name] for name in ("grid_lr", "network_lr", "deformation_lr"))
+    assert (*rates, tineuvox["alpha"]) == (0.08, 8e-4, 6e-4, 1e-3)
 
 
 @pytest.mark.parametrize("method", ["hexplane", "tineuvox"])
