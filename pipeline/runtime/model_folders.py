@@ -47,8 +47,8 @@ def read_model(folder: Path, network: str, processor: str, kind: str, way_out: s
     except Exception as error:  # transformers raises many kinds, even bare ones of safetensors
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StageError(
-            f"{folder} cannot be read as a {kind}: {reason}; fetch the folder again (config.json, model.safetensors, the "
-            f"processor's files), {way_out}"
+            f"{folder} cannot be read as a {kind} by transformers {transformers.__version__} (5.20 and later are known to read "
+            f"all): {reason}; fetch the folder again (config.json, model.safetensors, the processor's files), {way_out}"
         ) from error
     if missing := notes["missing_keys"]:
         raise StageError(
