@@ -58,7 +58,7 @@ def test_training_takes_as_long_as_its_steps_and_samples() -> None:
     assert training_minutes("train_osn", twice) == 2 * training_minutes("train_osn", osn)
     flow = TrainSemanticFlowConfig().model_dump()
     assert training_minutes("train_semantic_flow", flow) == pytest.approx((1.2 * 2048 / 1536 + 1.2) * 15)
-    size = {"steps": 1000, "rays": 1024, "fine_samples": 32}
+    size = {"steps": 1000, "rays": 1024, "fine_samples": 16}
     for method, looks in (("hexplane", 1), ("nsff", 5)):  # which looks at neighbouring frames, too
         told = {"method": method, method: size}
         assert training_minutes("train_baseline", told) == pytest.approx(looks * 15)

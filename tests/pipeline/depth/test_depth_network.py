@@ -38,5 +38,7 @@ def test_a_folder_with_missing_weights_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     write_depth_model(folder, "dpt", seed=1)
     (folder / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(StageError, match=r"tiny cannot be read as a depth model by transformers .*; fetch the folder again"):
+    with pytest.raises(
+        StageError, match=r"tiny cannot be read as a depth model by transformers .*; fetch the folder again"
+    ):
         DepthNetwork(folder, CPU)
