@@ -87,7 +87,7 @@ def measured(chosen: argparse.Namespace, parts: list[str], device: Device) -> No
     effort = replace(EFFORTS[chosen.size], only=chosen.only)
     work = all_parts(results, made, device, chosen.size, effort, lambda: end - time.monotonic())
     for part in (name for name in PARTS if name in parts):
-        results.begin(part)
+        results.begin(part, chosen.only if part == "speed" else "")
         attempt(results, part, work[part], end - time.monotonic())
 
 
@@ -113,7 +113,8 @@ def all_parts(
     notes, full = results.folder / "profiles.txt", size == "full"
 
     def speed() -> None:
-        notes.unlink(missing_ok=True)
+        if not effort.only:
+            notes.unlink(missing_ok=True)
         osn_speed(results, made(), device, size, effort, notes)
         flow_speed(results, made(), device, size, effort, notes)
 

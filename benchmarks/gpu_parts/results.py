@@ -1,6 +1,7 @@
 """The one table: rows of all parts, written after each row as JSON and as Markdown, and read again to go on."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,9 @@ class Results:
     facts: dict[str, Any]
     rows: list[Row] = field(default_factory=list)
 
-    def begin(self, part: str) -> None:
-        """Forget what an earlier run found in a part."""
-        self.rows = [row for row in self.rows if row.part != part]
+    def begin(self, part: str, only: str = "") -> None:
+        """Forget what an earlier run found in a part, of the rows whose name has the regular expression in it."""
+        self.rows = [row for row in self.rows if row.part != part or not re.search(only, row.what)]
 
     def add(self, part: str, what: str, **values: float | int | str) -> None:
         """A row, written at once: a run that is cut off leaves all that it found."""

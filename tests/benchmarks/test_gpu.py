@@ -62,6 +62,10 @@ def test_parts_that_are_run_again_are_replaced_and_the_others_stay(tmp_path: Pat
     again.add("speed", "a step", steps_per_s=99.0)
     assert again.rows == [Row("quality", "OSN", {"ended": "by time"}), Row("speed", "a step", {"steps_per_s": 99.0})]
     assert opened(tmp_path, facts).rows == again.rows
+    again.begin("speed", only="joint")
+    assert opened(tmp_path, facts).rows == again.rows
+    again.begin("speed", only="a st")
+    assert [row.part for row in again.rows] == ["quality"]
     assert opened(tmp_path, {**facts, "card": "another"}).rows == []
     assert "| speed | a step | steps_per_s 99 |" in (tmp_path / "gpu.md").read_text()
 
