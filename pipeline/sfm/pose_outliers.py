@@ -14,13 +14,13 @@ from jaxtyping import Bool
 from pipeline.cameras import rotation_angle_deg
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust
 from pipeline.sfm.motion_prior import PosePrediction, World, predicted_pose
+from pipeline.sfm.registration import FEWEST_INLIERS
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 
 log = logging.getLogger(__name__)
 LEAST_JUMP_DEG = 10.0  # the two poses of a flat side lie farther apart
 JUMP_SIGMAS = 3.0  # of what the motion predicts
 MOST_TRIED = 6
-FEWEST_POINTS = 8  # of a frame that is registered; as many as it takes to register it
 
 
 def without_pose_outliers(adjusted: Adjustment, seen: Observations, world: World) -> Adjustment:
@@ -59,8 +59,8 @@ def farthest_outlier(
 
 
 def without_unseen_frames(model: RigidModel, seen: Observations) -> RigidModel:
-    """The model without poses of frames that show too few of its points to tell one; all are kept where none shows enough."""
-    shown = np.bincount(seen.frame[usable(model, seen)], minlength=seen.frame_count) >= FEWEST_POINTS
+    """The model without poses of frames that show fewer points than registration asks for; all are kept where none shows enough."""
+    shown = np.bincount(seen.frame[usable(model, seen)], minlength=seen.frame_count) >= FEWEST_INLIERS
     if not (model.registered & shown).any():
         return model
     return replace(model, camera_from_object=np.where(shown[:, None, None], model.camera_from_object, np.nan))

@@ -7,7 +7,8 @@ import numpy as np
 from pipeline.cameras import rotation_angle_deg
 from pipeline.sfm.bundle_adjustment import Freedom, adjust, rotation_exp
 from pipeline.sfm.motion_prior import World
-from pipeline.sfm.pose_outliers import FEWEST_POINTS, farthest_outlier, without_pose_outliers, without_unseen_frames
+from pipeline.sfm.pose_outliers import farthest_outlier, without_pose_outliers, without_unseen_frames
+from pipeline.sfm.registration import FEWEST_INLIERS
 from pipeline.sfm.rigid_model import RigidModel
 from tests.pipeline.tracked_body import FRAMES, pose_errors, solid, tracked, turning_poses
 
@@ -57,7 +58,7 @@ def test_a_steady_motion_has_no_outlier() -> None:
 
 def test_frames_that_show_too_few_points_have_no_pose() -> None:
     true, seen = tracked(turning_poses(), solid(30))
-    few = seen.kept((seen.frame != 3) | (seen.track < FEWEST_POINTS - 1))
+    few = seen.kept((seen.frame != 3) | (seen.track < FEWEST_INLIERS - 1))
     assert np.flatnonzero(~without_unseen_frames(true, few).registered).tolist() == [3]
-    nearly_none = seen.kept(seen.track < FEWEST_POINTS - 1)
+    nearly_none = seen.kept(seen.track < FEWEST_INLIERS - 1)
     assert without_unseen_frames(true, nearly_none).registered.all()
