@@ -30,8 +30,8 @@ class FlowAttention(nn.Module):
 
     Unlike in the released code it is trained, hidden tokens are not attended to, and heads are 16 wide instead of 4.
 
-    It is written out: for so few tokens that is faster than the library's attention, on CPUs and on GPUs alike (half of an
-    H100's time went into the library's), and sums in one order.
+    It is written out, and sums in one order: for so few tokens that is faster on CPUs than the library's attention, which took
+    half of an H100's time; this one has not been timed there.
     """
 
     def __init__(self, generator: torch.Generator) -> None:

@@ -221,7 +221,9 @@ class TrainSemanticFlowConfig(Section):
         True, description="renders take on the colours of the frames that see the same point"
     )
     deterministic: bool = Field(False, description=DETERMINISTIC)
-    capture_steps: bool = Field(True, description=CAPTURE_STEPS + ": on an H100 2.8 times as many steps")
+    capture_steps: bool = Field(
+        True, description=CAPTURE_STEPS + ": about three times as many steps a second on an H100"
+    )
     pixel_memory_mb: int | None = Field(None, ge=1, description=PIXEL_MEMORY)
     window_steps: int = Field(100, ge=1, description="steps after which other frames of such a video are read")
     shards: int = Field(
