@@ -18,7 +18,7 @@ RIDGE = 1e-9  # of a point's own information: depths that rays leave open stay w
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def project(pose, point, lens):
+def project(pose, point, lens) -> tuple[float, float, float, bool]:
     """A point in the camera (x, y, z), not nearer than can be divided by, and whether it was."""
     x = pose[0, 0] * point[0] + pose[0, 1] * point[1] + pose[0, 2] * point[2] + pose[0, 3]
     y = pose[1, 0] * point[0] + pose[1, 1] * point[1] + pose[1, 2] * point[2] + pose[1, 3]
@@ -28,7 +28,7 @@ def project(pose, point, lens):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def whitened_errors(poses, points, lens, frame, track, xy, whitening):
+def whitened_errors(poses, points, lens, frame, track, xy, whitening) -> np.ndarray:
     """Observed less projected place, in standard deviations."""
     errors = np.empty((len(frame), 2))
     for o in range(len(frame)):
@@ -43,7 +43,7 @@ def whitened_errors(poses, points, lens, frame, track, xy, whitening):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def jacobians(pose, point, lens, xy, whitening, robust, by_camera, by_point, error):
+def jacobians(pose, point, lens, xy, whitening, robust, by_camera, by_point, error) -> None:
     """Fill the change of a projection with pose and lens (2, 6 or 8) and the point (2, 3), and its error; robustly weighted."""
     x, y, z, before = project(pose, point, lens)
     a, b = x / z, y / z
@@ -69,7 +69,7 @@ def jacobians(pose, point, lens, xy, whitening, robust, by_camera, by_point, err
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def inverse_of(matrix, inverse):
+def inverse_of(matrix, inverse) -> None:
     """Fill the inverse of a symmetric 3x3 matrix."""
     a, b, c, d, e, f = matrix[0, 0], matrix[0, 1], matrix[0, 2], matrix[1, 1], matrix[1, 2], matrix[2, 2]
     inverse[0, 0], inverse[0, 1], inverse[0, 2] = d * f - e * e, c * e - b * f, b * e - c * d
@@ -83,7 +83,9 @@ def inverse_of(matrix, inverse):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def point_system(start, end, poses, point, lens, frame, xy, whitening, robust, damping, by_camera, coupling, error):
+def point_system(
+    start, end, poses, point, lens, frame, xy, whitening, robust, damping, by_camera, coupling, error
+) -> tuple[np.ndarray, np.ndarray]:
     """One track: fill jacobians, coupling (width x 3 per observation), errors; the point's inverse information, its gradient."""
     information, gradient, by_point = np.zeros((3, 3)), np.zeros(3), np.empty((2, 3))
     for n in range(end - start):
@@ -105,7 +107,9 @@ def point_system(start, end, poses, point, lens, frame, xy, whitening, robust, d
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def reduced_system(poses, points, lens, groups, width, starts, frame, xy, whitening, robust, damping):
+def reduced_system(
+    poses, points, lens, groups, width, starts, frame, xy, whitening, robust, damping
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normal equations of the cameras alone: matrix (lower triangle), gradient, and the diagonal before elimination."""
     size, longest = 6 * len(poses) + 1 + groups.max() + 1, np.diff(starts).max()
     matrix, gradient, diagonal = np.zeros((size, size)), np.zeros(size), np.zeros(size)
@@ -126,7 +130,7 @@ def reduced_system(poses, points, lens, groups, width, starts, frame, xy, whiten
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def fill_index(index, frame, frames, groups):
+def fill_index(index, frame, frames, groups) -> None:
     """Fill the places of an observation's parameters among all."""
     for p in range(6):
         index[p] = 6 * frame + p
@@ -136,7 +140,9 @@ def fill_index(index, frame, frames, groups):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def eliminate(n, inverse, point_gradient, by_camera, coupling, error, carried, index, matrix, gradient, diagonal):
+def eliminate(
+    n, inverse, point_gradient, by_camera, coupling, error, carried, index, matrix, gradient, diagonal
+) -> None:
     """Add a track's n-th observation, and what its point carries between it and those before, to the cameras' system."""
     width = by_camera.shape[2]
     for p in range(width):
@@ -171,7 +177,9 @@ def eliminate(n, inverse, point_gradient, by_camera, coupling, error, carried, i
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def point_steps(camera_step, poses, points, lens, groups, width, starts, frame, xy, whitening, robust, damping):
+def point_steps(
+    camera_step, poses, points, lens, groups, width, starts, frame, xy, whitening, robust, damping
+) -> np.ndarray:
     """Step of every point, given the cameras'."""
     longest = np.diff(starts).max()
     by_camera, coupling, error = np.empty((longest, 2, width)), np.empty((longest, width, 3)), np.empty((longest, 2))
@@ -196,7 +204,9 @@ def point_steps(camera_step, poses, points, lens, groups, width, starts, frame, 
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def grouped_gradients(group, count, poses, points, lens, groups, width, starts, frame, xy, whitening, robust):
+def grouped_gradients(
+    group, count, poses, points, lens, groups, width, starts, frame, xy, whitening, robust
+) -> np.ndarray:
     """The share of each group of tracks in the gradient by poses and lens, every point being free."""
     longest = np.diff(starts).max()
     by_camera, coupling, error = np.empty((longest, 2, width)), np.empty((longest, width, 3)), np.empty((longest, 2))

@@ -9,23 +9,25 @@ become boxes, and the shell is `shell` wide instead of 1. Loops say what their `
 
 from typing import no_type_check
 
+from torch import Tensor
+
 from models.ops.compiled import njit
 
 
 @no_type_check
-def contracted_distance(distance, shell, one=1):
+def contracted_distance(distance, shell, one=1) -> float | Tensor:
     """Where a distance comes to lie, in half extents of the box: 1 stays, infinity goes to 1 + shell."""
     return one + shell * (one - one / distance)
 
 
 @no_type_check
-def expanded_distance(contracted, shell):
+def expanded_distance(contracted, shell) -> Tensor:
     """The inverse for tensors; from the outer face on, very far."""
     return 1 / (1 - (contracted - 1) / shell).clamp(min=1e-6)
 
 
 @no_type_check
-def contraction_slope(distance, shell, one=1):
+def contraction_slope(distance, shell, one=1) -> float | Tensor:
     """Derivative by the distance of contracted_distance / (distance (1 + shell)), which points are multiplied with."""
     return ((one + one) * shell / distance - (one + shell)) / (distance * distance * (one + shell))
 

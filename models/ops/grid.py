@@ -22,7 +22,7 @@ ONE, ZERO = np.float32(1), np.float32(0)
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def cell(position, size):
+def cell(position, size) -> tuple[int, float]:
     """First node and fraction on one axis of a grid, of a position in [0, 1]."""
     scaled = min(max(position, ZERO), ONE) * np.float32(size - 1)
     low = min(int(scaled), size - 2)
@@ -31,7 +31,7 @@ def cell(position, size):
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def trilinear(volume, x, y, z):
+def trilinear(volume, x, y, z) -> float:
     """The value of a grid at a point of the unit cube."""
     i, u = cell(x, volume.shape[0])
     j, v = cell(y, volume.shape[1])
@@ -45,7 +45,7 @@ def trilinear(volume, x, y, z):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def scatter_volume(gradient, points, total):
+def scatter_volume(gradient, points, total) -> None:
     """The transpose of trilinear interpolation, added to `total`."""
     for sample in range(points.shape[1]):
         i, u = cell(points[0, sample], total.shape[0])
@@ -62,7 +62,7 @@ def scatter_volume(gradient, points, total):
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def gather_product(plane, line, first, second, along, width, products):
+def gather_product(plane, line, first, second, along, width, products) -> None:
     """A plane's rows times a line's rows, interpolated at many points, into `products`."""
     height, length, channels = len(plane) // width, len(line), plane.shape[1]
     for sample in range(len(first)):
@@ -81,7 +81,7 @@ def gather_product(plane, line, first, second, along, width, products):
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def scatter_product(plane, line, first, second, along, width, gradient, by_plane, by_line):
+def scatter_product(plane, line, first, second, along, width, gradient, by_plane, by_line) -> None:
     """The transpose of `gather_product`, added to the gradients of plane and line."""
     height, length, channels = len(plane) // width, len(line), plane.shape[1]
     for sample in range(len(first)):
@@ -109,7 +109,7 @@ def scatter_product(plane, line, first, second, along, width, gradient, by_plane
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def product_slope(plane, line, first, second, along, width, gradient, by_first, by_second, by_along):
+def product_slope(plane, line, first, second, along, width, gradient, by_first, by_second, by_along) -> None:
     """The derivative of `gather_product` by the point, times `gradient`, added to the rows of its three axes."""
     height, length, channels = len(plane) // width, len(line), plane.shape[1]
     for sample in range(len(first)):

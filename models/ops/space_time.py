@@ -16,7 +16,7 @@ ALONG = LINE_AXES  # goes with time
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def gather_space_time(space, time, points, times, products):
+def gather_space_time(space, time, points, times, products) -> None:
     """Planes in space (plane, row, column, channel) times planes in time (plane, frame, node, channel), side by side."""
     channels = space.shape[3]
     for p in range(3):
@@ -38,7 +38,7 @@ def gather_space_time(space, time, points, times, products):
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def scatter_space_time(p, space, time, points, times, gradient, by_space, by_time):
+def scatter_space_time(p, space, time, points, times, gradient, by_space, by_time) -> None:
     """The transpose of `gather_space_time` for one plane, added to its gradients."""
     channels = space.shape[3]
     first, second, along = points[FIRST[p]], points[SECOND[p]], points[ALONG[p]]
@@ -69,14 +69,14 @@ def scatter_space_time(p, space, time, points, times, gradient, by_space, by_tim
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def slope(position, size):
+def slope(position, size) -> float:
     """Nodes a unit of a coordinate; none outside, where the border goes on."""
     return np.float32(size - 1) if ZERO <= position <= ONE else ZERO
 
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def space_time_slopes(space, time, points, times, gradient, by_point):
+def space_time_slopes(space, time, points, times, gradient, by_point) -> None:
     """Gradients of the points through `gather_space_time`."""
     channels = space.shape[3]
     for p in range(3):
@@ -103,7 +103,7 @@ def space_time_slopes(space, time, points, times, gradient, by_point):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def gather_volume(volume, points, values):
+def gather_volume(volume, points, values) -> None:
     """Trilinear interpolation at many points."""
     for sample in range(points.shape[1]):
         values[sample] = trilinear(volume, points[0, sample], points[1, sample], points[2, sample])

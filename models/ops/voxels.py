@@ -79,7 +79,7 @@ class VoxelRead(torch.autograd.Function):
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def gather_voxels(nodes, points, values, first):
+def gather_voxels(nodes, points, values, first) -> None:
     """Trilinear interpolation of all channels, into the columns from `first` on."""
     for sample in range(points.shape[1]):
         i, u = cell(points[0, sample], nodes.shape[0])
@@ -98,7 +98,7 @@ def gather_voxels(nodes, points, values, first):
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def scatter_voxels(nodes, points, gradient, first, total, by_point):
+def scatter_voxels(nodes, points, gradient, first, total, by_point) -> None:
     """The transpose of `gather_voxels`, added to `total`, and the slopes by the points, in the unit cube."""
     scale_x, scale_y = np.float32(nodes.shape[0] - 1), np.float32(nodes.shape[1] - 1)
     scale_z, channels = np.float32(nodes.shape[2] - 1), nodes.shape[3]

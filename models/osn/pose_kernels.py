@@ -14,7 +14,7 @@ HALF = np.float32(0.5)
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def volume_slope(volume, points, gradient, by_point):
+def volume_slope(volume, points, gradient, by_point) -> None:
     """The derivative of trilinear interpolation by the point, times `gradient`, added to `by_point`."""
     for sample in range(points.shape[1]):
         i, u = cell(points[0, sample], volume.shape[0])
@@ -35,7 +35,7 @@ def volume_slope(volume, points, gradient, by_point):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def ray_slope(ray, depth, by_point, origins, directions, half, shell, by_origin, by_direction):
+def ray_slope(ray, depth, by_point, origins, directions, half, shell, by_origin, by_direction) -> None:
     """From points of the unit cube back to the rays they lie on, through the contraction beyond the box."""
     place, wanted = np.empty(3, np.float32), np.empty(3, np.float32)
     for sample in range(len(ray)):

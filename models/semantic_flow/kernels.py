@@ -19,14 +19,14 @@ SEEN_THROUGH = np.float32(1e-4)  # what lies behind a piece that lets less pass 
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def softplus(x):
+def softplus(x) -> float:
     return np.float32(math.log1p(math.exp(x))) if x < TWENTY else x
 
 
 # Not `fastmath`: other kernels hold copies of it, and which copy runs depends on whether they come from the cache.
 @njit(nogil=True, cache=True)
 @no_type_check
-def density_and_blend(space, time, weight, bias, x, y, z, t):
+def density_and_blend(space, time, weight, bias, x, y, z, t) -> tuple[float, float]:
     """The dynamic field at one point: density and blending weight."""
     channels = space.shape[3]
     density, blend = bias[0], bias[1]
@@ -54,7 +54,7 @@ def density_and_blend(space, time, weight, bias, x, y, z, t):
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def contracted(x, y, z, region):
+def contracted(x, y, z, region) -> tuple[float, float, float]:
     """Unit coordinates of a point; a region is centre, half extent and shell in seven numbers."""
     x, y, z = (x - region[0]) / region[3], (y - region[1]) / region[4], (z - region[2]) / region[5]
     distance = max(max(abs(x), abs(y)), max(abs(z), ONE))
@@ -66,7 +66,7 @@ def contracted(x, y, z, region):
 @no_type_check
 def coarse_weights(
     origin, direction, at, edges, region, own, nodes, space, time, decode, bias, per_length, moving, weights
-):
+) -> None:
     """Weights of the pieces between edges of one ray, as `marching.blend` has them."""
     through, last = ONE, len(edges) - 2
     weights[:] = ZERO
@@ -94,7 +94,7 @@ def coarse_weights(
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def inverse_cdf(edges, weights, u, uniform, result):
+def inverse_cdf(edges, weights, u, uniform, result) -> None:
     """`marching.inverse_cdf` of one ray: edges at the samples u, the weights mixed with `uniform` of a uniform density."""
     count, total = len(weights), ZERO
     cdf = np.empty(count + 1, np.float32)
@@ -122,7 +122,7 @@ def inverse_cdf(edges, weights, u, uniform, result):
 @no_type_check
 def march(
     origins, directions, times, coarse, u, uniform, unit, region, own, nodes, space, time, decode, bias, moving, fine
-):
+) -> None:
     """For each ray: weigh the pieces between its coarse edges, and place its fine edges where the weight is."""
     weights = np.empty(coarse.shape[1] - 1, np.float32)
     for ray in range(len(origins)):
@@ -150,7 +150,7 @@ def march(
 
 @njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
-def add_smoothness(tables, weight, gradient):
+def add_smoothness(tables, weight, gradient) -> float:
     """Mean squared differences of neighbouring nodes of (plane, row, column, channel), along rows and columns.
 
     Weighted, with its gradient added to `gradient`.

@@ -20,7 +20,7 @@ ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def tile_lists(order, centres, reach, rows, columns):
+def tile_lists(order, centres, reach, rows, columns) -> tuple[np.ndarray, np.ndarray]:
     """The splats over each tile, nearest first, one tile after another: bounds and indices."""
     spans = np.zeros((len(order), 4), np.int64)
     counts = np.zeros(rows * columns + 1, np.int64)
@@ -46,7 +46,7 @@ def tile_lists(order, centres, reach, rows, columns):
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def exponent_at(x, y, splat, centres, conics):
+def exponent_at(x, y, splat, centres, conics) -> tuple[float, float, float]:
     """The exponent of a splat's bell at a point, and the way there from its centre."""
     dx, dy = x - centres[splat, 0], y - centres[splat, 1]
     exponent = -HALF * (conics[splat, 0] * dx * dx + conics[splat, 2] * dy * dy) - conics[splat, 1] * dx * dy
@@ -55,7 +55,9 @@ def exponent_at(x, y, splat, centres, conics):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def blend(bounds, found, centres, conics, opacities, colours, floors, height, width):
+def blend(
+    bounds, found, centres, conics, opacities, colours, floors, height, width
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Colours over black, what light is left behind all, and where in its tile's list each pixel ended.
 
     `floors`: the exponent below which each splat is too faint to count.
@@ -90,7 +92,9 @@ def blend(bounds, found, centres, conics, opacities, colours, floors, height, wi
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def blend_gradient(bounds, found, centres, conics, opacities, colours, floors, left, last, by_image, by_left):
+def blend_gradient(
+    bounds, found, centres, conics, opacities, colours, floors, left, last, by_image, by_left
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Gradients by centres, conics, opacities and colours, walking back through what `blend` did."""
     by_centres, by_conics = np.zeros_like(centres), np.zeros_like(conics)
     by_opacities, by_colours = np.zeros_like(opacities), np.zeros_like(colours)

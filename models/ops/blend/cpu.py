@@ -15,7 +15,7 @@ LEAST_SHARE = np.float32(1e-8)
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def weigh(static_depth, dynamic_depth, blending, static, dynamic):
+def weigh(static_depth, dynamic_depth, blending, static, dynamic) -> None:
     """Weights in one pass over each ray."""
     for ray in range(len(blending)):
         through = ONE
@@ -30,7 +30,9 @@ def weigh(static_depth, dynamic_depth, blending, static, dynamic):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def weigh_backward(static_depth, dynamic_depth, blending, to_static, to_dynamic, by_static, by_dynamic, by_blending):
+def weigh_backward(
+    static_depth, dynamic_depth, blending, to_static, to_dynamic, by_static, by_dynamic, by_blending
+) -> None:
     """Gradients of the inputs of `weigh`: each sample's own, and what it takes from those behind it."""
     count = blending.shape[1]
     before = np.empty(count, blending.dtype)

@@ -17,7 +17,7 @@ BLOCK = 8
 def walk(
     static_depth, dynamic_depth, blending, to_static, to_dynamic, by_static, by_dynamic, by_blending, rays, samples,
     least_left, least_share, backward: tl.constexpr, block: tl.constexpr, width: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     ray = tl.program_id(0) * block + tl.arange(0, block)
     lane = tl.arange(0, width)
     there = (ray < rays)[:, None] & (lane < samples)[None, :]

@@ -15,7 +15,9 @@ LEAST_DEPTH = np.float32(1e-6)
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def merge_samples(ray, base, depth, tau, channels, scales, alone, sums):
+def merge_samples(
+    ray, base, depth, tau, channels, scales, alone, sums
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Mix the samples of all objects along each ray by scaled depth, or each object alone, and add them to `sums`.
 
     OSN, scaled composite rendering, with the weights of NeRF, eq. 3: `compositing` in one pass.
@@ -55,7 +57,9 @@ def merge_samples(ray, base, depth, tau, channels, scales, alone, sums):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def merge_gradient(ray, depth, slope, channels, scales, alone, order, owner, weights, after, gradient):
+def merge_gradient(
+    ray, depth, slope, channels, scales, alone, order, owner, weights, after, gradient
+) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of the density's logits and of the channels before the colours' sigmoid.
 
     A denser sample gains what it lets not pass, and takes from those behind it.

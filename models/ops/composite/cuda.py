@@ -12,7 +12,7 @@ from models.ops.composite.reference import depth_order
 
 @triton.jit
 @no_type_check
-def summands(features, depth, sample, lane, channels):
+def summands(features, depth, sample, lane, channels) -> tuple[tl.tensor, tl.tensor]:
     """What is summed of one sample, and where it is colour, its activation's slope: else 1."""
     z = tl.load(depth + sample)
     log_depth = tl.log(tl.maximum(z, 1e-6))
@@ -40,7 +40,7 @@ def accumulate(
     objects,
     channels,
     width: tl.constexpr,
-):
+) -> None:
     segment = tl.program_id(0)
     lane = tl.arange(0, width)
     place, end, passed = tl.load(starts + segment), tl.load(starts + segment + 1), 1.0
@@ -62,7 +62,7 @@ def accumulate(
 def accumulate_backward(
     gradient, features, depth, ray, owner, order, starts, weights, after, by_depth, by_feature, objects, channels,
     width: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     segment = tl.program_id(0)
     lane = tl.arange(0, width)
     start, place, behind = tl.load(starts + segment), tl.load(starts + segment + 1), 0.0

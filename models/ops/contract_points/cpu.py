@@ -16,7 +16,7 @@ HALF = np.float32(0.5)
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def contract(points, boxes, owner, gradient, out):
+def contract(points, boxes, owner, gradient, out) -> None:
     """Places of points, or where a gradient is given, the points'."""
     place = np.empty(3, points.dtype)
     for sample in range(points.shape[1]):

@@ -12,7 +12,7 @@ BLOCK = 128
 
 @triton.jit
 @no_type_check
-def relative(points, boxes, k, sample, count, there, axis: tl.constexpr):
+def relative(points, boxes, k, sample, count, there, axis: tl.constexpr) -> tuple[tl.tensor, tl.tensor]:
     """One coordinate of points from their box's centre in its half extents, and the half extent."""
     half = tl.load(boxes + k * 8 + 3 + axis, mask=there, other=1.0)
     centre = tl.load(boxes + k * 8 + axis, mask=there, other=0.0)
@@ -21,7 +21,7 @@ def relative(points, boxes, k, sample, count, there, axis: tl.constexpr):
 
 @triton.jit
 @no_type_check
-def contract(points, boxes, owner, gradient, out, count, backward: tl.constexpr, block: tl.constexpr):
+def contract(points, boxes, owner, gradient, out, count, backward: tl.constexpr, block: tl.constexpr) -> None:
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count
     k = tl.load(owner + sample, mask=there, other=0)

@@ -12,7 +12,7 @@ from models.ops.fine_edges.reference import LEAST_WEIGHT
 
 @triton.jit
 @no_type_check
-def place(edges, weights, u, finer, pieces, inner, uniform, least, width: tl.constexpr, wide: tl.constexpr):
+def place(edges, weights, u, finer, pieces, inner, uniform, least, width: tl.constexpr, wide: tl.constexpr) -> None:
     ray = tl.program_id(0)
     lane, edge = tl.arange(0, width), tl.arange(0, wide)
     there, own = lane < pieces, weights + ray * pieces

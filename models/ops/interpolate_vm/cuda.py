@@ -12,7 +12,9 @@ BLOCK = 32
 
 @triton.jit
 @no_type_check
-def cell(points, last, k, sample, count, there, axis: tl.constexpr):
+def cell(
+    points, last, k, sample, count, there, axis: tl.constexpr
+) -> tuple[tl.tensor, tl.tensor, tl.tensor, tl.tensor]:
     """First node, fraction, last node and place of points on one axis."""
     place = tl.load(points + axis * count + sample, mask=there, other=0.0)
     end = tl.load(last + k * 3 + axis, mask=there, other=1.0)
@@ -25,7 +27,7 @@ def cell(points, last, k, sample, count, there, axis: tl.constexpr):
 @no_type_check
 def gather(
     planes, lines, table, last, points, owner, products, count, channels, block: tl.constexpr, width: tl.constexpr
-):
+) -> None:
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count
     k = tl.load(owner + sample, mask=there, other=0)
@@ -58,7 +60,7 @@ def gather(
 def scatter(
     gradient, planes, lines, table, last, points, owner, by_plane, by_line, by_point, count, channels,
     by_place: tl.constexpr, block: tl.constexpr, width: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count
     k = tl.load(owner + sample, mask=there, other=0)

@@ -12,7 +12,7 @@ from models.ops.grid import ONE, ZERO, cell
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def gather(volumes, last, points, owner, values):
+def gather(volumes, last, points, owner, values) -> None:
     """Values at points."""
     for sample in range(points.shape[1]):
         k = owner[sample]
@@ -29,7 +29,7 @@ def gather(volumes, last, points, owner, values):
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def scatter(gradient, volumes, last, points, owner, by_node, by_point):
+def scatter(gradient, volumes, last, points, owner, by_node, by_point) -> None:
     """Gradients of the nodes, and of the points where there is room for them."""
     for sample in range(points.shape[1]):
         k, g = owner[sample], gradient[sample]

@@ -12,7 +12,9 @@ BLOCK = 128
 
 @triton.jit
 @no_type_check
-def cell(points, last, k, sample, count, there, axis: tl.constexpr):
+def cell(
+    points, last, k, sample, count, there, axis: tl.constexpr
+) -> tuple[tl.tensor, tl.tensor, tl.tensor, tl.tensor]:
     """First node, fraction, last node of points on one axis, and whether a point is within it."""
     place = tl.load(points + axis * count + sample, mask=there, other=0.0)
     end = tl.load(last + k * 3 + axis, mask=there, other=1.0)
@@ -23,7 +25,7 @@ def cell(points, last, k, sample, count, there, axis: tl.constexpr):
 
 @triton.jit
 @no_type_check
-def gather(volumes, last, points, owner, values, count, nx, ny, nz, block: tl.constexpr):
+def gather(volumes, last, points, owner, values, count, nx, ny, nz, block: tl.constexpr) -> None:
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count
     k = tl.load(owner + sample, mask=there, other=0)
@@ -45,7 +47,7 @@ def gather(volumes, last, points, owner, values, count, nx, ny, nz, block: tl.co
 def scatter(
     gradient, volumes, last, points, owner, by_node, by_point, count, nx, ny, nz,
     by_place: tl.constexpr, block: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count
     k = tl.load(owner + sample, mask=there, other=0)

@@ -23,7 +23,7 @@ EMPTY_LOGIT = np.float32(-10)  # softplus(-10) = 5e-5: nothing
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def interval(origin, direction, half, near):
+def interval(origin, direction, half, near) -> tuple[float, float]:
     """Where a ray enters and leaves a box."""
     enter, leave = near, np.float32(np.inf)
     for axis in range(3):
@@ -35,7 +35,7 @@ def interval(origin, direction, half, near):
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def place_in_bin(index, inner, enter, leave, step, slope, edges, jitter, to_unit):
+def place_in_bin(index, inner, enter, leave, step, slope, edges, jitter, to_unit) -> tuple[float, float]:
     """Depth of the sample in a bin, and the bin's optical length."""
     if index < inner:
         return enter + step * (np.float32(index) + jitter), step * to_unit
@@ -48,7 +48,7 @@ def place_in_bin(index, inner, enter, leave, step, slope, edges, jitter, to_unit
 @no_type_check
 def march_rays(
     origins, directions, present, jitter, half, near, shell, unit, logits, inner, edges, reach, stretch, scale, least
-):
+) -> tuple[np.ndarray, ...]:
     """Samples of one object that add more than `least` to its own image, in order of ray and depth.
 
     Weights are those of NeRF, eq. 3. Found are ray, depth, optical depth, its derivative by the density's logit, and

@@ -19,7 +19,7 @@ BLOCK = 32
 
 @triton.jit
 @no_type_check
-def place(origins, directions, boxes, at, depth, k, there, axis: tl.constexpr):
+def place(origins, directions, boxes, at, depth, k, there, axis: tl.constexpr) -> tl.tensor:
     """One coordinate of points, from their box's centre in its half extents."""
     origin = tl.load(origins + at * 3 + axis, mask=there, other=0.0)
     direction = tl.load(directions + at * 3 + axis, mask=there, other=0.0)
@@ -28,7 +28,7 @@ def place(origins, directions, boxes, at, depth, k, there, axis: tl.constexpr):
 
 @triton.jit
 @no_type_check
-def node(relative, factor, end):
+def node(relative, factor, end) -> tuple[tl.tensor, tl.tensor]:
     """First node and fraction on one axis."""
     position = tl.minimum(tl.maximum(relative * factor + 0.5, 0.0), 1.0) * end
     low = tl.minimum(tl.floor(position), end - 1)
@@ -37,7 +37,7 @@ def node(relative, factor, end):
 
 @triton.jit
 @no_type_check
-def logits(volumes, k, i, j, m, u, v, w, nx, ny, nz, there):
+def logits(volumes, k, i, j, m, u, v, w, nx, ny, nz, there) -> tl.tensor:
     """Trilinear interpolation in one object's grid."""
     base = volumes + ((k.to(tl.int64) * nx + i) * ny + j) * nz + m
     total = u * 0
@@ -55,7 +55,7 @@ def walk(
     volumes, last, boxes, origins, directions, enter, span, jitter, to_shell, to_unit, tables, counts, starts, ray_of,
     owner_of, depth_of, length_of, objects, rays, bins, nx, ny, nz, scale, least, most,
     bounded: tl.constexpr, writes: tl.constexpr, block: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     k = tl.program_id(0)
     ray = tl.program_id(1) * block + tl.arange(0, block)
     there = ray < rays

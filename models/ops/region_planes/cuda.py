@@ -12,14 +12,14 @@ BLOCK = 32
 
 @triton.jit
 @no_type_check
-def relative(points, box, sample, there, axis: tl.constexpr):
+def relative(points, box, sample, there, axis: tl.constexpr) -> tl.tensor:
     """One coordinate of points from the box's centre in its half extents."""
     return (tl.load(points + sample * 3 + axis, mask=there, other=0.0) - tl.load(box + axis)) / tl.load(box + 3 + axis)
 
 
 @triton.jit
 @no_type_check
-def contraction(x, y, z, box):
+def contraction(x, y, z, box) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
     """1 / distance of points, and the factor that brings them to within half a unit of the middle of the unit cube."""
     share = tl.load(box + 6)
     inverse = 1 / tl.maximum(tl.maximum(tl.maximum(tl.abs(x), tl.abs(y)), tl.abs(z)), 1.0)
@@ -28,7 +28,7 @@ def contraction(x, y, z, box):
 
 @triton.jit
 @no_type_check
-def cell(place, size):
+def cell(place, size) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
     """First and second node on one axis, and the fraction between them, of places in the unit interval."""
     position = tl.minimum(tl.maximum(place, 0.0), 1.0) * (size - 1)
     low = tl.maximum(tl.minimum(tl.floor(position), size - 2), 0)
@@ -37,7 +37,7 @@ def cell(place, size):
 
 @triton.jit
 @no_type_check
-def corners(table, pair, i, j, rows, columns, channel, channels, inside):
+def corners(table, pair, i, j, rows, columns, channel, channels, inside) -> tuple[tl.tensor, tl.tensor]:
     """Where one node of a plane lies for each point, and its channels."""
     at = ((pair * rows + i) * columns + j)[:, None] * channels + channel[None, :]
     return at, tl.load(table + at, mask=inside, other=0.0)
@@ -48,7 +48,7 @@ def corners(table, pair, i, j, rows, columns, channel, channels, inside):
 def gather(
     space, others, points, times, box, products, count, channels, rows, columns, other_rows, other_columns,
     rate, start, timed: tl.constexpr, block: tl.constexpr, width: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count
     channel = tl.arange(0, width)
@@ -81,7 +81,7 @@ def gather(
 
 @triton.jit
 @no_type_check
-def relatives(points, box, sample, there):
+def relatives(points, box, sample, there) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
     """All three coordinates."""
     return (
         relative(points, box, sample, there, 0),
@@ -92,14 +92,14 @@ def relatives(points, box, sample, there):
 
 @triton.jit
 @no_type_check
-def within(place, size):
+def within(place, size) -> tl.tensor:
     """The change of a position with its place; none beyond the faces."""
     return tl.where((place > 0) & (place < 1), size - 1, 0)
 
 
 @triton.jit
 @no_type_check
-def store_slope(by_point, box, sample, there, direct, place, far, change, axis: tl.constexpr):
+def store_slope(by_point, box, sample, there, direct, place, far, change, axis: tl.constexpr) -> None:
     """One coordinate's gradient; that of the farthest coordinate has the change of the contraction, too."""
     more = tl.where(tl.abs(place) == far, tl.where(place > 0, change, -change), 0.0)
     tl.store(by_point + sample * 3 + axis, (direct + more) / tl.load(box + 3 + axis), mask=there)
@@ -110,7 +110,7 @@ def store_slope(by_point, box, sample, there, direct, place, far, change, axis: 
 def scatter(
     gradient, space, others, points, times, box, by_space, by_other, by_point, count, channels, rows, columns,
     other_rows, other_columns, rate, start, timed: tl.constexpr, by_place: tl.constexpr, block: tl.constexpr, width: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count
     channel = tl.arange(0, width)

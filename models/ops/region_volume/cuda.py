@@ -16,7 +16,7 @@ BLOCK = 128
 @no_type_check
 def visit(
     gradient, nodes, points, box, out, count, nx, ny, nz, backward: tl.constexpr, block: tl.constexpr
-):  # fmt: skip
+) -> None:  # fmt: skip
     """Values of points into `out`, or of a gradient what it adds to the nodes."""
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count

@@ -12,14 +12,14 @@ from models.ops.space import NEAREST_DEPTH
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def within(value, last):
+def within(value, last) -> float:
     """A position on an axis, from 0 to its last place; what is no number is at 0."""
     return min(value, last) if value > 0 else last * 0
 
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def largest_around(depths, row, column):
+def largest_around(depths, row, column) -> float:
     """The largest of a cell and its neighbours."""
     height, width = depths.shape
     found = depths[row, column]
@@ -33,7 +33,7 @@ def largest_around(depths, row, column):
 @no_type_check
 def look_up(
     depths, poses, intrinsics, points, frames, height, width, nearest, behind, map_height, map_width, index, share, seen
-):
+) -> None:
     """For each point: four places in the maps and their shares, in the reference's order, and whether its frame sees it."""
     real = points.dtype.type
     for n in range(points.shape[0]):

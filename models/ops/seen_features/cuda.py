@@ -14,7 +14,7 @@ BLOCK = 64
 
 @triton.jit
 @no_type_check
-def component(points, poses, sample, frame, there, column: tl.constexpr):
+def component(points, poses, sample, frame, there, column: tl.constexpr) -> tl.tensor:
     """One coordinate of points in their frame's camera."""
     total = tl.zeros_like(tl.load(points + sample * 3, mask=there, other=0.0))
     for row in tl.static_range(3):
@@ -26,7 +26,7 @@ def component(points, poses, sample, frame, there, column: tl.constexpr):
 
 @triton.jit
 @no_type_check
-def node(place, size):
+def node(place, size) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
     """First and second pixel of a map on one axis, and the fraction between, of places in pixels of the map."""
     position = tl.minimum(tl.maximum(place - 0.5, 0.0), size - 1.0)
     low = tl.maximum(tl.minimum(tl.floor(position), size - 2.0), 0.0)
@@ -38,7 +38,7 @@ def node(place, size):
 def look(
     maps, depths, poses, intrinsics, points, frames, features, seen, count, last, rows, columns, channels, depth_rows,
     depth_columns, height, width, behind, nearest, block: tl.constexpr, wide: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     sample = tl.program_id(0) * block + tl.arange(0, block)
     there = sample < count
     wanted = tl.load(frames + sample, mask=there, other=0)
