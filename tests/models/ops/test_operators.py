@@ -71,6 +71,22 @@ def test_triton_agrees_with_the_reference(name: str, triton: Results) -> None:
                 check(name, tensors(expected), triton[f"{seed} {call}"], f"{call} {seed}")
 
 
+def test_triton_compiles_every_kernel_for_a_gpu(tmp_path: Path) -> None:
+    """Down to machine code, for each call of each operator, in a process of its own; the interpreter takes more than it does."""
+    if find_spec("triton") is None:
+        pytest.skip("Triton is not installed here")
+    command = [sys.executable, "-m", "tests.models.ops.kernels_for_a_gpu"]
+    plain = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=plain | {"TRITON_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    sizes = dict(line.split() for line in done.stdout.splitlines())
+    operators = {name.removesuffix("_backward") for name in OPERATORS if "cuda" in OPERATORS[name].kernels}
+    assert {kernel.split(".")[2] for kernel in sizes} == operators
+    assert all(int(size) > 1000 for size in sizes.values()), sizes
+
+
 def assert_same_samples(expected: list[torch.Tensor], found: list[torch.Tensor]) -> None:
     assert torch.equal(expected[0], found[0])
     filled = expected[3] > 0
