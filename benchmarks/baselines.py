@@ -32,7 +32,7 @@ from pipeline.baselines.method import shown
 from pipeline.baselines.motion import KnownMotion, motion_of_views
 from pipeline.baselines.setup import FIELDS, own_settings
 from pipeline.baselines.training import TrainingContext, train
-from pipeline.baselines.training_state import TrainingState, started
+from pipeline.baselines.training_state import TrainingState, started, write_history
 from pipeline.cameras import Intrinsics, inverse, look_at, pixel_centres, project, transform, unproject
 from pipeline.config import SimulateSceneConfig, TrainBaselineConfig
 from pipeline.evaluation.image_metrics import psnr_db, to_unit
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0, help="of the simulated scene")
     parser.add_argument("--options", type=json.loads, default={}, help="more settings of train_baseline, JSON")
+    parser.add_argument("--curves", type=Path, help="folder for METHOD.csv, the losses over the steps")
     given = parser.parse_args()
     size, device = (int(given.size[0]), int(given.size[1])), stage_device()
     world = random_world(
@@ -196,6 +197,8 @@ def main() -> None:
             state, start = started(views.extent, config, device), time.process_time()
             train(state, TrainingContext(views, Path(folder) / "resume.pt", "", config))
         seconds, steps = time.process_time() - start, own_settings(config).steps
+        if given.curves:
+            write_history(given.curves / f"{method}.csv", state.rows)
         losses = [row["colour"] for row in state.rows] or [float("nan")]
         late = losses[round(0.8 * (len(losses) - 1))], losses[-1]
         numbers = judged_psnr(state, some, camera)[0], *judged_psnr(state, held_out, camera)

@@ -20,11 +20,11 @@ Left = tuple[Losses, Found | None, Sequence[Tensor | None]]
 def accumulate_gradients(
     model: Baseline, losses_of: ShardLosses, shards: int, penalty: float, parallel_map: ParallelMap
 ) -> tuple[Losses, list[Found]]:
-    """Add to the gradient of every parameter; the losses, means over the shards, and the samples of each.
+    """Add to the gradient of every parameter that learns; the losses, means over the shards, and the samples of each.
 
     `penalty` is the weight of the field's own regulariser in this step.
     """
-    parameters = list(model.field.parameters())
+    parameters = [parameter for parameter in model.field.parameters() if parameter.requires_grad]
 
     def work(index: int) -> Left:
         if index == shards:

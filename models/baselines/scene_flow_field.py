@@ -118,9 +118,16 @@ class SceneFlowField(LearnedField):
         self.static.resize(stage)
         self.dynamic.resize(stage)
 
+    def learn(self, *parts: Part) -> None:
+        """From now on these parts learn, and no other: what nothing is asked of must not be smoothed away either."""
+        for part in (self.static, self.dynamic):
+            part.requires_grad_(part in parts)
+
     def penalty(self) -> Float[Tensor, ""]:
-        """Mean squared differences of neighbouring nodes: grids need it, the papers' networks are smooth by themselves."""
-        return self.sizes.plane_smoothness * (self.static.penalty() + self.dynamic.penalty())
+        """Mean squared differences of neighbouring nodes, of the parts that learn: grids need it, the papers' networks are
+        smooth by themselves."""
+        learning = [part for part in (self.static, self.dynamic) if next(part.parameters()).requires_grad]
+        return self.sizes.plane_smoothness * torch.stack([part.penalty() for part in learning]).sum()
 
     def rates(self) -> Mapping[str, float]:
         parts = {"static": self.static.rates(), "dynamic": self.dynamic.rates()}

@@ -66,12 +66,11 @@ class SceneFlowBaseline(Baseline):
         colour = colour + self.colour(self.field.dynamic, traced.points, traced.dynamic, dynamic)
         return Seen(colour, mean_depth(static + dynamic, traced.pieces), beyond), self.found(traced)
 
-    def trace(self, rays: Rays, generator: torch.Generator | None, frozen: bool = False) -> Traced:
-        """Place samples and ask both parts; shaken where there is a generator. A frozen static part learns nothing."""
+    def trace(self, rays: Rays, generator: torch.Generator | None) -> Traced:
+        """Place samples and ask both parts; shaken where there is a generator."""
         pieces = self.pieces(rays, generator)
         points = self.points(rays, pieces)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            static = self.field.static.optics(points)
+        static = self.field.static.optics(points)
         dynamic = self.field.dynamic.optics(points)
         blend = dynamic.blend if static.blend is None else static.blend
         assert blend is not None, "one of the parts blends"

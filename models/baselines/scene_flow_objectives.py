@@ -91,7 +91,7 @@ def scene_flow_losses(
     """All losses of a batch but the field's own regulariser, weighed, and what the memory is told."""
     if phase.static_alone:
         return static_losses(model, batch, weights, generator)
-    looked = look(model, batch, generator, phase.static_frozen)
+    looked = look(model, batch, generator)
     counted = torch.ones_like(batch.moving) if phase.everywhere else looked.dynamicness.detach()
     dynamic = losses.masked_mean(losses.colour_error(looked.dynamic_colour, batch.colour), counted)
     return {
@@ -116,17 +116,14 @@ def static_losses(
     return result, found
 
 
-def look(model: SceneFlowBaseline, batch: MovingBatch, generator: torch.Generator, frozen: bool) -> Looked:
+def look(model: SceneFlowBaseline, batch: MovingBatch, generator: torch.Generator) -> Looked:
     """Render the full picture and that of the dynamic part alone, whose colours are decoded once for both."""
-    traced = model.trace(batch.rays, generator, frozen)
+    traced = model.trace(batch.rays, generator)
     static, dynamic, beyond = blended(traced.static_alpha, traced.dynamic_alpha, traced.blend)
     by_itself = alone(traced.dynamic_alpha)
     chosen = worth_a_colour(torch.maximum(dynamic, by_itself))
     colours = model.field.dynamic.colour(traced.points, chosen, traced.dynamic.known)
-    with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-        static_chosen = worth_a_colour(static)
-        static_colours = model.field.static.colour(traced.points, static_chosen, traced.static.known)
-    full = painted(static, static_chosen, static_colours) + painted(dynamic, chosen, colours)
+    full = model.colour(model.field.static, traced.points, traced.static, static) + painted(dynamic, chosen, colours)
     seen = Seen(full, mean_depth(static + dynamic, traced.pieces), beyond)
     motion = model.motion(traced.points, traced.dynamic)
     return Looked(traced, motion, dynamic, by_itself, seen, painted(by_itself, chosen, colours))

@@ -49,7 +49,8 @@ def moving_losses(
     shards: int,
 ) -> LossesOfShard:
     """Of NSFF and DynNeRF: a shard sees one frame."""
-    phase = phase_at(own, state.step, views.extent.frames)
+    phase, field = phase_at(own, state.step, views.extent.frames), model.field
+    field.learn(*([] if phase.static_frozen else [field.static]), *([] if phase.static_alone else [field.dynamic]))
     depth_rays = config.depth_rays if config.depth_supervision != "none" else 0
     batch = draw_moving(views, motion, ray_plan(own, phase, depth_rays), shards, state.generator)
     weights = scene_flow_weights(config, own)

@@ -24,7 +24,7 @@ def phase_at(own: SceneFlowConfig, step: int, frames: int) -> Phase:
     decays = int(max(part, 0.0) / every)
     first = decays == 0
     everywhere = first or not isinstance(own, NsffConfig)
-    return Phase(step < alone, alone > 0, TENTH**decays, first, everywhere, decays >= 2)
+    return Phase(step < alone, step >= alone > 0, TENTH**decays, first, everywhere, decays >= 2)
 
 
 def ray_plan(own: SceneFlowConfig, phase: Phase, depth_rays: int) -> RayPlan:

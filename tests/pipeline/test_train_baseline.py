@@ -78,7 +78,7 @@ def test_a_short_training_comes_near_to_the_video(
         "hexplane": planes,
         "tineuvox": {"network_lr": 5e-3},
         "nsff": moving,
-        "dynnerf": {**moving, "steps": 80, "rays": 192},
+        "dynnerf": {**moving, "steps": 100, "rays": 192},
     }
     learned |= own[method]
     trained, scene = train(written.scene, tmp_path, tiny(method, **learned)), read_scene(written.scene)

@@ -48,7 +48,7 @@ def test_what_moves_at_constant_speed_has_the_right_flow_and_nothing_else_has() 
     told = batch(seen_by, VELOCITY, True, 4.0)
     for velocity, flow in ((VELOCITY, 0.0), (torch.zeros(3), None), (-VELOCITY, None)):
         baseline = model(velocity)
-        looked = look(baseline, told, torch.Generator().manual_seed(0), False)
+        looked = look(baseline, told, torch.Generator().manual_seed(0))
         found = losses_of_motion(baseline, looked, told, seen_by, ONES, USUAL)["flow"].item()
         # in the papers' pixels, four of which are one of these; samples lie a little beside the surface
         assert (found < 0.5) if flow == 0.0 else (found > 20), (velocity, found)
@@ -108,5 +108,7 @@ def test_dynnerfs_static_part_learns_alone_from_what_does_not_move_and_is_frozen
     )
     found, _ = scene_flow_losses(model(VELOCITY), moving, seen_by, ONES, alone, torch.Generator().manual_seed(0))
     assert set(found) == {"colour", "depth"} and found["colour"].item() < 1e-4
-    looked = look(model(VELOCITY), told, torch.Generator().manual_seed(0), True)
+    frozen = model(VELOCITY)
+    frozen.field.learn(frozen.field.dynamic)
+    looked = look(frozen, told, torch.Generator().manual_seed(0))
     assert not looked.traced.static_alpha.requires_grad
