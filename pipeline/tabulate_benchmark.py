@@ -1,9 +1,9 @@
 """The table of a benchmark: scenes by methods by depth supervision, means and spreads over seeds.
 
-Reads   the folders of all runs, SCENE/SUPERVISION_SEED/METHOD, with metrics.csv and renders/; truth.h5 of each scene
+Reads   the folders of all runs, SCENE/SUPERVISION_SEED/METHOD, with metrics.csv, history.csv and renders/; truth.h5 of each scene
 Writes  table.csv    mean, spread, number of seeds, and whether it is the best beyond the spread
         table.tex    the same for LaTeX, with booktabs
-        table.html   the same to look at, with a held-out view of every method beside the true one
+        table.html   the same to look at, with a held-out view of every method beside the true one, and how trainings went
 """
 
 import logging

@@ -17,6 +17,7 @@ from pipeline.formats.geometry_file import Geometry
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.renders_folder import Renders, read_renders
 from pipeline.formats.scene_file import Scene
+from pipeline.formats.training_history import read_history
 from pipeline.reporting.facts import (
     CAMERA_WORDS,
     SOURCE_WORDS,
@@ -158,14 +159,6 @@ def held_out_section(folder: Path, listed: Renders, facts: Facts, width: int) ->
     best = facts.notes["best_held_out"].get(listed.method)
     entries = [entry for entry in listed.of_kind("held_out") if entry.name == best]
     return [held_out_video(folder, entry, facts.truth, width) for entry in entries] if facts.truth else []
-
-
-def read_history(path: Path) -> pd.DataFrame:
-    """A training history."""
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise StageError(f"{path} is not a training history ({error}); delete it and train again") from error
 
 
 def run_section(facts: Facts) -> dict[str, Any]:

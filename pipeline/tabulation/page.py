@@ -13,6 +13,7 @@ from pipeline.formats.metrics_table import MEANINGS
 from pipeline.formats.renders_folder import read_renders, read_set_images
 from pipeline.reporting.embedding import image_uri
 from pipeline.reporting.facts import method_title
+from pipeline.tabulation.curves import curves
 from pipeline.tabulation.runs import Run, title_of
 from pipeline.tabulation.summary import columns_of, pivoted
 
@@ -40,7 +41,14 @@ def page(name: str, table: pd.DataFrame, runs: list[Run], truths: dict[str, np.n
     ]
     environment = Environment(autoescape=True)
     return environment.from_string(TEMPLATE.read_text()).render(
-        name=name, parts=parts, pictures=pictures(runs, truths), seeds=sorted({run.seed for run in runs})
+        name=name,
+        parts=parts,
+        pictures=pictures(runs, truths),
+        curves=[
+            group | {"figure": Markup(group["figure"]), "supervision": words(group["supervision"])}
+            for group in curves(runs)
+        ],
+        seeds=sorted({run.seed for run in runs}),
     )
 
 
@@ -50,7 +58,11 @@ def zip_rows(cells: pd.DataFrame) -> list[tuple[tuple[str, str], list[str]]]:
 
 
 def row_titles(method: str, supervision: str) -> tuple[str, str]:
-    return method_title(method), SUPERVISION_WORDS.get(supervision, supervision)
+    return method_title(method), words(supervision)
+
+
+def words(supervision: str) -> str:
+    return SUPERVISION_WORDS.get(supervision, supervision)
 
 
 def meaning(metric: str) -> str:

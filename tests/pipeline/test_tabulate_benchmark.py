@@ -32,6 +32,8 @@ def written_run(folder: Path, method: str, psnr: float) -> Path:
         Row(train, method, "all", "seconds", 100.0 + psnr),
     ]
     write_metrics(folder / "metrics.csv", "scene", rows)
+    name = "colour" if method == "hexplane" else "colour_loss"
+    pd.DataFrame({"step": range(20), name: 1 / np.arange(1.0, 21)}).to_csv(folder / "history.csv", index=False)
     entry = planned_set("held_out_000", "held_out", [1.0], 1.0, [2, 3], views=[2, 3], fps=2.0)
     size = analytic_truth().train.depth.shape[1:]
     (folder / "renders").mkdir()

@@ -91,6 +91,7 @@ rule tabulate_benchmark:
     input:
         metrics=benchmark_runs("metrics.csv"),
         renders=benchmark_runs("renders"),
+        histories=benchmark_runs("history.csv"),
         truths=benchmark_truths,
         code=sources("pipeline.tabulate_benchmark") + TABLE_TEMPLATE,
     output:
