@@ -30,7 +30,7 @@ def steps_of_a_moving_camera(along_the_line: float, across: float) -> tuple[list
 def test_what_leaves_its_epipolar_line_moves_and_a_still_world_does_not() -> None:
     steps, moving = steps_of_a_moving_camera(0.0, 3.0)
     everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
-    residual = np.mean(background_residuals(steps, everywhere), axis=0)
+    residual = np.mean(background_residuals(steps, everywhere, np.zeros((60, 80), int)), axis=0)
     assert np.percentile(residual[~moving], 99) < 0.5
     assert np.median(residual[moving]) > 2
 
@@ -38,7 +38,7 @@ def test_what_leaves_its_epipolar_line_moves_and_a_still_world_does_not() -> Non
 def test_what_speeds_up_along_its_epipolar_line_fits_no_depth() -> None:
     steps, moving = steps_of_a_moving_camera(1.0, 0.0)
     everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
-    residual = np.mean(background_residuals(steps, everywhere), axis=0)
+    residual = np.mean(background_residuals(steps, everywhere, np.zeros((60, 80), int)), axis=0)
     assert np.percentile(residual[~moving], 99) < 1, "more than noise explains"
     assert np.median(residual[moving]) > 3
 
