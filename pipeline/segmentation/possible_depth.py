@@ -34,6 +34,7 @@ MOST_DEVIATION = 0.3  # of infinity, as a share of the usual nearness, beyond wh
 TELLING = 0.5  # trust in flow along the epipolar line
 TINY = 1e-12
 DISK, SQUARE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)), np.ones((3, 3), np.uint8)
+WIDE_DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
 SMALLEST_PX = 20  # of reduced frames
 MOST_OF_BORDER = 0.5
 ABOVE, BESIDE = 1.0, 0.1  # of the size of what is impossible: how far the rest of the thing may be
@@ -149,7 +150,7 @@ def whole_thing(
     """What is impossible, and what is connected to it, looks as near, and stands over it.
 
     Nothing contradicts that the roof of a car ahead is infinitely far, but it moves as the rest does. A region without texture
-    is in it if most of its border is, as the border of what is in front moves with it.
+    is in it if most of its border is, as the border of what is in front moves with it; so is what it surrounds.
     """
     own = float(np.median(told.nearness[impossible.ravel()]))
     alike = (np.abs(told.nearness - own) < SURE * told.deviation) & (told.trust > TELLING)
@@ -157,7 +158,14 @@ def whole_thing(
     body = (cv2.morphologyEx(body, cv2.MORPH_OPEN, DISK) > 0) | impossible
     parts = cv2.connectedComponents(cv2.dilate(body.astype(np.uint8), DISK))[1]
     joined = body & np.isin(parts, np.unique(parts[impossible]))
-    return joined | np.isin(flat, bordered(flat, joined))
+    return without_holes(joined | np.isin(flat, bordered(flat, joined)))
+
+
+def without_holes(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
+    """With what a mask surrounds, though there are narrow gaps in it."""
+    closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, WIDE_DISK)
+    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(closed, outlines, -1, 1, cv2.FILLED) > 0
 
 
 def bordered(flat: Int[np.ndarray, "height width"], inside: Bool[np.ndarray, "height width"]) -> list[int]:
