@@ -16,8 +16,9 @@ from jaxtyping import Bool, Float, Int, Num, UInt8
 from pipeline.correspondence.flow_chain import FlowChain, Step, steps_from, warped_from
 from pipeline.correspondence.flow_warping import flow_endpoint
 from pipeline.runtime.progress import progress
+from pipeline.segmentation.impossible_things import impossible_things
 from pipeline.segmentation.plane_parallax import fitted_plane_parallax, homogeneous
-from pipeline.segmentation.possible_depth import possible, things
+from pipeline.segmentation.possible_depth import possible
 
 DISTANCES, FAR_DISTANCES = (2, 5, 8), (5, 8, 14)  # in frames; the latter for what has no texture
 GRID_PX = 5
@@ -231,7 +232,7 @@ def by_all_views(
     error = (views.landing(everywhere, found.depth(depth)) - landed) / unit[0, 0]
     counted = np.einsum("vpi,pij,vpj->vp", error, trusted, error)
     residuals = np.sqrt(np.maximum(counted, 0)).reshape(-1, *size)
-    for thing in things(found, flat):
+    for thing in impossible_things(found, flat):
         own = np.median(residuals[:, thing.impossible], axis=1)[:, None]
         residuals[:, thing.whole] = np.maximum(residuals[:, thing.whole], own)
     return list(residuals)
