@@ -24,6 +24,7 @@ DISTANCES, FAR_DISTANCES = (2, 5, 8), (5, 8, 14)  # in frames; the latter for wh
 GRID_PX = 5
 FEWEST_POINTS = 30
 WORKING_PX = 320  # longer side at which motion is judged
+AXIS_STRIDE, AXIS_FRAMES = 5, 7  # in frames; how many of them tell where the camera goes
 PLANE_SHARE = 0.97  # a homography that explains this share of what epipolar geometry explains is preferred
 STILL_CAMERA_PX = 0.4  # most pixels move less: a tripod, before which any epipolar geometry would fit what moves
 STILL_POINT = 0.7  # of the views in which a point is seen must find it still
@@ -236,6 +237,22 @@ def by_all_views(
         own = np.median(residuals[:, thing.impossible], axis=1)[:, None]
         residuals[:, thing.whole] = np.maximum(residuals[:, thing.whole], own)
     return list(residuals)
+
+
+def moves_along_its_axis(chain: FlowChain) -> bool:
+    """Whether the camera drives ahead, or back: the epipole is in the image, in most of the steps that have parallax."""
+    chain = chain.reduced(WORKING_PX)
+    height, width = chain.forward.shape[1:3]
+    stride = min(AXIS_STRIDE, chain.frame_count - 1)
+    starts = np.linspace(0, chain.frame_count - 1 - stride, AXIS_FRAMES).round().astype(int)
+    inside = []
+    for frame in np.unique(starts).tolist():
+        for step in steps_from(chain, frame, {stride})[:1]:
+            pair = PairGeometry.of(step, grid_points((height, width)))
+            if pair.fundamental is not None and not pair.flat:
+                x, y, scale = np.linalg.svd(pair.fundamental)[2][-1]
+                inside.append(0 < x * scale < width * scale**2 and 0 < y * scale < height * scale**2)
+    return len(inside) > len(np.unique(starts)) / 2 and float(np.mean(inside)) > 0.5
 
 
 def units(size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
