@@ -25,7 +25,13 @@ from pipeline.formats.masks_file import write_masks, write_objects
 from pipeline.runtime.device import stage_device
 from pipeline.segmentation.boundary_refinement import refine_masks
 from pipeline.segmentation.mask_backend import choose_mask_backend
-from pipeline.segmentation.mask_warnings import doubt_warnings, found_warnings, given_warnings, unsteady_warnings
+from pipeline.segmentation.mask_warnings import (
+    ahead_warnings,
+    doubt_warnings,
+    found_warnings,
+    given_warnings,
+    unsteady_warnings,
+)
 from pipeline.segmentation.motion_test import own_motion
 from pipeline.segmentation.object_confidence import held_confidence, object_rows, steadiness
 from pipeline.segmentation.prompts import check_prompts, obeyed
@@ -111,6 +117,8 @@ def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConf
     warnings = (
         found.warnings + found_warnings(ids, config) + doubt_warnings(held or {}) + unsteady_warnings(steady or {})
     )
+    if not config.prompts:
+        warnings += ahead_warnings(video.chain)
     ids, ignored = with_ignored(
         ids, video.images, video.residual, video.chain, config.min_area / 6, config.boundary_reach
     )

@@ -16,12 +16,15 @@ from jaxtyping import Bool, Float, Int, Num, UInt8
 from pipeline.correspondence.flow_chain import FlowChain, Step, steps_from, warped_from
 from pipeline.correspondence.flow_warping import flow_endpoint
 from pipeline.runtime.progress import progress
+from pipeline.segmentation.impossible_things import impossible_things
 from pipeline.segmentation.plane_parallax import fitted_plane_parallax, homogeneous
+from pipeline.segmentation.possible_depth import possible
 
 DISTANCES, FAR_DISTANCES = (2, 5, 8), (5, 8, 14)  # in frames; the latter for what has no texture
 GRID_PX = 5
 FEWEST_POINTS = 30
 WORKING_PX = 320  # longer side at which motion is judged
+AXIS_STRIDE, AXIS_FRAMES = 5, 7  # in frames; how many of them tell where the camera goes
 PLANE_SHARE = 0.97  # a homography that explains this share of what epipolar geometry explains is preferred
 STILL_CAMERA_PX = 0.4  # most pixels move less: a tripod, before which any epipolar geometry would fit what moves
 STILL_POINT = 0.7  # of the views in which a point is seen must find it still
@@ -60,19 +63,26 @@ def filled_in(
     Flow inside of such a region is made up, but its border lies on the thing that is in front.
     """
     near, far = residual[..., 0], residual[..., 1]
-    size = near.shape[1], near.shape[0]
-    flat = cv2.morphologyEx(
-        without_texture(cv2.resize(image, size, interpolation=cv2.INTER_AREA)), cv2.MORPH_OPEN, DISK
-    )
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
-    filled = near.copy()
-    for k in range(1, count):
-        if SMALLEST_FLAT < stats[k, cv2.CC_STAT_AREA] / near.size < LARGEST_FLAT:
-            inside = labels == k
-            whole = cv2.dilate(inside.astype(np.uint8), DISK) > 0
-            said = max(float(np.median(far[whole & ~inside])), float(np.median(far[inside])))
-            filled[whole] = np.maximum(filled[whole], said)
+    flat, filled = flat_regions(image, near.shape), near.copy()
+    for k in (int(k) for k in np.unique(flat) if k):
+        inside = flat == k
+        whole = cv2.dilate(inside.astype(np.uint8), DISK) > 0
+        said = max(float(np.median(far[whole & ~inside])), float(np.median(far[inside])))
+        filled[whole] = np.maximum(filled[whole], said)
     return filled
+
+
+def flat_regions(
+    image: UInt8[np.ndarray, "full_height full_width rgb=3"], size: tuple[int, ...]
+) -> Int[np.ndarray, "height width"]:
+    """Numbers of the connected regions without texture that may be things, 0 elsewhere; of the reduced image."""
+    reduced = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    flat = cv2.morphologyEx(without_texture(reduced), cv2.MORPH_OPEN, DISK)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
+    share = stats[:, cv2.CC_STAT_AREA] / flat.size
+    thing = (share > SMALLEST_FLAT) & (share < LARGEST_FLAT)
+    thing[0] = False
+    return np.where(thing[labels], labels, 0)
 
 
 def without_texture(image: UInt8[np.ndarray, "height width rgb=3"]) -> UInt8[np.ndarray, "height width"]:
@@ -111,7 +121,7 @@ def frame_residual(
     size = chain.forward.shape[1:3]
     distances = {d for d in (*DISTANCES, *FAR_DISTANCES) if d < chain.frame_count} or {1}
     steps = [step for step in steps_from(chain, frame, distances) if step.valid.any()]
-    residuals = background_residuals(steps, trust(image, size))
+    residuals = background_residuals(steps, trust(image, size), flat_regions(image, size))
     means = []
     for chosen in (DISTANCES, FAR_DISTANCES):
         total, weight = np.zeros(size, np.float32), np.full(size, 1e-3, np.float32)
@@ -136,7 +146,7 @@ def trust(
 
 
 def background_residuals(
-    steps: Sequence[Step], trusted: Float[np.ndarray, "height width 2 2"]
+    steps: Sequence[Step], trusted: Float[np.ndarray, "height width 2 2"], flat: Int[np.ndarray, "height width"]
 ) -> list[Float[np.ndarray, "height width"]]:
     """How far flow is from what a still world allows, for every step, in units of what noise explains."""
     lengths = [np.linalg.norm(step.flow, axis=-1) for step in steps]
@@ -147,7 +157,7 @@ def background_residuals(
     pairs = [PairGeometry.of(step, source) for step in steps]
     if np.mean([pair.flat for pair in pairs]) > 0.5:
         return [in_noise(pair.by_plane, step.valid) for pair, step in zip(pairs, steps, strict=True)]
-    together = by_all_views(steps, pairs, source, trusted)
+    together = by_all_views(steps, pairs, source, trusted, flat)
     return [
         filled(in_noise(residual, step.valid), in_noise(pair.by_plane, step.valid), step.valid)
         if pair.plane_share > NEARLY_PLANE
@@ -192,8 +202,9 @@ def by_all_views(
     pairs: Sequence[PairGeometry],
     source: Int[np.ndarray, "point xy=2"],
     trusted: Float[np.ndarray, "height width 2 2"],
+    flat: Int[np.ndarray, "height width"],
 ) -> list[Float[np.ndarray, "height width"]]:
-    """Distance from where a still pixel would land, at the one depth that fits all steps best."""
+    """Distance from where a still pixel would land, at the possible depth that fits all steps best."""
     size = steps[0].valid.shape
     rows, columns = source[:, 1], source[:, 0]
     seen = np.stack([step.valid[rows, columns] for step in steps])
@@ -214,9 +225,34 @@ def by_all_views(
     everywhere = flow_endpoint(np.zeros((*size, 2), np.float32)).reshape(-1, 2)
     landed = np.stack([in_units(flow_endpoint(step.flow).reshape(-1, 2), unit) for step in steps]).astype(np.float32)
     valid = np.stack([step.valid.ravel() for step in steps])
-    error = views.residuals(in_units(everywhere, unit).astype(np.float32), landed, valid) / unit[0, 0]
-    counted = np.einsum("vpi,pij,vpj->vp", error, trusted.reshape(-1, 2, 2), error)
-    return list(np.sqrt(np.maximum(counted, 0)).reshape(-1, *size))
+    everywhere, trusted = in_units(everywhere, unit).astype(np.float32), trusted.reshape(-1, 2, 2)
+    telling = np.zeros(size, bool)
+    telling[rows[still], columns[still]] = True
+    depth = views.depths(everywhere, landed, valid)
+    found = possible(views, everywhere, depth, valid, trusted, telling.ravel())
+    error = (views.landing(everywhere, found.depth(depth)) - landed) / unit[0, 0]
+    counted = np.einsum("vpi,pij,vpj->vp", error, trusted, error)
+    residuals = np.sqrt(np.maximum(counted, 0)).reshape(-1, *size)
+    for thing in impossible_things(found, flat):
+        own = np.median(residuals[:, thing.impossible], axis=1)[:, None]
+        residuals[:, thing.whole] = np.maximum(residuals[:, thing.whole], own)
+    return list(residuals)
+
+
+def moves_along_its_axis(chain: FlowChain) -> bool:
+    """Whether the camera drives ahead, or back: the epipole is in the image, in most of the steps that have parallax."""
+    chain = chain.reduced(WORKING_PX)
+    height, width = chain.forward.shape[1:3]
+    stride = min(AXIS_STRIDE, chain.frame_count - 1)
+    starts = np.linspace(0, chain.frame_count - 1 - stride, AXIS_FRAMES).round().astype(int)
+    inside = []
+    for frame in np.unique(starts).tolist():
+        for step in steps_from(chain, frame, {stride})[:1]:
+            pair = PairGeometry.of(step, grid_points((height, width)))
+            if pair.fundamental is not None and not pair.flat:
+                x, y, scale = np.linalg.svd(pair.fundamental)[2][-1]
+                inside.append(0 < x * scale < width * scale**2 and 0 < y * scale < height * scale**2)
+    return len(inside) > len(np.unique(starts)) / 2 and float(np.mean(inside)) > 0.5
 
 
 def units(size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:

@@ -8,6 +8,8 @@ from jaxtyping import UInt8
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.config import Prompt, SegmentObjectsConfig
+from pipeline.correspondence.flow_chain import FlowChain
+from pipeline.segmentation.camera_motion_residual import moves_along_its_axis
 
 LEAST_BACKGROUND = 0.02  # share of all pixels; the camera's motion comes from it
 LEAST_SURE = 0.5  # of an object
@@ -46,6 +48,16 @@ def found_warnings(ids: UInt8[np.ndarray, "frame height width"], config: Segment
                 "(extract_frames), or click the objects (python -m pipeline.pick_prompts)"
             )
     return warnings + background_warnings(ids)
+
+
+def ahead_warnings(chain: FlowChain) -> list[str]:
+    """One where a camera drives ahead: whatever comes along its axis fits the depth of a still thing that is nearer."""
+    if chain.frame_count < FEWEST_FRAMES or not moves_along_its_axis(chain):
+        return []
+    return [
+        "the camera moves along its own axis: what comes towards it there looks like a still thing that is nearer, and is not "
+        "found, like oncoming cars; click such things (python -m pipeline.pick_prompts)"
+    ]
 
 
 def prompt_warnings(ids: UInt8[np.ndarray, "frame height width"], prompts: list[Prompt]) -> list[str]:

@@ -27,13 +27,21 @@ class PlaneParallax:
     noise: Float[np.ndarray, "view"]
     depth_range: tuple[float, float]
 
-    def residuals(
+    def depths(
         self, xy: Float[np.ndarray, "point xy=2"], landed: Float[np.ndarray, "view point xy=2"], seen: np.ndarray
+    ) -> Float[np.ndarray, "point"]:
+        """The depth at which each point agrees best with where it lands."""
+        return best_depth(self.mapped(xy).astype(landed.dtype), self, landed, seen)
+
+    def landing(
+        self, xy: Float[np.ndarray, "point xy=2"], depth: Float[np.ndarray, "point"]
     ) -> Float[np.ndarray, "view point xy=2"]:
-        """Where each point should land at its best depth, less where it does."""
-        mapped = np.einsum("vij,pj->vpi", self.plane, homogeneous(xy)).astype(landed.dtype)
-        depth = best_depth(mapped, self, landed, seen)
-        return projected(mapped, self.epipole.astype(landed.dtype), depth) - landed
+        """Where points of a depth land."""
+        return projected(self.mapped(xy).astype(depth.dtype), self.epipole.astype(depth.dtype), depth)
+
+    def mapped(self, xy: Float[np.ndarray, "point xy=2"]) -> Float[np.ndarray, "view point 3"]:
+        """Where the reference plane does put points."""
+        return np.einsum("vij,pj->vpi", self.plane, homogeneous(xy))
 
 
 def fitted_plane_parallax(
@@ -140,6 +148,15 @@ def projected(
     """Where points of a depth land."""
     there = mapped + depth[None, :, None] * epipole[:, None]
     return there[..., :2] / away_from_zero(there[..., 2:])
+
+
+def slopes(
+    xy: Float[np.ndarray, "point xy=2"], depth: Float[np.ndarray, "point"], views: PlaneParallax
+) -> Float[np.ndarray, "view point xy=2"]:
+    """How fast the place changes at which points land, with their depth."""
+    there = views.mapped(xy) + depth[None, :, None] * views.epipole[:, None]
+    scale = away_from_zero(there[..., 2:])
+    return (views.epipole[:, None, :2] - there[..., :2] / scale * views.epipole[:, None, 2:]) / scale
 
 
 def squared_error(mapped: np.ndarray, epipole: np.ndarray, depth: np.ndarray, landed: np.ndarray) -> np.ndarray:

@@ -3,8 +3,13 @@
 import cv2
 import numpy as np
 
-from pipeline.correspondence.flow_chain import Step
-from pipeline.segmentation.camera_motion_residual import background_residuals, camera_motion_residual, filled_in
+from pipeline.correspondence.flow_chain import FlowChain, Step
+from pipeline.segmentation.camera_motion_residual import (
+    background_residuals,
+    camera_motion_residual,
+    filled_in,
+    moves_along_its_axis,
+)
 from tests.pipeline.segmentation.small_videos import still_chain
 from tests.pipeline.test_segment_objects import texture
 
@@ -30,7 +35,7 @@ def steps_of_a_moving_camera(along_the_line: float, across: float) -> tuple[list
 def test_what_leaves_its_epipolar_line_moves_and_a_still_world_does_not() -> None:
     steps, moving = steps_of_a_moving_camera(0.0, 3.0)
     everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
-    residual = np.mean(background_residuals(steps, everywhere), axis=0)
+    residual = np.mean(background_residuals(steps, everywhere, np.zeros((60, 80), int)), axis=0)
     assert np.percentile(residual[~moving], 99) < 0.5
     assert np.median(residual[moving]) > 2
 
@@ -38,7 +43,7 @@ def test_what_leaves_its_epipolar_line_moves_and_a_still_world_does_not() -> Non
 def test_what_speeds_up_along_its_epipolar_line_fits_no_depth() -> None:
     steps, moving = steps_of_a_moving_camera(1.0, 0.0)
     everywhere = np.broadcast_to(np.eye(2, dtype=np.float32), (60, 80, 2, 2))
-    residual = np.mean(background_residuals(steps, everywhere), axis=0)
+    residual = np.mean(background_residuals(steps, everywhere, np.zeros((60, 80), int)), axis=0)
     assert np.percentile(residual[~moving], 99) < 1, "more than noise explains"
     assert np.median(residual[moving]) > 3
 
@@ -57,3 +62,25 @@ def test_a_region_without_texture_takes_the_residual_of_its_border() -> None:
     filled = filled_in(residual, image)
     assert (filled[22:38, 32:48] > 0.8).all(), "all of what is bordered by motion"
     assert (filled[5:15, 5:25] < 0).all(), "what is bordered by stillness stays still"
+
+
+def test_a_camera_that_drives_ahead_is_told_from_one_that_goes_sideways() -> None:
+    ahead, sideways = (driven(way) for way in ((0.0, 0.0, 0.1), (0.1, 0.0, 0.01)))
+    assert moves_along_its_axis(ahead) and not moves_along_its_axis(sideways)
+    assert not moves_along_its_axis(still_chain(10, (60, 80)))
+
+
+def driven(way: tuple[float, float, float]) -> FlowChain:
+    """Flow of a still relief before a camera that goes the same way in each of six frames."""
+    rng = np.random.default_rng(0)
+    depth = cv2.GaussianBlur(rng.uniform(2, 8, (60, 80)).astype(np.float32), (0, 0), 4)
+    depth = (5 + 2 * (depth - depth.mean()) / depth.std()).clip(3, 9)
+    x, y = np.meshgrid(np.arange(80) - 40.0, np.arange(60) - 30.0)
+    points = np.stack([x / 70 * depth, y / 70 * depth, depth], -1)
+    flows = []
+    for sign in (-1, 1):
+        there = points + sign * np.array(way)
+        flow = 70 * there[..., :2] / there[..., 2:] - np.stack([x, y], -1)
+        flows.append(np.broadcast_to(flow.astype(np.float16), (5, 60, 80, 2)))
+    valid = np.ones((5, 60, 80), bool)
+    return FlowChain(*flows, valid, valid)

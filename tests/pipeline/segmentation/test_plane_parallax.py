@@ -28,7 +28,7 @@ def test_still_points_fit_one_depth_in_all_views_and_moving_ones_do_not() -> Non
     seen, still = np.ones(landed.shape[:2], bool), np.ones(300, bool)
     views = fitted_plane_parallax(xy, landed, seen, still, 2, fundamental)
     assert views is not None
-    error = np.linalg.norm(views.residuals(xy, landed, seen), axis=-1)
+    error = np.linalg.norm(views.landing(xy, views.depths(xy, landed, seen)) - landed, axis=-1)
     assert np.percentile(error[:, 20:], 95) < 1e-3
     assert np.median(error[:, :20].max(0)) > 0.005
 
@@ -40,7 +40,7 @@ def test_a_view_in_which_a_point_is_hidden_does_not_disturb_its_depth() -> None:
     seen[1, :30] = False
     views = fitted_plane_parallax(xy, landed, seen, np.ones(300, bool), 2, fundamental)
     assert views is not None
-    error = np.linalg.norm(views.residuals(xy, landed, seen), axis=-1)
+    error = np.linalg.norm(views.landing(xy, views.depths(xy, landed, seen)) - landed, axis=-1)
     assert error[[0, 2], :30].max() < 2e-3
 
 
