@@ -4,6 +4,7 @@ What tracks claim of their accuracy leaves out what they share: neighbours err a
 all points of one side of a thing do, as that side turns away or falls into shade. So points are left out in groups as large
 as a side (block jackknife: Kuensch, 1989; groups of a survey: Wolter, Introduction to Variance Estimation, ch. 4). Beside the
 cluster-robust sandwich it has the leverage of a group, on which poses may hang alone (CR3 of MacKinnon and White, 1985).
+The focal length hangs on the path, too: for it, parts of the time are left out as well.
 """
 
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ class LinearSystem:
         return np.array(steps).reshape(-1, len(self.index)) / PARTITIONS**0.5
 
     def without_times(self) -> Float[np.ndarray, "left_out parameter"]:
-        """How far the minimum moves without what is seen in each part of the time."""
+        """How far the minimum moves without what is seen in each of as many parts of the time."""
         part, steps = self.seen.frame * GROUPS // self.seen.frame_count, []
         for number in np.unique(part):
             left = self.seen.kept(part != number)
