@@ -26,7 +26,7 @@ from pipeline.sfm.mapping import (
 )
 from pipeline.sfm.pose_uncertainty import pose_std
 from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_errors_px
-from pipeline.sfm.self_calibration import Calibration, self_calibration, stretched
+from pipeline.sfm.self_calibration import Calibration, as_all_tracks_say, self_calibration, stretched
 from pipeline.sfm.verdicts import AT_FOCAL, Judgement, fit_numbers, judge, uncertainty_numbers
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,11 @@ def calibrated(
     found = self_calibration(adjusted.model, seen, prior, freedom, options.seed)
     low, high = found.curve.interval(TWO_SIGMAS)
     if not options.focal_known and low <= adjusted.model.camera.fx <= high and found.curve.relative_width < SHARP:
-        # The curve is of a few tracks; where it is sharp, all of them say the rest.
-        return adjusted, replace(found, focal_px=adjusted.model.camera.fx)
+        # The curve is of a few tracks; where it is sharp, all of them say the rest. How unsure they are, they tell only under
+        # the camera that took them: errors of a wrong one do not become less with more tracks.
+        if found.contradicts(adjusted.model.camera):
+            return adjusted, replace(found, focal_px=adjusted.model.camera.fx)
+        return adjusted, as_all_tracks_say(found, adjusted, seen, prior, freedom)
     moved = stretched(adjusted.model, found.focal_px / adjusted.model.camera.fx)
     return adjust(moved, seen, Freedom()), found
 

@@ -133,6 +133,15 @@ def unit_of_cost(
     return 0.5 / max(height, 1e-12)
 
 
+def normal_curve(camera: Intrinsics, spread: float, prior: FocalPrior) -> FocalCurve:
+    """The curve where tracks say a camera's focal length with a standard deviation of its logarithm."""
+    about = camera.fx * np.exp(spread * np.linspace(-5, 5, FINE))
+    focals = np.union1d(np.geomspace(*focal_range(camera), FINE), about)
+    likelihood = -0.5 * (np.log(focals / camera.fx) / spread) ** 2
+    posterior = likelihood + prior.log_density(focals)
+    return FocalCurve(focals, likelihood, posterior - posterior.max())
+
+
 def flat_curve(camera: Intrinsics, prior: FocalPrior) -> FocalCurve:
     """The curve where tracks say nothing: the prior."""
     focals = np.geomspace(*focal_range(camera), FINE)

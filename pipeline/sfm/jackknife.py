@@ -4,6 +4,7 @@ What tracks claim of their accuracy leaves out what they share: neighbours err a
 all points of one side of a thing do, as that side turns away or falls into shade. So points are left out in groups as large
 as a side (block jackknife: Kuensch, 1989; groups of a survey: Wolter, Introduction to Variance Estimation, ch. 4). Beside the
 cluster-robust sandwich it has the leverage of a group, on which poses may hang alone (CR3 of MacKinnon and White, 1985).
+The focal length hangs on the path, too: for it, parts of the time are left out as well.
 """
 
 from dataclasses import dataclass
@@ -132,6 +133,18 @@ class LinearSystem:
                     steps.append(self.solve(self.whole - (1 - KEPT) * self.information(own), -gradient))
         return np.array(steps).reshape(-1, len(self.index)) / PARTITIONS**0.5
 
+    def without_times(self) -> Float[np.ndarray, "left_out parameter"]:
+        """How far the minimum moves without what is seen in each of as many parts of the time."""
+        part, steps = self.seen.frame * GROUPS // self.seen.frame_count, []
+        for number in np.unique(part):
+            left = self.seen.kept(part != number)
+            left = left.kept(left.lengths[left.track] >= 2)
+            together = np.zeros(left.track_count, int)
+            gradient = gradients_of_groups(self.at.model, left, together, 1, self.freedom)[:, self.index]
+            matrix = (1 - KEPT) * self.information(left) + KEPT * self.whole
+            steps.append(self.solve(matrix, self.changed(gradient.T)[:, 0]))
+        return np.array(steps).reshape(-1, len(self.index))
+
 
 def point_groups(model: RigidModel, seed: int) -> tuple[Int[np.ndarray, "track"], int]:
     """Number of the group of each track's point, by place (k-means++), and how many there are; 0 without a point, too."""
@@ -153,3 +166,12 @@ def focal_spread(model: RigidModel, seen: Observations, freedom: Freedom) -> flo
     """Standard deviation of the logarithm of the focal length by what groups of points say of it."""
     steps = LinearSystem.of_model(model, seen, freedom).without_groups()
     return float(np.linalg.norm(steps[:, -1])) if len(steps) else np.inf
+
+
+def focal_spread_over_time(model: RigidModel, seen: Observations, freedom: Freedom) -> float:
+    """The same by parts of the time that are left out, so that each estimate has nearly the whole path.
+
+    Parts on their own have a short one each, and are off by far more than the root of their number times the whole.
+    """
+    steps = LinearSystem.of_model(model, seen, freedom).without_times()
+    return float(np.linalg.norm(steps[:, -1])) if len(steps) > 1 else np.inf

@@ -59,7 +59,8 @@ def pose_std(
 
     `focal_std` is that of the logarithm of the focal length. Where poses really moved farther when the held-out tracks joined
     than one Newton step tells, that counts. A rival is as far off as it is, with its chance. `by_tracks` is the model before
-    points were looked for again: what all points share, no group tells, but two ways to measure differ by about as much.
+    points were looked for again: what all points share, no group tells, but two ways to measure differ by it. The square of
+    what they differ by is the sum of both errors' squares, half of it that of each.
     """
     model = adjusted.model
     if model.registered.sum() < 3 or not np.isfinite(adjusted.cost) or model.has_point.sum() < 4:
@@ -71,7 +72,7 @@ def pose_std(
     ways = pose_difference(by_tracks, model) if by_tracks else (0.0, 0.0)
     chance = rival.chance if rival else 0.0
     rotation, path = (
-        min(float(np.linalg.norm([max(near, JACKKNIFE * shift), way, chance**0.5 * other])), most)
+        min(float(np.linalg.norm([max(near, JACKKNIFE * shift), way / 2**0.5, chance**0.5 * other])), most)
         for near, shift, way, other, most in zip(own, moved, ways, far, UNKNOWN, strict=True)
     )
     return rotation, path

@@ -3,6 +3,9 @@
 Bundle adjustment is repeated at focal lengths from 20 to 120 degrees of view; tracks that no focal length explains are left
 out. How far the best one may be off, parts of the video tell that are calibrated on their own (thirds of the time, quarters of
 the image), and other lenses: one with a radial term, one that zooms. A shutter that rolls is no lens, but a doubt like a zoom.
+
+Few tracks do for that, and thirds that have a third of the path each are far less sure than the whole. So where the interval is
+sharp and nothing contradicts a pinhole, all tracks are asked once more, each time without a part of them (`as_all_tracks_say`).
 """
 
 import logging
@@ -17,8 +20,8 @@ from scipy.spatial.transform import Rotation
 from pipeline.cameras import Intrinsics, inverse, rigid, transform
 from pipeline.formats.geometry_file import ZOOMS
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, Shape, adjust, residuals, robust_costs
-from pipeline.sfm.focal_curve import FINE, FocalCurve, FocalPrior, flat_curve, focal_curve, focal_range
-from pipeline.sfm.jackknife import focal_spread
+from pipeline.sfm.focal_curve import FINE, FocalCurve, FocalPrior, flat_curve, focal_curve, focal_range, normal_curve
+from pipeline.sfm.jackknife import focal_spread, focal_spread_over_time
 from pipeline.sfm.mapping import refined_points, subsampled
 from pipeline.sfm.radial_term import RadialTerm, measured_term
 from pipeline.sfm.rigid_model import Observations, RigidModel, usable
@@ -33,7 +36,7 @@ ROUNDS = 2  # of trying them, tracks that none explains being dropped in between
 MEDIAN_SQUARE = 1.386  # of two independent standard normal errors: log 4
 UNEXPLAINED = 4.0  # robust cost per observation; of a track that a model explains it is about 1
 OF_A_TRACK = 0.5  # of a rise of the mean cost: a track errs alike all its life, and counts as one observation
-LEAST_SPREAD = 0.003
+LEAST_SPREAD = 0.001
 MOST_SPREAD = 1.0
 ZOOMED_COST = 0.7  # share of a pinhole's cost; without a zoom it stays above 0.9
 LEAST_ZOOM = 1.08  # factor over the video
@@ -41,12 +44,20 @@ LEAST_ZOOM = 1.08  # factor over the video
 
 @dataclass(frozen=True)
 class Calibration:
-    """A focal length in pixels, the curve behind it, how it changes over the video, a radial term, and doubts in words."""
+    """A focal length in pixels, the curve behind it, a radial term, and doubts in words.
+
+    `lens_spread` is how far other lenses disagree on the logarithm of the focal length.
+    """
 
     focal_px: float
     curve: FocalCurve
     radial: RadialTerm | None = None
     doubts: tuple[str, ...] = ()
+    lens_spread: float = 0.0
+
+    def contradicts(self, camera: Intrinsics) -> bool:
+        """Whether the tracks are not those of a pinhole that sees all rows at once."""
+        return bool(self.doubts) or (self.radial is not None and self.radial.matters(camera))
 
 
 def self_calibration(
@@ -59,9 +70,8 @@ def self_calibration(
     best, few, tried = tried_focal_lengths(adjust(refined_points(model, few), few, freedom, 20), few, freedom)
     bent = adjust(best.model, few, replace(freedom, radial=True))
     zoomed = adjust(best.model, few, replace(freedom, zoom=True))
-    lenses = np.log([each.model.camera.fx for each in (best, bent, zoomed)])
-    spreads = [spread_over_video(best, few, freedom), float(lenses.std()), profile_spread(tried, few)]
-    spread = float(np.clip(np.linalg.norm(spreads), LEAST_SPREAD, MOST_SPREAD))
+    lens_spread = float(np.std([log_focal(each) for each in (best, bent, zoomed)]))
+    spread = combined(spread_over_video(best, few, freedom), lens_spread, profile_spread(tried, few))
     tried += at_focal_lengths(best, few, best.model.camera.fx * np.exp(spread * np.array([-2, -1, 1, 2])), freedom)
     tried.append(best)
     focals = np.array([each.model.camera.fx for each in tried])
@@ -71,7 +81,24 @@ def self_calibration(
     log.info("focal length %.1f px (%.1f to %.1f), tracks alone %.1f", curve.median, low, high, best.model.camera.fx)
     words = lens_doubts(best, bent, zoomed, measured_shutter(best, few, freedom))
     radial = None if words else measured_term(bent, few, freedom)
-    return Calibration(curve.median, curve, radial, words)
+    return Calibration(curve.median, curve, radial, words, lens_spread)
+
+
+def as_all_tracks_say(
+    found: Calibration, adjusted: Adjustment, seen: Observations, prior: FocalPrior, freedom: Freedom
+) -> Calibration:
+    """The calibration by a model that was adjusted to all tracks: its focal length, as sure as they are of it."""
+    model = adjusted.model
+    in_space, in_time = (spread(model, seen, freedom) for spread in (focal_spread, focal_spread_over_time))
+    curve = normal_curve(model.camera, combined(in_space, in_time, found.lens_spread), prior)
+    low, high = curve.interval()
+    log.info("all tracks say %.1f px (%.1f to %.1f)", model.camera.fx, low, high)
+    return replace(found, focal_px=model.camera.fx, curve=curve)
+
+
+def combined(*spreads: float) -> float:
+    """The root of the sum of squares of the standard deviations of a logarithm, within what is sane."""
+    return float(np.clip(np.linalg.norm(spreads), LEAST_SPREAD, MOST_SPREAD))
 
 
 def lens_doubts(best: Adjustment, bent: Adjustment, zoomed: Adjustment, shutter: RollingShutter) -> tuple[str, ...]:

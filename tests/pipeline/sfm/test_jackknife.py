@@ -7,7 +7,14 @@ import pytest
 
 from pipeline.sfm import jackknife
 from pipeline.sfm.bundle_adjustment import Freedom, adjust
-from pipeline.sfm.jackknife import FEWEST_IN_GROUP, GROUPS, LinearSystem, focal_spread, point_groups
+from pipeline.sfm.jackknife import (
+    FEWEST_IN_GROUP,
+    GROUPS,
+    LinearSystem,
+    focal_spread,
+    focal_spread_over_time,
+    point_groups,
+)
 from pipeline.sfm.pose_uncertainty import pose_difference, spread_of_poses
 from tests.pipeline.tracked_body import CAMERA, FRAMES, orbit, room, solid, tracked, turning_poses
 
@@ -63,3 +70,33 @@ def test_the_focal_length_is_as_far_off_as_groups_disagree() -> None:
         deviations.append(focal_spread(found.model, seen, Freedom(focal=True)))
     ratio = np.linalg.norm(errors) / np.linalg.norm(deviations)
     assert 0.3 < ratio < 1.6  # five draws: between 0.4 and 1.5 with 95 %, if the deviations are right
+
+
+def test_a_newton_step_without_a_part_of_the_time_finds_what_adjusting_anew_finds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jackknife, "KEPT", 1e-6)
+    free = Freedom(focal=True)
+    model, seen = tracked(orbit(12, 0.5, 2.5), room(100, 4), noise=0.2, seed=4)
+    found = adjust(replace(model, points=room(100, 4)), seen, free, iterations=300, tolerance=1e-13).model
+    steps = LinearSystem.of_model(found, seen, free).without_times()[:, -1]
+    assert len(steps) == GROUPS  # two frames each
+    alone = []
+    for number in range(GROUPS):
+        gone = np.arange(12) // 2 == number
+        poses = np.where(gone[:, None, None], np.nan, found.camera_from_object)
+        part = replace(found, camera_from_object=poses)
+        part = adjust(part, seen.kept(~gone[seen.frame]), free, iterations=300, tolerance=1e-13).model
+        alone.append(np.log(part.camera.fx / found.camera.fx))
+    assert np.linalg.norm(steps - alone) < 0.3 * np.linalg.norm(alone)
+
+
+def test_parts_of_the_time_that_are_left_out_tell_the_error_of_the_whole() -> None:
+    errors, deviations = [], []
+    for seed in range(8):
+        model, seen = tracked(orbit(12, 0.5, 2.5), room(100, seed), noise=0.2, seed=seed)
+        found = adjust(replace(model, points=room(100, seed)), seen, Freedom(focal=True))
+        errors.append(np.log(found.model.camera.fx / CAMERA.fx))
+        deviations.append(focal_spread_over_time(found.model, seen, Freedom(focal=True)))
+    ratio = np.linalg.norm(errors) / np.linalg.norm(deviations)
+    assert 0.4 < ratio < 1.5  # eight draws: between 0.5 and 1.4 with 95 %, if the deviations are right

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from pipeline.cameras import inverse, rigid
-from pipeline.sfm.bundle_adjustment import Freedom, rotation_exp
+from pipeline.sfm.bundle_adjustment import Freedom, adjust, rotation_exp
 from pipeline.sfm.focal_curve import FocalPrior
+from pipeline.sfm.radial_term import RadialTerm
 from pipeline.sfm.rigid_model import Observations, RigidModel
-from pipeline.sfm.self_calibration import Calibration, self_calibration, stretched
+from pipeline.sfm.self_calibration import Calibration, as_all_tracks_say, combined, self_calibration, stretched
 from tests.pipeline.tracked_body import CAMERA, orbit, room, tracked
 
 FRAMES, POINTS = 9, 70
@@ -75,3 +76,26 @@ def test_a_radial_term_is_measured_with_its_error() -> None:
 def test_few_tracks_leave_what_was_known() -> None:
     model, seen = tracked(orbit(FRAMES, 0.5, 2.5), room(10))
     assert calibrated(model, seen).curve.relative_width > 0.25
+
+
+def test_deviations_add_up_as_squares_within_what_is_sane() -> None:
+    assert combined(0.003, 0.0, 0.004) == pytest.approx(0.005)
+    assert combined(0.0) == 0.001 and combined(np.inf, 0.1) == 1.0
+
+
+def test_all_tracks_are_surer_than_few() -> None:
+    model, seen = scene()
+    found = calibrated(model, seen)
+    adjusted = adjust(model, seen, Freedom(focal=True))
+    sure = as_all_tracks_say(found, adjusted, seen, FocalPrior.of_common_cameras(CAMERA), Freedom(focal=True))
+    assert sure.focal_px == adjusted.model.camera.fx == pytest.approx(sure.curve.median, rel=1e-4)
+    assert sure.curve.relative_std < found.curve.relative_std
+    assert abs(sure.focal_px - CAMERA.fx) < 3 * sure.curve.std_px
+
+
+def test_a_camera_is_contradicted_by_a_zoom_or_by_a_term_that_matters() -> None:
+    model, seen = scene()
+    found = calibrated(model, seen)
+    assert not found.contradicts(CAMERA) and replace(found, doubts=("it zooms",)).contradicts(CAMERA)
+    bent = replace(found, radial=RadialTerm(-0.2, 0.01, CAMERA.fx))
+    assert bent.contradicts(CAMERA) and not replace(found, radial=RadialTerm(-0.2, 0.1, CAMERA.fx)).contradicts(CAMERA)
