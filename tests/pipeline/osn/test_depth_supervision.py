@@ -61,3 +61,9 @@ def test_depths_of_some_frames_are_those_that_reading_these_frames_gives(path: P
     frames = [2, 3, 7]
     part, alone = depths_within(sparse_depths(scene), frames, scene), sparse_depths(read_scene_frames(path, frames))
     assert torch.equal(part.pixel, alone.pixel) and torch.equal(part.depth, alone.depth)
+
+
+def test_without_depth_the_stage_says_what_that_costs(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    depths = told_depths(NONE, scene, None)
+    assert depths is not None and len(depths.pixel) == 0
+    assert "no depth is told" in caplog.text and "depth_supervision: sfm" in caplog.text
