@@ -67,7 +67,8 @@ def fitted_plane_parallax(
     views, noise = None, np.full(len(landed), 4 * LEAST_NOISE)
     for _ in range(ROUNDS):
         points = np.concatenate([homogeneous(xy), depth[:, None]], axis=1)
-        cameras = np.stack([resected(points, y, known & s, n) for y, s, n in zip(landed, seen, noise, strict=True)])
+        used = [known & s if (known & s).sum() >= FEWEST_POINTS else still & s for s in seen]
+        cameras = np.stack([resected(points, y, u, n) for y, u, n in zip(landed, used, noise, strict=True)])
         low, high = np.percentile(depth[still], [0.5, 99.5])
         margin = DEPTH_MARGIN * (high - low)
         views = PlaneParallax(cameras[..., :3], cameras[..., 3], noise, (float(low - margin), float(high + margin)))

@@ -57,3 +57,12 @@ def test_plane_and_epipole_give_the_fundamental_matrix_back() -> None:
     again = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ plane
     again, fundamental = again / np.linalg.norm(again), fundamental / np.linalg.norm(fundamental)
     assert min(np.abs(again - fundamental).max(), np.abs(again + fundamental).max()) < 1e-6
+
+
+def test_a_view_that_sees_only_points_that_fit_less_well_has_no_endless_numbers() -> None:
+    xy, landed, fundamental = views_of_points(4)
+    seen = np.ones(landed.shape[:2], bool)
+    landed[1, :40] += np.random.default_rng(0).uniform(-0.02, 0.02, (40, 2))  # trimmed, and all that view 1 sees
+    seen[1, 40:] = False
+    views = fitted_plane_parallax(xy, landed, seen, np.ones(300, bool), 2, fundamental)
+    assert views is not None and np.isfinite(views.plane).all() and np.isfinite(views.epipole).all()
