@@ -12,7 +12,7 @@ from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.correspondence.flow_warping import warp
 from pipeline.segmentation.colour_histogram import colour_histogram, similarity
-from pipeline.segmentation.tubes import disk
+from pipeline.segmentation.morphology import disk
 from pipeline.segmentation.unexplained_motion import followed_regions
 
 LEAST_RADIUS_PX = 2.5  # thinner ones are borders of what is known

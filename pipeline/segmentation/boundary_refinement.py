@@ -15,7 +15,7 @@ from pipeline.segmentation.camera_motion_residual import without_texture
 from pipeline.segmentation.colour_histogram import histogram_bins, smoothed_histogram
 from pipeline.segmentation.guided_filter import guided_filter
 from pipeline.segmentation.layered_motion import STRIDES, Pictures, motion_margin
-from pipeline.segmentation.tubes import disk
+from pipeline.segmentation.morphology import disk
 
 ROUNDS = 3
 KEPT_PICTURES = 24

@@ -15,8 +15,8 @@ from pipeline.correspondence.flow_warping import flow_endpoint
 from pipeline.segmentation.colour_histogram import colour_histogram, similarity
 from pipeline.segmentation.grabcut import cut_object
 from pipeline.segmentation.layered_motion import fitted_motion
+from pipeline.segmentation.morphology import disk
 from pipeline.segmentation.propagation import LOST_ALIKE, Masks, Track, flattened
-from pipeline.segmentation.tubes import disk
 
 SMALLEST_PX = 12
 REACH = 0.08  # how far a border may be from where motion brings it, of the object's size

@@ -16,7 +16,7 @@ def histogram_bins(colours: Num[np.ndarray, "*place rgb=3"]) -> Int[np.ndarray, 
 def smoothed_histogram(colours: Num[np.ndarray, "pixel rgb=3"], blur: float = 0.7) -> Float[np.ndarray, "colour"]:
     """A smoothed histogram of colours that sums up to 1."""
     counts = np.bincount(histogram_bins(colours), minlength=BINS**3).reshape(BINS, BINS, BINS).astype(float)
-    return gaussian_filter(counts, blur, mode="nearest").ravel() / max(len(colours), 1)
+    return gaussian_filter(counts, blur, mode="reflect").ravel() / max(len(colours), 1)
 
 
 def similarity(first: Float[np.ndarray, "colour"], second: Float[np.ndarray, "colour"]) -> float:

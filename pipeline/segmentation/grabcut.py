@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from pipeline.segmentation.boundary_refinement import box_around, main_body
-from pipeline.segmentation.tubes import disk
+from pipeline.segmentation.morphology import disk
 
 
 def cut_object(

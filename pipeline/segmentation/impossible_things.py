@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Int
 
+from pipeline.segmentation.morphology import disk
 from pipeline.segmentation.possible_depth import SURE, TELLING, Possible, Told
-from pipeline.segmentation.tubes import disk
 
 SMALLEST_PX = 20  # of reduced frames
 ABOVE, BESIDE = 1.0, 0.1  # of the size of what is impossible: how far the rest of the thing may be

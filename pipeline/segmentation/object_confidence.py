@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.config import Prompt
 from pipeline.segmentation.colour_histogram import colour_histogram, similarity
-from pipeline.segmentation.tubes import disk
+from pipeline.segmentation.morphology import disk
 
 CLEAR_RESIDUAL = 0.5  # mean along the flow; noise rarely reaches it over a whole region
 CLEAR_EDGE = 5.0  # levels of Lab a pixel
@@ -102,7 +102,6 @@ def steadiness(
     for k in (int(k) for k in np.unique(ids) if k not in (BACKGROUND_ID, IGNORE_ID)):
         frames = np.flatnonzero((ids == k).any((1, 2))).tolist()
         looks = {t: colour_histogram(images[t], ids[t] == k) for t in frames}
-        looks = {t: shares / shares.sum() for t, shares in looks.items()}
         kept = []
         for before, after in ((t, t + 1) for t in frames if t + 1 in looks):
             masks = ids[[before, after]] == k

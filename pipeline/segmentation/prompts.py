@@ -18,9 +18,9 @@ from pipeline.runtime.errors import StageError
 from pipeline.segmentation.boundary_refinement import box_around
 from pipeline.segmentation.carrying import carried_ids
 from pipeline.segmentation.grabcut import cut_object, grab_cut
+from pipeline.segmentation.morphology import disk
 from pipeline.segmentation.object_confidence import contrast
 from pipeline.segmentation.propagation import Masks
-from pipeline.segmentation.tubes import disk
 
 CLICK_SHARE = 0.02  # of the image's diagonal: radius around a click that is surely the object
 SEARCH_SHARE = 0.25  # of it: how far from a click one looks at most

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from pipeline.correspondence.flow_chain import FlowChain, warped_from
 from pipeline.runtime.progress import progress
 from pipeline.segmentation.colour_histogram import colour_histogram, similarity
-from pipeline.segmentation.tubes import disk
+from pipeline.segmentation.morphology import disk
 
 SMALLEST_PX = 20
 LEAST_CONSISTENT, LEAST_ALIKE, MOST_GROWTH = 0.5, 0.8, 1.35  # of a good step

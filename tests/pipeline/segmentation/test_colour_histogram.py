@@ -7,8 +7,9 @@ from pipeline.segmentation.colour_histogram import colour_histogram, histogram_b
 
 def test_shares_sum_up_to_one_and_a_look_is_like_itself() -> None:
     colours = np.random.default_rng(0).integers(0, 256, (500, 3)).astype(np.uint8)
-    shares = smoothed_histogram(colours)
-    assert abs(shares.sum() - 1) < 1e-3 and abs(similarity(shares, shares) - 1) < 1e-3
+    for these in (colours, colours // 16, np.full((9, 3), 255, np.uint8)):  # also where they are all dark, or white
+        shares = smoothed_histogram(these)
+        assert abs(shares.sum() - 1) < 1e-6 and abs(similarity(shares, shares) - 1) < 1e-6
 
 
 def test_red_and_green_have_nothing_in_common_and_two_reds_much() -> None:
