@@ -40,7 +40,12 @@ def found_warnings(ids: UInt8[np.ndarray, "frame height width"], config: Segment
     warnings = prompt_warnings(ids, clicks) + lost_warnings(ids, clicks)
     if config.key_frames:
         warnings.append("segment_objects.key_frames is true, but no folder of masks is given: it changes nothing")
-    if not config.prompts and not ids.any():
+    found = len(set(np.unique(ids)) - {BACKGROUND_ID, IGNORE_ID})
+    if not config.prompts and found == config.max_objects:
+        warnings.append(
+            f"{found} objects were found, as many as segment_objects.max_objects keeps: there may be more, set it higher"
+        )
+    if not config.prompts and not found:
         warnings.append(NOTHING_FOUND)
         if len(ids) < FEWEST_FRAMES:
             warnings.append(

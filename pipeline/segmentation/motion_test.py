@@ -4,17 +4,24 @@ Flow alone can be wrong where a surface has little texture, or lines that slide 
 motion explains the images just as well, and there is no object.
 """
 
-import numpy as np
-from jaxtyping import Int, UInt8
+from itertools import pairwise
 
-from pipeline.correspondence.flow_chain import FlowChain, steps_from
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from pipeline.correspondence.flow_chain import FlowChain, steps_from, warped_from
 from pipeline.segmentation.boundary_refinement import NormalisedImages, band_of, box_around, refine_masks, zones_of
+from pipeline.segmentation.colour_histogram import similarity, smoothed_histogram
 from pipeline.segmentation.layered_motion import STRIDES, motion_margin
-from pipeline.segmentation.tubes import NOISE_PX, tube_velocity
+from pipeline.segmentation.morphology import disk
+from pipeline.segmentation.reidentification import KNOWN_AGAIN
 
 MOST_FRAMES = 8
+NOISE_PX = 0.5  # a frame, by which flow errs
 LEAST_OWN_MOTION = 0.15  # of an object: true ones have 0.9 with and 0.3 without texture, wrong flow less than 0
 CRUMB, LASTING = 0.2, 4  # of an object's largest areas, and frames in a row that show no more of it
+HELD = 0.5  # IoU of what flow brings with what is there; less is a jump from one thing to another
 NOTHING = 0.05  # difference, in typical errors of a wrong match, that says nothing
 
 
@@ -61,6 +68,50 @@ def without_crumbs(
     return result
 
 
+def without_still_stretches(
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    ids: UInt8[np.ndarray, "frame height width"],
+    chain: FlowChain,
+    reach: float,
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Objects without the stretches of time in which the background explains them better, and they look like something else.
+
+    A thing that rests goes on to look like itself, and flow brings it there from where it moved.
+    """
+    result = ids.copy()
+    for k in (int(k) for k in np.unique(ids) if k):
+        mask = ids == k
+        runs = stretches(mask, chain)
+        still = [run for run in runs if object_motion(images, ids, k, chain, reach, run) < LEAST_OWN_MOTION]
+        if len(still) == len(runs):
+            continue
+        moving = mask.copy()
+        for run in still:
+            moving[run] = False
+        looks = smoothed_histogram(images[moving], blur=1.0)
+        for run in still:
+            if similarity(looks, smoothed_histogram(images[run][mask[run]], blur=1.0)) < KNOWN_AGAIN:
+                result[run] = np.where(mask[run], 0, result[run])
+    return result
+
+
+def stretches(mask: Bool[np.ndarray, "frame height width"], chain: FlowChain) -> list[Int[np.ndarray, "shown"]]:
+    """The frames that show a thing, parted where flow does not bring half of it from one frame to the next."""
+    frames = np.flatnonzero(mask.any((1, 2)))
+    held = [
+        after == before + 1 and carried_share(mask, chain, before) >= HELD
+        for before, after in pairwise(frames.tolist())
+    ]
+    return np.split(frames, np.flatnonzero(~np.array(held, bool)) + 1)
+
+
+def carried_share(mask: Bool[np.ndarray, "frame height width"], chain: FlowChain, frame: int) -> float:
+    """IoU of a mask with that of the frame before, brought there by the flow; `frame` is the earlier one."""
+    moved, _ = warped_from(mask[frame].astype(np.float32), chain, frame + 1, -1)
+    brought, there = moved > 0.5, mask[frame + 1]
+    return float((brought & there).sum() / max((brought | there).sum(), 1))
+
+
 def crumbs(areas: Int[np.ndarray, "frame"]) -> list[slice]:
     """The stretches of frames that show a thing, but for several of them no more than a crumb of it.
 
@@ -97,9 +148,10 @@ def object_motion(
     k: int,
     chain: FlowChain,
     reach: float,
+    among: Int[np.ndarray, "shown"] | None = None,
 ) -> float:
-    """The same for one object, over some of the frames that show it; of one that no frame shows, nothing."""
-    frames = np.flatnonzero((ids == k).any((1, 2)))
+    """The same for one object, over some of the frames that show it, or of those `among`; of one that is not seen, nothing."""
+    frames = np.flatnonzero((ids == k).any((1, 2))) if among is None else among
     pictures, better, either = NormalisedImages(images), 0.0, 0.0
     for t in frames[:: max(1, len(frames) // MOST_FRAMES)].tolist():
         mask, steps = ids[t] == k, steps_from(chain, t, STRIDES)
@@ -109,3 +161,18 @@ def object_motion(
         better -= float(own.sum())
         either += float((np.abs(own) + NOTHING).sum())
     return better / max(either, NOTHING)
+
+
+def tube_velocity(
+    tube: Bool[np.ndarray, "frame height width"], moving: Bool[np.ndarray, "frame height width"], chain: FlowChain
+) -> Float[np.ndarray, "frame 4"]:
+    """Per frame: mean flow of the tube, then that flow less the flow of its still surroundings; NaN where it is not."""
+    rows = np.full((len(tube), 4), np.nan)
+    for t in np.flatnonzero(tube.any((1, 2))).tolist():
+        flow, valid = chain.step(t, 1 if t < len(tube) - 1 else -1)
+        around = (cv2.dilate(tube[t].astype(np.uint8), disk(9)) > 0) & ~moving[t] & valid
+        if around.any():
+            own = np.median(flow[tube[t]], axis=0) * (1 if t < len(tube) - 1 else -1)
+            still = np.median(flow[around], axis=0) * (1 if t < len(tube) - 1 else -1)
+            rows[t] = [*own, *(own - still)]
+    return rows

@@ -1,6 +1,6 @@
 """Moving regions followed through time: pixels of one thing have one id in all frames, however its region breaks up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import cv2
@@ -10,7 +10,8 @@ from scipy.spatial import cKDTree
 
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.correspondence.flow_warping import warp
-from pipeline.segmentation.reidentification import same_things
+from pipeline.segmentation.joined_tubes import joined_tubes
+from pipeline.segmentation.morphology import disk
 from pipeline.segmentation.trajectories import TrackedPoints, point_trajectories
 from pipeline.segmentation.trajectory_clustering import clustered_trajectories
 
@@ -20,17 +21,10 @@ WORKING_PX, SPACING_PX = 320, 4  # longer side at which motion is compared, and 
 FEWEST_OBSERVATIONS = 20  # of a cluster's points, in all frames
 STEEP = 0.2  # change of flow from pixel to pixel
 TAKEN_OVER, TOGETHER = 0.4, 0.25  # of the area of a region
+FEWEST_FRAMES = 4  # of a tube
 VOTERS = 5  # trajectories that decide where a pixel belongs
 VOTER_PX, VOTER_MOTION_PX = 4.0, 0.4  # how much place and motion count for being near
 FARTHEST_VOTER = 6.0  # in these units; what has none nearer gets its id along the flow
-NEAR = 0.06  # of the image's diagonal
-ALIKE = 0.7  # of the motion against the background
-TURN, NOISE_PX = 0.12, 0.5  # pixels a frame for each pixel between two parts; and what flow errs
-PARTED = 0.5  # of their sizes, by which the distance of two things changes; parts of one thing stay together
-LIMB, ATTACHED, TOUCHING_PX = 0.25, 0.8, 4  # of the larger one's area, of the frames
-MOST_FRAMES, FEWEST_FRAMES = 12, 4
-FEWEST_TOGETHER = 3  # frames with two things that tell that they are two
-Pairs = list[tuple[int, np.ndarray, np.ndarray]]  # frame, and the two tubes in it
 
 
 def find_tubes(
@@ -54,7 +48,7 @@ def find_tubes(
     clear = np.stack([without_smear(*frame, smallest_px // 2) for frame in zip(labels, residual, strict=True)])
     single = lasting(taken_over(clear, chain))
     pictures = np.stack([cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA) for image in images])
-    tubes = merged_tubes(single, chain, same_things(pictures, single))
+    tubes = joined_tubes(pictures, single, [~smeared(chain, t) for t in range(len(single))], chain)
     return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST) for frame in tubes])
 
 
@@ -185,123 +179,3 @@ def taken_over(
         if together < 0.5 and net[a, b] > TAKEN_OVER * min(typical[a], typical[b]):
             table[table == table[b]] = table[a]
     return table[labels]
-
-
-def merged_tubes(
-    tubes: UInt8[np.ndarray, "frame height width"], chain: FlowChain, same: Mapping[int, int]
-) -> UInt8[np.ndarray, "frame height width"]:
-    """Tubes that are near each other and move alike, or are attached, joined: parts of one thing.
-
-    `same`: which thing each tube is by its looks. Two things that are two where they are seen once are two for good.
-    """
-    seen = [set(np.unique(frame)) - {0} for frame in tubes]
-    ids = sorted(int(k) for k in set().union(*seen))
-    velocities = {k: tube_velocity(tubes == k, tubes > 0, chain) for k in ids}
-    alike_pairs, apart = [], set()
-    for a, b in combinations(ids, 2):
-        both = [t for t, present in enumerate(seen) if a in present and b in present]
-        sampled = both[:: max(1, len(both) // MOST_FRAMES)]
-        pairs = [(t, tubes[t] == a, tubes[t] == b) for t in sampled]
-        if one_thing(velocities[a], velocities[b], pairs):
-            alike_pairs.append((a, b))
-        elif len(both) >= FEWEST_TOGETHER and two_things(velocities[a], velocities[b], pairs):
-            apart.add(frozenset((same[a], same[b])))
-    parent = {k: k for k in ids}
-    for a, b in alike_pairs:
-        if frozenset((same[a], same[b])) not in apart:
-            old, new = parent[b], parent[a]
-            parent = {k: new if root == old else root for k, root in parent.items()}
-    table = np.arange(256, dtype=np.uint8)
-    table[ids] = [parent[k] for k in ids]
-    return table[tubes]
-
-
-def one_thing(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"], pairs: Pairs) -> bool:
-    """Whether two tubes are parts of one thing as far as the frames go that show both."""
-    together = near(pairs) and alike(first, second) and joined_by_turning(first, second, pairs)
-    return (together or attached(pairs)) and not parted(pairs)
-
-
-def two_things(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"], pairs: Pairs) -> bool:
-    """Whether two tubes surely are not parts of one: not only far from each other, but moving otherwise."""
-    both = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
-    return parted(pairs) or bool(both.sum() >= FEWEST_TOGETHER and not joined_by_turning(first, second, pairs))
-
-
-def tube_velocity(
-    tube: Bool[np.ndarray, "frame height width"], moving: Bool[np.ndarray, "frame height width"], chain: FlowChain
-) -> Float[np.ndarray, "frame 4"]:
-    """Per frame: mean flow of the tube, then that flow less the flow of its still surroundings; NaN where it is not."""
-    rows = np.full((len(tube), 4), np.nan)
-    for t in np.flatnonzero(tube.any((1, 2))).tolist():
-        flow, valid = chain.step(t, 1 if t < len(tube) - 1 else -1)
-        around = (cv2.dilate(tube[t].astype(np.uint8), disk(9)) > 0) & ~moving[t] & valid
-        if around.any():
-            own = np.median(flow[tube[t]], axis=0) * (1 if t < len(tube) - 1 else -1)
-            still = np.median(flow[around], axis=0) * (1 if t < len(tube) - 1 else -1)
-            rows[t] = [*own, *(own - still)]
-    return rows
-
-
-def alike(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"]) -> bool:
-    """Whether two tubes move together where both are seen."""
-    both = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
-    if both.sum() < 2:
-        return False
-    motion = min(np.linalg.norm(v[:, 2:], axis=1).mean() for v in (smoothed(first, both), smoothed(second, both)))
-    return bool(relative_speed(first, second, both) < ALIKE * motion)
-
-
-def joined_by_turning(first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"], pairs: Pairs) -> bool:
-    """Whether two tubes may be parts of a thing that turns: the farther apart, the more differently these may move."""
-    both = ~np.isnan(first[:, 0]) & ~np.isnan(second[:, 0])
-    return relative_speed(first, second, both) < NOISE_PX + TURN * float(np.median(distances(pairs)))
-
-
-def relative_speed(
-    first: Float[np.ndarray, "frame 4"], second: Float[np.ndarray, "frame 4"], both: Bool[np.ndarray, "frame"]
-) -> float:
-    """Mean difference of their flow, in pixels a frame."""
-    apart = smoothed(first, both)[:, :2] - smoothed(second, both)[:, :2]
-    return float(np.linalg.norm(apart, axis=1).mean())
-
-
-def smoothed(velocity: Float[np.ndarray, "frame 4"], both: Bool[np.ndarray, "frame"]) -> Float[np.ndarray, "window 4"]:
-    """A tube's velocity over a few of the chosen frames at a time."""
-    kernel = np.ones(min(5, int(both.sum())))
-    return np.stack([np.convolve(column, kernel / kernel.size, "valid") for column in velocity[both].T], 1)
-
-
-def distances(pairs: Pairs) -> Float[np.ndarray, "pair"]:
-    """Between the middles of two tubes."""
-    middles = np.array([[np.argwhere(mask).mean(0) for mask in masks] for _, *masks in pairs])
-    return np.linalg.norm(middles[:, 0] - middles[:, 1], axis=-1)
-
-
-def parted(pairs: Pairs) -> bool:
-    """Whether two tubes come closer or go apart by more than parts of one thing can: by half of their size."""
-    areas = np.array([[mask.sum() for mask in masks] for _, *masks in pairs])
-    return bool(np.ptp(np.percentile(distances(pairs), (5, 95))) > PARTED * np.sqrt(np.median(areas, axis=0)).sum())
-
-
-def attached(pairs: Pairs) -> bool:
-    """Whether one is much smaller and touches the other nearly all the time, as a leg does."""
-    areas = [sorted((int(first.sum()), int(second.sum()))) for _, first, second in pairs]
-    if len(pairs) < FEWEST_FRAMES or np.median([small / large for small, large in areas]) > LIMB:
-        return False
-    touching = [(cv2.dilate(first.astype(np.uint8), disk(TOUCHING_PX)) * second).any() for _, first, second in pairs]
-    return bool(np.mean(touching) > ATTACHED)
-
-
-def near(pairs: Pairs) -> bool:
-    """Whether two tubes come close in most of the frames."""
-    close = [
-        cv2.distanceTransform((~first).astype(np.uint8), cv2.DIST_L2, 3)[second].min() < NEAR * np.hypot(*first.shape)
-        for _, first, second in pairs
-    ]
-    return bool(close and np.mean(close) > 0.5)
-
-
-def disk(radius: int) -> UInt8[np.ndarray, "size size"]:
-    """A round structuring element."""
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

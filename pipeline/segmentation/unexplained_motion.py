@@ -13,9 +13,10 @@ from jaxtyping import Bool, Float, Int32, UInt8
 from pipeline.cameras import IGNORE_ID
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.correspondence.flow_warping import warp
+from pipeline.segmentation.morphology import disk
 from pipeline.segmentation.motion_test import LEAST_OWN_MOTION, object_motion
 from pipeline.segmentation.object_confidence import CLEAR_RESIDUAL
-from pipeline.segmentation.tubes import disk, moving_places
+from pipeline.segmentation.tubes import moving_places
 
 FEWEST_FRAMES = 3
 SMALLEST_PX = 12

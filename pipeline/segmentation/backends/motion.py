@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 
 from pipeline.config import SegmentObjectsConfig
 from pipeline.segmentation.boundary_refinement import refine_masks
-from pipeline.segmentation.motion_test import objects_that_move, without_crumbs
+from pipeline.segmentation.motion_test import objects_that_move, without_crumbs, without_still_stretches
 from pipeline.segmentation.object_confidence import kept_objects
 from pipeline.segmentation.prompts import prompted_objects
 from pipeline.segmentation.reidentification import known_again
@@ -34,5 +34,6 @@ def moving_objects(
     """Tubes that have a motion of their own, with borders on edges; what comes back has its old id."""
     likely = kept_objects(tubes, video.residual, config.min_area / 4, config.max_objects + 4)
     moving = objects_that_move(video.images, likely, video.chain, config.boundary_reach)
+    moving = without_still_stretches(video.images, moving, video.chain, config.boundary_reach)
     joined = without_crumbs(known_again(video.images, moving), video.chain)
     return kept_objects(joined, video.residual, config.min_area, config.max_objects)

@@ -36,6 +36,11 @@ def test_sound_masks_raise_no_doubt() -> None:
     assert found_warnings(ids_with(1, 2), SegmentObjectsConfig(prompts=prompts)) == []
 
 
+def test_as_many_objects_as_are_kept_may_not_be_all() -> None:
+    (doubt,) = found_warnings(ids_with(1, 2), SegmentObjectsConfig(max_objects=2))
+    assert doubt.startswith("2 objects were found") and "max_objects" in doubt
+
+
 def test_masks_in_black_and_white_are_no_object_and_that_is_said() -> None:
     (doubt,) = given_warnings(ids_with(255), Path("mine"), NOTHING)
     assert "mine has no id but 255, which means ignore" in doubt and "save it as 1" in doubt

@@ -5,7 +5,14 @@ import pytest
 
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.segmentation.boundary_refinement import refine_masks
-from pipeline.segmentation.motion_test import crumbs, objects_that_move, own_motion, without_crumbs
+from pipeline.segmentation.motion_test import (
+    crumbs,
+    objects_that_move,
+    own_motion,
+    stretches,
+    without_crumbs,
+    without_still_stretches,
+)
 from tests.pipeline.segmentation.small_videos import square_over_wall
 
 
@@ -61,3 +68,23 @@ def test_a_crumb_that_stays_behind_is_dropped_and_one_that_goes_on_is_kept() -> 
 def test_crumbs_are_small_for_several_frames() -> None:
     assert crumbs(np.array([10, 12, 400, 410, 395, 9, 8, 7, 11, 0, 5, 5])) == [slice(6, 9)]
     assert crumbs(np.zeros(3, int)) == []
+
+
+def test_an_id_that_jumps_to_the_wall_is_left_there_and_a_thing_that_rests_is_kept() -> None:
+    images, ids, chain = square_over_wall(3)
+    still = np.zeros((6, *ids.shape[1:]), bool)
+    still[4:] = True  # it stops after frame 4
+    for t in (5, 6):
+        images[t], ids[t] = images[4], ids[4]
+    flow = np.where(still[..., None], 0, chain.forward), np.where(still[..., None], 0, chain.backward)
+    rests = FlowChain(*flow, chain.forward_valid, chain.backward_valid)
+    assert [run.tolist() for run in stretches(ids == 1, rests)] == [[0, 1, 2, 3, 4, 5, 6]]
+    np.testing.assert_array_equal(without_still_stretches(images, ids, rests, 0.2), ids)
+
+    jumped = ids.copy()
+    jumped[4:] = 0
+    jumped[4:, 4:16, 72:86] = 1
+    images[4:, :, 60:] = np.array([20, 60, 200])
+    assert [run.tolist() for run in stretches(jumped == 1, rests)] == [[0, 1, 2, 3], [4, 5, 6]]
+    left = without_still_stretches(images, jumped, rests, 0.2)
+    assert not left[4:].any() and (left[:4] == jumped[:4]).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.segmentation.reidentification import Stay, known_again, may_be
+from pipeline.segmentation.reidentification import Stay, known_again, looks_beside, may_be, same_things
 
 SIZE, FRAMES = (40, 120), 12
 RED, GREEN = (220, 30, 20), (20, 200, 60)
@@ -63,3 +63,31 @@ def test_another_size_is_another_thing() -> None:
     assert not may_be(small, large)
     assert may_be(small, Stay(frames + 5, middles, 250.0, (False, False)))
     assert not may_be(large, small)
+
+
+def test_what_looks_like_the_thing_that_it_is_seen_with_is_no_other_that_is_gone() -> None:
+    spans = {1: {0: 10, 1: 12}, 2: {t: 40 for t in range(12)}, 3: {t: 26 for t in range(3, 12)}}
+    rather_red, redder = (210, 30, 20), (206, 30, 20)
+    images, ids = seen(spans, {1: rather_red, 2: redder, 3: redder})
+    assert looks_beside(images, ids, (2, 3), np.arange(3, 12)) > 0.99
+    assert same_things(images, ids) == {1: 1, 2: 2, 3: 1}, "alone it may be the one that has gone"
+    assert same_things(images, ids, [(2, 3)]) == {1: 1, 2: 2, 3: 3}
+    images, ids = seen(spans, {1: redder, 2: GREEN, 3: redder})
+    assert same_things(images, ids, [(2, 3)]) == {1: 1, 2: 2, 3: 1}, "it looks more like the one that has gone"
+
+
+def test_of_two_that_come_next_the_one_that_looks_more_alike_is_the_old_one() -> None:
+    spans = {1: {0: 10, 1: 12}, 2: {t: 16 for t in range(3, 9)}, 3: {t: 30 for t in range(4, 9)}}
+    images, ids = seen(spans, {1: (206, 30, 20), 2: (210, 30, 20), 3: (206, 30, 20)})
+    assert same_things(images, ids) == {1: 1, 2: 2, 3: 1}
+
+
+def test_an_id_that_goes_over_into_another_within_a_frame_or_two_is_one_thing() -> None:
+    images, ids = seen({1: {t: 10 for t in range(5)}, 2: {t: 23 for t in range(4, 12)}}, {1: RED, 2: RED})
+    assert np.unique(known_again(images, ids)).tolist() == [0, 1]
+
+
+def test_what_is_nearly_hidden_does_not_tell_what_a_thing_looks_like() -> None:
+    images, ids = seen({1: {t: 10 for t in range(6)}, 2: {t: 16 for t in range(7, 12)}}, {1: RED, 2: RED})
+    images[4:6, 12:24, 10:22], ids[4:6, 12:21] = GREEN, 0  # a fourth of it, and of the wrong colour
+    assert np.unique(known_again(images, ids)).tolist() == [0, 1]
