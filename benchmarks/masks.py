@@ -1,9 +1,11 @@
 """Motion segmentation against truth: IoU, id switches and seconds for each scene, in one table.
 
     python -m benchmarks.masks SCENE [SCENE ...] [--clicks]
+    python -m benchmarks.masks --seeds 18 43 68
 
-SCENE is a folder with video.mp4 and truth.h5 (as simulate_scene writes them); flow is DIS's. With --clicks every object
-gets one click on frame 0, at the point of its true mask farthest from the border.
+SCENE is a folder with video.mp4 and truth.h5 (as simulate_scene writes them), seeds are scenes of
+benchmarks/footage_kinds.py; flow is DIS's. With --clicks every object gets one click on frame 0, at the point of its true
+mask farthest from the border.
 """
 
 import argparse
@@ -16,30 +18,42 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.flow import decoded
+from benchmarks.footage_kinds import kind_of, scene_settings
 from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
 from pipeline.estimate_flow import estimate_flow
 from pipeline.formats.frames_folder import frame_name, write_image
 from pipeline.formats.masks_file import read_masks
 from pipeline.segment_objects import segment_objects
+from pipeline.simulate_scene import simulate_scene
 from pipeline.truth.truth_file import read_truth
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenes", type=Path, nargs="+")
+    parser.add_argument("scenes", type=Path, nargs="*", help="folders with video.mp4 and truth.h5")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[], help="scenes of benchmarks/footage_kinds.py")
     parser.add_argument("--clicks", action="store_true")
     arguments = parser.parse_args()
     print(
         f"{'scene':24} {'objects':>8} {'found':>6} {'mean IoU':>9} {'switches':>9} {'seconds':>8}   IoU of each object"
     )
     for scene in arguments.scenes:
-        truth = read_truth(scene / "truth.h5").train.object_ids
+        print(row(scene, scene.name, arguments.clicks), flush=True)
+    for seed in arguments.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            ids, seconds = segmented(scene / "video.mp4", Path(folder), clicks(truth) if arguments.clicks else [])
-        each, switches = judged(ids, truth)
-        found = len(np.unique(ids[(ids > 0) & (ids < 255)]))
-        row = f"{scene.name:24} {len(each):8} {found:6} {np.mean(each):9.3f} {switches:9} {seconds:8.1f}   "
-        print(row + " ".join(f"{iou:.2f}" for iou in each), flush=True)
+            simulate_scene(Path(folder) / "video.mp4", Path(folder) / "truth.h5", scene_settings(seed))
+            print(row(Path(folder), f"{kind_of(seed)} ({seed})", arguments.clicks), flush=True)
+
+
+def row(scene: Path, name: str, clicked: bool) -> str:
+    """A scene's line of the table."""
+    truth = read_truth(scene / "truth.h5").train.object_ids
+    with tempfile.TemporaryDirectory() as folder:
+        ids, seconds = segmented(scene / "video.mp4", Path(folder), clicks(truth) if clicked else [])
+    each, switches = judged(ids, truth)
+    found = len(np.unique(ids[(ids > 0) & (ids < 255)]))
+    start = f"{name:24} {len(each):8} {found:6} {np.mean(each):9.3f} {switches:9} {seconds:8.1f}   "
+    return start + " ".join(f"{iou:.2f}" for iou in each)
 
 
 def segmented(video: Path, folder: Path, prompts: list[Prompt]) -> tuple[np.ndarray, float]:

@@ -68,7 +68,7 @@ class SegmentObjectsConfig(Section):
         "SAM 2 or EdgeTAM is",
         json_schema_extra=SHOWN,
     )
-    max_objects: int = Field(4, ge=1, le=16, description="most objects to keep", json_schema_extra=SHOWN)
+    max_objects: int = Field(6, ge=1, le=16, description="most objects to keep", json_schema_extra=SHOWN)
     min_area: float = Field(0.004, gt=0, lt=1, description="smallest object, as a fraction of the image")
     boundary_reach: float = Field(
         0.2, gt=0, lt=1, description="how far boundaries may move to edges, as a fraction of the object"
