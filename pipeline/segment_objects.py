@@ -39,7 +39,7 @@ from pipeline.segmentation.propagation import Masks, propagated_ids
 from pipeline.segmentation.text_model import TextModel
 from pipeline.segmentation.text_model_choice import text_model
 from pipeline.segmentation.text_objects import text_objects
-from pipeline.segmentation.unexplained_motion import with_ignored
+from pipeline.segmentation.unexplained_motion import given_back, unexplained_regions, with_ignored
 from pipeline.segmentation.video import Video
 from pipeline.segmentation.video_model import (
     VideoModel,
@@ -110,7 +110,11 @@ def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConf
     ids = found.object_ids
     if video.hidden is not None:
         ids[video.hidden] = 0
-    moves = own_motion(video.images, ids, video.chain, config.boundary_reach)
+    reach = config.boundary_reach
+    regions = unexplained_regions(ids, video.images, video.residual, video.chain, config.min_area / 6, reach)
+    if not config.prompts:
+        ids, regions = given_back(ids, regions, video.images, video.chain, reach)
+    moves = own_motion(video.images, ids, video.chain, reach)
     held = held_confidence(video.images, ids, config.with_clicks_only.prompts) if config.prompts else None
     steady = None if config.prompts else steadiness(video.images, ids)
     rows = object_rows(ids, video.residual, found.names, moves, held, steady)
@@ -119,9 +123,7 @@ def found_objects(video: Video, weights: Path | None, config: SegmentObjectsConf
     )
     if not config.prompts:
         warnings += ahead_warnings(video.chain)
-    ids, ignored = with_ignored(
-        ids, video.images, video.residual, video.chain, config.min_area / 6, config.boundary_reach
-    )
+    ids, ignored = with_ignored(ids, regions)
     return Segmentation(ids, rows, warnings + ignored, found.backend)
 
 

@@ -43,7 +43,7 @@ def found_warnings(ids: UInt8[np.ndarray, "frame height width"], config: Segment
     found = len(set(np.unique(ids)) - {BACKGROUND_ID, IGNORE_ID})
     if not config.prompts and found == config.max_objects:
         warnings.append(
-            f"{found} objects were found, as many as segment_objects.max_objects keeps: there may be more, set it higher"
+            f"as many objects were found as segment_objects.max_objects keeps, {found}: there may be more, set it higher"
         )
     if not config.prompts and not found:
         warnings.append(NOTHING_FOUND)

@@ -17,7 +17,7 @@ LARGEST_CHANGE = 3.0  # of the area
 LEAST_PART = 0.2  # of its typical area: less is a blink
 CLEAR_PART = 0.5  # of its largest area: a frame that tells what it looks like
 LOOKS = 3  # frames in which things that are seen together are compared
-HANDED_OVER = 2  # frames that may show both, when the one id goes over into the other
+HANDED_OVER = 3  # frames that may show both, when the one id goes over into the other
 FASTER = 1.5  # how much faster than it was seen to move a thing may be while it is hidden
 
 

@@ -13,9 +13,11 @@ from jaxtyping import Bool, Float, Int32, UInt8
 from pipeline.cameras import IGNORE_ID
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.correspondence.flow_warping import warp
+from pipeline.segmentation.boundary_refinement import NormalisedImages, refined_frame
 from pipeline.segmentation.morphology import disk
 from pipeline.segmentation.motion_test import LEAST_OWN_MOTION, object_motion
 from pipeline.segmentation.object_confidence import CLEAR_RESIDUAL
+from pipeline.segmentation.reidentification import same_things
 from pipeline.segmentation.tubes import moving_places
 
 FEWEST_FRAMES = 3
@@ -28,22 +30,58 @@ MOST_REGIONS = 40  # the largest; a flickering video has many
 MOST_TOLD = 3
 
 
-def with_ignored(
+def unexplained_regions(
     ids: UInt8[np.ndarray, "frame height width"],
     images: UInt8[np.ndarray, "frame height width rgb=3"],
     residual: Float[np.ndarray, "frame height width"],
     chain: FlowChain,
     smallest_share: float,
     reach: float,
-) -> tuple[UInt8[np.ndarray, "frame height width"], list[str]]:
-    """Ids in which background that surely moves is ignored, and the warning of it."""
+) -> Int32[np.ndarray, "frame height width"]:
+    """What surely moves and has no object, as regions that are followed through time: numbers from 1 on, 0 elsewhere."""
     if len(ids) < FEWEST_FRAMES:
-        return ids, []
+        return np.zeros(ids.shape, np.int32)
     smallest_px = max(SMALLEST_PX, int(smallest_share * ids[0].size))
     places = [moving_places(np.where(i == 0, r, 0), smallest_px) for i, r in zip(ids, residual, strict=True)]
     regions = followed_regions(places, chain)
-    sure = [k for k in lasting_regions(regions, residual) if moves_by_itself(regions == k, ids, images, chain, reach)]
-    return np.where(np.isin(regions, sure), IGNORE_ID, ids).astype(np.uint8), ignored_warnings(regions, sure)
+    lasting = lasting_regions(regions, residual)
+    sure = [k for k in lasting if moves_by_itself(regions == k, ids, images, chain, reach)]
+    table = np.zeros(regions.max() + 1, np.int32)
+    table[sure] = np.arange(1, len(sure) + 1)
+    return table[regions]
+
+
+def given_back(
+    ids: UInt8[np.ndarray, "frame height width"],
+    regions: Int32[np.ndarray, "frame height width"],
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    chain: FlowChain,
+    reach: float,
+) -> tuple[UInt8[np.ndarray, "frame height width"], Int32[np.ndarray, "frame height width"]]:
+    """Ids in which a region that is an object before it is found, or after it is lost, is that object again; other regions.
+
+    Borders of what is given back are put on edges.
+    """
+    first = int(ids.max()) + 1
+    mixed = np.where(regions > 0, first - 1 + regions, ids).astype(np.uint8)
+    same = same_things(images, mixed)
+    owners = {k: next((j for j in same if j < first and same[j] == same[k]), 0) for k in same if k >= first}
+    owned = np.isin(mixed, [k for k, owner in owners.items() if owner])
+    table = np.arange(256, dtype=np.uint8)
+    for k, owner in owners.items():
+        table[k] = owner
+    result, pictures = table[mixed], NormalisedImages(images)
+    for t in np.flatnonzero(owned.any((1, 2))).tolist():
+        changed = np.unique(result[t][owned[t]]).tolist()
+        result[t] = refined_frame(images[t], result[t], t, pictures, chain, reach, changed)
+    return result, np.where(owned, 0, regions).astype(np.int32)
+
+
+def with_ignored(
+    ids: UInt8[np.ndarray, "frame height width"], regions: Int32[np.ndarray, "frame height width"]
+) -> tuple[UInt8[np.ndarray, "frame height width"], list[str]]:
+    """Ids in which background that surely moves is ignored, and the warning of it."""
+    return np.where((ids == 0) & (regions > 0), IGNORE_ID, ids).astype(np.uint8), ignored_warnings(regions)
 
 
 def followed_regions(
@@ -95,11 +133,12 @@ def moves_by_itself(
     return object_motion(images, beside_others, 1, chain, reach) >= least
 
 
-def ignored_warnings(regions: Int32[np.ndarray, "frame height width"], sure: Sequence[int]) -> list[str]:
+def ignored_warnings(regions: Int32[np.ndarray, "frame height width"]) -> list[str]:
     """One, with the largest regions and where they are."""
+    sure = [int(k) for k in np.unique(regions) if k]
     if not sure:
         return []
-    share = 100 * float(np.isin(regions, sure).mean())
+    share = 100 * float((regions > 0).mean())
     told = [described(regions == k) for k in sure[:MOST_TOLD]]
     more = f"; and {len(sure) - MOST_TOLD} smaller" if len(sure) > MOST_TOLD else ""
     return [
