@@ -57,12 +57,13 @@ def segmentation_loss(
 def silhouette_loss(
     weight: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], trust: Float[Tensor, "ray"]
 ) -> Float[Tensor, ""]:
-    """Objects alone: opaque on their own pixels, transparent where the background is seen through their box.
+    """Moving objects alone: opaque on their own pixels, transparent where the background is seen through their box.
 
-    Where another object is seen nothing is known of this one: it may be behind. OSN has no such loss.
+    Where another object is seen nothing is known of this one: it may be behind. Nothing is asked of the background: what
+    passes through it is its own far colour, and whatever asks a ray for opacity makes the fog that lies nearest to the camera
+    denser, as all of the ray meets it. OSN has no such loss.
     """
-    own = torch.nn.functional.one_hot(objects, weight.shape[1]).bool()
-    opaque = -(weight * own).sum(dim=1).clamp(min=LEAST_WEIGHT).log()
-    background = (objects == 0)[:, None] & ~own
-    clear = -(1 - weight).clamp(min=LEAST_WEIGHT).log() * background
-    return weighted_mean(opaque + clear.sum(dim=1), trust)
+    moving, own = weight[:, 1:], torch.nn.functional.one_hot(objects, weight.shape[1]).bool()[:, 1:]
+    right = torch.where(own, moving, 1 - moving).clamp(min=LEAST_WEIGHT)
+    asked = own | (objects == 0)[:, None]
+    return weighted_mean(-(right.log() * asked).sum(dim=1), trust)

@@ -47,6 +47,18 @@ def test_silhouette_punishes_an_object_only_where_the_background_is_seen():
     assert weight.grad is not None and weight.grad[1, 2] == 0  # object 2 may be behind object 1
 
 
+def test_silhouettes_do_not_ask_the_background_to_be_opaque():
+    """What passes through it is its far colour; the first ray's background holds back a fifth of the light, and may."""
+    weight = torch.tensor([[0.2, 0.5, 0.0], [0.0, 0.25, 0.9]], requires_grad=True)
+    value = silhouette_loss(weight, torch.tensor([0, 1]), ALL)
+    assert torch.allclose(value, torch.tensor(math.log(2 * 4) / 2), atol=1e-6)
+    value.backward()
+    assert weight.grad is not None and not weight.grad[:, 0].any()
+    assert torch.allclose(weight.grad[:, 1], torch.tensor([1 / 0.5, -1 / 0.25]) / 2)
+    alone = weight[:, :1].detach().requires_grad_()
+    assert silhouette_loss(alone, torch.tensor([0, 0]), ALL) == 0  # a scene of which nothing moves
+
+
 def test_rays_say_which_object_they_see_as_far_as_they_are_trusted():
     weight, trust = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.9]]), torch.tensor([1.0, 0.0])
     assert torch.allclose(silhouette_loss(weight, torch.tensor([0, 1]), trust), torch.tensor(math.log(2)), atol=1e-6)
