@@ -36,8 +36,8 @@ def told_depths(config: TrainOsnConfig, scene: Scene, depth: Path | None) -> Spa
 def no_depths() -> SparseDepths:
     """Nothing is told, and a warning says what that costs."""
     log.warning(
-        "no depth is told: colours alone draw surfaces towards the cameras, so the background may be wrong from everywhere"
-        " else; `depth_supervision: sfm` tells the sparse points"
+        "no depth is told: colours alone say where surfaces are, so they take more steps to become sharp and are less exact;"
+        " `depth_supervision: sfm` tells the sparse points"
     )
     return SparseDepths(torch.zeros(0, dtype=torch.int64), torch.zeros(0), torch.zeros(0))
 
