@@ -22,10 +22,10 @@ def told_depths(config: TrainOsnConfig, scene: Scene, depth: Path | None) -> Spa
 
     Of maps the scale of each object is taken out: they tell its shape, and nothing of which scales are valid.
     """
+    if config.depth_supervision == "none" or not config.depth_weight:
+        return no_depths()
     if config.depth_supervision in ("own", "sfm"):
         return None
-    if config.depth_supervision == "none":
-        return no_depths()
     if depth is None:
         raise StageError(
             "train_osn.depth_supervision: maps needs depth maps; give the scene `depth:`, or set it to none or sfm"
