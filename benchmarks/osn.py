@@ -35,6 +35,7 @@ from pipeline.formats.frames_folder import read_frames_info
 from pipeline.formats.lens import straight_ids
 from pipeline.formats.masks_file import read_masks
 from pipeline.formats.scene_file import Scene, read_scene
+from pipeline.osn.depth_supervision import told_depths
 from pipeline.osn.setup import Phase, training_pixels
 from pipeline.osn.training import TrainingContext
 from pipeline.osn.training_state import TrainingState, started
@@ -164,7 +165,8 @@ def held_out(state: TrainingState, case: Case, chosen: list[int]) -> dict[str, f
 def measure(case: Case, config: TrainOsnConfig, every_s: float, keep: Path | None) -> dict[str, float]:
     """Train on a scene and judge."""
     device = stage_device()
-    state, pixels = started(case.scene, config, device), training_pixels(case.scene, config, device)
+    told = told_depths(config, case.scene, None)
+    state, pixels = started(case.scene, config, device), training_pixels(case.scene, config, device, depths=told)
     watch = Watch(case, config.network_batch, every_s)
     with tempfile.TemporaryDirectory() as folder, workers(device) as parallel_map:
         train(

@@ -1,7 +1,7 @@
 """What training minimises."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from models.osn.compositing import PerObjectSums
@@ -55,14 +55,19 @@ def segmentation_loss(
 
 
 def silhouette_loss(
-    weight: Float[Tensor, "ray object"], objects: Int64[Tensor, "ray"], trust: Float[Tensor, "ray"]
+    weight: Float[Tensor, "ray object"],
+    objects: Int64[Tensor, "ray"],
+    trust: Float[Tensor, "ray"],
+    depth_is_told: Bool[Tensor, ""],
 ) -> Float[Tensor, ""]:
     """Objects alone: opaque on their own pixels, transparent where the background is seen through their box.
 
-    Where another object is seen nothing is known of this one: it may be behind. OSN has no such loss.
+    Where another object is seen nothing is known of this one: it may be behind. The background is asked to be opaque only
+    where depth says at which place: alone, opacity grows alike with all samples of a ray, and what grows is fog right
+    before the cameras. What passes through the background is its own far colour. OSN has no such loss.
     """
     own = torch.nn.functional.one_hot(objects, weight.shape[1]).bool()
-    opaque = -(weight * own).sum(dim=1).clamp(min=LEAST_WEIGHT).log()
-    background = (objects == 0)[:, None] & ~own
-    clear = -(1 - weight).clamp(min=LEAST_WEIGHT).log() * background
+    background = objects == 0
+    opaque = -(weight * own).sum(dim=1).clamp(min=LEAST_WEIGHT).log() * (~background | depth_is_told)
+    clear = -(1 - weight).clamp(min=LEAST_WEIGHT).log() * (background[:, None] & ~own)
     return weighted_mean(opaque + clear.sum(dim=1), trust)

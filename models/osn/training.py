@@ -69,7 +69,7 @@ def bootstrap_losses(
     return StepLosses(
         colour_loss(colour, batch.colours, batch.certain.float()),
         depth_loss(sums, batch.objects, batch.depth, batch.depth_weight),
-        silhouette_loss(sums.weight, batch.objects, batch.trust),
+        silhouette_loss(sums.weight, batch.objects, batch.trust, (batch.depth_weight > 0).any()),
         distortion_loss(sums),
         sums.samples.sum(),
     )

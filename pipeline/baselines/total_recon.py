@@ -65,7 +65,8 @@ def train_total_recon(
     choose_algorithms(own.deterministic, device)
     maps = given(depth) if config.depth_supervision == "maps" else None
     first = first_scales(packed, maps)
-    depths = told_depths(config.depth_supervision, packed, maps, config.seed, first.scales)
+    supervision = config.depth_supervision if own.depth_weight else "none"
+    depths = told_depths(supervision, packed, maps, config.seed, first.scales)
     fingerprint = f"{METHOD} {config.depth_supervision} {identity(scene, own, first.scales, depths)}"
     pixels = pixel_source(scene, packed, own, device, depths)
     code = code_digest("pipeline.train_baseline")
@@ -108,9 +109,9 @@ def told_depths(
     supervision: DepthSupervision, scene: Scene, maps: Path | None, seed: int, first: Float[np.ndarray, "object"]
 ) -> SparseDepths:
     """Depths in objects' own units; times the first scales they are what is told in the units of the scene."""
-    if maps is not None:
-        return map_depths(maps, scene, seed, first)
-    return no_depths() if supervision == "none" else sparse_depths(scene)
+    if supervision == "none":
+        return no_depths()
+    return sparse_depths(scene) if maps is None else map_depths(maps, scene, seed, first)
 
 
 def started(scene: Scene, config: TrainOsnConfig, device: torch.device, first: FirstScales) -> TrainingState:

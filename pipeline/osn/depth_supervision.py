@@ -22,10 +22,10 @@ def told_depths(config: TrainOsnConfig, scene: Scene, depth: Path | None) -> Spa
 
     Of maps the scale of each object is taken out: they tell its shape, and nothing of which scales are valid.
     """
+    if config.depth_supervision == "none" or not config.depth_weight:
+        return no_depths()
     if config.depth_supervision in ("own", "sfm"):
         return None
-    if config.depth_supervision == "none":
-        return no_depths()
     if depth is None:
         raise StageError(
             "train_osn.depth_supervision: maps needs depth maps; give the scene `depth:`, or set it to none or sfm"
@@ -36,8 +36,8 @@ def told_depths(config: TrainOsnConfig, scene: Scene, depth: Path | None) -> Spa
 def no_depths() -> SparseDepths:
     """Nothing is told, and a warning says what that costs."""
     log.warning(
-        "no depth is told: colours alone draw surfaces towards the cameras, so the background may be wrong from everywhere"
-        " else; `depth_supervision: sfm` tells the sparse points"
+        "no depth is told: colours alone say where surfaces are, so they take more steps to become sharp and are less exact;"
+        " `depth_supervision: sfm` tells the sparse points"
     )
     return SparseDepths(torch.zeros(0, dtype=torch.int64), torch.zeros(0), torch.zeros(0))
 

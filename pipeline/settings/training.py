@@ -61,9 +61,7 @@ class TrainOsnConfig(Section):
     network_lr: float = Field(2e-3, gt=0, description="learning rate of the small networks at first")
     final_lr_ratio: float = Field(0.1, gt=0, le=1, description="learning rates at the end, as a fraction of the first")
     depth_supervision: OwnDepthSupervision = Field("own", description=OSN_SUPERVISION)
-    depth_weight: float = Field(
-        10.0, ge=0, description="weight of the sparse depths; colours alone draw surfaces towards the cameras"
-    )
+    depth_weight: float = Field(10.0, ge=0, description="weight of the depths that are told")
     segmentation_weight: float = Field(0.01, ge=0, description="weight of the object ids, in both phases")
     pose_lr: float = Field(
         0.0,

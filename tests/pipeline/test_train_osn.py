@@ -22,7 +22,7 @@ from pipeline.rendering.trained_method import TrainedMethod, load_method, read_c
 from pipeline.runtime.errors import StageError
 from pipeline.train_osn import train_osn
 from tests.pipeline.small_osn import few_scales
-from tests.synthetic import write_synthetic_scene
+from tests.synthetic import synthetic_truth, write_synthetic_scene
 
 CPU = torch.device("cpu")
 TINY = TrainOsnConfig(
@@ -41,6 +41,12 @@ TINY = TrainOsnConfig(
     shards=2,
 )
 KEPT = TINY.model_copy(update={"resume_seconds": 0.0})  # at every step
+LEARNING = TINY.model_copy(
+    update={
+        "bootstrap_steps": 60, "steps": 30, "grids": [24, 32], "density_channels": 8, "colour_channels": 8,
+        "samples_per_step": 16384, "network_steps": 200,
+    }
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,13 +129,7 @@ def frame_rays(scene: Scene, frame: int) -> Rays:
 
 
 def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
-    config = TINY.model_copy(
-        update={
-            "bootstrap_steps": 60, "steps": 30, "grids": [24, 32], "density_channels": 8, "colour_channels": 8,
-            "samples_per_step": 16384, "network_steps": 200,
-        }
-    )  # fmt: skip
-    method, scene = trained(scene_path, tmp_path, config), read_scene(scene_path)
+    method, scene = trained(scene_path, tmp_path, LEARNING), read_scene(scene_path)
     rendering = method.render(frame_rays(scene, 4), torch.ones(scene.object_count))
     wanted = torch.from_numpy(scene.images[4]).reshape(-1, 3) / 255
     psnr = -10 * (rendering.colour - wanted).square().mean().log10()
@@ -140,12 +140,22 @@ def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
     table = pd.read_csv(tmp_path / "scales.csv")
     assert (
         list(table.columns) == ["score", "hidden", "scale_0", "scale_1", "scale_2"]
-        and len(table) == config.scale_samples
+        and len(table) == LEARNING.scale_samples
     )
     assert method.validity(method.scales).shape == method.scores.shape
     history = pd.read_csv(tmp_path / "history.csv")
     assert history.columns[0] == "step" and history["psnr_db"].dropna().is_monotonic_increasing
     assert torch.load(tmp_path / "resume.pt", weights_only=True)["done_by"]  # until a run of the graph has ended well
+
+
+def test_without_depth_the_background_is_found_where_it_is(scene_path, tmp_path):
+    """Nothing draws its surfaces towards the cameras: half of its pixels would be nearer than 0.65 of their depth."""
+    config = LEARNING.model_copy(update={"depth_supervision": "none", "steps": 5, "network_steps": 10})
+    method, scene = trained(scene_path, tmp_path, config), read_scene(scene_path)
+    rendering = method.render(frame_rays(scene, 4), torch.ones(scene.object_count))
+    background = scene.object_ids[4].flatten() == 0
+    ratio = rendering.depth.numpy()[background] / synthetic_truth().train.depth[4].flatten()[background]
+    assert 0.9 < np.median(ratio) < 1.1 and np.quantile(ratio, 0.1) > 0.8
 
 
 @pytest.mark.parametrize("killed_at", [2, 7, 12])

@@ -67,3 +67,5 @@ def test_without_depth_the_stage_says_what_that_costs(scene: Scene, caplog: pyte
     depths = told_depths(NONE, scene, None)
     assert depths is not None and len(depths.pixel) == 0
     assert "no depth is told" in caplog.text and "depth_supervision: sfm" in caplog.text
+    weightless = told_depths(TrainOsnConfig(depth_weight=0), scene, None)
+    assert weightless is not None and len(weightless.pixel) == 0  # the background must not be asked to be opaque then
