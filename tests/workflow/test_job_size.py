@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import TrainOsnConfig, TrainSemanticFlowConfig
+from pipeline.config import SegmentObjectsConfig, TrainOsnConfig, TrainSemanticFlowConfig
 from tests.workflow.project import TINY, copy_project
 from workflow.job_size import DEMANDS, Size, memory_mb, run_minutes, scene_size, training_minutes
 
@@ -88,7 +88,7 @@ def test_jobs_ask_for_it_and_for_no_gpu_where_there_is_none(tmp_path: Path) -> N
     (with_gpu, told_with), (without, told_without) = asked(project.folder, (1, 0))
     assert told_without and not told_with
     shown = TINY["simulate_scene"]
-    size = Size(shown["frames"] * shown["height"] * shown["width"] / 1e6, 5)
+    size = Size(shown["frames"] * shown["height"] * shown["width"] / 1e6, SegmentObjectsConfig().max_objects + 1)
     first, second = with_gpu["segment_objects"]
     assert first == {
         "mem_mb": memory_mb("segment_objects", size, 1),
