@@ -10,14 +10,17 @@ from itertools import combinations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.segmentation.morphology import disk
 from pipeline.segmentation.reidentification import looks_beside, same_things, showing_frames
-from pipeline.segmentation.trajectory_clustering import Motion, joint_miss, motion_terms, summed
+from pipeline.segmentation.trajectory_clustering import Motion, allowed_miss, joint_miss, motion_terms, summed
 
 ONE, TWO = 1.2, 1.33  # of what a joint motion may miss: less of things that look the same are one, more are two
+EDGE = 1.6  # of the same, by which motions may differ at a shared edge
+LASTING, TOUCHING = 0.8, 0.8  # of the frames that show either, and that show both
+BORDER_PX, FEWEST_PX = 3, 8  # from a border to both sides; places at it, and points of a motion
 NEAR = 0.06  # of the image's diagonal
 LIMB, ATTACHED, TOUCHING_PX = 0.25, 0.8, 4  # of the larger one's area, of the frames
 MOST_FRAMES, FEWEST_FRAMES = 12, 4
@@ -42,9 +45,13 @@ def joined_tubes(
     together, apart = [], []
     for i, j in combinations(range(len(ids)), 2):
         pair, miss = (ids[i], ids[j]), joint_miss(motions, errors, i, j)
-        if miss > TWO:
+        both = np.intersect1d(shown[pair[0]], shown[pair[1]])
+        lasting = len(both) > max(LASTING * len(np.union1d(shown[pair[0]], shown[pair[1]])), len(tubes) / 2)
+        if lasting and share_an_edge(tubes, pair, both, (motions[i], motions[j])):
+            together.append((0.0, pair))  # the surest
+        elif miss > TWO:
             apart += [pair] * bool(np.isfinite(miss))
-        elif one_thing(images, tubes, pair, np.intersect1d(shown[pair[0]], shown[pair[1]]), miss):
+        elif one_thing(images, tubes, pair, both, miss):
             together.append((miss, pair))
     pairs = [pair for _, pair in sorted(together)]
     return grouped(pairs, apart, same_things(images, tubes, pairs))[tubes]
@@ -99,6 +106,46 @@ def one_thing(
     """
     pairs = [(t, tubes[t] == pair[0], tubes[t] == pair[1]) for t in both[:: max(1, len(both) // MOST_FRAMES)].tolist()]
     return (near(pairs) and miss < ONE * looks_beside(images, tubes, pair, both)) or attached(pairs)
+
+
+def share_an_edge(
+    tubes: UInt8[np.ndarray, "frame height width"],
+    pair: tuple[int, int],
+    both: Int[np.ndarray, "shown"],
+    motions: tuple[Motion, Motion],
+) -> bool:
+    """Whether two tubes touch nearly all the time, and move alike where they do, as two faces of a solid that turns.
+
+    Things that pass each other move otherwise on both sides of the border between them.
+    """
+    start, stop = max(motion.start for motion in motions), min(motion.stop for motion in motions)
+    if stop <= start:
+        return False
+    first, second = (motion.between(start, stop) for motion in motions)
+    counted = np.minimum(first.count, second.count) >= FEWEST_PX
+    gaps = [
+        border_gap(tubes[t], pair, first.best()[t - start], second.best()[t - start])
+        for t in start + np.flatnonzero(counted)
+    ]
+    seen = [gap for gap in gaps if gap is not None]
+    if len(seen) <= TOUCHING * len(both):
+        return False
+    return float(np.median(seen)) < EDGE * float(np.sqrt(allowed_miss((first, second), counted)))
+
+
+def border_gap(
+    ids: UInt8[np.ndarray, "height width"],
+    pair: tuple[int, int],
+    first: Float[np.ndarray, "6 xy=2"],
+    second: Float[np.ndarray, "6 xy=2"],
+) -> float | None:
+    """How differently two motions go where the tubes touch, root mean square in pixels; None where they do not touch."""
+    near_both = np.logical_and(*(cv2.dilate((ids == k).astype(np.uint8), disk(BORDER_PX)) > 0 for k in pair))
+    places = np.argwhere(near_both)
+    if len(places) < FEWEST_PX:
+        return None
+    terms = motion_terms(places[:, ::-1].astype(float), ids.shape)
+    return float(np.sqrt(((terms @ (first - second)) ** 2).sum(1).mean()))
 
 
 def attached(pairs: Pairs) -> bool:

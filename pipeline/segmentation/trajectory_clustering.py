@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import squareform
@@ -64,10 +64,13 @@ class Motion:
         a, b = self.padded(start, stop), other.padded(start, stop)
         return Motion(start, a.count + b.count, a.gram + b.gram, a.cross + b.cross, a.square + b.square)
 
+    def best(self) -> Float[np.ndarray, "frame 6 xy=2"]:
+        """The motion of each frame that fits its points best, as coefficients of `motion_terms`."""
+        return np.linalg.solve(self.gram + RIDGE * np.eye(TERMS), self.cross)
+
     def error(self) -> Float[np.ndarray, "frame"]:
         """Sum of the squared differences from the best motion of each frame."""
-        fit = np.linalg.solve(self.gram + RIDGE * np.eye(TERMS), self.cross)
-        return np.maximum(self.square - (fit * self.cross).sum((1, 2)), 0)
+        return np.maximum(self.square - (self.best() * self.cross).sum((1, 2)), 0)
 
     def spread(self) -> Float[np.ndarray, "frame"]:
         """Sum of the squared differences from the mean displacement of each frame."""
@@ -228,10 +231,15 @@ def joint_miss(motions: list[Motion], errors: list[np.ndarray], a: int, b: int) 
     if counted.sum() < FEWEST_SHARED:
         return np.inf
     worse = ((parts[0] + parts[1]).error() - own[0] - own[1])[counted].sum() / smaller[counted].sum()
-    inner = sum(part.spread()[counted].sum() for part in parts) / sum(part.count[counted].sum() for part in parts)
-    allowed = JOINT_PX * max(float(np.sqrt(inner)), LEAST_SPREAD_PX)
+    allowed = allowed_miss(parts, counted)
     size = min(motions[a].count.sum(), motions[b].count.sum())
     return float(np.sqrt(max(worse, 0) / allowed * min(1.0, size / SMALL)))
+
+
+def allowed_miss(parts: Sequence[Motion], counted: Bool[np.ndarray, "frame"]) -> float:
+    """What a joint motion may miss, squared pixels: the more the parts move within themselves in these frames, the more."""
+    inner = sum(part.spread()[counted].sum() for part in parts) / sum(part.count[counted].sum() for part in parts)
+    return JOINT_PX * max(float(np.sqrt(inner)), LEAST_SPREAD_PX)
 
 
 def root_of(parents: list[int], group: int) -> int:

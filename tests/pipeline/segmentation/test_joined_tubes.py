@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.correspondence.flow_chain import FlowChain
-from pipeline.segmentation.joined_tubes import attached, grouped, joined_tubes, near
+from pipeline.segmentation.joined_tubes import attached, grouped, joined_tubes, near, share_an_edge, tube_motion
 
 RED, GREEN = (200, 30, 30), (30, 200, 30)
 
@@ -52,6 +52,33 @@ def test_halves_of_a_disk_that_turns_are_one_thing_and_of_two_that_part_are_not(
 def test_things_that_move_a_little_otherwise_are_one_if_they_look_the_same() -> None:
     assert halves(turn=0.0, apart=0.9, colour=RED) == [0, 1]
     assert halves(turn=0.0, apart=0.9, colour=GREEN) == [0, 1, 2]
+
+
+def faces(slide: float, parting: int) -> bool:
+    """Whether two faces share an edge; the upper one folds away, the lower one unfolds, slides along it, and parts from it."""
+    frames, size = 8, (80, 60)
+    rows, columns = np.mgrid[: size[0], : size[1]].astype(float)
+    tubes, flow = np.zeros((frames, *size), np.uint8), np.zeros((frames - 1, *size, 2), np.float16)
+    for t in range(frames):
+        inside = (columns > 15) & (columns < 45)
+        upper, lower = (
+            inside & (rows >= 20) & (rows < 40),
+            inside & (rows >= 40 + parting * t) & (rows < 60 + parting * t),
+        )
+        tubes[t] = upper + 2 * lower
+        if t < frames - 1:
+            flow[t, ..., 1] = (rows - 40) * np.where(upper, -0.15, 0.15) * (upper | lower)
+            flow[t, ..., 0] = slide * lower
+    sure = np.ones(flow.shape[:3], bool)
+    chain, shown = FlowChain(flow, -flow, sure, sure), np.arange(frames)
+    first, second = (tube_motion(tubes, k, shown, [np.ones(size, bool)] * frames, chain) for k in (1, 2))
+    return share_an_edge(tubes, (1, 2), shown, (first, second))
+
+
+def test_faces_that_move_alike_at_their_edge_are_of_one_solid_and_what_slides_along_or_parts_is_not() -> None:
+    assert faces(slide=0.0, parting=0)
+    assert not faces(slide=3.0, parting=0)
+    assert not faces(slide=0.0, parting=3)
 
 
 def test_what_is_apart_is_not_joined_through_a_third_nor_after_it_is_known_again() -> None:
