@@ -14,6 +14,7 @@ from pipeline.segmentation.morphology import disk
 
 CLEAR_RESIDUAL = 0.5  # mean along the flow; noise rarely reaches it over a whole region
 CLEAR_EDGE = 5.0  # levels of Lab a pixel
+SURE_MOTION = 0.6  # of an object; what is smeared or mixed has less
 UNSTEADY, BESIDE, TOUCHING_PX = 0.5, 0.6, 2  # of size and colours, of frames; and how near a larger object is
 FEWEST_FRAMES, FEWEST_SHARE = 4, 0.12
 
@@ -114,11 +115,17 @@ def steadiness(
 
 
 def without_smear_of_others(
-    images: UInt8[np.ndarray, "frame height width rgb=3"], ids: UInt8[np.ndarray, "frame height width"]
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    ids: UInt8[np.ndarray, "frame height width"],
+    moves: Mapping[int, float],
 ) -> UInt8[np.ndarray, "frame height width"]:
-    """Objects without those that nearly always touch a larger one and jump: flow smeared over its border, not a thing."""
+    """Objects without those that mostly touch a larger one, jump, and hardly move: flow smeared over its border, not a thing.
+
+    `moves`: the own motion of each object, as motion_test.py has it.
+    """
     areas, steady = np.bincount(ids.ravel(), minlength=256), steadiness(images, ids)
-    smear = [k for k, share in steady.items() if share < UNSTEADY and touching_share(ids, k, areas) > BESIDE]
+    doubtful = [k for k, share in steady.items() if share < UNSTEADY and moves[k] < SURE_MOTION]
+    smear = [k for k in doubtful if touching_share(ids, k, areas) > BESIDE]
     return np.where(np.isin(ids, smear), 0, ids).astype(np.uint8)
 
 

@@ -105,4 +105,6 @@ def test_what_jumps_along_the_border_of_a_larger_thing_is_smear_and_what_stays_o
         ids[t, top : top + size, 80:86] = 3  # the same, alone
         ids[t, 20:36, 24:30] = 4  # beside 1, always the same
     images[ids > 0] = (200, 40, 40)
-    assert np.unique(without_smear_of_others(images, ids)).tolist() == [0, 1, 3, 4]
+    slow = dict.fromkeys((1, 2, 3, 4), 0.4)
+    assert np.unique(without_smear_of_others(images, ids, slow)).tolist() == [0, 1, 3, 4]
+    assert np.unique(without_smear_of_others(images, ids, slow | {2: 0.9})).tolist() == [0, 1, 2, 3, 4]
