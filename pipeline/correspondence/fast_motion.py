@@ -166,7 +166,7 @@ def spread(found: Matches, size: tuple[int, int]) -> FarFlow:
     return FarFlow(flow, near)
 
 
-def shading_removed(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "height width channel=3"]:
+def shading_removed(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "new_height new_width channel=3"]:
     """Lab colours at a size (width, height), with most of the slow changes of brightness taken away."""
     lab = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB).astype(np.float32)
     lab[..., 0] -= (1 - SHADE_KEPT) * cv2.GaussianBlur(lab[..., 0], (0, 0), SHADE_PX)
@@ -180,7 +180,7 @@ def matching_error(first: Image, second: Image, flow: Flow, scale: float) -> Flo
     return cv2.blur(np.abs(lab[0] - warp(lab[1], flow)).mean(-1), (side, side))
 
 
-def resized_flow(flow: Flow, size: tuple[int, int]) -> Flow:
+def resized_flow(flow: Flow, size: tuple[int, int]) -> Float[np.ndarray, "new_height new_width xy=2"]:
     """Flow for pictures of another size (width, height)."""
     factor = np.array([size[0] / flow.shape[1], size[1] / flow.shape[0]], np.float32)
     how = cv2.INTER_AREA if factor[0] < 1 else cv2.INTER_LINEAR

@@ -123,10 +123,8 @@ def share_an_edge(
         return False
     first, second = (motion.between(start, stop) for motion in motions)
     counted = np.minimum(first.count, second.count) >= FEWEST_PX
-    gaps = [
-        border_gap(tubes[t], pair, first.best()[t - start], second.best()[t - start])
-        for t in start + np.flatnonzero(counted)
-    ]
+    fits = zip(tubes[start:stop], first.best(), second.best(), counted, strict=True)
+    gaps = [border_gap(ids, pair, *both_fits) for ids, *both_fits, enough in fits if enough]
     seen = [gap for gap in gaps if gap is not None]
     if len(seen) <= TOUCHING * len(both):
         return False

@@ -10,16 +10,20 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.correspondence.flow_chain import FlowChain, steps_from, warped_from
 from pipeline.segmentation.boundary_refinement import NormalisedImages, band_of, box_around, refine_masks, zones_of
 from pipeline.segmentation.colour_histogram import similarity, smoothed_histogram
 from pipeline.segmentation.layered_motion import STRIDES, motion_margin
 from pipeline.segmentation.morphology import disk
+from pipeline.segmentation.object_confidence import steadiness
 from pipeline.segmentation.reidentification import KNOWN_AGAIN
 
 MOST_FRAMES = 8
 NOISE_PX = 0.5  # a frame, by which flow errs
 LEAST_OWN_MOTION = 0.15  # of an object: true ones have 0.9 with and 0.3 without texture, wrong flow less than 0
+SURE_MOTION = 0.6  # of an object that is nothing else; what is smeared or mixed has less
+UNSTEADY, BESIDE, TOUCHING_PX = 0.5, 0.6, 2  # of size and colours, of frames; and how near a larger object is
 CRUMB, LASTING = 0.2, 4  # of an object's largest areas, and frames in a row that show no more of it
 HELD = 0.5  # IoU of what flow brings with what is there; less is a jump from one thing to another
 NOTHING = 0.05  # difference, in typical errors of a wrong match, that says nothing
@@ -66,6 +70,33 @@ def without_crumbs(
                 crumb[run] &= ~(speed >= NOISE_PX)[:, None, None]  # what moves is its own
                 result[crumb] = 0
     return result
+
+
+def without_smear_of_others(
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    ids: UInt8[np.ndarray, "frame height width"],
+    chain: FlowChain,
+    reach: float,
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Objects without those that mostly touch a larger one, jump, and hardly move: flow smeared over its border, not a thing."""
+    areas = np.bincount(ids.ravel(), minlength=256)
+    smear = [
+        k
+        for k, share in steadiness(images, ids).items()
+        if share < UNSTEADY
+        and touching_share(ids, k, areas) > BESIDE
+        and object_motion(images, ids, k, chain, reach) < SURE_MOTION
+    ]
+    return np.where(np.isin(ids, smear), 0, ids).astype(np.uint8)
+
+
+def touching_share(ids: UInt8[np.ndarray, "frame height width"], k: int, areas: Int[np.ndarray, "id"]) -> float:
+    """In how many of the frames that show an object it touches a larger one, as a share."""
+    larger = np.flatnonzero(areas > areas[k])
+    larger = larger[(larger != BACKGROUND_ID) & (larger != IGNORE_ID)]
+    frames = np.flatnonzero((ids == k).any((1, 2)))
+    grown = [cv2.dilate((ids[t] == k).astype(np.uint8), disk(TOUCHING_PX)) > 0 for t in frames]
+    return float(np.mean([np.isin(ids[t][near], larger).any() for t, near in zip(frames, grown, strict=True)]))
 
 
 def without_still_stretches(

@@ -5,7 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.config import Prompt
@@ -14,8 +14,6 @@ from pipeline.segmentation.morphology import disk
 
 CLEAR_RESIDUAL = 0.5  # mean along the flow; noise rarely reaches it over a whole region
 CLEAR_EDGE = 5.0  # levels of Lab a pixel
-SURE_MOTION = 0.6  # of an object; what is smeared or mixed has less
-UNSTEADY, BESIDE, TOUCHING_PX = 0.5, 0.6, 2  # of size and colours, of frames; and how near a larger object is
 FEWEST_FRAMES, FEWEST_SHARE = 4, 0.12
 
 
@@ -112,30 +110,6 @@ def steadiness(
             kept.append(similarity(looks[before], looks[after]) * (1.0 if cut else areas.min() / areas.max()))
         result[k] = min(1.0, float(np.mean(kept))) ** 3 if kept else 1.0
     return result
-
-
-def without_smear_of_others(
-    images: UInt8[np.ndarray, "frame height width rgb=3"],
-    ids: UInt8[np.ndarray, "frame height width"],
-    moves: Mapping[int, float],
-) -> UInt8[np.ndarray, "frame height width"]:
-    """Objects without those that mostly touch a larger one, jump, and hardly move: flow smeared over its border, not a thing.
-
-    `moves`: the own motion of each object, as motion_test.py has it.
-    """
-    areas, steady = np.bincount(ids.ravel(), minlength=256), steadiness(images, ids)
-    doubtful = [k for k, share in steady.items() if share < UNSTEADY and moves[k] < SURE_MOTION]
-    smear = [k for k in doubtful if touching_share(ids, k, areas) > BESIDE]
-    return np.where(np.isin(ids, smear), 0, ids).astype(np.uint8)
-
-
-def touching_share(ids: UInt8[np.ndarray, "frame height width"], k: int, areas: Int[np.ndarray, "id"]) -> float:
-    """In how many of the frames that show an object it touches a larger one, as a share."""
-    larger = np.flatnonzero(areas > areas[k])
-    larger = larger[(larger != BACKGROUND_ID) & (larger != IGNORE_ID)]
-    frames = np.flatnonzero((ids == k).any((1, 2)))
-    grown = [cv2.dilate((ids[t] == k).astype(np.uint8), disk(TOUCHING_PX)) > 0 for t in frames]
-    return float(np.mean([np.isin(ids[t][near], larger).any() for t, near in zip(frames, grown, strict=True)]))
 
 
 def contrast(image: UInt8[np.ndarray, "height width rgb=3"], mask: Bool[np.ndarray, "height width"]) -> float:

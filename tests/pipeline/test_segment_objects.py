@@ -10,8 +10,15 @@ import numpy as np
 import pytest
 
 import pipeline.segment_objects as stage
-from pipeline.config import EstimateFlowConfig, Prompt, SegmentObjectsConfig
+from pipeline.config import (
+    EstimateFlowConfig,
+    ExtractFramesConfig,
+    Prompt,
+    SegmentObjectsConfig,
+    SimulateSceneConfig,
+)
 from pipeline.estimate_flow import estimate_flow
+from pipeline.extract_frames import extract_frames
 from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import frame_name, frame_paths, write_image
 from pipeline.formats.mask_folder import read_key_masks, read_mask_folder
@@ -20,6 +27,8 @@ from pipeline.runtime.errors import StageError
 from pipeline.segment_objects import segment_objects
 from pipeline.segmentation import backends
 from pipeline.segmentation.text_objects import Instance
+from pipeline.simulate_scene import simulate_scene
+from pipeline.truth.truth_file import read_truth
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 128
 FLOWS: dict[bytes, bytes] = {}  # of frames
@@ -254,3 +263,14 @@ def test_things_that_are_named_and_things_that_are_clicked_are_objects(
     assert ((ids == 2) & (truth == 1)).sum() > 0.9 * (truth == 1).sum()
     assert ((ids == 1) & (truth == 2)).sum() > 0.8 * (truth == 2).sum()
     assert any('nothing was found that is called "dog"' in text for text in objects["warnings"])
+
+
+def test_a_cylinder_that_turns_end_over_end_is_one_object_and_smear_beside_a_ball_is_none(tmp_path: Path) -> None:
+    scene = {"width": 256, "height": 192, "frames": 24, "held_out_views": 1}  # the demo's, with fewer frames
+    simulate_scene(tmp_path / "video.mp4", tmp_path / "truth.h5", SimulateSceneConfig.model_validate(scene))
+    extract_frames(tmp_path / "video.mp4", None, tmp_path / "frames", tmp_path / "frames.json", ExtractFramesConfig())
+    ids, _ = segmented(tmp_path, SegmentObjectsConfig())
+    truth = read_truth(tmp_path / "truth.h5").train.object_ids
+    assert sorted(np.unique(ids)) == [0, 1, 2]
+    for k in (1, 2):
+        assert max(overlap(ids == found, truth == k) for found in (1, 2)) > 0.8

@@ -8,8 +8,13 @@ from jaxtyping import UInt8
 
 from pipeline.config import SegmentObjectsConfig
 from pipeline.segmentation.boundary_refinement import refine_masks
-from pipeline.segmentation.motion_test import objects_that_move, own_motion, without_crumbs, without_still_stretches
-from pipeline.segmentation.object_confidence import kept_objects, without_smear_of_others
+from pipeline.segmentation.motion_test import (
+    objects_that_move,
+    without_crumbs,
+    without_smear_of_others,
+    without_still_stretches,
+)
+from pipeline.segmentation.object_confidence import kept_objects
 from pipeline.segmentation.prompts import prompted_objects
 from pipeline.segmentation.reidentification import known_again
 from pipeline.segmentation.video import Video
@@ -36,6 +41,5 @@ def moving_objects(
     moving = objects_that_move(video.images, likely, video.chain, config.boundary_reach)
     moving = without_still_stretches(video.images, moving, video.chain, config.boundary_reach)
     joined = without_crumbs(known_again(video.images, moving), video.chain)
-    moves = own_motion(video.images, joined, video.chain, config.boundary_reach)
-    things = without_smear_of_others(video.images, joined, moves)
+    things = without_smear_of_others(video.images, joined, video.chain, config.boundary_reach)
     return kept_objects(things, video.residual, config.min_area, config.max_objects)

@@ -11,9 +11,10 @@ from pipeline.segmentation.motion_test import (
     own_motion,
     stretches,
     without_crumbs,
+    without_smear_of_others,
     without_still_stretches,
 )
-from tests.pipeline.segmentation.small_videos import square_over_wall
+from tests.pipeline.segmentation.small_videos import square_over_wall, still_chain
 
 
 def test_an_object_that_slides_has_its_own_motion_and_a_patch_of_wall_has_none() -> None:
@@ -88,3 +89,20 @@ def test_an_id_that_jumps_to_the_wall_is_left_there_and_a_thing_that_rests_is_ke
     assert [run.tolist() for run in stretches(jumped == 1, rests)] == [[0, 1, 2, 3], [4, 5, 6]]
     left = without_still_stretches(images, jumped, rests, 0.2)
     assert not left[4:].any() and (left[:4] == jumped[:4]).all()
+
+
+def test_what_jumps_along_the_border_of_a_larger_thing_is_smear_and_what_stays_or_is_alone_is_a_thing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids, images = np.zeros((8, 60, 90), np.uint8), np.full((8, 60, 90, 3), 120, np.uint8)
+    ids[:, 10:50, 30:60] = 1
+    for t in range(8):
+        top, size = (12, 4) if t % 2 else (30, 16)
+        ids[t, top : top + size, 60:66] = 2  # beside 1, at one place, then at another
+        ids[t, top : top + size, 80:86] = 3  # the same, alone
+        ids[t, 20:36, 24:30] = 4  # beside 1, always the same
+    images[ids > 0] = (200, 40, 40)
+    chain = still_chain(8, (60, 90))  # nothing moves, so nothing has a motion of its own
+    assert np.unique(without_smear_of_others(images, ids, chain, 0.2)).tolist() == [0, 1, 3, 4]
+    monkeypatch.setattr("pipeline.segmentation.motion_test.object_motion", lambda *_: 0.9)
+    assert np.unique(without_smear_of_others(images, ids, chain, 0.2)).tolist() == [0, 1, 2, 3, 4], "it surely moves"

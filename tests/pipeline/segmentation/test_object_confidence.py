@@ -9,7 +9,6 @@ from pipeline.segmentation.object_confidence import (
     kept_objects,
     object_rows,
     steadiness,
-    without_smear_of_others,
 )
 
 
@@ -94,17 +93,3 @@ def test_at_the_border_of_the_image_size_says_nothing() -> None:
     for t in range(4):
         ids[t, 10:30, : 5 + 10 * t] = 1
     np.testing.assert_allclose(steadiness(images, ids)[1], 1.0, atol=1e-6)
-
-
-def test_what_jumps_along_the_border_of_a_larger_thing_is_smear_and_what_stays_or_is_alone_is_a_thing() -> None:
-    ids, images = np.zeros((8, 60, 90), np.uint8), np.full((8, 60, 90, 3), 120, np.uint8)
-    ids[:, 10:50, 30:60] = 1
-    for t in range(8):
-        top, size = (12, 4) if t % 2 else (30, 16)
-        ids[t, top : top + size, 60:66] = 2  # beside 1, at one place, then at another
-        ids[t, top : top + size, 80:86] = 3  # the same, alone
-        ids[t, 20:36, 24:30] = 4  # beside 1, always the same
-    images[ids > 0] = (200, 40, 40)
-    slow = dict.fromkeys((1, 2, 3, 4), 0.4)
-    assert np.unique(without_smear_of_others(images, ids, slow)).tolist() == [0, 1, 3, 4]
-    assert np.unique(without_smear_of_others(images, ids, slow | {2: 0.9})).tolist() == [0, 1, 2, 3, 4]
