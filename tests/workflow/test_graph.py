@@ -115,6 +115,16 @@ def test_edited_stage_reruns_with_what_follows_and_nothing_else(
     assert planned == expected
 
 
+def test_checking_inputs_anew_hides_nothing_else_that_has_changed(project: Project) -> None:
+    checked = {"check_inputs", "evaluate", "report", "all"}
+    path = project.folder / "pipeline/check_inputs.py"
+    before = path.read_text()
+    path.write_text(before + "\n# edited\n")
+    planned = [project.planned(), project.planned("--config", "estimate_flow={consistency_px: 1.25}")]
+    path.write_text(before)
+    assert planned == [checked, FROM_FLOW | checked]
+
+
 def test_interrupted_snakemake_leaves_no_partial_output(project: Project) -> None:
     flow = results(project) / "flow.h5"
     before = flow.read_bytes()

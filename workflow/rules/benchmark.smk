@@ -92,6 +92,7 @@ rule tabulate_benchmark:
         metrics=benchmark_runs("metrics.csv"),
         renders=benchmark_runs("renders"),
         histories=benchmark_runs("history.csv"),
+        inputs=benchmark_inputs,
         truths=benchmark_truths,
         code=sources("pipeline.tabulate_benchmark") + TABLE_TEMPLATE,
     output:

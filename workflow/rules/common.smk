@@ -223,6 +223,11 @@ def known_benchmark(wildcards):
     )
 
 
+def benchmark_inputs(wildcards):
+    """What was given for every scene of a benchmark, which must be checked."""
+    return [f"results/{name}/inputs.json" for name in known_benchmark(wildcards).scenes]
+
+
 def benchmark_truths(wildcards):
     """Truth of every scene of a benchmark, in their order."""
     paths = []

@@ -201,6 +201,7 @@ rule export_geometry:
         masks="results/{scene}/refined/masks.h5",
         reconstruction="results/{scene}/refined/reconstruction",
         geometry="results/{scene}/refined/geometry.json",
+        inputs="results/{scene}/inputs.json",
         code=sources("pipeline.export_geometry"),
     output:
         export=directory("results/{scene}/export"),
@@ -235,6 +236,7 @@ rule export_dataset:
         truth=scene_files("truth"),
         scene=with_dense_depth("results/{scene}/scene.h5"),
         checkpoint=with_dense_depth("results/{scene}/{method}/checkpoint.pt"),
+        inputs="results/{scene}/inputs.json",
         code=sources("pipeline.export_dataset"),
     output:
         exported_dataset=directory("results/{scene}/exported_dataset"),

@@ -84,6 +84,8 @@ rule extract_frames:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
+# Early by its priority, and an input of all that a person asks for. Not `ancient` in the next rule: where this one has to run,
+# Snakemake would forget what else has changed after it (its issue 4166).
 rule check_inputs:
     input:
         info="results/{scene}/frames.json",
@@ -100,6 +102,7 @@ rule check_inputs:
         "results/{scene}/logs/check_inputs.log",
     benchmark:
         "results/{scene}/benchmarks/check_inputs.tsv"
+    priority: 50
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -125,7 +128,6 @@ rule check_inputs:
 rule estimate_flow:
     input:
         frames="results/{scene}/frames",
-        inputs=ancient("results/{scene}/inputs.json"),
         weights=weights_files,
         code=sources("pipeline.estimate_flow"),
     output:
@@ -197,6 +199,7 @@ rule export_masks:
         info="results/{scene}/frames.json",
         masks="results/{scene}/refined/masks.h5",
         objects="results/{scene}/refined/objects.json",
+        inputs="results/{scene}/inputs.json",
         code=sources("pipeline.export_masks"),
     output:
         export=directory("results/{scene}/masks"),
