@@ -1,7 +1,8 @@
 """Points followed through the images of a video: carried by optical flow, placed by registration against their birth.
 
-A track ends where the flow does not return, at borders of masks, and where its patch is no longer recognised; new ones
-are seeded where their object is bare, denser on small objects.
+A track ends at borders of masks, and where its patch is no longer recognised; new ones are seeded where their object is
+bare, denser on small objects. Flow of small things that turn, or that others pass by, is wrong in whole frames: a point of a
+moving object that is not found where the flow leads is looked for where its last step leads.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Integer, UInt8
 from torch import Tensor
 
-from pipeline.cameras import IGNORE_ID
+from pipeline.cameras import BACKGROUND_ID, IGNORE_ID
 from pipeline.config import TrackPointsConfig
 from pipeline.correspondence.lucas_kanade import (
     Patches,
@@ -29,6 +30,9 @@ from pipeline.correspondence.lucas_kanade import (
 from pipeline.formats.flow_file import FlowPair
 from pipeline.formats.tracks_file import Tracks
 
+NEIGHBOURS = 8  # points that tell how another one of their object moves
+FEWEST_ALIKE = 4  # of them: fewer agree by chance
+
 
 @dataclass(frozen=True)
 class Active:
@@ -38,11 +42,17 @@ class Active:
     xy: Float[Tensor, "track xy=2"]
     affine: Float[Tensor, "track 2 2"]
     covariance: Float[Tensor, "track 2 2"]
+    step: Float[Tensor, "track xy=2"]  # from the frame before; NaN at birth
     patches: Patches
 
     def __getitem__(self, index: Tensor) -> "Active":
         return Active(
-            self.numbers[index], self.xy[index], self.affine[index], self.covariance[index], self.patches[index]
+            self.numbers[index],
+            self.xy[index],
+            self.affine[index],
+            self.covariance[index],
+            self.step[index],
+            self.patches[index],
         )
 
     def joined(self, other: "Active") -> "Active":
@@ -51,6 +61,7 @@ class Active:
             torch.cat([self.xy, other.xy]),
             torch.cat([self.affine, other.affine]),
             torch.cat([self.covariance, other.covariance]),
+            torch.cat([self.step, other.step]),
             Patches.all_of([self.patches, other.patches]),
         )
 
@@ -87,7 +98,8 @@ def begin(
     count = len(seeds)
     patches = cut_patches(image, inner, seeds, config.patch_radius_px)
     eye = torch.eye(2).expand(count, 2, 2).clone()
-    return Active(torch.arange(born, born + count), seeds, eye, torch.full((count, 2, 2), torch.nan), patches)
+    unknown, still = torch.full((count, 2, 2), torch.nan), torch.full((count, 2), torch.nan)
+    return Active(torch.arange(born, born + count), seeds, eye, unknown, still, patches)
 
 
 def advance(
@@ -104,10 +116,54 @@ def advance(
     flow = torch.from_numpy(pair.forward).permute(2, 0, 1)
     predicted = active.xy + sample_image(flow, active.xy, "bilinear").T
     returns = ids_at(torch.from_numpy(pair.forward_valid.astype(np.uint8)), active.xy) == 1
+    led_by_flow, alive = found_near(active, predicted, returns, image, inner, config, pool)
+    lost = torch.nonzero(~alive & (active.patches.object_ids != BACKGROUND_ID))[:, 0]
+    steps = expected_steps(active, lost)
+    lost, steps = lost[steps.isfinite().all(1)], steps[steps.isfinite().all(1)]
+    if not len(lost):
+        return led_by_flow[alive]
+    unsure = torch.zeros(len(lost), dtype=torch.bool)
+    led_on, again = found_near(active[lost], active.xy[lost] + steps, unsure, image, inner, config, pool)
+    return led_by_flow[alive].joined(led_on[again])
+
+
+def found_near(
+    active: Active,
+    predicted: Float[Tensor, "track xy=2"],
+    returns: Bool[Tensor, "track"],
+    image: Float[Tensor, "channel height width"],
+    inner: Integer[Tensor, "height width"],
+    config: TrackPointsConfig,
+    pool: Executor,
+) -> tuple[Active, Bool[Tensor, "track"]]:
+    """The tracks as they are recognised near a prediction, and which of them are; where it does not return, more is asked."""
     found = register_in_parts(pool, active.patches, image, inner, predicted, active.affine)
     alive = is_found(found, predicted, returns, active.patches, inner, config)
-    moved = Active(active.numbers, found.xy, found.affine, found.covariance, active.patches)
-    return moved[alive]
+    step = found.xy - active.xy
+    return Active(active.numbers, found.xy, found.affine, found.covariance, step, active.patches), alive
+
+
+def expected_steps(active: Active, lost: Integer[Tensor, "lost"]) -> Float[Tensor, "lost xy=2"]:
+    """Each lost point's last step; of one that was just born the median of its neighbours' on its object, NaN without any."""
+    steps = active.step[lost].clone()
+    known = active.step.isfinite().all(1)
+    for row in torch.nonzero(~known[lost])[:, 0].tolist():
+        beside = known & (active.patches.object_ids == active.patches.object_ids[lost[row]])
+        if beside.any():
+            steps[row] = neighbours_median(active.step, active.xy, beside, active.xy[lost[row]])
+    return steps
+
+
+def neighbours_median(
+    values: Float[Tensor, "track xy=2"],
+    xy: Float[Tensor, "track xy=2"],
+    chosen: Bool[Tensor, "track"],
+    place: Float[Tensor, "xy=2"],
+) -> Float[Tensor, "xy=2"]:
+    """The median value of the chosen tracks that are nearest to a place."""
+    rows = torch.nonzero(chosen)[:, 0]
+    near = (xy[rows] - place).norm(dim=1).argsort()[:NEIGHBOURS]
+    return values[rows[near]].median(0).values
 
 
 def is_found(
@@ -118,12 +174,20 @@ def is_found(
     inner: Integer[Tensor, "height width"],
     config: TrackPointsConfig,
 ) -> Bool[Tensor, "track"]:
-    """Patches that look as at their birth, near where the flow took them, inside their own object."""
-    near = (found.xy - predicted).norm(dim=-1) < config.max_disagreement_px
+    """Patches that look as at their birth, inside their own object, near where they were looked for or off as others are."""
     alike = found.correlation > torch.where(returns, config.min_ncc, (1 + config.min_ncc) / 2)
     shape = shape_is_plausible(torch.nan_to_num(found.affine), config.max_stretch)
     own = ids_at(inner, found.xy) == patches.object_ids
-    return near & alike & shape & own & (found.sigma_px < config.max_sigma_px)
+    known = alike & shape & own & (found.sigma_px < config.max_sigma_px)
+    offset = found.xy - predicted
+    near = offset.norm(dim=-1) < config.max_disagreement_px
+    for row in torch.nonzero(known & ~near & (patches.object_ids != BACKGROUND_ID))[:, 0].tolist():
+        beside = known & (patches.object_ids == patches.object_ids[row])
+        beside[row] = False
+        if beside.sum() >= FEWEST_ALIKE:
+            common = neighbours_median(offset, found.xy, beside, found.xy[row])
+            near[row] = (offset[row] - common).norm() < config.max_disagreement_px
+    return known & near
 
 
 def seed_points(

@@ -35,7 +35,7 @@ SEARCH_SIGMAS = 2.5
 FARTHEST_SEARCH_PX, LARGEST_TURN_STD = 20.0, 0.07
 LEAST_TURN_STD, LEAST_PLACE_STD = 0.02, 0.01  # radians, share of the depth
 MATCHING_PX = (4.0, 2.5, 1.5)  # from where a point is expected, round by round
-FEWEST_INLIERS = 8
+FEWEST_INLIERS, FEWEST_WHERE_SURE = 8, 4
 LEAST_MATCHED = 0.5  # of the points that a frame should show: less is chance
 LEAST_AGREEING = 0.6
 LEAST_ANGLE_DEG = 1.5
@@ -110,6 +110,7 @@ def found_in(growth: Growth, frame: int, images: ObjectImages, world: World) -> 
     chosen = points_to_look_for(growth.model, growth.tracks)
     if expected is None or expected.turn_std > LARGEST_TURN_STD or len(chosen) < FEWEST_INLIERS:
         return None
+    fewest = FEWEST_WHERE_SURE if is_sure(expected, growth.model) else FEWEST_INLIERS
     sought = sought_points(growth, chosen, expected, frame, images)
     expected = loosened(expected, sought.model)
     reach = search_reach_px(sought.model, expected, frame)
@@ -117,7 +118,7 @@ def found_in(growth: Growth, frame: int, images: ObjectImages, world: World) -> 
         return None
     if reach > 1:
         sought.model.camera_from_object[frame] = shifted_together(sought, images, reach)
-    found = resection_round_by_round(sought, expected, images)
+    found = resection_round_by_round(sought, expected, images, fewest)
     if found is None:
         return None
     poses = growth.model.camera_from_object.copy()
@@ -125,6 +126,11 @@ def found_in(growth: Growth, frame: int, images: ObjectImages, world: World) -> 
     own, *rest = found
     model = replace(growth.model, camera_from_object=poses)
     return replace(growth, model=model, seen=joined(growth.seen, (chosen[own], *rest)))
+
+
+def is_sure(expected: PosePrediction, model: RigidModel) -> bool:
+    """Whether the motion alone tells the pose so well that a few points only confirm it."""
+    return expected.turn_std < LEAST_TURN_STD and expected.place_std_share(model) < LEAST_PLACE_STD
 
 
 def loosened(expected: PosePrediction, model: RigidModel) -> PosePrediction:
@@ -148,7 +154,9 @@ def sought_points(
     return SoughtPoints(model, surface_normals(model.points), templates, cut_templates(templates, images), frame)
 
 
-def resection_round_by_round(sought: SoughtPoints, expected: PosePrediction, images: ObjectImages) -> Found | None:
+def resection_round_by_round(
+    sought: SoughtPoints, expected: PosePrediction, images: ObjectImages, fewest: int
+) -> Found | None:
     """Where points are found that agree on a pose, which the frame then has; None where they are too few."""
     model, frame = sought.model, sought.frame
     for farthest in MATCHING_PX:
@@ -159,7 +167,7 @@ def resection_round_by_round(sought: SoughtPoints, expected: PosePrediction, ima
         model.camera_from_object[frame] = pose
     counts = (int(inside.sum()), len(found[0]), int(agrees.sum()))
     log.info("object %d in frame %d: of %d points %d are found, %d agree", images.object_id, frame, *counts)
-    if counts[2] < max(FEWEST_INLIERS, LEAST_MATCHED * counts[0], LEAST_AGREEING * counts[1]):
+    if counts[2] < max(fewest, LEAST_MATCHED * counts[0], LEAST_AGREEING * counts[1]):
         return None
     return found[0][agrees], found[1][agrees], found[2][agrees], found[3][agrees]
 

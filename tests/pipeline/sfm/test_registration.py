@@ -98,6 +98,13 @@ def test_frames_without_tracks_are_registered_even_where_the_object_is_half_hidd
     assert (grown.seen.per_frame[KNOWN:] >= 8).all()
 
 
+def test_five_points_confirm_a_pose_that_the_motion_on_both_sides_tells() -> None:
+    images, masks = ball_images({10: 6})
+    grown = extended(*known_part(), images, STILL, masks.any(axis=(1, 2)))
+    assert grown.model.registered.all() and 4 <= grown.seen.per_frame[10] < 8
+    assert turn_errors_deg(grown.model, [10]).max() < 1.0
+
+
 def test_garbage_in_the_mask_gives_no_pose() -> None:
     images, masks = ball_images(garbage=(10, 11, 12, 13))
     grown = extended(*known_part(), images, STILL, masks.any(axis=(1, 2)))
