@@ -101,6 +101,9 @@ def scene_from_truth(truth: Truth, factor: int = 1) -> tuple[Scene, TruthViews, 
         observation_xy=joined[2].astype(np.float32),
         observation_depth=joined[3].astype(np.float32),
         observation_weight=np.ones(len(joined[0]), np.float32),
-        objects=[{"id": k, "name": f"object {k}", "verdict": "ok", "reason": ""} for k in range(truth.object_count)],
+        objects=[
+            {"id": k, "name": f"object {k}", "verdict": "ok", "reason": "", "depth_std_percent": 0.0}
+            for k in range(truth.object_count)
+        ],
     )
     return scene, test, centres[0]

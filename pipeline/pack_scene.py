@@ -260,6 +260,7 @@ def described(entry: ObjectGeometry, names: dict[int, str]) -> dict[str, Any]:
         "verdict": entry.verdict,
         "reason": entry.reason,
         "method": entry.method,
+        "depth_std_percent": entry.numbers.get("depth_std_percent"),
     }
 
 

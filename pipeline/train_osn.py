@@ -3,7 +3,8 @@
 Reads   scene.h5; with `depth_supervision: maps` or `ablation: {scales: depth}` a folder of depth maps
 Writes  checkpoint.pt   the trained method
         history.csv     losses, PSNR and cost over the steps
-        scales.csv      valid scenes: a scale per object, the network's score, and the share of an object that others hide
+        scales.csv      valid scenes: a scale per object, the network's score, the share of an object that others hide, and
+                        whether that is certain
                         in its worst frame
 
 Fields and network are trained in turn. While it runs, resume.pt beside the checkpoint keeps the state: a run that was
@@ -20,7 +21,7 @@ import pandas as pd
 import torch
 
 from models.ops.parallel import ParallelMap, workers
-from models.osn.hiding import border_error, explained, worst_hidden
+from models.osn.hiding import border_error, explained, with_margins, worst_hidden
 from models.osn.scale_network import NetworkTraining, train_network
 from models.osn.scale_sampling import ScaleSamples, nearest_first, sample_valid, sample_within, valid_region
 from models.osn.solo_views import solo_views
@@ -30,6 +31,7 @@ from pipeline.cli import run_stage
 from pipeline.config import TrainOsnConfig
 from pipeline.formats.scene_file import FLOW_FIELDS, Scene, read_scene
 from pipeline.osn.checkpoint import METHOD, SCHEMA, SCHEMA_VERSION, fields_state, network_state, views_state
+from pipeline.osn.depth_margins import depth_margins
 from pipeline.osn.depth_supervision import told_depths
 from pipeline.osn.fixed_scales import scale_prior
 from pipeline.osn.pixels import pixel_source
@@ -160,9 +162,17 @@ def draw_scenes(
 
 
 def scales_table(samples: ScaleSamples, object_views: SoloViews | None, scene: Scene) -> pd.DataFrame:
-    """A row per valid scene: its score, the share that it hides of an object at worst, and the scale of each object."""
-    hidden = worst_hidden(object_views, samples.scales) if object_views else torch.zeros_like(samples.scores)
-    table = pd.DataFrame({"score": samples.scores.cpu().numpy(), "hidden": hidden.cpu().numpy()})
+    """A row per valid scene: its score, the share that it hides of an object at worst, and the scale of each object.
+
+    A scene is certain if it hides nothing wherever the objects are within the errors of their depths.
+    """
+    hidden, certain = torch.zeros_like(samples.scores), torch.ones_like(samples.scores, dtype=torch.bool)
+    if object_views:
+        at_worst = with_margins(object_views, torch.from_numpy(depth_margins(scene.objects)).to(object_views.depth))
+        hidden = worst_hidden(object_views, samples.scales)
+        certain = worst_hidden(at_worst, samples.scales) <= border_error(object_views)
+    columns = {"score": samples.scores, "hidden": hidden, "certain": certain}
+    table = pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
     for k in range(scene.object_count):
         table[f"scale_{k}"] = samples.scales[:, k].cpu().numpy()
     return table

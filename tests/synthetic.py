@@ -274,7 +274,8 @@ def true_scene(truth: Truth, tracks: Tracks, points: np.ndarray) -> Scene:
     near, far = 0.5 * truth.train.depth.min(), 1.2 * truth.train.depth.max()
     scale_range = np.array([[1, 1]] + [[0.3, 2.0]] * (truth.object_count - 1))
     objects = [
-        {"id": k, "name": name(k), "verdict": "ok", "reason": "made from truth"} for k in range(truth.object_count)
+        {"id": k, "name": name(k), "verdict": "ok", "reason": "made from truth", "depth_std_percent": 0.0}
+        for k in range(truth.object_count)
     ]
     return Scene(
         images=truth.train.images,

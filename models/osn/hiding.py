@@ -2,10 +2,11 @@
 
 The scale network judges by a share of all pixels, as OSN does, and there small objects may vanish: all of an object that
 fills a hundredth of the picture is not more than the tolerance. Here every moving object is judged by its own pixels, frame
-by frame. What may be hidden is what the fields themselves get wrong at borders where no scale has a part in it.
+by frame. What may be hidden is what the fields themselves get wrong at borders where no scale has a part in it. Poses have errors,
+too: an object may be farther away than they say, and what is before or behind it nearer, by a margin of its depth.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -34,6 +35,12 @@ def explained(views: SoloViews, scales: Float[Tensor, "sample object"], toleranc
     there = own_opacity(views) > GLIMPSE
     parts = inlier_rays(views[there], scales, tolerance), views[~there]
     return SoloViews(*(torch.cat([getattr(part, name) for part in parts]) for name in SoloViews.__dataclass_fields__))
+
+
+def with_margins(views: SoloViews, margins: Float[Tensor, "object"]) -> SoloViews:
+    """The views as they are at worst: the object that was seen farther away by its margin, a share, all others nearer by theirs."""
+    own = torch.nn.functional.one_hot(views.objects, len(margins)).bool()
+    return replace(views, depth=views.depth * torch.where(own, 1 + margins, (1 - margins).clamp(min=0)))
 
 
 @dataclass(frozen=True)

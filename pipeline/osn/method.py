@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.osn.alone import render_alone
 from models.osn.field_tables import object_grid
-from models.osn.hiding import CountedRays, border_error, counted, own_opacity
+from models.osn.hiding import CountedRays, border_error, counted, own_opacity, with_margins
 from models.osn.layers import Layers, render_layers
 from models.osn.object_scene import ObjectScene
 from models.osn.rendering import render_world
@@ -24,6 +24,7 @@ from models.rendering import VALID_SCORE, Rendering
 from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.checkpoint import fields_from_state, network_from_state
+from pipeline.osn.depth_margins import UNKNOWN, depth_margins
 from pipeline.osn.edits import layers
 from pipeline.osn.fixed_scales import fixed_scales, scale_prior
 from pipeline.osn.scale_judge import network_judge
@@ -62,10 +63,15 @@ class OsnMethod(TrainedMethod):
         names = [str(entry["name"]) for entry in self.scene.objects]
         silent = unjudged(self.scene)
         certain = float((self.hidden_share(self.scales) <= self.hidden_limit).float().mean())
+        unknown = [
+            name for name, margin in zip(names, depth_margins(self.scene.objects), strict=True) if margin >= UNKNOWN
+        ]
         return {
             "masks against geometry": contradiction_text(self.object_views, names),
-            "certain scenes": f"{100 * certain:.0f} % of the valid scenes hide no more of any object, in any frame, than"
-            f" the fields get wrong at borders, {100 * self.hidden_limit:.1f} %",
+            "certain scenes": f"none: how far away {', '.join(unknown)} is in each frame, nothing tells"
+            if unknown
+            else f"{100 * certain:.0f} % of the valid scenes hide no more of any object, in any frame, than the fields get"
+            f" wrong at borders, {100 * self.hidden_limit:.1f} %, wherever the objects are within twice the errors of their depths",
             "frames that judge nothing": "; ".join(
                 f"{names[k]}: {count} of {shown} in which it is seen" for k, count, shown in silent
             )
@@ -88,7 +94,16 @@ class OsnMethod(TrainedMethod):
     @cached_property
     def counted(self) -> CountedRays | None:
         """The rays that say how much is hidden: counted once, as viewers ask with every move of a slider."""
-        return None if self.object_views is None else counted(self.object_views)
+        return None if self.object_views is None else counted(self.views_at_worst)
+
+    @property
+    def views_at_worst(self) -> SoloViews | None:
+        """The rays of the objects' own views, with what errors of their poses may do to depths."""
+        if self.object_views is None:
+            return None
+        return with_margins(
+            self.object_views, torch.from_numpy(depth_margins(self.scene.objects)).to(self.object_views.depth)
+        )
 
     @cached_property
     def hidden_limit(self) -> float:
@@ -136,7 +151,7 @@ class OsnMethod(TrainedMethod):
         return render_alone(self.fields, self.grids, index, rays)
 
     def scale_judge(self) -> ScaleJudge | None:
-        return None if self.network is None else network_judge(self.network, self.views, self.object_views)
+        return None if self.network is None else network_judge(self.network, self.views, self.views_at_worst)
 
 
 class EditedOsn(TrainedMethod):

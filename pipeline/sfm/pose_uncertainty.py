@@ -8,7 +8,7 @@ chance that it is the right one.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.linalg import orth
 from scipy.stats import norm
 
@@ -20,7 +20,7 @@ from pipeline.sfm.rigid_model import Observations, RigidModel, usable
 
 # Delete-a-group jackknife: leaving out one of n parts moves poses by their standard deviation over the root of n - 1.
 JACKKNIFE = (HELD_OUT_EVERY - 1) ** 0.5
-UNKNOWN = (180.0, 100.0)
+UNKNOWN = (180.0, 100.0, 100.0)
 SURE_SIGMAS = 2.58  # 99 %
 FAR_WORSE_SIGMAS = 6.0  # the search leaves minima half way: what it holds against a shape may be its own doing
 MOST_SHAPES = 3
@@ -54,9 +54,10 @@ def pose_std(
     focal_std: float = 0.0,
     rival: Rival | None = None,
     by_tracks: RigidModel | None = None,
-) -> tuple[float, float]:
-    """Standard deviations of the orientation (degrees) and of the camera's path (% of its radius), up to a similarity.
+) -> tuple[float, float, float]:
+    """Standard deviations of the orientation (degrees), the camera's path (% of its radius), up to a similarity, and depths.
 
+    The last is that of the distance to the object's middle in each frame (%), up to a scale of all frames.
     `focal_std` is that of the logarithm of the focal length. Where poses really moved farther when the held-out tracks joined
     than one Newton step tells, that counts. A rival is as far off as it is, with its chance. `by_tracks` is the model before
     points were looked for again: what all points share, no group tells, but two ways to measure differ by it. The square of
@@ -67,15 +68,17 @@ def pose_std(
         return UNKNOWN
     system = LinearSystem.of_model(model, seen, Freedom())
     steps = np.vstack([system.without_groups(), focal_std * focal_response(model, seen)])
-    own, moved = spread_of_poses(system.at, steps), pose_difference(without_held_out, model)
-    far = (rival.rotation_deg, rival.trajectory_percent) if rival else (0.0, 0.0)
-    ways = pose_difference(by_tracks, model) if by_tracks else (0.0, 0.0)
+    own = (*spread_of_poses(system.at, steps), spread_of_depths(system.at, steps))
+    moved = (*pose_difference(without_held_out, model), depth_difference(without_held_out, model))
+    nothing = (0.0, 0.0, 0.0)
+    far = (rival.rotation_deg, rival.trajectory_percent, depth_difference(rival.model, model)) if rival else nothing
+    ways = (*pose_difference(by_tracks, model), depth_difference(by_tracks, model)) if by_tracks else nothing
     chance = rival.chance if rival else 0.0
-    rotation, path = (
+    rotation, path, depth = (
         min(float(np.linalg.norm([max(near, JACKKNIFE * shift), way / 2**0.5, chance**0.5 * other])), most)
         for near, shift, way, other, most in zip(own, moved, ways, far, UNKNOWN, strict=True)
     )
-    return rotation, path
+    return rotation, path, depth
 
 
 def spread_of_poses(at: PoseCoordinates, steps: Float[np.ndarray, "step parameter"]) -> tuple[float, float]:
@@ -94,6 +97,30 @@ def spread_of_poses(at: PoseCoordinates, steps: Float[np.ndarray, "step paramete
     return float(np.degrees(turn / len(at.frames) ** 0.5)), float(100 * place / len(at.frames) ** 0.5)
 
 
+def spread_of_depths(at: PoseCoordinates, steps: Float[np.ndarray, "step parameter"]) -> float:
+    """The same of the distance to the object's middle, % of it; a scale that all frames share is no change."""
+    gauge = at.gauge.reshape(len(at.frames), 6, -1)[:, 3:].reshape(3 * len(at.frames), -1)
+    place = outside(steps.reshape(len(steps), -1, 6)[..., 3:].reshape(len(steps), -1), gauge)
+    away = offsets(at.model, at.frames)
+    change = np.einsum("sfi,fi->sf", place.reshape(len(steps), -1, 3), away / (away**2).sum(1, keepdims=True))
+    change = at.radius * (change - change.mean(1, keepdims=True))
+    return float(100 * np.linalg.norm(change) / len(at.frames) ** 0.5)
+
+
+def offsets(model: RigidModel, frames: Int[np.ndarray, "frame"]) -> Float[np.ndarray, "frame xyz=3"]:
+    """From the middle of an object's points to the camera, in the object's frame."""
+    return model.object_from_camera[frames, :3, 3] - np.median(model.points[model.has_point], axis=0)
+
+
+def depth_difference(one: RigidModel, other: RigidModel) -> float:
+    """How much the distances to the object's middle differ between two models, %, but for a scale that all frames share."""
+    both = np.flatnonzero(one.registered & other.registered)
+    if len(both) < 3 or not one.has_point.any() or not other.has_point.any():
+        return UNKNOWN[2]
+    ratio = np.log([np.linalg.norm(offsets(model, both), axis=1) for model in (one, other)])
+    return float(100 * (ratio[0] - ratio[1]).std())
+
+
 def outside(
     steps: Float[np.ndarray, "step parameter"], directions: Float[np.ndarray, "parameter direction"]
 ) -> Float[np.ndarray, "step parameter"]:
@@ -106,7 +133,7 @@ def pose_difference(one: RigidModel, other: RigidModel) -> tuple[float, float]:
     """Degrees, and % of the path, between two models of the same tracks."""
     both = one.registered & other.registered
     if both.sum() < 3:
-        return UNKNOWN
+        return UNKNOWN[:2]
     a, b = one.object_from_camera[both], other.object_from_camera[both]
     return rotation_error_deg(a, b), trajectory_error_percent(a, b)
 

@@ -139,7 +139,7 @@ def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
     assert (rendering.object_weights.argmax(1) == ids).float().mean() > 0.9
     table = pd.read_csv(tmp_path / "scales.csv")
     assert (
-        list(table.columns) == ["score", "hidden", "scale_0", "scale_1", "scale_2"]
+        list(table.columns) == ["score", "hidden", "certain", "scale_0", "scale_1", "scale_2"]
         and len(table) == LEARNING.scale_samples
     )
     assert method.validity(method.scales).shape == method.scores.shape

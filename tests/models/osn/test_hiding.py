@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.osn.hiding import LEAST_RAYS, border_error, explained, worst_hidden
+from models.osn.hiding import LEAST_RAYS, border_error, explained, with_margins, worst_hidden
 from models.osn.z_buffer import SoloViews
 
 RAYS = 2 * LEAST_RAYS
@@ -47,3 +47,18 @@ def test_rays_that_no_likely_scale_explains_judge_nothing() -> None:
     judging = explained(faulty, scales, 0.01)
     assert len(judging.objects) == 2 * RAYS - RAYS // 3
     assert worst_hidden(judging, scales).tolist() == [0, 0, 0] and border_error(judging) > 0
+
+
+def test_at_worst_what_is_seen_is_farther_and_all_else_nearer() -> None:
+    """Object 1 at 2 and the wall at 4: with margins of a tenth they are at 2.2 and 3.6, and meet at a scale of 1.64, not 2."""
+    at_worst = with_margins(views(), torch.tensor([0.1, 0.1, 0.1]))
+    scales = torch.tensor([[1.0, 1.6, 9.0], [1.0, 1.7, 9.0], [1.0, 1.9, 9.0]])
+    assert worst_hidden(at_worst, scales).tolist() == [0.0, 1.0, 1.0]
+    assert worst_hidden(views(), scales).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_nothing_is_certain_beside_an_object_of_unknown_depth() -> None:
+    at_worst = with_margins(views(), torch.tensor([0.0, 0.0, 1e3]))
+    assert worst_hidden(at_worst, torch.tensor([[1.0, 0.5, 1.5]])).tolist() == [0.5]  # in the half that it lies behind
+    at_worst = with_margins(views(), torch.tensor([0.0, 1e3, 0.0]))
+    assert worst_hidden(at_worst, torch.tensor([[1.0, 0.01, 1.0]])).tolist() == [1.0]

@@ -7,9 +7,17 @@ import pytest
 
 from pipeline.sfm.bundle_adjustment import Adjustment, Freedom, adjust, gradients_of_groups
 from pipeline.sfm.mapping import Candidate, mirrored
-from pipeline.sfm.pose_uncertainty import UNKNOWN, Rival, pose_difference, pose_std, strongest_rival, vuong_statistic
-from pipeline.sfm.rigid_model import Observations, triangulate
-from tests.pipeline.tracked_body import orbit, pose_errors, room, solid, tracked, turning_poses
+from pipeline.sfm.pose_uncertainty import (
+    UNKNOWN,
+    Rival,
+    depth_difference,
+    pose_difference,
+    pose_std,
+    strongest_rival,
+    vuong_statistic,
+)
+from pipeline.sfm.rigid_model import Observations, RigidModel, triangulate
+from tests.pipeline.tracked_body import CAMERA, orbit, pose_errors, room, solid, tracked, turning_poses
 
 
 def test_the_advantage_is_the_mean_over_its_standard_error() -> None:
@@ -46,9 +54,10 @@ def test_the_standard_deviation_is_of_the_size_of_the_error(noise: float) -> Non
         _, seen = tracked(turning_poses(16), solid(200, seed), noise=noise, length=8, seed=seed)
         part = adjust(replace(true, points=solid(200, seed)), seen, Freedom())
         deviations.append(pose_std(part, seen, part.model))
-        errors.append(pose_errors(part.model, true.camera_from_object))
-    rotation, path = np.sqrt(np.mean(np.square(errors), axis=0) / np.mean(np.square(deviations), axis=0))
-    assert 0.5 < rotation < 1.2 and 0.5 < path < 1.2
+        depth = depth_difference(part.model, replace(true, points=solid(200, seed)))
+        errors.append((*pose_errors(part.model, true.camera_from_object), depth))
+    ratios = np.sqrt(np.mean(np.square(errors), axis=0) / np.mean(np.square(deviations), axis=0))
+    assert ((ratios > 0.5) & (ratios < 1.2)).all()
 
 
 def test_an_error_that_one_side_shares_is_more_than_noise() -> None:
@@ -66,11 +75,29 @@ def test_an_uncertain_focal_length_and_a_rival_add_to_it() -> None:
     true, seen = tracked(orbit(9, 0.5, 2.5), room(60), noise=0.1)
     found = adjust(true, seen, Freedom())
     alone, focal = (pose_std(found, seen, found.model, focal_std) for focal_std in (0.0, 0.1))
-    moved = np.linalg.norm([pose_difference(found.model, at_focal(found, seen, 1.01).model)], axis=0)
+    moved = np.array(pose_difference(found.model, at_focal(found, seen, 1.01).model))
     # Ten times the way to a focal length of one percent more; the path is measured by its root mean square, turns by their mean.
-    np.testing.assert_allclose(np.sqrt(np.square(focal) - np.square(alone)), 10 * moved, rtol=0.2)
-    rival = Rival(40.0, 30.0, true, chance=0.25)
-    np.testing.assert_allclose(pose_std(found, seen, found.model, rival=rival), np.hypot(alone, [20.0, 15.0]))
+    np.testing.assert_allclose(np.sqrt(np.square(focal) - np.square(alone))[:2], 10 * moved, rtol=0.2)
+    rival, depth = Rival(40.0, 30.0, true, chance=0.25), depth_difference(true, found.model)
+    np.testing.assert_allclose(
+        pose_std(found, seen, found.model, rival=rival), np.hypot(alone, [20.0, 15.0, depth / 2])
+    )
+
+
+def difference(one: RigidModel, other: RigidModel) -> tuple[float, float, float]:
+    """Of orientations, paths and depths."""
+    return (*pose_difference(one, other), depth_difference(one, other))
+
+
+def test_depths_differ_by_what_frames_do_not_share() -> None:
+    """The middle of the points is at depths 2, 2, 4 in place of 1, 1, 1: logarithms of the ratios 0.693, 0.693, 1.386."""
+    points = np.array([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
+    near, far = np.tile(np.eye(4), (2, 3, 1, 1))
+    near[:, 2, 3], far[:, 2, 3] = 1.0, [2.0, 2.0, 4.0]
+    one, other = (RigidModel(poses, points, CAMERA, "true") for poses in (near, far))
+    assert depth_difference(one, other) == pytest.approx(100 * np.log(2) * 2**0.5 / 3)
+    assert depth_difference(one, replace(one, camera_from_object=2 * near)) == pytest.approx(0)
+    assert depth_difference(one, replace(one, camera_from_object=near * np.nan)) == 100
 
 
 def at_focal(found: Adjustment, seen: Observations, factor: float) -> Adjustment:
@@ -105,4 +132,4 @@ def test_half_the_square_of_what_two_ways_to_measure_differ_by_adds_to_it() -> N
     alone = pose_std(found, seen, found.model)
     other = replace(found.model, camera_from_object=turning_poses(turn=1.25))
     both = pose_std(found, seen, found.model, by_tracks=other)
-    np.testing.assert_allclose(both, np.hypot(alone, np.array(pose_difference(other, found.model)) / 2**0.5))
+    np.testing.assert_allclose(both, np.hypot(alone, np.array(difference(other, found.model)) / 2**0.5))
