@@ -133,7 +133,7 @@ class SceneChoice:
             return Verdict(Judgement.POSSIBLE, score, "the film's camera would have seen the same pictures")
         if score >= VALID_SCORE:
             most = f"{100 * limit:.1f} % is what the fields get wrong at borders"
-            doubt = f"in some frame {100 * hidden:.1f} % of a thing would be hidden, {most}"
+            doubt = f"with depths as unsure as they are, {100 * hidden:.1f} % of a thing could be hidden in some frame, {most}"
             return Verdict(Judgement.DOUBTFUL, score, doubt)
         given = (
             torch.from_numpy(row).float().to(self.method.device) for row in (self.scales, suggested_scales(self.method))

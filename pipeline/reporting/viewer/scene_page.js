@@ -220,7 +220,7 @@ class ScenePage {
 
   doubtText({ share, seen, frame, shown }) {
     const [hidden, hider] = [seen, shown].map((k) => this.named(k)), percent = (value) => `${(100 * value).toFixed(1)} %`;
-    return `The scale network takes these scales, yet ${hider} would hide ${percent(share)} of what frame ${frame} shows of ${hidden}. ` +
+    return `The scale network takes these scales. But depths are not sure, and ${hider} could hide ${percent(share)} of what frame ${frame} shows of ${hidden}. ` +
       `Up to ${percent(this.judge.hiding.limit)} would be no more than the fields get wrong at borders.`;
   }
 

@@ -61,7 +61,7 @@ def test_verdict_says_whether_and_why_not(choice: SceneChoice) -> None:
 def test_scales_under_which_a_thing_loses_more_than_its_border_are_doubtful(
     choice: SceneChoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of an object a share of half the log of its scale would be hidden; up to 1 % is its field's own error."""
+    """Of an object a share of half the log of its scale could be hidden; up to 1 % is its field's own error."""
 
     def hidden(scales: torch.Tensor) -> torch.Tensor:
         return (scales[:, 1] / TRUE_SCALES[1]).log().clamp(min=0) / 2
@@ -72,7 +72,7 @@ def test_scales_under_which_a_thing_loses_more_than_its_border_are_doubtful(
     wanted = TRUE_SCALES * [1, 1.15, 1]
     np.testing.assert_allclose(choice.border(TRUE_SCALES, wanted), TRUE_SCALES * [1, np.exp(0.02), 1], rtol=1e-4)
     choice.scales = wanted
-    assert choice.verdict().judgement == "doubtful" and "7.0 % of a thing would be hidden" in choice.verdict().reason
+    assert choice.verdict().judgement == "doubtful" and "7.0 % of a thing could be hidden" in choice.verdict().reason
     assert choice.certain(choice.nearest())
 
 

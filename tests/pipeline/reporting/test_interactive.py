@@ -256,7 +256,7 @@ def test_valid_scales_that_hide_too_much_of_a_thing_are_doubtful(page: Any, made
     assert part(page, "badge").text == "doubtful, score 0.900" and "caution" in part(page, "badge").get_attribute(
         "class"
     )
-    assert "right ball would hide 40.0 % of what frame 5 shows of left <b>ball</b>" in part(page, "reason").text
+    assert "right ball could hide 40.0 % of what frame 5 shows of left <b>ball</b>" in part(page, "reason").text
     assert page.execute_script("return [scenePage.judge.certain([1, 1, 1]), scenePage.judge.certain([1, 1, 1.4])]") == [
         False,
         True,
