@@ -113,6 +113,9 @@ def found_in(growth: Growth, frame: int, images: ObjectImages, world: World) -> 
     fewest = FEWEST_WHERE_SURE if is_sure(expected, growth.model) else FEWEST_INLIERS
     sought = sought_points(growth, chosen, expected, frame, images)
     expected = loosened(expected, sought.model)
+    told = told_by_tracks(growth, expected, frame, fewest)
+    if told is not None:
+        return told
     reach = search_reach_px(sought.model, expected, frame)
     if reach > FARTHEST_SEARCH_PX:
         return None
@@ -126,6 +129,21 @@ def found_in(growth: Growth, frame: int, images: ObjectImages, world: World) -> 
     own, *rest = found
     model = replace(growth.model, camera_from_object=poses)
     return replace(growth, model=model, seen=joined(growth.seen, (chosen[own], *rest)))
+
+
+def told_by_tracks(growth: Growth, expected: PosePrediction, frame: int, fewest: int) -> Growth | None:
+    """The model with one more frame where enough tracks lead there whose points are known by now, and agree on a pose."""
+    own = growth.tracks.kept((growth.tracks.frame == frame) & growth.model.has_point[growth.tracks.track])
+    if len(own.track) < fewest:
+        return None
+    poses = growth.model.camera_from_object.copy()
+    poses[frame] = expected.camera_from_object
+    model = replace(growth.model, camera_from_object=poses, points=growth.model.points[own.track])
+    poses[frame], agrees = resected(model, np.arange(len(own.track)), own.xy, own.covariance, expected, frame)
+    if agrees.sum() < max(fewest, LEAST_AGREEING * len(own.track)):
+        return None
+    log.info("frame %d: %d tracks of known points, %d agree", frame, len(own.track), int(agrees.sum()))
+    return replace(growth, model=replace(growth.model, camera_from_object=poses))
 
 
 def is_sure(expected: PosePrediction, model: RigidModel) -> bool:

@@ -17,7 +17,7 @@ from pipeline.cameras import (
 from pipeline.sfm.bundle_adjustment import rotation_exp
 from pipeline.sfm.guided_matching import ObjectImages
 from pipeline.sfm.motion_prior import World
-from pipeline.sfm.registration import Growth, extended, next_frame, silhouette_agreement
+from pipeline.sfm.registration import Growth, extended, joined, next_frame, silhouette_agreement
 from pipeline.sfm.rigid_model import Observations, RigidModel, equal_errors
 
 SIZE, FRAMES, KNOWN = 96, 14, 9
@@ -103,6 +103,20 @@ def test_five_points_confirm_a_pose_that_the_motion_on_both_sides_tells() -> Non
     grown = extended(*known_part(), images, STILL, masks.any(axis=(1, 2)))
     assert grown.model.registered.all() and 4 <= grown.seen.per_frame[10] < 8
     assert turn_errors_deg(grown.model, [10]).max() < 1.0
+
+
+@pytest.mark.parametrize(("off_px", "registered"), [(0.0, True), (30.0, False)])
+def test_tracks_of_known_points_register_a_frame_whatever_its_patches_look_like(
+    off_px: float, registered: bool
+) -> None:
+    model, seen = known_part()
+    images, masks = ball_images(garbage=(9, 10, 11, 12, 13))
+    xy = project(CAMERA, transform(ball_poses()[9], model.points))
+    xy += off_px * np.random.default_rng(1).uniform(-1, 1, xy.shape)
+    added = (np.arange(len(xy)), np.full(len(xy), 9), xy, equal_errors(np.full(len(xy), 0.1)))
+    grown = extended(model, joined(seen, added), images, STILL, masks.any(axis=(1, 2)))
+    assert grown.model.registered[9] == registered and not grown.model.registered[10:].any()
+    assert not registered or turn_errors_deg(grown.model, [9]).max() < 0.3
 
 
 def test_garbage_in_the_mask_gives_no_pose() -> None:
