@@ -168,7 +168,7 @@ def scales_table(samples: ScaleSamples, object_views: SoloViews | None, scene: S
     """
     hidden, certain = torch.zeros_like(samples.scores), torch.ones_like(samples.scores, dtype=torch.bool)
     if object_views:
-        at_worst = with_margins(object_views, torch.from_numpy(depth_margins(scene.objects)).to(object_views.depth))
+        at_worst = with_margins(object_views, torch.from_numpy(depth_margins(scene)).to(object_views.depth))
         hidden = worst_hidden(object_views, samples.scales)
         certain = worst_hidden(at_worst, samples.scales) <= border_error(object_views)
     columns = {"score": samples.scores, "hidden": hidden, "certain": certain}

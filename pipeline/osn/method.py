@@ -24,7 +24,7 @@ from models.rendering import VALID_SCORE, Rendering
 from pipeline.config import Edit
 from pipeline.formats.scene_file import Scene
 from pipeline.osn.checkpoint import fields_from_state, network_from_state
-from pipeline.osn.depth_margins import UNKNOWN, depth_margins
+from pipeline.osn.depth_margins import UNKNOWN, depth_margins, unjudged
 from pipeline.osn.edits import layers
 from pipeline.osn.fixed_scales import fixed_scales, scale_prior
 from pipeline.osn.scale_judge import network_judge
@@ -63,9 +63,7 @@ class OsnMethod(TrainedMethod):
         names = [str(entry["name"]) for entry in self.scene.objects]
         silent = unjudged(self.scene)
         certain = float((self.hidden_share(self.scales) <= self.hidden_limit).float().mean())
-        unknown = [
-            name for name, margin in zip(names, depth_margins(self.scene.objects), strict=True) if margin >= UNKNOWN
-        ]
+        unknown = [name for name, margin in zip(names, depth_margins(self.scene), strict=True) if margin >= UNKNOWN]
         return {
             "masks against geometry": contradiction_text(self.object_views, names),
             "certain scenes": f"none: how far away {', '.join(unknown)} is in each frame, nothing tells"
@@ -101,9 +99,7 @@ class OsnMethod(TrainedMethod):
         """The rays of the objects' own views, with what errors of their poses may do to depths."""
         if self.object_views is None:
             return None
-        return with_margins(
-            self.object_views, torch.from_numpy(depth_margins(self.scene.objects)).to(self.object_views.depth)
-        )
+        return with_margins(self.object_views, torch.from_numpy(depth_margins(self.scene)).to(self.object_views.depth))
 
     @cached_property
     def hidden_limit(self) -> float:
@@ -164,17 +160,6 @@ class EditedOsn(TrainedMethod):
     def render(self, rays: Rays, scales: Float[Tensor, "object"] | None = None) -> Rendering:
         chosen = self.scales[0] if scales is None else scales
         return render_layers(self.method.fields, self.method.grids, rays, chosen, self.layers)
-
-
-def unjudged(scene: Scene) -> list[tuple[int, int, int]]:
-    """Of each moving object with such frames: how many frames show it without a pose, of how many that show it."""
-    found = []
-    for k in range(1, scene.object_count):
-        shown = (scene.object_ids == k).any((1, 2))
-        silent = shown & ~(scene.visible[k] & scene.visible[0])
-        if silent.any():
-            found.append((k, int(silent.sum()), int(shown.sum())))
-    return found
 
 
 def contradiction_text(views: SoloViews, names: list[str]) -> str:

@@ -25,7 +25,6 @@ DRAFT: Sections = {
         "network_steps": 150,
         "grids": [32, 56, 80],
         "samples_per_step": 24576,
-        "scale_samples": 300,
     },
     "train_semantic_flow": {
         "static_steps": 240,
