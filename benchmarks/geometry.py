@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 
 from benchmarks.footage_kinds import KINDS, kind_of, scene_settings
+from pipeline.cameras import transform
 from pipeline.config import (
     EstimateFlowConfig,
     ExtractFramesConfig,
@@ -44,11 +45,13 @@ from pipeline.geometry.similarity_alignment import rotation_error_deg, trajector
 from pipeline.reconstruct_objects import reconstruct_objects
 from pipeline.segment_objects import segment_objects
 from pipeline.sfm.colmap import read_tracked_model
+from pipeline.sfm.rigid_model import Observations, RigidModel
 from pipeline.simulate_scene import simulate_scene
 from pipeline.track_points import track_points
 from pipeline.truth.truth_file import Truth, TruthViews, read_truth
 
 BAD_DEG, BAD_PERCENT = 3.0, 10.0  # an object worse than either must not be `ok`
+FEWEST_DEPTHS = 4  # of an object in a frame
 HEADER = (
     f"{'scene':<22}{'masks':<6}{'object':>6}{'frames':>9}{'rot deg':>9}{'± deg':>8}{'ATE %':>8}{'± %':>8}  "
     f"{'verdict':<8}method, doubts"
@@ -68,14 +71,17 @@ class Result:
     trajectory_percent: float
     entry: ObjectGeometry
     focal_sigmas: float = np.nan  # error of the focal length in its own standard deviations; of the background alone
+    depth_percent: float = np.nan  # error of a moving object's distance, frame by frame, but for a scale
 
     @property
     def sigmas(self) -> dict[str, float]:
         """True errors in the standard deviations that the stage states; NaN where it states none."""
         own = self.entry.numbers
-        stated = (own.get(key, np.nan) for key in ("rotation_std_deg", "trajectory_std_percent"))
+        keys = ("rotation_std_deg", "trajectory_std_percent", "depth_std_percent")
+        stated = (own.get(key, np.nan) for key in keys)
         who = "camera" if self.object_id == 0 else "object"
-        errors = zip(("rotation", "path"), (self.rotation_deg, self.trajectory_percent), stated, strict=True)
+        own_errors = (self.rotation_deg, self.trajectory_percent, self.depth_percent)
+        errors = zip(("rotation", "path", "depth"), own_errors, stated, strict=True)
         return {f"{who} {what}": error / std for what, error, std in errors} | {"focal length": self.focal_sigmas}
 
     @property
@@ -198,13 +204,30 @@ def compared(
     name: str, made: Path, entry: ObjectGeometry, views: TruthViews, rows: Int[np.ndarray, "frame"], true: int
 ) -> Result:
     """One object's errors; infinite where it has no poses."""
-    model, _ = read_tracked_model(made / "reconstruction" / str(entry.id), len(rows))
+    model, seen = read_tracked_model(made / "reconstruction" / str(entry.id), len(rows))
     known, errors = model.registered, (np.inf, np.inf)
     if known.sum() > 2:
         target = true_object_from_camera(views, true)[rows][known].astype(np.float64)
         poses = model.object_from_camera[known]
         errors = (rotation_error_deg(poses, target), path_error_percent(poses, target, views))
-    return Result(name, made.name, true, int(known.sum()), len(rows), *errors, entry)
+    depth = depth_error_percent(model, seen, views, rows, true) if true else np.nan
+    return Result(name, made.name, true, int(known.sum()), len(rows), *errors, entry, depth_percent=depth)
+
+
+def depth_error_percent(
+    model: RigidModel, seen: Observations, views: TruthViews, rows: Int[np.ndarray, "frame"], true: int
+) -> float:
+    """How far an object's depth is off, frame by frame, but for a scale of all frames: of the points that each shows."""
+    ratios = []
+    for frame, row in enumerate(rows.tolist()):
+        own = seen.kept((seen.frame == frame) & model.has_point[seen.track] & model.registered[seen.frame])
+        height, width = views.depth[row].shape
+        x, y = (own.xy * width / model.camera.width).astype(int).T.clip(0, [[width - 1], [height - 1]])
+        shown = views.object_ids[row, y, x] == true
+        if shown.sum() >= FEWEST_DEPTHS:
+            points = transform(model.camera_from_object[frame], model.points[own.track[shown]])
+            ratios.append(np.median(np.log(points[:, 2] / views.depth[row, y[shown], x[shown]])))
+    return float(100 * np.std(ratios)) if len(ratios) > 2 else np.nan
 
 
 def path_error_percent(
