@@ -10,7 +10,7 @@ Columns:
 
     objects     moving objects found, of the true ones
     masks       mean IoU of masks over moving objects
-    posed       frames with a pose, percent of those in which an object shows 150 pixels
+    posed       frames with a pose, percent of those in which an object shows 150 pixels; a flat picture has none
     ids         mean IoU of ids in the observed views that are rendered
     region      overlap of the valid region with the true one: by pixels at 99 %; its precision, recall; area under the curve
     certain     overlap of its inner bound with the true region by objects at 99 %; then at 95 %
@@ -34,6 +34,7 @@ from benchmarks.footage_kinds import kind_of, scene_settings
 from benchmarks.geometry import as_frames_show, source_rows
 from pipeline.evaluation.object_matching import match_objects, resized_ids
 from pipeline.formats.frames_folder import frame_name, read_frames_info, write_image
+from pipeline.formats.geometry_file import read_geometry
 from pipeline.formats.masks_file import read_masks
 from pipeline.runtime.sources import ROOT
 from pipeline.sfm.colmap import read_tracked_model
@@ -134,6 +135,8 @@ def posed_frames(results: Path, truth: Truth) -> tuple[dict[str, int], dict[str,
     target, _ = as_frames_show(truth, info)
     ids = resized_ids(read_masks(results / "refined" / "masks.h5"), *target.shape[1:])
     estimated = {true: k for k, true in match_objects(ids, target).items()}
+    judged = read_geometry(results / "refined" / "geometry.json").objects
+    flat = {entry.id for entry in judged if entry.method == "fronto_parallel"}
     scale = truth.train.object_ids[0].size / target[0].size
     found, true = {"objects": 0, "frames": 0}, {"objects": 0, "frames": 0}
     for k in (int(k) for k in np.unique(target) if 0 < k < 255):
@@ -141,7 +144,7 @@ def posed_frames(results: Path, truth: Truth) -> tuple[dict[str, int], dict[str,
         true = {"objects": true["objects"] + 1, "frames": true["frames"] + int(shown.sum())}
         model = results / "refined" / "reconstruction" / str(estimated.get(k, ""))
         if k in estimated and model.exists():
-            registered = read_tracked_model(model, len(source_rows(info)))[0].registered
+            registered = read_tracked_model(model, len(source_rows(info)))[0].registered & (estimated[k] not in flat)
             found = {"objects": found["objects"] + 1, "frames": found["frames"] + int((registered & shown).sum())}
     return found, true
 
