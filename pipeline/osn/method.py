@@ -66,7 +66,7 @@ class OsnMethod(TrainedMethod):
         unknown = [name for name, margin in zip(names, depth_margins(self.scene), strict=True) if margin >= UNKNOWN]
         return {
             "masks against geometry": contradiction_text(self.object_views, names),
-            "certain scenes": f"none: how far away {', '.join(unknown)} is in each frame, nothing tells"
+            "certain scenes": f"none: in some frames nothing tells how far away {', '.join(unknown)} would be"
             if unknown
             else f"{100 * certain:.0f} % of the valid scenes hide no more of any object, in any frame, than the fields get"
             f" wrong at borders, {100 * self.hidden_limit:.1f} %, wherever the objects are within twice the errors of their depths",
