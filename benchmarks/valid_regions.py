@@ -59,7 +59,9 @@ def main() -> None:
     rows = [row(name, options.work / "results" / name, Path(scene["truth"])) for name, scene in scenes.items()]
     means = [
         {"scene": f"{masks}, mean"}
-        | pd.DataFrame([found for found in rows if found["scene"].startswith(masks)]).mean(numeric_only=True).to_dict()
+        | pd.DataFrame([found for found in rows if str(found["scene"]).startswith(masks)])
+        .mean(numeric_only=True)
+        .to_dict()
         for masks in options.masks
     ]
     print(pd.DataFrame([*rows, *means]).to_string(index=False, float_format="%.2f", na_rep=""))

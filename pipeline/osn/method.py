@@ -92,9 +92,9 @@ class OsnMethod(TrainedMethod):
     @cached_property
     def counted(self) -> CountedRays | None:
         """The rays that say how much is hidden: counted once, as viewers ask with every move of a slider."""
-        return None if self.object_views is None else counted(self.views_at_worst)
+        return None if self.views_at_worst is None else counted(self.views_at_worst)
 
-    @property
+    @cached_property
     def views_at_worst(self) -> SoloViews | None:
         """The rays of the objects' own views, with what errors of their poses may do to depths."""
         if self.object_views is None:
