@@ -125,6 +125,16 @@ def test_checking_inputs_anew_hides_nothing_else_that_has_changed(project: Proje
     assert planned == [checked, FROM_FLOW | checked]
 
 
+def test_bad_inputs_hold_up_all_that_takes_long_even_where_a_run_goes_on_after_errors(tmp_path: Path) -> None:
+    project = copy_project(tmp_path, TINY)
+    given = tmp_path / "truth.h5"
+    given.write_text("no truth")
+    project.configure({"scenes": {"demo": {"video": "simulate", "truth": str(given)}}})
+    done = project.snakemake("--keep-going")
+    assert done.returncode != 0 and str(given) in done.stdout + done.stderr
+    assert (results(project) / "frames.json").exists() and not (results(project) / "flow.h5").exists()
+
+
 def test_interrupted_snakemake_leaves_no_partial_output(project: Project) -> None:
     flow = results(project) / "flow.h5"
     before = flow.read_bytes()

@@ -21,6 +21,7 @@ def test_masks_for_other_tools_need_no_training(project: Project) -> None:
         "simulate_scene",
         "extract_frames",
         "check_inputs",
+        "hold_until_checked",
         "estimate_flow",
         "segment_objects",
         "track_points",
