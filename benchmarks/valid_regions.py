@@ -36,6 +36,7 @@ from pipeline.evaluation.object_matching import match_objects, resized_ids
 from pipeline.formats.frames_folder import frame_name, read_frames_info, write_image
 from pipeline.formats.geometry_file import read_geometry
 from pipeline.formats.masks_file import read_masks
+from pipeline.runtime.atomic import whole
 from pipeline.runtime.sources import ROOT
 from pipeline.sfm.colmap import read_tracked_model
 from pipeline.simulate_scene import simulate_scene
@@ -75,9 +76,10 @@ def made(work: Path, seed: int, masks: str) -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         simulate_scene(video, truth, scene_settings(seed))
     if not given.exists():
-        given.mkdir()
-        for index, ids in enumerate(read_truth(truth).train.object_ids):
-            write_image(given / frame_name(index), ids)
+        with whole(given) as partial:
+            partial.mkdir()
+            for index, ids in enumerate(read_truth(truth).train.object_ids):
+                write_image(partial / frame_name(index), ids)
     section = {"video": str(video.resolve()), "truth": str(truth.resolve())}
     return section | ({"masks": str(given.resolve())} if masks == "true" else {})
 

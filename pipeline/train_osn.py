@@ -3,9 +3,8 @@
 Reads   scene.h5; with `depth_supervision: maps` or `ablation: {scales: depth}` a folder of depth maps
 Writes  checkpoint.pt   the trained method
         history.csv     losses, PSNR and cost over the steps
-        scales.csv      valid scenes: a scale per object, the network's score, the share of an object that others hide, and
-                        whether that is certain
-                        in its worst frame
+        scales.csv      valid scenes: a scale per object, the network's score, the share of an object that others hide
+                        in its worst frame, and whether the scene is certain
 
 Fields and network are trained in turn. While it runs, resume.pt beside the checkpoint keeps the state: a run that was
 killed goes on from there and ends with the same parameters as one that was not. It stays until a run of the graph has

@@ -86,8 +86,8 @@ def reconstruct_background(seen: Observations, options: MappingOptions) -> tuple
         ), "rotating"
     focal_std = calibration.curve.relative_std if calibration else 0.0
     fewer = candidates[0].adjusted.model
-    at_focal = uncertainty_numbers(*pose_std(adjusted, training, fewer))
-    numbers |= uncertainty_numbers(*pose_std(adjusted, training, fewer, focal_std))
+    at_focal = uncertainty_numbers(*pose_std(adjusted, training, fewer)[:2])
+    numbers |= uncertainty_numbers(*pose_std(adjusted, training, fewer, focal_std)[:2])
     numbers |= {f"{name}{AT_FOCAL}": value for name, value in at_focal.items()}
     judgement = judge(numbers | focal_numbers(calibration), doubts=focal_doubts(calibration))
     spread = calibration.curve.std_px if calibration else None

@@ -31,6 +31,7 @@ from pipeline.sfm.verdicts import (
     Judgement,
     Numbers,
     bends,
+    depth_number,
     fit_numbers,
     frame_points,
     frame_residuals_px,
@@ -77,7 +78,8 @@ def reconstruct_object(
     if images is None or bends(numbers):
         rival = strongest_rival(candidates, subsampled(seen, options.mapping_tracks, options.seed))
         before = without_held_out(adjusted.model, training)
-        numbers = numbers | uncertainty_numbers(*pose_std(adjusted, training, before, options.focal_std, rival))
+        *poses, depth = pose_std(adjusted, training, before, options.focal_std, rival)
+        numbers = numbers | uncertainty_numbers(*poses) | depth_number(depth)
         return Reconstructed(without_outliers(found, seen), seen, judge(numbers, rival))
     best, rival = best_shape_hypothesis(candidates, seen, options, images, world)
     if best.number > 0:
@@ -131,7 +133,8 @@ def guided_result(best: ShapeHypothesis, before: Numbers, rival: Rival | None, f
     unguided = ("tracks", "frames_with_tracks", "inlier_ratio_percent", "normalised_residual")
     numbers = fit_numbers(adjusted.model, seen) | {name: before[name] for name in unguided}
     fewer = without_held_out(adjusted.model, seen)
-    numbers |= uncertainty_numbers(*pose_std(adjusted, seen, fewer, focal_std, rival, best.before))
+    *poses, depth = pose_std(adjusted, seen, fewer, focal_std, rival, best.before)
+    numbers |= uncertainty_numbers(*poses) | depth_number(depth)
     return Reconstructed(without_outliers(adjusted.model, seen), seen, judge(numbers, rival))
 
 

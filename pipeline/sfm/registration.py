@@ -111,11 +111,11 @@ def found_in(growth: Growth, frame: int, images: ObjectImages, world: World) -> 
     if expected is None or expected.turn_std > LARGEST_TURN_STD or len(chosen) < FEWEST_INLIERS:
         return None
     fewest = FEWEST_WHERE_SURE if is_sure(expected, growth.model) else FEWEST_INLIERS
-    sought = sought_points(growth, chosen, expected, frame, images)
-    expected = loosened(expected, sought.model)
-    told = told_by_tracks(growth, expected, frame, fewest)
+    loose = loosened(expected, replace(growth.model, points=growth.model.points[chosen]))
+    told = told_by_tracks(growth, loose, frame, fewest)
     if told is not None:
         return told
+    sought, expected = sought_points(growth, chosen, expected, frame, images), loose
     reach = search_reach_px(sought.model, expected, frame)
     if reach > FARTHEST_SEARCH_PX:
         return None

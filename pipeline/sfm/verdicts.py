@@ -77,14 +77,14 @@ def frame_points(model: RigidModel, seen: Observations) -> list[int]:
     return np.bincount(seen.frame[usable(model, seen)], minlength=seen.frame_count).tolist()
 
 
-def uncertainty_numbers(rotation_deg: float, trajectory_percent: float, depth_percent: float) -> dict[str, float | int]:
+def uncertainty_numbers(rotation_deg: float, trajectory_percent: float) -> dict[str, float | int]:
     """How far poses may be off, by the names that the report shows."""
-    named = {
-        "rotation_std_deg": rotation_deg,
-        "trajectory_std_percent": trajectory_percent,
-        "depth_std_percent": depth_percent,
-    }
-    return {name: round(value, 5) for name, value in named.items()}
+    return {"rotation_std_deg": round(rotation_deg, 5), "trajectory_std_percent": round(trajectory_percent, 5)}
+
+
+def depth_number(depth_percent: float) -> dict[str, float | int]:
+    """How far the distance to an object may be off; to a background, which is all around, there is none."""
+    return {"depth_std_percent": round(depth_percent, 5)}
 
 
 def median(values: Float[np.ndarray, "value"]) -> float:

@@ -15,6 +15,7 @@ from pipeline.config import OsnAblation, TrainOsnConfig
 from pipeline.formats.scene_file import Scene, read_scene, write_scene
 from pipeline.osn import pixels as osn_pixels
 from pipeline.osn import training as osn_field_training
+from pipeline.osn.method import OsnMethod
 from pipeline.osn.setup import Phase, training_pixels
 from pipeline.osn.training import TrainingContext, update
 from pipeline.osn.training_state import started
@@ -146,6 +147,20 @@ def test_training_learns_the_scene_and_its_segmentation(scene_path, tmp_path):
     history = pd.read_csv(tmp_path / "history.csv")
     assert history.columns[0] == "step" and history["psnr_db"].dropna().is_monotonic_increasing
     assert torch.load(tmp_path / "resume.pt", weights_only=True)["done_by"]  # until a run of the graph has ended well
+
+
+def test_no_scene_is_certain_beside_an_object_whose_depth_nothing_tells(scene_path, tmp_path):
+    config = LEARNING.model_copy(update={"steps": 5, "network_steps": 10})
+    method, scene = trained(scene_path, tmp_path, config), read_scene(scene_path)
+    flat = replace(scene, objects=[*scene.objects[:2], scene.objects[2] | {"depth_std_percent": None}])
+    kept = (method.fields, method.network, method.views, method.scales, method.scores, method.object_views)
+    beside = OsnMethod(flat, *kept)
+    assert (beside.hidden_share(beside.scales) > beside.hidden_limit).all()
+    assert "nothing tells how far away" in beside.remarks["certain scenes"]
+    assert str(scene.objects[2]["name"]) in beside.remarks["certain scenes"]
+    judge = beside.scale_judge()
+    assert judge is not None and (judge.hiding.depth[judge.hiding.seen == 2, 2] > 100).all()
+    assert "nothing tells" not in method.remarks["certain scenes"]
 
 
 def test_without_depth_the_background_is_found_where_it_is(scene_path, tmp_path):
