@@ -123,17 +123,6 @@ rule check_inputs:
         " --options {params.options:q} --record {output.record:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
-# Bad inputs hold up the first run of a scene. Later runs must not wait for a check: where a job has to run whose output is
-# `ancient` in another rule, Snakemake forgets what else has changed after that (its issue 4166). So no rule makes the file then.
-rule hold_until_checked:
-    input:
-        "results/{scene}/inputs.json",
-    output:
-        touch("results/{scene}/checked"),
-    wildcard_constraints:
-        scene="|".join(map(re.escape, UNCHECKED)) or "(?!)",
-
-
 rule estimate_flow:
     input:
         frames="results/{scene}/frames",
