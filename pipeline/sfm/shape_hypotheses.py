@@ -33,6 +33,7 @@ from pipeline.sfm.pose_uncertainty import (
 from pipeline.sfm.rigid_model import Observations, RigidModel
 
 LOOSE_PERCENT = 20.0  # of the path
+TOLD_SIGMAS = 0.5  # by which points found again must speak for a shape that the tracks placed behind another
 MOST_OBSERVATIONS = 240_000  # points times frames: more of them hardly move the poses, and each takes its time
 
 
@@ -62,7 +63,7 @@ def best_shape_hypothesis(
     ]
     best = shapes[0]
     for shape in shapes[1:]:
-        if advantage(best, shape) < 0:
+        if advantage(best, shape) < -TOLD_SIGMAS:
             best = shape
     told = [best, *(shape for shape in shapes if is_ruled_out(best, shape))]
     known = [candidates[shape.number].adjusted.model for shape in told]
@@ -95,12 +96,14 @@ def shape_hypothesis(
 
 
 def advantage(one: ShapeHypothesis, other: ShapeHypothesis) -> float:
-    """By how many standard errors one shape explains the points that either of them found better than the other does."""
-    parts = [
-        track_costs(other.adjusted.model, shape.seen) - track_costs(one.adjusted.model, shape.seen)
-        for shape in (one, other)
-    ]
-    return vuong_statistic(np.concatenate(parts))
+    """By how many standard errors one shape explains the points that either of them found better than the other does.
+
+    In frames that both have: where one gave up its pose, it says nothing, and whatever the other found would look impossible.
+    """
+    both = one.adjusted.model.registered & other.adjusted.model.registered
+    found = [shape.seen.kept(both[shape.seen.frame]) for shape in (one, other)]
+    costs = [track_costs(other.adjusted.model, seen) - track_costs(one.adjusted.model, seen) for seen in found]
+    return vuong_statistic(np.concatenate(costs))
 
 
 def is_ruled_out(best: ShapeHypothesis, other: ShapeHypothesis) -> bool:

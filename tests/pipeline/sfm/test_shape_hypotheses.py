@@ -56,6 +56,26 @@ def test_the_advantage_changes_its_sign_with_the_order() -> None:
     assert advantage(other, one) == pytest.approx(-advantage(one, other))
 
 
+def test_a_frame_that_one_shape_gave_up_speaks_for_neither() -> None:
+    true, seen = tracked(turning_poses(), solid(60), noise=0.1)
+    wrong = replace(true, camera_from_object=turning_poses(turn=1.25))
+    fewer = true.camera_from_object.copy()
+    fewer[-1] = np.nan
+    gave_up = replace(true, camera_from_object=fewer)
+    left = seen.kept(gave_up.registered[seen.frame])
+    assert advantage(shape(0, gave_up, left), shape(1, wrong, seen)) > 3
+    assert advantage(shape(0, gave_up, left), shape(1, true, seen)) == pytest.approx(0, abs=0.5)
+
+
+def test_shapes_that_points_found_again_cannot_tell_apart_keep_the_order_of_the_tracks(
+    noisy: Observations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [candidate(wall_model()), candidate(mirrored(wall_model()))]
+    for told, number in ((-0.3, 0), (-0.7, 1)):
+        monkeypatch.setattr("pipeline.sfm.shape_hypotheses.advantage", lambda *_, told=told: told)
+        assert best_shape_hypothesis(models, noisy, OPTIONS, wall_images())[0].number == number
+
+
 def test_a_shape_that_is_ruled_out_is_no_rival_but_quite_another_path_is() -> None:
     true, seen = tracked(turning_poses(), solid(60), noise=0.1)
     wrong = replace(true, camera_from_object=turning_poses(turn=1.5))
