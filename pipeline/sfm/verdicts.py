@@ -124,8 +124,11 @@ def bends(numbers: Numbers) -> bool:
 
 
 def only_focal_length_doubted(reason: str, numbers: Numbers) -> bool:
-    """Whether a verdict would be ok if the focal length were known: depths may be stretched, and all else agrees."""
-    if "focal_std_percent" not in numbers:
+    """Whether a verdict would be ok if the focal length were known: depths may be stretched, and all else agrees.
+
+    A background without depth, whose camera only turns, was not judged by these numbers, and has not all of them.
+    """
+    if not {"focal_std_percent", "inlier_ratio_percent"} <= numbers.keys():
         return False
     known = {name.removesuffix(AT_FOCAL): value for name, value in numbers.items() if name.endswith(AT_FOCAL)}
     return reason == "; ".join(doubts_about(numbers)) and not doubts_about(

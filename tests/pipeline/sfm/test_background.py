@@ -8,6 +8,7 @@ from pipeline.cameras import Intrinsics
 from pipeline.sfm.background import is_pure_rotation, plausible, reconstruct_background
 from pipeline.sfm.given_poses import imported_background
 from pipeline.sfm.mapping import MappingOptions
+from pipeline.sfm.verdicts import only_focal_length_doubted
 from tests.pipeline.tracked_body import CAMERA, FRAMES, orbit, pose_errors, room, tracked
 
 OPTIONS = MappingOptions(CAMERA, True, 0, 1200, 4000)
@@ -48,6 +49,7 @@ def test_a_turning_camera_tells_its_focal_length_and_how_surely() -> None:
     found, motion = reconstruct_background(seen, BLIND)
     assert motion == "rotating" and found.focal_std_px is not None and 0 < found.focal_std_px < 20
     assert abs(found.model.camera.fx - CAMERA.fx) < 4 * found.focal_std_px + 1
+    assert not only_focal_length_doubted(found.judgement.reason, found.judgement.numbers)  # it has no depth either
 
 
 def test_an_empty_background_is_failed_but_usable() -> None:

@@ -14,7 +14,7 @@ SOUND = {
     "registered_frames": 30, "frames_with_tracks": 30, "points": 200, "inlier_ratio_percent": 99.0,
     "reprojection_error_px": 0.2, "normalised_residual": 0.6, "triangulation_angle_deg": 20.0, "planarity": 0.5,
     "rotation_std_deg": 0.5, "trajectory_std_percent": 2.0,
-}  # fmt: skip  # fmt: skip
+}  # fmt: skip
 
 
 def test_a_sound_model_is_ok_and_every_doubt_is_in_words() -> None:
