@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
+import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
 from pipeline.formats.frame_files import (
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz")
 DEPTH_KEYS = ("depth", "depths", "depth_map", "depth_maps", "disparity", "disp", "pred", "arr_0")
 LEAST_OBSERVATIONS = 8
+BORDER_SHARE = 0.02  # of the width, by which the maps of networks are smeared
 SCALED: tuple[MapKind, ...] = ("scaled",)
 KINDS: dict[DepthMeaning, tuple[MapKind, ...]] = {
     "metric": SCALED,
@@ -71,7 +73,8 @@ def drawn_pixels(
 ) -> MapPixels:
     """Random pixels of depth maps, at most so many a frame, each map in the units of the scene by the background's points.
 
-    Of frames with a known camera whose map fits those points; where something is allowed, only there.
+    Of frames with a known camera whose map fits those points; where something is allowed, only there. Not beside borders of
+    masks, where the maps of networks go over from one thing's depth to the next one's.
     """
     given = read_depths(folder, scene)
     aligned = aligned_depths(given.maps, scene, given.kinds)
@@ -81,6 +84,7 @@ def drawn_pixels(
             "depth maps of %d of %d frames do not fit the sparse points and are not used", (~used).sum(), len(used)
         )
     known = used[:, None, None] & np.isfinite(maps) & (maps > 0) & scene.visible[0][:, None, None]
+    known &= np.stack([away_from_borders(ids, BORDER_SHARE * maps.shape[2]) for ids in scene.object_ids])
     if allowed is not None:
         known &= allowed
     rng = np.random.default_rng(seed)
@@ -88,6 +92,16 @@ def drawn_pixels(
     frame = np.repeat(np.arange(len(maps)), [len(pixels) for pixels in chosen])
     row, column = np.divmod(np.concatenate(chosen), maps.shape[2])
     return MapPixels(frame, row, column, maps[frame, row, column])
+
+
+def away_from_borders(ids: UInt8[np.ndarray, "height width"], margin_px: float) -> Bool[np.ndarray, "height width"]:
+    """Pixels farther than that from the border of what they show; of a thing that has none, those of its inner half."""
+    inside = np.zeros(ids.shape, bool)
+    for k in np.unique(ids).tolist():
+        own = np.pad((ids == k).astype(np.uint8), 1, mode="edge")  # the image's border is none of the thing's
+        distance = cv2.distanceTransform(own, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        inside |= distance > min(margin_px, float(distance.max()) / 2)
+    return inside
 
 
 def given_scales(folder: Path, scene: Scene) -> Float[np.ndarray, "object"]:

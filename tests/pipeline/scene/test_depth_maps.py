@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.runtime.errors import StageError
-from pipeline.scene.depth_maps import given_scales, read_depths
+from pipeline.scene.depth_maps import away_from_borders, drawn_pixels, given_scales, read_depths
 from tests.analytic_world import FRAMES, HEIGHT, TRUE_SCALES, WIDTH, analytic_scene, analytic_truth
 
 TRUTH = analytic_truth()
@@ -100,3 +100,27 @@ def test_an_archive_with_masks_gives_its_depth_and_other_forms_are_named(tmp_pat
     (tmp_path / "exr" / "0.exr").write_bytes(b"v/1")
     with pytest.raises(StageError, match=r"holds no depth maps .*but \.exr"):
         read_depths(tmp_path / "exr", SCENE)
+
+
+def test_pixels_beside_the_border_of_a_mask_are_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.scene.depth_maps.BORDER_SHARE", 2 / WIDTH)
+    truth = analytic_truth()
+    scene = analytic_scene(truth)
+    np.save(tmp_path / "depth.npy", truth.train.depth)
+    drawn = drawn_pixels(tmp_path, scene, 0, WIDTH * HEIGHT)
+    for frame in range(FRAMES):
+        ids, own = scene.object_ids[frame], drawn.frame == frame
+        told = np.zeros(ids.shape, bool)
+        told[drawn.row[own], drawn.column[own]] = True
+        beside = cv2.dilate(ids, np.ones((3, 3), np.uint8)) != cv2.erode(ids, np.ones((3, 3), np.uint8))
+        assert not (told & beside).any()
+        assert all((told & (ids == k)).any() for k in np.unique(ids))
+
+
+def test_a_thing_that_is_all_border_keeps_its_inner_half() -> None:
+    ids = np.zeros((20, 30), np.uint8)
+    ids[:, 10:15] = 1  # five pixels wide, from one border of the image to the other
+    told = away_from_borders(ids, 8.0)
+    assert told[:, 11:14].all() and not told[:, 10].any() and not told[:, 14].any()
+    assert told[:, :3].all() and not told[:, 3:10].any()  # the image's own border is no border of a mask
+    assert away_from_borders(np.zeros((4, 4), np.uint8), 8.0).all()
