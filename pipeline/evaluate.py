@@ -31,6 +31,7 @@ from pipeline.evaluation.scenes import comparison_findings, valid_scenes_finding
 from pipeline.evaluation.semantics import PROTOCOL as SEMANTIC_PROTOCOL
 from pipeline.evaluation.semantics import class_targets, protocol_class_findings, semantic_results
 from pipeline.evaluation.splats import splats_findings
+from pipeline.evaluation.unexplained_pixels import unexplained_results
 from pipeline.formats.flow_file import read_flow_pairs
 from pipeline.formats.frame_files import KeptFrames
 from pipeline.formats.frames_folder import read_frames_info
@@ -73,6 +74,7 @@ def evaluate(
     lpips = load_lpips(weights) if config.lpips else None
     protocols = asked_protocols(config.protocols, known)
     results = [render_results(folder, packed, known, lpips, protocols) for folder in renders]
+    results += [unexplained_results(folder, read_renders(folder), packed) for folder in renders]
     findings = cost_findings(records)
     for checkpoint, folder in zip(checkpoints, renders, strict=True):
         method = load_method(checkpoint, packed, stage_device())

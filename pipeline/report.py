@@ -33,6 +33,7 @@ from pipeline.reporting.sections import (
     run_section,
     subtitle,
 )
+from pipeline.reporting.unexplained import unexplained_sentences
 from pipeline.runtime.atomic import whole
 from pipeline.runtime.record import read_record
 from pipeline.truth.truth_file import read_truth
@@ -75,12 +76,13 @@ def report(
     verdicts, images = read_geometry(geometry), read_frames(frames)
     names = {row["id"]: row["name"] for row in object_rows(facts.objects, verdicts)}
     shown, no_scene = first_scene(splats, facts, names)
+    otherwise = unexplained_sentences(facts.notes["unexplained"], names)
     page = {
         "title": facts.title,
         "subtitle": subtitle(facts),
-        "trust": trust(verdicts, facts.metrics, facts.truth is not None),
+        "trust": trust(verdicts, facts.metrics, facts.truth is not None, otherwise),
         "choice": choice_sentence(read_json(method)) if method else "",
-        "advice": advice(facts.title, verdicts, facts.objects, facts.metrics, facts.notes["limits"], facts.scene),
+        "advice": advice(facts.title, verdicts, facts.objects, facts.metrics, facts.notes, facts.scene),
         "warnings": warnings(facts.records, facts.objects, verdicts),
         "tiles": tiles(facts.metrics, verdicts),
         "scene": shown,

@@ -38,7 +38,7 @@ def masked_psnr_db(
 
 def ssim(image: Float[Tensor, "height width rgb=3"], target: Float[Tensor, "height width rgb=3"]) -> float:
     """Structural similarity over windows of 11 pixels, Gaussian of 1.5, images mirrored at their borders."""
-    return masked_ssim(image, target, torch.ones(image.shape[:2], dtype=torch.bool, device=image.device))
+    return float(ssim_map(image, target).mean())
 
 
 def masked_ssim(
@@ -51,6 +51,17 @@ def masked_ssim(
     The mean is over windows centred inside the mask. Multiplying both images by the mask, as the official code of
     OSN does, counts the mask's own border as structure that agrees. Borders are mirrored, as in the plain `ssim`.
     """
+    return float(ssim_map(image, target, mask)[:, mask].mean())
+
+
+def ssim_map(
+    image: Float[Tensor, "height width rgb=3"],
+    target: Float[Tensor, "height width rgb=3"],
+    mask: Bool[Tensor, "height width"] | None = None,
+) -> Float[Tensor, "rgb=3 height width"]:
+    """Structural similarity of the window around each pixel, and channel; windows see only pixels inside a mask."""
+    if mask is None:
+        mask = torch.ones(image.shape[:2], dtype=torch.bool, device=image.device)
     x, y, weight = (
         mirrored(part) for part in (image.movedim(-1, 0), target.movedim(-1, 0), mask.to(image.dtype)[None])
     )
@@ -64,7 +75,7 @@ def masked_ssim(
     covariance = mean(x * y) - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
     structure = (2 * covariance + SSIM_C2) / (variance_x.clamp_min(0) + variance_y.clamp_min(0) + SSIM_C2)
-    return float((luminance * structure)[:, mask].mean())
+    return luminance * structure
 
 
 def mirrored(values: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel rows columns"]:

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.config import BASELINES
 from pipeline.formats.metrics_table import Findings
 
-NOTES = ("semantics", "best_held_out", "validity", "limits")
+NOTES = ("semantics", "best_held_out", "validity", "limits", "unexplained")
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,9 @@ MEANINGS: dict[str, Meaning] = {
     "psnr_db": Meaning("dB", True, "likeness of images; 20 is rough, 25 good, 30 very good"),
     "ssim": Meaning("", True, "likeness of structure, at most 1"),
     "lpips": Meaning("", False, "perceptual distance (AlexNet)"),
+    "unexplained_percent": Meaning(
+        "%", False, "share of the video's own views that is shown with other colours and another structure"
+    ),
     "psnr_db_covisible": Meaning("dB", True, "PSNR where the video saw the surface in enough frames"),
     "ssim_covisible": Meaning("", True, "SSIM where the video saw the surface in enough frames"),
     "lpips_covisible": Meaning("", False, "LPIPS where the video saw the surface in enough frames"),

@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.formats.geometry_file import ROLLS, ZOOMS, Geometry, ObjectGeometry
 from pipeline.formats.scene_file import Scene
 from pipeline.reporting.facts import method_title
+from pipeline.reporting.unexplained import unexplained_advice
 
 DOUBTED_MASK = 0.6  # confidence below which a click is worth more than anything else
 ROUGH_DB = 25.0
@@ -21,12 +22,14 @@ def advice(
     geometry: Geometry,
     objects: dict[str, Any],
     metrics: pd.DataFrame,
-    limits: dict[str, list[dict[str, Any]]],
+    notes: dict[str, Any],
     scene: Scene,
 ) -> list[str]:
-    """The most useful first; nothing where nothing was found wanting."""
-    found = [*camera_advice(geometry), *mask_advice(name, objects, scene), *geometry_advice(geometry, objects)]
-    found += [*scale_advice(limits, geometry), *training_advice(metrics)]
+    """The most useful first; nothing where nothing was found wanting. `notes` are those of evaluation.json."""
+    names = {entry.id: entry.name for entry in geometry.objects}
+    found = [*camera_advice(geometry), *mask_advice(name, objects, scene)]
+    found += unexplained_advice(name, notes["unexplained"], names)
+    found += [*geometry_advice(geometry, objects), *scale_advice(notes["limits"], names), *training_advice(metrics)]
     return found[:MOST_ADVICE]
 
 
@@ -91,9 +94,8 @@ def object_advice(entry: ObjectGeometry) -> str:
     return f"Film {entry.name} larger, sharper or from more sides: {entry.reason}."
 
 
-def scale_advice(limits: dict[str, list[dict[str, Any]]], geometry: Geometry) -> list[str]:
+def scale_advice(limits: dict[str, list[dict[str, Any]]], names: dict[int, str]) -> list[str]:
     """Of scales that nothing in the film bounds on one side."""
-    names = {entry.id: entry.name for entry in geometry.objects}
     open_ends = [entry for listed in limits.values() for entry in listed if not entry["frames"]]
     found = []
     for above, side, missing in (

@@ -1,6 +1,6 @@
 """What the report says in words: whether to trust the result, what to be warned of, what each object came to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -78,8 +78,8 @@ class Trust:
     sentences: list[str]
 
 
-def trust(geometry: Geometry, metrics: pd.DataFrame, has_truth: bool) -> Trust:
-    """The one-paragraph verdict."""
+def trust(geometry: Geometry, metrics: pd.DataFrame, has_truth: bool, unexplained: Sequence[str] = ()) -> Trust:
+    """The one-paragraph verdict; `unexplained`: sentences on where the trained scene shows something else than the video."""
     background = [entry for entry in geometry.objects if entry.id == 0]
     moving = [entry for entry in geometry.objects if entry.id != 0]
     doubtful = [entry for entry in geometry.objects if entry.verdict != "ok"]
@@ -88,7 +88,7 @@ def trust(geometry: Geometry, metrics: pd.DataFrame, has_truth: bool) -> Trust:
     ]
     likeness = likeness_sentences(metrics, has_truth)
     known = ["The truth is known of this video; no stage saw it before it judged their results."] if has_truth else []
-    sentences = [CAMERA_WORDS[geometry.camera], objects_sentence(moving), *doubts, *likeness, *known]
+    sentences = [CAMERA_WORDS[geometry.camera], objects_sentence(moving), *doubts, *unexplained, *likeness, *known]
     no_parallax = geometry.camera != "moving"
     if no_parallax or not background or background[0].verdict == "failed":
         headline = "No parallax: depth is a guess" if no_parallax else "The background could not be reconstructed"
@@ -96,6 +96,8 @@ def trust(geometry: Geometry, metrics: pd.DataFrame, has_truth: bool) -> Trust:
     if doubtful:
         names = ", ".join(f"{entry.name} ({entry.verdict})" for entry in doubtful)
         return Trust("caution", f"Usable with care: {names}", sentences)
+    if unexplained:
+        return Trust("caution", "Usable with care: parts of the video are shown otherwise", sentences)
     return Trust("good", "Every part was reconstructed", sentences)
 
 

@@ -14,5 +14,6 @@ def test_notes_are_gathered_by_kind_and_a_method_without_one_is_left_out() -> No
         "best_held_out": {"osn": "held_out_001"},
         "validity": {"osn": [1]},
         "limits": {"osn": []},
+        "unexplained": {},
     }
     assert training_stage("osn") == "train_osn"

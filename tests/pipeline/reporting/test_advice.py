@@ -10,6 +10,8 @@ from tests.pipeline.judged_scene import geometry
 
 SCENE = analytic_scene(analytic_truth())
 NAMES = [entry["name"] for entry in SCENE.objects]
+NOTHING = {"limits": {}, "unexplained": {}}
+REGION = {"frame": 2, "x": 8, "y": 9, "percent": 1.0, "object_id": 1}
 
 
 def sound(camera: str = "moving") -> Geometry:
@@ -32,7 +34,7 @@ def numbers(psnr_db: float) -> pd.DataFrame:
 
 
 def advised(**changes) -> list[str]:
-    known = {"geometry": sound(), "objects": masks(), "metrics": numbers(30.0), "limits": {}}
+    known = {"geometry": sound(), "objects": masks(), "metrics": numbers(30.0), "notes": NOTHING}
     return advice("clip", **{**known, **changes}, scene=SCENE)
 
 
@@ -51,8 +53,12 @@ def test_nothing_is_advised_where_all_is_well() -> None:
             "Train OSN longer (the next larger `preset` in config.yaml): it shows the video's own views at 21.4 dB only",
         ),
         (
-            {"limits": {"osn": [{"object": 1, "above": False, "frames": []}]}},
+            {"notes": NOTHING | {"limits": {"osn": [{"object": 1, "above": False, "frames": []}]}}},
             f"scale of {NAMES[1]} is not bounded from below",
+        ),
+        (
+            {"notes": NOTHING | {"unexplained": {"osn": [REGION]}}},
+            f"Look at the mask of {NAMES[1]} in frame 2 around (8, 9)",
         ),
     ],
 )
@@ -87,4 +93,4 @@ def test_where_nothing_was_found_to_move_a_click_may_help() -> None:
 
 
 def test_a_bounded_scale_asks_for_nothing() -> None:
-    assert advised(limits={"osn": [{"object": 1, "above": True, "frames": [3]}]}) == []
+    assert advised(notes=NOTHING | {"limits": {"osn": [{"object": 1, "above": True, "frames": [3]}]}}) == []

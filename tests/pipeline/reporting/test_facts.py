@@ -51,6 +51,12 @@ def test_one_doubt_makes_a_result_doubtful_and_a_lost_background_makes_it_bad(
     assert f"{sound} of them with a sound reconstruction" in found.sentences[1]
 
 
+def test_what_the_scene_shows_otherwise_makes_a_sound_result_doubtful() -> None:
+    found = trust(geometry("ok", "ok"), table(), False, ["OSN shows something else."])
+    assert found.level == "caution" and "shown otherwise" in found.headline
+    assert "OSN shows something else." in found.sentences
+
+
 def test_why_the_background_is_doubtful_stands_on_the_first_screen() -> None:
     judged = geometry("weak", "weak")
     zooming = judged.objects[0].model_copy(update={"reason": f"{ZOOMS} by a factor 1.4 from frame 0 to 8"})
