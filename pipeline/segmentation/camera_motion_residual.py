@@ -5,7 +5,7 @@ explains where it lands in all of them. What is found is averaged along the flow
 stops for a while keeps what it has shown before, and what flow smears over the background for a moment fades.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from pipeline.segmentation.impossible_things import impossible_things
 from pipeline.segmentation.plane_parallax import fitted_plane_parallax, homogeneous
 from pipeline.segmentation.possible_depth import possible
 
-DISTANCES, FAR_DISTANCES = (2, 5, 8), (5, 8, 14)  # in frames; the latter for what has no texture
+NEXT, DISTANCES, FAR_DISTANCES = 1, (2, 5, 8), (5, 8, 14)  # in frames; the last for what has no texture
 GRID_PX = 5
 FEWEST_POINTS = 30
 WORKING_PX = 320  # longer side at which motion is judged
@@ -117,20 +117,44 @@ def remembered(
 def frame_residual(
     image: UInt8[np.ndarray, "full_height full_width rgb=3"], chain: FlowChain, frame: int
 ) -> Float[np.ndarray, "height width range=2"]:
-    """Residual of one frame: the means over the near and over the far frames that it is compared with."""
+    """Residual of one frame: the means over the near and over the far frames that it is compared with.
+
+    What moves so fast that flow loses it within two frames is told by the next one; that a thing is still is not.
+    """
     size = chain.forward.shape[1:3]
-    distances = {d for d in (*DISTANCES, *FAR_DISTANCES) if d < chain.frame_count} or {1}
+    trusted, flat = trust(image, size), flat_regions(image, size)
+    distances = {d for d in (*DISTANCES, *FAR_DISTANCES) if d < chain.frame_count} or {NEXT}
+    compared = compared_frames(chain, frame, distances, trusted, flat)
+    near = mean_residual([pair for pair in compared if pair[0].stride in (NEXT, *DISTANCES)], size)
+    far = mean_residual([pair for pair in compared if pair[0].stride in (NEXT, *FAR_DISTANCES)], size)
+    untold = ~np.any([step.valid for step, _ in compared if step.stride in DISTANCES], axis=0)
+    if untold.any() and NEXT not in distances:
+        fast = mean_residual(compared_frames(chain, frame, {NEXT}, trusted, flat), size)
+        near = np.where(untold, np.maximum(fast, 0), near)
+    return np.stack([near, far], axis=-1)
+
+
+def compared_frames(
+    chain: FlowChain,
+    frame: int,
+    distances: Collection[int],
+    trusted: Float[np.ndarray, "height width 2 2"],
+    flat: Int[np.ndarray, "height width"],
+) -> list[tuple[Step, Float[np.ndarray, "height width"]]]:
+    """The frames at such distances that flow reaches, with what a still world leaves unexplained of each."""
     steps = [step for step in steps_from(chain, frame, distances) if step.valid.any()]
-    residuals = background_residuals(steps, trust(image, size), flat_regions(image, size))
-    means = []
-    for chosen in (DISTANCES, FAR_DISTANCES):
-        total, weight = np.zeros(size, np.float32), np.full(size, 1e-3, np.float32)
-        for step, residual in zip(steps, residuals, strict=True):
-            if step.stride in chosen or len(distances) == 1:
-                total += step.valid * np.clip(residual - 1, STILL, MOVING)
-                weight += step.valid
-        means.append(total / weight)
-    return np.stack(means, axis=-1)
+    return list(zip(steps, background_residuals(steps, trusted, flat), strict=True))
+
+
+def mean_residual(
+    compared: Sequence[tuple[Step, Float[np.ndarray, "height width"]]], size: tuple[int, ...]
+) -> Float[np.ndarray, "height width"]:
+    """The mean over frames in which flow finds a pixel; 0 where it does in none."""
+    total, weight = np.zeros(size, np.float32), np.full(size, 1e-3, np.float32)
+    for step, residual in compared:
+        total += step.valid * np.clip(residual - 1, STILL, MOVING)
+        weight += step.valid
+    return total / weight
 
 
 def trust(

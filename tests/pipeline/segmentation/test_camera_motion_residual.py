@@ -84,3 +84,18 @@ def driven(way: tuple[float, float, float]) -> FlowChain:
         flows.append(np.broadcast_to(flow.astype(np.float16), (5, 60, 80, 2)))
     valid = np.ones((5, 60, 80), bool)
     return FlowChain(*flows, valid, valid)
+
+
+def test_what_flow_loses_after_one_frame_moves_by_what_that_one_tells() -> None:
+    flows, valid = np.zeros((2, 9, 40, 120, 2), np.float16), np.ones((2, 9, 40, 120), bool)
+    shown = np.zeros((10, 40, 120), bool)
+    for t in range(10):
+        shown[t, 12:24, 2 + 11 * t : 14 + 11 * t] = True
+    for t in range(9):
+        flows[0, t, shown[t]], flows[1, t, shown[t + 1]] = [11, 0], [-11, 0]
+        if t % 2:  # every second pair is lost, so that no two frames farther apart are compared
+            valid[0, t, shown[t]] = valid[1, t, shown[t + 1]] = False
+    images = np.stack([texture(0, (40, 120), (90, 90, 110))] * 10)
+    residual = camera_motion_residual(images, FlowChain(*flows, *valid))
+    assert all(np.median(frame[inside]) > 0.7 for frame, inside in zip(residual, shown, strict=True))
+    assert (residual[:, :8] < 0).all(), "where it never passes"
