@@ -22,6 +22,8 @@ FEWEST_OBSERVATIONS = 20  # of a cluster's points, in all frames
 STEEP = 0.2  # change of flow from pixel to pixel
 TAKEN_OVER, TOGETHER = 0.4, 0.25  # of the area of a region
 FEWEST_FRAMES = 4  # of a tube
+AWAY = 3  # frames without a thing, more than which part two stays
+MOST_IDS = 250
 VOTERS = 5  # trajectories that decide where a pixel belongs
 VOTER_PX, VOTER_MOTION_PX = 4.0, 0.4  # how much place and motion count for being near
 FARTHEST_VOTER = 6.0  # in these units; what has none nearer gets its id along the flow
@@ -50,6 +52,41 @@ def find_tubes(
     pictures = np.stack([cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA) for image in images])
     tubes = joined_tubes(pictures, single, [~smeared(chain, t) for t in range(len(single))], chain)
     return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST) for frame in tubes])
+
+
+def joined_stays(
+    images: UInt8[np.ndarray, "frame height width rgb=3"],
+    ids: UInt8[np.ndarray, "frame height width"],
+    chain: FlowChain,
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Objects whose borders lie on edges by now, with one id for what turns out to be parts of one thing.
+
+    A tube that began beside a thing, in flow smeared over its border, may have been drawn onto a part of it in some frames,
+    and have stayed beside it in others: each stay is judged alone, whatever tube it came from.
+    """
+    stays, chain = single_stays(ids), chain.reduced(WORKING_PX)
+    size = chain.forward.shape[2:0:-1]
+    small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST) for frame in stays])
+    pictures = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
+    joined = joined_tubes(pictures, small, [~smeared(chain, t) for t in range(len(small))], chain)
+    table = np.arange(256, dtype=np.uint8)
+    for k in (int(k) for k in np.unique(small) if k):
+        table[k] = joined[small == k][0]
+    return table[stays]
+
+
+def single_stays(ids: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame height width"]:
+    """Ids of their own for the times before and after an object is not seen for some frames; as they are where that is too many."""
+    runs = []
+    for k in (int(k) for k in np.unique(ids) if k):
+        frames = np.flatnonzero((ids == k).any((1, 2)))
+        runs += [(k, run) for run in np.split(frames, np.flatnonzero(np.diff(frames) > AWAY) + 1)]
+    if len(runs) > MOST_IDS:
+        return ids
+    result = np.zeros_like(ids)
+    for new, (k, run) in enumerate(runs, start=1):
+        result[run] = np.where(ids[run] == k, new, result[run])
+    return result
 
 
 def lasting(tubes: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame height width"]:
@@ -89,7 +126,7 @@ def evident(
     ids, newest = np.zeros_like(clusters), 0
     for k in range(clusters.max(initial=-1) + 1):
         own = values[owners == k]
-        if len(own) >= FEWEST_OBSERVATIONS and np.percentile(own, 90) > SURELY_MOVING and newest < 250:
+        if len(own) >= FEWEST_OBSERVATIONS and np.percentile(own, 90) > SURELY_MOVING and newest < MOST_IDS:
             newest += 1
             ids[clusters == k] = newest
     return ids

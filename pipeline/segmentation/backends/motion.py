@@ -17,6 +17,7 @@ from pipeline.segmentation.motion_test import (
 from pipeline.segmentation.object_confidence import kept_objects
 from pipeline.segmentation.prompts import prompted_objects
 from pipeline.segmentation.reidentification import known_again
+from pipeline.segmentation.tubes import joined_stays
 from pipeline.segmentation.video import Video
 
 
@@ -40,6 +41,7 @@ def moving_objects(
     likely = kept_objects(tubes, video.residual, config.min_area / 4, config.max_objects + 4)
     moving = objects_that_move(video.images, likely, video.chain, config.boundary_reach)
     moving = without_still_stretches(video.images, moving, video.chain, config.boundary_reach)
-    joined = without_crumbs(known_again(video.images, moving), video.chain)
-    things = without_smear_of_others(video.images, joined, video.chain, config.boundary_reach)
+    joined = known_again(video.images, joined_stays(video.images, moving, video.chain))
+    clear = without_crumbs(joined, video.chain)
+    things = without_smear_of_others(video.images, clear, video.chain, config.boundary_reach)
     return kept_objects(things, video.residual, config.min_area, config.max_objects)

@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from pipeline.correspondence.flow_chain import FlowChain
 from pipeline.segmentation.trajectories import TrackedPoints
 from pipeline.segmentation.tubes import (
     carried_labels,
+    joined_stays,
     labelled,
     lasting,
+    single_stays,
     taken_over,
     without_smear,
 )
@@ -51,3 +54,34 @@ def test_pixels_far_from_all_trajectories_have_no_id_until_flow_brings_one() -> 
         assert not carried[t][~moving].any()
     chain.forward_valid[:], chain.backward_valid[:] = False, False
     assert not carried_labels([before, voted, before], [moving] * 3, chain)[1][10:20, 45:55].any()
+
+
+def test_a_thing_that_is_away_has_two_stays_and_one_that_blinks_has_one() -> None:
+    ids = np.zeros((12, 4, 4), np.uint8)
+    ids[[0, 1, 2, 9, 10], 0], ids[[0, 1, 4, 5], 2] = 7, 9
+    stays = single_stays(ids)
+    assert stays[0, 0, 0] == stays[2, 0, 0] != stays[9, 0, 0] == stays[10, 0, 0]
+    assert stays[0, 2, 0] == stays[5, 2, 0]
+    assert ((stays > 0) == (ids > 0)).all() and len(np.unique(stays)) == 4
+    many = np.zeros((1020, 1, 1), np.uint8)
+    many[::4] = 1  # 255 stays, each three frames after the other
+    np.testing.assert_array_equal(single_stays(np.repeat(many, 2, axis=0)), np.repeat(many, 2, axis=0))
+
+
+def test_a_part_that_an_id_had_for_a_while_is_joined_and_what_else_it_had_is_not() -> None:
+    frames, size = 14, (60, 150)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    ids, images = np.zeros((frames, *size), np.uint8), np.full((frames, *size, 3), 120, np.uint8)
+    flow = np.zeros((frames - 1, *size, 2), np.float16)
+    for t in range(frames):
+        inside = np.hypot(columns - 30 - 3 * t, rows - 30) < 20
+        part = inside & (columns > 30 + 3 * t) & (t < 8)
+        late = (t > 11) & (columns > 135) & (rows > 45)
+        ids[t] = np.where(part | late, 2, inside)
+        images[t][inside], images[t][late] = (200, 30, 30), (30, 30, 200)
+        if t < frames - 1:
+            flow[t, ..., 0] = 3 * inside
+    sure = np.ones(flow.shape[:3], bool)
+    joined = joined_stays(images, ids, FlowChain(flow, -flow, sure, sure))
+    assert len(np.unique(joined[:8][ids[:8] > 0])) == 1
+    assert joined[0, 30, 30] not in joined[12][ids[12] == 2]
