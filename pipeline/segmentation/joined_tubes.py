@@ -33,9 +33,12 @@ def joined_tubes(
     tubes: UInt8[np.ndarray, "frame height width"],
     smooth: Sequence[Bool[np.ndarray, "height width"]],
     chain: FlowChain,
+    again: bool = False,
 ) -> UInt8[np.ndarray, "frame height width"]:
     """Tubes with one id for all parts of a thing; `smooth`: where flow is not smeared over a border.
 
+    `again`: the tubes are what was left, drawn onto edges. What lasts side by side is two then, as it was when its motion was
+    not yet mixed at the border between them.
     Two things that are two where they are seen once are two for good, also after one of them is known again by its looks.
     """
     ids = [int(k) for k in np.unique(tubes) if k]
@@ -47,7 +50,9 @@ def joined_tubes(
         pair, miss = (ids[i], ids[j]), joint_miss(motions, errors, i, j)
         both = np.intersect1d(shown[pair[0]], shown[pair[1]])
         lasting = len(both) > max(LASTING * len(np.union1d(shown[pair[0]], shown[pair[1]])), len(tubes) / 2)
-        if lasting and share_an_edge(tubes, pair, both, (motions[i], motions[j])):
+        if lasting and again:
+            apart.append(pair)
+        elif lasting and share_an_edge(tubes, pair, both, (motions[i], motions[j])):
             together.append((0.0, pair))  # the surest
         elif miss > TWO:
             apart += [pair] * bool(np.isfinite(miss))

@@ -68,7 +68,8 @@ def joined_stays(
     size = chain.forward.shape[2:0:-1]
     small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST) for frame in stays])
     pictures = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
-    joined = joined_tubes(pictures, small, [~smeared(chain, t) for t in range(len(small))], chain)
+    smooth = [~smeared(chain, t) for t in range(len(small))]
+    joined = joined_tubes(pictures, small, smooth, chain, again=True)
     table = np.arange(256, dtype=np.uint8)
     for k in (int(k) for k in np.unique(small) if k):
         table[k] = joined[small == k][0]

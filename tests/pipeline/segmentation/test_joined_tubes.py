@@ -23,7 +23,7 @@ def test_tubes_are_near_if_they_are_so_in_most_frames() -> None:
     assert not near([(0, first, close), (1, first, far), (2, first, far)])
 
 
-def halves(turn: float, apart: float, colour: tuple[int, int, int]) -> list[int]:
+def halves(turn: float, apart: float, colour: tuple[int, int, int], again: bool = False) -> list[int]:
     """Ids left of a disk's two halves that go 3 px a frame; it turns by `turn` radians a frame, the right one goes by itself."""
     frames, size = 8, (90, 130)
     rows, columns = np.mgrid[: size[0], : size[1]].astype(float)
@@ -39,7 +39,7 @@ def halves(turn: float, apart: float, colour: tuple[int, int, int]) -> list[int]
             flow[t, ..., 0] = inside * (3 - turn * y + apart * (side == 2))
             flow[t, ..., 1] = inside * turn * x
     sure = np.ones(flow.shape[:3], bool)
-    joined = joined_tubes(images, tubes, [np.ones(size, bool)] * frames, FlowChain(flow, -flow, sure, sure))
+    joined = joined_tubes(images, tubes, [np.ones(size, bool)] * frames, FlowChain(flow, -flow, sure, sure), again)
     return np.unique(joined).tolist()
 
 
@@ -52,6 +52,10 @@ def test_halves_of_a_disk_that_turns_are_one_thing_and_of_two_that_part_are_not(
 def test_things_that_move_a_little_otherwise_are_one_if_they_look_the_same() -> None:
     assert halves(turn=0.0, apart=0.9, colour=RED) == [0, 1]
     assert halves(turn=0.0, apart=0.9, colour=GREEN) == [0, 1, 2]
+
+
+def test_what_was_told_apart_all_the_time_is_not_joined_on_its_edges() -> None:
+    assert halves(turn=0.0, apart=0.0, colour=RED, again=True) == [0, 1, 2]
 
 
 def faces(slide: float, parting: int) -> bool:
