@@ -64,6 +64,8 @@ def joined_stays(
     A tube that began beside a thing, in flow smeared over its border, may have been drawn onto a part of it in some frames,
     and have stayed beside it in others: each stay is judged alone, whatever tube it came from.
     """
+    if not ids.any():
+        return ids
     stays, chain = single_stays(ids), chain.reduced(WORKING_PX)
     size = chain.forward.shape[2:0:-1]
     small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST) for frame in stays])
