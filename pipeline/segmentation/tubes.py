@@ -49,8 +49,7 @@ def find_tubes(
     labels = carried_labels(voted, moving, chain)
     clear = np.stack([without_smear(*frame, smallest_px // 2) for frame in zip(labels, residual, strict=True)])
     single = lasting(taken_over(clear, chain))
-    pictures = np.stack([cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA) for image in images])
-    tubes = joined_tubes(pictures, single, [~smeared(chain, t) for t in range(len(single))], chain)
+    tubes = joined_where_smooth(images, single, chain)
     return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST) for frame in tubes])
 
 
@@ -69,13 +68,23 @@ def joined_stays(
     stays, chain = single_stays(ids), chain.reduced(WORKING_PX)
     size = chain.forward.shape[2:0:-1]
     small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST) for frame in stays])
-    pictures = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
-    smooth = [~smeared(chain, t) for t in range(len(small))]
-    joined = joined_tubes(pictures, small, smooth, chain, again=True)
+    joined = joined_where_smooth(images, small, chain, again=True)
     table = np.arange(256, dtype=np.uint8)
     for k in (int(k) for k in np.unique(small) if k):
         table[k] = joined[small == k][0]
     return table[stays]
+
+
+def joined_where_smooth(
+    images: UInt8[np.ndarray, "frame full_height full_width rgb=3"],
+    tubes: UInt8[np.ndarray, "frame height width"],
+    chain: FlowChain,
+    again: bool = False,
+) -> UInt8[np.ndarray, "frame height width"]:
+    """Tubes of the chain's size joined by their motion where flow is not smeared over a border."""
+    size = chain.forward.shape[2:0:-1]
+    pictures = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
+    return joined_tubes(pictures, tubes, [~smeared(chain, t) for t in range(len(tubes))], chain, again)
 
 
 def single_stays(ids: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame height width"]:
